@@ -1,0 +1,1 @@
+"""The buildpack contract (detect, compile, release) and the bundled buildpacks."""

@@ -1,0 +1,1 @@
+"""The data plane: HTTP comes in, the right dyno answers."""

@@ -1,0 +1,1 @@
+"""Talks to systemd, journald, cgroups and namespaces: starts, stops, watches and reads units."""
