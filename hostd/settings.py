@@ -1,0 +1,298 @@
+# ruff: noqa: RUF009 - _setting() only builds dataclasses.field()
+"""The settings of one installation, read from /etc/hostd/hostd.toml, and the paths that follow from them.
+
+Each setting is one field of `Settings`, with its default and its explanation; docs/settings.md is printed from
+them by `python -m hostd.settings`. The file holds no secret and everybody may read it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hostd.errors import Invalid, Unavailable
+
+DEFAULT_PATH = Path("/etc/hostd/hostd.toml")
+
+
+def _setting(default: Any, help: str) -> Any:
+    return dataclasses.field(default=default, metadata={"help": help})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The settings of one installation. Times are in seconds."""
+
+    domain: str = _setting("localhost", "Apps live at `http://<app>.<domain>/`.")
+    http_port: int = _setting(80, "Port of the router for HTTP.")
+    https_port: int = _setting(443, "Port of the router for HTTPS.")
+    ssh_port: int = _setting(2222, "Port of the ssh server for `git push` and remote `hostctl`.")
+    data_dir: Path = _setting(Path("/var/lib/hostd"), "Where everything that must be kept lies.")
+    run_dir: Path = _setting(Path("/run/hostd"), "Sockets and other things that a reboot may remove.")
+    dyno_address: str = _setting("127.0.0.1", "IP address on which dynos listen.")
+    dyno_ports: tuple[int, int] = _setting((20000, 29999), "First and last port given to dynos.")
+    uid_base: int = _setting(200000, "First user id for apps; each app has one, and none is used twice.")
+    router_workers: int = _setting(min(2, os.cpu_count() or 1), "Router processes.")
+    boot_timeout: int = _setting(60, "Seconds a web process has to accept connections on `$PORT`.")
+    kept_slugs: int = _setting(10, "Slugs kept per app, for rollback; older ones are dropped.")
+    cool_off: tuple[int, ...] = _setting(
+        (0, 10, 30, 60, 120, 300, 600, 1200),
+        "Seconds until a crashed dyno starts again: after its first crash, its second, ...; the last repeats.",
+    )
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    @property
+    def master_dir(self) -> Path:
+        """What makes this machine the master: ledger, key, repositories, ssh host keys, certificates."""
+        return self.data_dir / "master"
+
+    @property
+    def repos_dir(self) -> Path:
+        """The apps' bare git repositories."""
+        return self.master_dir / "repos"
+
+    def repository(self, app_id: str) -> Path:
+        """The bare git repository of an app."""
+        return self.repos_dir / f"{app_id}.git"
+
+    @property
+    def ssh_dir(self) -> Path:
+        """Host keys and configuration of the ssh server."""
+        return self.master_dir / "ssh"
+
+    @property
+    def tls_dir(self) -> Path:
+        """Certificates and their keys."""
+        return self.master_dir / "tls"
+
+    @property
+    def pool_dir(self) -> Path:
+        """The btrfs pool: stacks, slugs, dynos, builds, caches."""
+        return self.data_dir / "pool"
+
+    @property
+    def routes_file(self) -> Path:
+        """The route table as last published, from which a router worker starts."""
+        return self.data_dir / "routes" / "routes.json"
+
+    @property
+    def git_home(self) -> Path:
+        """Home of the user git."""
+        return self.data_dir / "git-home"
+
+    @property
+    def api_socket(self) -> Path:
+        """The HTTP API; its listening socket is held by systemd."""
+        return self.run_dir / "hostd.sock"
+
+    @property
+    def attach_socket(self) -> Path:
+        """Where `hostctl run` hands over its terminal."""
+        return self.run_dir / "attach.sock"
+
+    @property
+    def logplex_socket(self) -> Path:
+        """The logplex's streams."""
+        return self.run_dir / "logplex.sock"
+
+    @property
+    def env_dir(self) -> Path:
+        """Environment files of dynos, for root only."""
+        return self.run_dir / "env"
+
+    def env_file(self, unit: str) -> Path:
+        """The environment file of one dyno, by the name of its unit without `.service`."""
+        return self.env_dir / f"{unit}.env"
+
+    @property
+    def router_dir(self) -> Path:
+        """Control sockets of the router workers."""
+        return self.run_dir / "router"
+
+    def router_socket(self, worker: int) -> Path:
+        """The control socket of one router worker, counted from 1."""
+        return self.router_dir / f"{worker}.sock"
+
+    def to_toml(self) -> str:
+        """The file that `load` reads back into these settings, each setting under its explanation."""
+        lines = [
+            "# Settings of hostd, read when its services start. docs/settings.md explains them.",
+            "",
+        ]
+        for field in dataclasses.fields(self):
+            lines += [f"# {field.metadata['help']}", f"{field.name} = {_toml(getattr(self, field.name))}", ""]
+        return "\n".join(lines)
+
+
+def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings: from `path`, else the file that HOSTD_CONFIG names, else /etc/hostd/hostd.toml.
+
+    Without a file at the last place everything has its default. HOSTD_RUN_DIR overrides run_dir.
+    Raises Invalid for a file with a mistake, naming file and setting, and Unavailable when it cannot be read.
+    """
+    import tomllib  # only programs that read the file pay for it
+
+    named = path or (Path(environ["HOSTD_CONFIG"]) if environ.get("HOSTD_CONFIG") else None)
+    source = named or DEFAULT_PATH
+    try:
+        values: dict[str, Any] = tomllib.loads(source.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if named:
+            raise Unavailable(f"There is no settings file {source}.") from None
+        values = {}
+    except OSError as error:
+        raise Unavailable(f"Cannot read the settings in {source}: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Invalid(f"{source} is not a TOML file: {error}.") from error
+    if run_dir := environ.get("HOSTD_RUN_DIR"):
+        values["run_dir"] = run_dir
+    try:
+        return from_values(values)
+    except Invalid as error:
+        raise Invalid(f"{source}: {error.message}") from error
+
+
+def from_values(values: Mapping[str, Any]) -> Settings:
+    """Settings from the values of a TOML table; raises Invalid for an unknown name or a wrong type."""
+    known = {field.name: field for field in dataclasses.fields(Settings)}
+    given: dict[str, Any] = {}
+    for name, value in values.items():
+        if name not in known:
+            raise Invalid(f"there is no setting {name}.{_nearest(name, known)}")
+        given[name] = _convert(name, str(known[name].type), value)
+    return Settings(**given)
+
+
+def to_markdown() -> str:
+    """docs/settings.md: every setting with its type, default and explanation."""
+    rows = [
+        f"| `{field.name}` | {_TYPES[str(field.type)]} | {_default(field)} | {field.metadata['help']} |"
+        for field in dataclasses.fields(Settings)
+    ]
+    return _DOCUMENT.format(path=DEFAULT_PATH, rows="\n".join(rows))
+
+
+_TYPES = {
+    "str": "text",
+    "int": "number",
+    "Path": "absolute path",
+    "tuple[int, int]": "list of two numbers",
+    "tuple[int, ...]": "list of numbers",
+}
+
+_DOCUMENT = """\
+# Settings
+
+`{path}` is read when hostd's services start; after a change, restart them: `systemctl restart 'hostd*'`.
+`install.sh` writes it. It is TOML, holds no secret, and each setting may be left out. The variable `HOSTD_CONFIG`
+names another file; `HOSTD_RUN_DIR` overrides `run_dir`. Times are in seconds.
+
+| setting | type | default | what it is |
+|---|---|---|---|
+{rows}
+
+This page is printed by `python -m hostd.settings`.
+"""
+
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+
+
+def _default(field: dataclasses.Field[Any]) -> str:
+    if field.name == "router_workers":
+        return "`2`, or `1` on one core"
+    return f"`{_toml(field.default)}`"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(str, value))}]"
+    if isinstance(value, int):
+        return str(value)
+    escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _nearest(name: str, known: Mapping[str, object]) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f" Did you mean {near[0]}?" if near else f" The settings are: {', '.join(known)}."
+
+
+def _convert(name: str, kind: str, value: Any) -> Any:
+    if kind == "str" and isinstance(value, str):
+        return value
+    if kind == "Path" and isinstance(value, str):
+        return Path(value)
+    if kind == "int" and _is_number(value):
+        return value
+    if kind.startswith("tuple") and isinstance(value, list | tuple) and all(map(_is_number, value)):
+        return tuple(value)
+    raise Invalid(f"{name} must be of type: {_TYPES[kind]}.")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _check(settings: Settings) -> None:
+    ports = {name: getattr(settings, name) for name in ("http_port", "https_port", "ssh_port")}
+    for name, port in ports.items():
+        _require(1 <= port <= 65535, f"{name} must be a port, 1 to 65535.")
+    _require(len(set(ports.values())) == 3, "http_port, https_port and ssh_port must differ.")
+    _require(
+        len(settings.domain) <= 200 and _DOMAIN.fullmatch(settings.domain) is not None,
+        "domain must be a host name in lower case, such as apps.example.com.",
+    )
+    for name in ("data_dir", "run_dir"):
+        path: Path = getattr(settings, name)
+        # Paths become unit properties and lines of text files.
+        plain = (
+            path.is_absolute() and re.fullmatch(r"[A-Za-z0-9/._+@-]+", str(path)) and ".." not in path.parts
+        )
+        _require(bool(plain), f"{name} must be an absolute path of letters, digits and . _ + @ -.")
+    _require(_is_address(settings.dyno_address), "dyno_address must be an IP address.")
+    first_and_last = settings.dyno_ports
+    _require(
+        len(first_and_last) == 2 and 1024 <= first_and_last[0] <= first_and_last[1] <= 65535,
+        "dyno_ports must be a first and a last port, 1024 to 65535.",
+    )
+    for name, port in ports.items():
+        _require(not first_and_last[0] <= port <= first_and_last[1], f"{name} must not be one of dyno_ports.")
+    _require(65536 <= settings.uid_base < 2**31 - 65536, "uid_base must be 65536 to 2147418111.")
+    _require(1 <= settings.router_workers <= 64, "router_workers must be 1 to 64.")
+    _require(1 <= settings.boot_timeout <= 3600, "boot_timeout must be 1 to 3600.")
+    _require(1 <= settings.kept_slugs <= 1000, "kept_slugs must be 1 to 1000.")
+    _require(
+        bool(settings.cool_off) and all(0 <= pause <= 86400 for pause in settings.cool_off),
+        "cool_off must be one or more numbers, each 0 to 86400.",
+    )
+
+
+def _is_address(text: str) -> bool:
+    import socket
+
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, text)
+        except OSError:
+            continue
+        return True
+    return False
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise Invalid(message)
+
+
+if __name__ == "__main__":
+    print(to_markdown(), end="")
