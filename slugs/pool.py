@@ -1,0 +1,219 @@
+"""The btrfs pool: builds, slugs, dyno snapshots and build caches, each a subvolume.
+
+Every call is one or two short ioctls; btrfsutil holds the interpreter lock meanwhile, so anything that walks
+a tree or waits for the disk (`slugs.tree`) runs in a child process instead. Deletions are idempotent.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import btrfsutil
+
+from slugs.errors import NoSuchSubvolume, NotBtrfs, PoolFull
+
+FOLDERS = ("stacks", "slugs", "dynos", "builds", "caches")
+MIN_FREE_BYTES = 1 << 30
+MIN_FREE_SHARE = 0.05
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@:-]{0,239}")
+_BORROWED = ".cache"
+_RETURNED = ".returned"
+
+
+class Pool:
+    """The directory `root` on btrfs with one folder per kind of subvolume, closed to everyone but root."""
+
+    def __init__(self, root: Path) -> None:
+        """Makes the folders that are missing. Raises NotBtrfs when `root` is on another file system."""
+        self.root = root
+        root.mkdir(parents=True, exist_ok=True)
+        try:
+            btrfsutil.subvolume_id(str(root))
+        except btrfsutil.BtrfsUtilError as error:
+            raise NotBtrfs(
+                f"{root} is not on btrfs ({os.strerror(error.errno)}): mount a btrfs file system there, "
+                "or let install.sh make one"
+            ) from error
+        root.chmod(0o700)
+        for folder in FOLDERS:
+            (root / folder).mkdir(mode=0o755, exist_ok=True)
+
+    # Builds
+
+    def create_build(self, build_id: str, uid: int) -> Path:
+        """An empty writable subvolume owned by `uid`; replaces what an interrupted build of that id left."""
+        self.delete_build(build_id)
+        return self._create("builds", build_id, uid)
+
+    def freeze(self, build_id: str, slug_id: str) -> Path:
+        """Turns a build into the read-only slug `slug_id`, durably, and drops the build.
+
+        The slug appears in one step, complete and read-only: a read-only snapshot, because the kernel refuses
+        to move a read-only subvolume to another directory, and because making a snapshot writes the tree's
+        data to disk, which setting a flag does not. Calling it again after an interruption is harmless.
+        """
+        slug = self._path("slugs", slug_id)
+        if not slug.exists():
+            self._snapshot(self._existing("builds", build_id), slug, read_only=True)
+        self.delete_build(build_id)
+        return slug
+
+    def delete_build(self, build_id: str) -> None:
+        """Drops a build and the cache it borrowed."""
+        self._delete("builds", build_id)
+        self._delete("builds", build_id + _BORROWED)
+
+    # Slugs and dynos
+
+    def slug(self, slug_id: str) -> Path:
+        """Where the slug is: the only way to one. Raises NoSuchSubvolume."""
+        return self._existing("slugs", slug_id)
+
+    def snapshot(self, slug_id: str, name: str) -> Path:
+        """A fresh writable copy of a slug for the dyno `name`; replaces a left-over one."""
+        source = self.slug(slug_id)
+        self._delete("dynos", name)
+        return self._snapshot(source, self._path("dynos", name))
+
+    def delete_dyno(self, name: str) -> None:
+        """Drops a dyno's files. The dyno must have stopped."""
+        self._delete("dynos", name)
+
+    def delete_slug(self, slug_id: str) -> None:
+        """Drops a slug. Snapshots made of it live on."""
+        self._delete("slugs", slug_id)
+
+    # Caches
+
+    def cache(self, app_id: str, uid: int) -> Path:
+        """The app's build cache, made empty at the first call."""
+        path = self._path("caches", app_id)
+        return path if path.exists() else self._create("caches", app_id, uid)
+
+    def borrow_cache(self, app_id: str, build_id: str, uid: int) -> Path:
+        """A writable copy of the app's cache for one build, so that a failed build cannot damage it."""
+        self._delete("builds", build_id + _BORROWED)
+        return self._snapshot(self.cache(app_id, uid), self._path("builds", build_id + _BORROWED))
+
+    def return_cache(self, app_id: str, build_id: str) -> None:
+        """Makes the copy that a successful build borrowed the app's cache.
+
+        Interrupted half way, the app is left without a cache: its next build takes longer, nothing else.
+        """
+        returned = self._path("caches", app_id + _RETURNED)
+        self._delete("caches", app_id + _RETURNED)
+        self._existing("builds", build_id + _BORROWED).rename(returned)
+        self._delete("caches", app_id)
+        returned.rename(self._path("caches", app_id))
+
+    def drop_cache(self, app_id: str) -> None:
+        """Forgets the app's build cache."""
+        self._delete("caches", app_id)
+        self._delete("caches", app_id + _RETURNED)
+
+    # What there is
+
+    def stacks(self) -> list[str]:
+        """Names of the stacks, sorted; so for the other folders."""
+        return self._names("stacks")
+
+    def slugs(self) -> list[str]:
+        """Ids of the slugs."""
+        return self._names("slugs")
+
+    def dynos(self) -> list[str]:
+        """Names of the dyno snapshots."""
+        return self._names("dynos")
+
+    def builds(self) -> list[str]:
+        """Ids of the builds, running or left over."""
+        return sorted({name.removesuffix(_BORROWED) for name in self._names("builds")})
+
+    def caches(self) -> list[str]:
+        """Ids of the apps that have a build cache."""
+        return sorted({name.removesuffix(_RETURNED) for name in self._names("caches")})
+
+    def free_bytes(self) -> int:
+        """Bytes that can still be written."""
+        status = os.statvfs(self.root)
+        return status.f_bavail * status.f_frsize
+
+    def total_bytes(self) -> int:
+        """Size of the file system in bytes."""
+        status = os.statvfs(self.root)
+        return status.f_blocks * status.f_frsize
+
+    def require_space(self, min_free: int = MIN_FREE_BYTES, min_share: float = MIN_FREE_SHARE) -> None:
+        """Raises PoolFull when fewer than `min_free` bytes, or that share of the pool, are free."""
+        free, total = self.free_bytes(), self.total_bytes()
+        needed = max(min_free, int(total * min_share))
+        if free < needed:
+            raise PoolFull(
+                f"The slug store is nearly full: {size(free)} of {size(total)} free, "
+                f"a build needs {size(needed)}. Running apps are not affected. "
+                "Ask the operator to make room or to enlarge the pool"
+            )
+
+    # Helpers
+
+    def _path(self, folder: str, name: str) -> Path:
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no name for a subvolume")
+        return self.root / folder / name
+
+    def _existing(self, folder: str, name: str) -> Path:
+        path = self._path(folder, name)
+        if not path.exists():
+            raise NoSuchSubvolume(f"{folder}/{name} is not in the pool {self.root}")
+        return path
+
+    def _names(self, folder: str) -> list[str]:
+        return sorted(path.name for path in (self.root / folder).iterdir() if _NAME.fullmatch(path.name))
+
+    def _create(self, folder: str, name: str, uid: int) -> Path:
+        path = self._path(folder, name)
+        with self._full():
+            btrfsutil.create_subvolume(str(path))
+        os.chown(path, uid, uid, follow_symlinks=False)
+        return path
+
+    def _snapshot(self, source: Path, target: Path, *, read_only: bool = False) -> Path:
+        with self._full():
+            btrfsutil.create_snapshot(str(source), str(target), read_only=read_only)
+        return target
+
+    def _delete(self, folder: str, name: str) -> None:
+        path = str(self._path(folder, name))
+        try:
+            btrfsutil.delete_subvolume(path)
+        except btrfsutil.BtrfsUtilError as error:
+            if error.errno == errno.ENOTEMPTY:
+                # An app may have made subvolumes of its own inside.
+                btrfsutil.delete_subvolume(path, recursive=True)
+            elif error.errno != errno.ENOENT:
+                raise
+
+    @contextmanager
+    def _full(self) -> Iterator[None]:
+        try:
+            yield
+        except btrfsutil.BtrfsUtilError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise PoolFull(
+                f"The slug store is full: {size(self.free_bytes())} of {size(self.total_bytes())} free"
+            ) from error
+
+
+def size(count: int) -> str:
+    """A number of bytes as Heroku prints it: 66K, 8.3M, 1.2G."""
+    for unit, factor in (("G", 1 << 30), ("M", 1 << 20)):
+        if count >= factor:
+            return f"{count / factor:.1f}{unit}"
+    return f"{-(-count // 1024)}K"

@@ -1,0 +1,2 @@
+# Interactive shells of one-off dynos.
+PS1='\w \$ '
