@@ -1,0 +1,169 @@
+"""hostd, the control plane's process: puts the parts together, says that it is ready, and ends when told."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+from slugs.compiler import Compiler
+from units.journal import Writer
+
+from hostd import settings as settings_module
+from hostd.api import build_api
+from hostd.context import Context
+from hostd.deploys.deploys import Deploys
+from hostd.deploys.faults import Faults
+from hostd.deploys.garbage import Garbage
+from hostd.deploys.lastlines import LastLines
+from hostd.deploys.locks import DeployLocks
+from hostd.deploys.push import Pusher
+from hostd.deploys.repositories import Repositories
+from hostd.errors import HostdError, to_terminal
+from hostd.events import Events
+from hostd.ledger import Ledger
+from hostd.listening import inherited, notify
+from hostd.manager.attach import AttachServer
+from hostd.manager.desired import DesiredApp, desired_app
+from hostd.manager.environment import EnvironmentFiles
+from hostd.manager.keeper import Tools
+from hostd.manager.launcher import Launcher
+from hostd.manager.manager import Manager
+from hostd.manager.ports import Ports
+from hostd.manager.routing import Routing
+from hostd.settings import Settings
+from slugs.pool import Pool
+from slugs.stacks import ensure_host_stack
+from units.systemd import Systemd
+
+log = logging.getLogger(__name__)
+
+LOG_KEY_FILE = Path("/etc/hostd/logplex.key")
+NAMESPACE = "hostd"
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """The parts that have a life of their own."""
+
+    context: Context
+    manager: Manager
+    garbage: Garbage
+    ledger: Ledger
+    systemd: Systemd
+
+
+def main() -> None:
+    """Run hostd in the foreground, as hostd.service does."""
+    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr)
+    try:
+        asyncio.run(serve(settings_module.load()))
+    except HostdError as error:
+        text, code = to_terminal(error)
+        print(text, file=sys.stderr)
+        sys.exit(code)
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT. Dynos, router and logs go on when this ends."""
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    daemon = assemble(settings)
+    sockets = inherited()
+    await daemon.garbage.recover()
+    await daemon.manager.start()
+    attach = AttachServer(sockets["attach"], daemon.manager.one_offs)
+    attach.start()
+    runner = web.AppRunner(
+        build_api(daemon.context), handler_cancellation=True, access_log=None, shutdown_timeout=5.0
+    )
+    await runner.setup()
+    await web.SockSite(runner, sockets["api"]).start()
+    notify("READY=1")
+    log.info("ready: %d apps", len(daemon.ledger.apps.list()))
+    await stop.wait()
+    notify("STOPPING=1")
+    await runner.cleanup()
+    await attach.close()
+    await daemon.manager.close()
+    daemon.systemd.close()
+    daemon.ledger.close()
+
+
+def assemble(settings: Settings) -> Daemon:
+    """Make all parts and join them; nothing is started. Raises HostdError when something is missing."""
+    ledger = Ledger.open(settings.master_dir)
+    pool = Pool(settings.pool_dir)
+    stack = ensure_host_stack(pool)
+    systemd = Systemd()
+    systemd.attach(asyncio.get_running_loop())
+    events = Events(Writer(NAMESPACE))
+    environment_files = EnvironmentFiles(settings.env_dir)
+    first_port, last_port = settings.dyno_ports
+    tools = Tools(
+        launcher=Launcher(systemd=systemd, pool=pool, stack=stack, environment_files=environment_files),
+        routing=Routing(
+            table_file=settings.routes_file,
+            control_directory=settings.router_dir,
+            domain=settings.domain,
+        ),
+        ports=Ports(settings.dyno_address, first_port, last_port),
+        events=events,
+        settings=settings,
+    )
+
+    def desired(app_id: str) -> DesiredApp | None:
+        app = ledger.apps.find(app_id)
+        return desired_app(ledger, settings, app) if app is not None else None
+
+    manager = Manager(
+        systemd=systemd,
+        pool=pool,
+        environment_files=environment_files,
+        tools=tools,
+        desired=desired,
+        app_ids=lambda: [app.id for app in ledger.apps.list()],
+    )
+    locks = DeployLocks()
+    garbage = Garbage(ledger, pool, systemd, settings.kept_slugs)
+    pusher = Pusher(
+        ledger=ledger,
+        compiler=Compiler(systemd=systemd, pool=pool, stack=stack),
+        manager=manager,
+        events=events,
+        settings=settings,
+        locks=locks,
+        faults=Faults(settings.run_dir / "faults"),
+        last_lines=LastLines(NAMESPACE),
+        garbage=garbage,
+    )
+    context = Context(
+        settings=settings,
+        ledger=ledger,
+        manager=manager,
+        deploys=Deploys(ledger=ledger, manager=manager, events=events, locks=locks, pusher=pusher),
+        events=events,
+        pool=pool,
+        systemd=systemd,
+        repositories=Repositories(settings),
+        log_key=log_key(LOG_KEY_FILE),
+    )
+    return Daemon(context, manager, garbage, ledger, systemd)
+
+
+def log_key(path: Path) -> bytes:
+    """The key that signs log sessions, made at the first start; the logplex reads the same file."""
+    if not path.exists():
+        fresh = path.with_name(path.name + ".new")
+        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640)
+        with os.fdopen(handle, "wb") as file:
+            file.write(secrets.token_bytes(32))
+        fresh.rename(path)
+    return path.read_bytes()

@@ -1,0 +1,63 @@
+"""Clean-up: what a killed hostd left half done, and slugs that nobody can roll back to any more.
+
+Only what the ledger or its absence proves to be ours and unused is deleted.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from hostd.ledger import Ledger
+from slugs.pool import Pool
+from units.systemd import Systemd
+
+log = logging.getLogger(__name__)
+
+INTERRUPTED = "the build was interrupted: hostd was restarted while it ran. Push again."
+
+
+@dataclass(frozen=True, slots=True)
+class Garbage:
+    """The collector; ``kept`` is the number of an app's newest slugs that stay."""
+
+    ledger: Ledger
+    pool: Pool
+    systemd: Systemd
+    kept: int
+
+    async def recover(self) -> None:
+        """Finish what an earlier hostd left: called once, before anything new is begun.
+
+        A build without a release is failed and removed, with its unit; one with a release is done.
+        """
+        for build in self.ledger.builds.pending():
+            log.warning("build %s of app %s was interrupted", build.id, build.app_id)
+            self.ledger.builds.finish(build.id, "failed", output=INTERRUPTED)
+        for unit in self.systemd.list_units(["hostd-build-*.service"]):
+            await self.systemd.stop(unit.name)
+            self.systemd.reset_failed(unit.name)
+        for build_id in self.pool.builds():
+            self.pool.delete_build(build_id)
+        known = {slug.id for slug in self.ledger.slugs.all()}
+        for slug_id in self.pool.slugs():
+            if slug_id not in known:
+                log.warning("deleting slug %s: no release names it", slug_id)
+                self.pool.delete_slug(slug_id)
+
+    def collect(self, app_id: str) -> list[str]:
+        """Drop the app's slugs beyond the newest ``kept`` and never the current one; return their ids."""
+        current = self.ledger.releases.current(app_id).slug_id
+        slugs = [slug for slug in self.ledger.slugs.list(app_id) if slug.id != current]
+        doomed = slugs[max(0, self.kept - 1) :]
+        for slug in doomed:
+            self.ledger.slugs.drop(slug.id)
+            self.pool.delete_slug(slug.id)
+        return [slug.id for slug in doomed]
+
+    def destroy(self, app_id: str) -> None:
+        """Delete the slugs and the cache of an app that the ledger has ended."""
+        for slug in self.ledger.slugs.list(app_id):
+            self.ledger.slugs.drop(slug.id)
+            self.pool.delete_slug(slug.id)
+        self.pool.drop_cache(app_id)

@@ -1,0 +1,243 @@
+"""A push, from the tar of its commit to a running release."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from slugs.compiler import CompiledSlug, Compiler, CompileRequest
+
+from hostd import sizes
+from hostd.context import Output, PushOutcome
+from hostd.deploys.faults import FaultPoint, Faults
+from hostd.deploys.garbage import Garbage
+from hostd.deploys.lastlines import LastLines
+from hostd.deploys.locks import DeployLocks
+from hostd.deploys.transcript import detail, problem, quoted, size, step
+from hostd.errors import Conflict, HostdError
+from hostd.events import Events
+from hostd.ledger import Ledger
+from hostd.ledger.apps import App
+from hostd.ledger.releases import Release
+from hostd.ledger.users import User
+from hostd.manager.keeper import Settled
+from hostd.manager.manager import Manager
+from hostd.settings import Settings
+from slugs.errors import SlugsError
+
+log = logging.getLogger(__name__)
+
+_SETTLE_MARGIN = 15.0
+"""Seconds beyond the boot timeout that a push waits to tell how its release fares."""
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """One push: who, what, to where, and the two streams."""
+
+    id: str
+    app: App
+    user: User
+    commit: str
+    ref: str
+    source: AsyncIterator[bytes]
+    output: Output
+
+
+class Pusher:
+    """Tells the story of a push, step by step."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        compiler: Compiler,
+        manager: Manager,
+        events: Events,
+        settings: Settings,
+        locks: DeployLocks,
+        faults: Faults,
+        last_lines: LastLines,
+        garbage: Garbage,
+    ) -> None:
+        self._ledger = ledger
+        self._compiler = compiler
+        self._manager = manager
+        self._events = events
+        self._settings = settings
+        self._locks = locks
+        self._faults = faults
+        self._last_lines = last_lines
+        self._garbage = garbage
+
+    async def push(self, push: Push) -> PushOutcome:
+        """Build, release and launch; every step is said on the push's output.
+
+        Until the release is appended, any failure or cancellation leaves everything as it was. From
+        then on the release stands, and the dyno manager starts it whether or not anybody listens.
+        """
+        doing = f"{push.user.email} is deploying {push.commit[:7]} to {push.app.name}"
+        try:
+            with self._locks.hold(push.app.id, doing):
+                release = await self._build_and_release(push)
+                await self._launch(push, release)
+                self._garbage.collect(push.app.id)
+        except (HostdError, SlugsError) as error:
+            await push.output(problem(str(error)))
+            await push.output(problem(f"Push rejected: nothing has changed for {push.app.name}."))
+            return PushOutcome("rejected", reason=str(error))
+        return PushOutcome("released", release.version)
+
+    async def _build_and_release(self, push: Push) -> Release:
+        build = self._ledger.builds.start(push.app.id, push.user.id, push.commit, build_id=push.id)
+        self._events.api(push.app, f"Build started by {push.user.email}")
+        slug: CompiledSlug | None = None
+        try:
+            self._faults.reach(FaultPoint.BUILD_RECORDED)
+            slug = await self._compile(push)
+            self._faults.reach(FaultPoint.COMPILED)
+            phase_output = await self._release_phase(push, slug)
+            self._faults.reach(FaultPoint.RELEASE_PHASE_DONE)
+            release = self._append(push, slug, phase_output)
+        except BaseException as error:
+            self._ledger.builds.finish(build.id, "failed", output=_reason(error))
+            if slug is not None:
+                self._compiler.pool.delete_slug(slug.slug_id)
+            self._events.api(push.app, f"Build failed: {_reason(error)}")
+            raise
+        self._events.api(push.app, "Build succeeded")
+        self._events.release(push.app, release)
+        self._faults.reach(FaultPoint.RELEASE_APPENDED)
+        return release
+
+    async def _compile(self, push: Push) -> CompiledSlug:
+        current = self._ledger.releases.current(push.app.id)
+        request = CompileRequest(
+            build_id=push.id,
+            app_id=push.app.id,
+            app_name=push.app.name,
+            uid=push.app.uid,
+            commit=push.commit,
+            config=current.config,
+            previous_slug=current.slug_id,
+        )
+        slug = await self._compiler.compile(request, source=push.source, output=push.output)
+        shared = ""
+        if current.slug_id is not None:
+            shared = f" ({size(slug.shared_bytes)} shared with v{current.version})"
+        await push.output(step(f"Snapshotting slug... done: {size(slug.size_bytes)}{shared}"))
+        return slug
+
+    async def _release_phase(self, push: Push, slug: CompiledSlug) -> bytes | None:
+        command = slug.process_types.get("release")
+        if command is None:
+            return None
+        await push.output(step("Running release command..."))
+        current = self._ledger.releases.current(push.app.id)
+        lines: list[bytes] = []
+        reader, writer = os.pipe()
+        try:
+            running = asyncio.create_task(
+                self._manager.one_offs.run_captured(
+                    push.app.id,
+                    command,
+                    slug_id=slug.slug_id,
+                    config=current.config,
+                    type_="release",
+                    version=current.version + 1,
+                    output=writer,
+                    user=push.user.email,
+                )
+            )
+            running.add_done_callback(lambda _: os.close(writer))
+            async for line in _lines_of(reader):
+                lines.append(line)
+                await push.output(b"       " + line)
+            status = await running
+        except BaseException:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            raise
+        if status != 0:
+            raise Conflict(f"the release command exited with status {status}; the release before it runs on")
+        return b"".join(lines)
+
+    def _append(self, push: Push, slug: CompiledSlug, phase_output: bytes | None) -> Release:
+        ledger = self._ledger
+        with ledger.atomic():
+            current = ledger.releases.current(push.app.id)
+            ledger.slugs.add(
+                slug.slug_id,
+                app_id=push.app.id,
+                commit=push.commit,
+                size_bytes=slug.size_bytes,
+                process_types=slug.process_types,
+                buildpack=slug.buildpack,
+                digest=slug.digest,
+            )
+            if not ledger.formation.get(push.app.id) and "web" in slug.process_types:
+                ledger.formation.set(push.app.id, {"web": (1, sizes.DEFAULT)})
+            release = ledger.releases.append(
+                push.app.id,
+                slug_id=slug.slug_id,
+                config={**slug.config_vars, **current.config},
+                description=f"Deploy {push.commit[:7]}",
+                user=push.user,
+                build_id=push.id,
+            )
+            if phase_output is not None:
+                ledger.releases.keep_output(release.id, phase_output)
+            ledger.builds.finish(push.id, "succeeded", slug_id=slug.slug_id, release_version=release.version)
+        return release
+
+    async def _launch(self, push: Push, release: Release) -> None:
+        self._manager.nudge(push.app.id)
+        self._faults.reach(FaultPoint.DYNOS_STARTED)
+        limit = self._settings.boot_timeout + _SETTLE_MARGIN
+        settled = await self._manager.settle(push.app.id, release.version, limit)
+        self._faults.reach(FaultPoint.SETTLED)
+        if settled.ok:
+            await push.output(step(f"Launching... done, v{release.version}"))
+            await push.output(detail(f"{self._settings.app_url(push.app.name)} deployed to hostd"))
+            return
+        await push.output(step(f"Launching... v{release.version} is not up"))
+        await push.output(problem(_trouble(push.app, release, settled)))
+        for dyno in settled.crashed[:1]:
+            await push.output(quoted(await self._last_lines(push.app.id, dyno.name)))
+        await push.output(
+            problem(f"See `hostctl logs -a {push.app.name}`; go back with `hostctl rollback -a {push.app.name}`.")
+        )
+
+
+def _trouble(app: App, release: Release, settled: Settled) -> str:
+    if settled.crashed:
+        names = ", ".join(dyno.name for dyno in settled.crashed)
+        text = f"Release v{release.version} of {app.name} crashed: {names}."
+        reason = next((dyno.reason for dyno in settled.crashed if dyno.reason), "")
+        return f"{text} {reason}".rstrip() + "\nWeb dynos of the release before it, if any, go on serving."
+    if settled.superseded:
+        return f"Release v{release.version} was overtaken by a newer one before it was up."
+    return f"Release v{release.version} of {app.name} is still starting; hostd goes on with it."
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, asyncio.CancelledError):
+        return "cancelled: the client went away"
+    return str(error) or type(error).__name__
+
+
+async def _lines_of(descriptor: int) -> AsyncIterator[bytes]:
+    """Yield what arrives at a pipe, line by line, until its other end is closed."""
+    reader = asyncio.StreamReader(limit=1024 * 1024)
+    pipe = os.fdopen(descriptor, "rb")
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), pipe
+    )
+    try:
+        while line := await reader.readline():
+            yield line
+    finally:
+        transport.close()

@@ -1,0 +1,143 @@
+"""A dyno: its name, its unit, its states, and what is known of it."""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import dataclass
+
+ONE_OFF_TYPES = ("run", "release")
+"""Process types that are never part of a formation: a one-off dyno runs once and is removed."""
+
+_DESCRIPTION = re.compile(
+    r"^(?P<app>\S+) (?P<type>[A-Za-z0-9_-]+)\.(?P<number>\d+) v(?P<version>\d+)"
+    r" at (?P<address>[0-9a-fA-F.:]+):(?P<port>\d+)$"
+)
+
+
+class DynoState(enum.Enum):
+    """What a user sees in ``ps``; the words are Heroku's."""
+
+    CREATED = "created"
+    STARTING = "starting"
+    UP = "up"
+    IDLE = "idle"
+    CRASHED = "crashed"
+    DOWN = "down"
+    COMPLETE = "complete"
+
+
+TRANSITIONS: dict[DynoState, frozenset[DynoState]] = {
+    DynoState.CREATED: frozenset({DynoState.STARTING, DynoState.CRASHED, DynoState.DOWN}),
+    DynoState.STARTING: frozenset(
+        {DynoState.UP, DynoState.CRASHED, DynoState.DOWN, DynoState.COMPLETE}
+    ),
+    DynoState.UP: frozenset({DynoState.IDLE, DynoState.CRASHED, DynoState.DOWN, DynoState.COMPLETE}),
+    DynoState.IDLE: frozenset({DynoState.STARTING, DynoState.DOWN}),
+    DynoState.CRASHED: frozenset({DynoState.STARTING, DynoState.DOWN}),
+    DynoState.DOWN: frozenset({DynoState.STARTING}),
+    DynoState.COMPLETE: frozenset(),
+}
+"""Which state may follow which; :func:`transition` refuses every other pair."""
+
+
+class ImpossibleTransitionError(AssertionError):
+    """A dyno was about to change state in a way that has no meaning: a mistake in hostd itself."""
+
+
+def transition(before: DynoState, after: DynoState) -> DynoState:
+    """Return *after* if it may follow *before*; raise :class:`ImpossibleTransitionError` if not."""
+    if after not in TRANSITIONS[before]:
+        raise ImpossibleTransitionError(f"a dyno cannot go from {before.value} to {after.value}")
+    return after
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a dyno listens: an address of this host and a TCP port."""
+
+    address: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.address}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class DynoId:
+    """Which dyno of which release of which app: all that its unit's name and description say."""
+
+    app: str
+    type: str
+    number: int
+    version: int
+    place: Place
+
+    @property
+    def name(self) -> str:
+        """The name users know, such as ``web.1``."""
+        return f"{self.type}.{self.number}"
+
+    @property
+    def unit(self) -> str:
+        """The systemd unit, such as ``hostd-hello-web.1-v12.service``."""
+        return f"{self.snapshot}.service"
+
+    @property
+    def snapshot(self) -> str:
+        """The name of the dyno's file tree in the pool: the unit's name without its suffix."""
+        return f"hostd-{self.app}-{self.name}-v{self.version}"
+
+    @property
+    def one_off(self) -> bool:
+        """True for a dyno that runs one command once."""
+        return self.type in ONE_OFF_TYPES
+
+    @property
+    def description(self) -> str:
+        """The unit's description, from which :func:`parse_description` reads the identity back."""
+        return f"{self.app} {self.name} v{self.version} at {self.place}"
+
+
+def parse_description(text: str) -> DynoId | None:
+    """Read a dyno's identity from its unit's description; None if the unit is no dyno.
+
+    The description, not the unit's name, because a name such as ``hostd-a-b-web.1-v3`` does not
+    tell where the app ends and the process type begins.
+    """
+    match = _DESCRIPTION.match(text)
+    if match is None:
+        return None
+    return DynoId(
+        app=match["app"],
+        type=match["type"],
+        number=int(match["number"]),
+        version=int(match["version"]),
+        place=Place(match["address"], int(match["port"])),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Dyno:
+    """One dyno as ``ps`` and the API show it. Times are seconds since the epoch."""
+
+    id: str
+    app_id: str
+    name: str
+    type: str
+    number: int
+    version: int
+    state: DynoState
+    since: float
+    command: str
+    size: str
+    address: str
+    port: int
+    retry_at: float | None = None
+    """When a crashed dyno is tried again; None if it is not waiting."""
+    serving: bool = False
+    """True for a web dyno that the router sends requests to."""
+    exit_status: int | None = None
+    """How a one-off or crashed dyno ended; None while it runs."""
+    reason: str = ""
+    """Why it crashed, in a few words."""

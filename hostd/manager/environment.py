@@ -1,0 +1,67 @@
+"""A dyno's environment, and the file through which systemd reads it.
+
+Values go through ``EnvironmentFile=``, readable by root only: ``Environment=`` of a unit can be read
+by every local user over D-Bus.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from hostd.manager.dyno import DynoId
+
+_ESCAPED = re.compile(r'([\\"`$])')
+
+
+def environment(dyno: DynoId, config: Mapping[str, str], extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The variables of a dyno: config vars, then those the caller adds, then those of the platform."""
+    return {
+        **config,
+        **(extra or {}),
+        "PORT": str(dyno.place.port),
+        "DYNO": dyno.name,
+        "PS": dyno.name,
+        "HOME": "/app",
+        "HOSTD_RELEASE": f"v{dyno.version}",
+    }
+
+
+def render(variables: Mapping[str, str]) -> str:
+    """Write *variables* in the syntax of ``EnvironmentFile=`` (systemd.exec(5)): quoted, escaped, one a line."""
+    return "".join(f'{key}="{_escape(value)}"\n' for key, value in sorted(variables.items()))
+
+
+class EnvironmentFiles:
+    """The root-only directory of environment files, one for each unit."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def write(self, unit: str, variables: Mapping[str, str]) -> Path:
+        """Write the file of *unit* and return its path."""
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = self._path(unit)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(render(variables))
+        return path
+
+    def remove(self, unit: str) -> None:
+        """Remove the file of *unit*, if there is one."""
+        self._path(unit).unlink(missing_ok=True)
+
+    def units(self) -> list[str]:
+        """The units that have a file."""
+        if not self._directory.is_dir():
+            return []
+        return [path.name.removesuffix(".env") for path in self._directory.iterdir() if path.suffix == ".env"]
+
+    def _path(self, unit: str) -> Path:
+        return self._directory / f"{unit}.env"
+
+
+def _escape(value: str) -> str:
+    return _ESCAPED.sub(r"\\\1", value)

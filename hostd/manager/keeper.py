@@ -1,0 +1,360 @@
+"""The keeper of one app: looks, plans, acts, and looks again whenever something changed.
+
+Level-triggered: a signal from systemd or a change in the ledger only says that it is time to look.
+One keeper never waits for another's app; slow steps run as tasks, one for each dyno.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hostd import sizes
+from hostd.events import Events, Subject
+from hostd.manager.desired import DesiredApp
+from hostd.manager.dyno import Dyno, DynoId, DynoState
+from hostd.manager.launcher import STOP_SECONDS, Exit, Launch, Launcher
+from hostd.manager.planner import Observed, Phase, Remove, Start, Stop, cool_off, next_wake, plan
+from hostd.manager.ports import Ports
+from hostd.manager.probe import accepts, wait_accepting
+from hostd.manager.record import Record
+from hostd.manager.routes import route, serving
+from hostd.manager.routing import Routing
+from hostd.settings import Settings
+from units.systemd import UnitFailed
+
+log = logging.getLogger(__name__)
+
+_STEADY_SECONDS = 60.0
+"""A dyno that was up this long has recovered: its next crash counts as the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of a release: ``ok`` when every wanted dyno runs and the web ones take traffic."""
+
+    ok: bool
+    crashed: tuple[Dyno, ...] = ()
+    timed_out: bool = False
+    superseded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What every keeper works with."""
+
+    launcher: Launcher
+    routing: Routing
+    ports: Ports
+    events: Events
+    settings: Settings
+    clock: Callable[[], float] = time.time
+
+
+class Keeper:
+    """Keeps one app as the ledger wants it."""
+
+    def __init__(self, app_id: str, tools: Tools, desired: Callable[[], DesiredApp | None]) -> None:
+        self.app_id = app_id
+        self._subject = Subject(app_id)
+        self._tools = tools
+        self._read_desired = desired
+        self.desired = desired()
+        self._records: dict[str, Record] = {}
+        self._dirty: set[str] = set()
+        self._wake = asyncio.Event()
+        self._changed = asyncio.Condition()
+        self._served: frozenset[str] = frozenset()
+        self._task: asyncio.Task[None] | None = None
+
+    async def adopt(self, dynos: list[DynoId]) -> None:
+        """Take over dynos that run already, without touching or announcing them."""
+        for dyno in dynos:
+            process = self.desired.process(dyno.type) if self.desired else None
+            since = self._tools.launcher.running_since(dyno)
+            self._tools.ports.adopt(dyno.place)
+            record = Record(
+                dyno,
+                self.app_id,
+                command=process.command if process else "",
+                size=process.size if process else sizes.DEFAULT,
+                state=DynoState.STARTING,
+                since=since or self._tools.clock(),
+                phase=Phase.STARTING,
+            )
+            self._records[dyno.unit] = record
+            if since is not None and (dyno.type != "web" or await accepts(dyno.place)):
+                record.phase, record.state = Phase.UP, DynoState.UP
+            elif since is not None:
+                record.task = asyncio.create_task(self._await_boot(record))
+            else:
+                self._dirty.add(dyno.unit)
+        self.set_route()
+
+    def start(self) -> None:
+        """Begin to keep the app."""
+        self._task = asyncio.create_task(self._run(), name=f"keeper {self.app_id}")
+
+    async def close(self) -> None:
+        """Stop keeping it; dynos run on."""
+        tasks = [record.task for record in self._records.values() if record.task]
+        for task in [self._task, *tasks]:
+            if task is not None:
+                task.cancel()
+        await asyncio.gather(*(task for task in [self._task, *tasks] if task), return_exceptions=True)
+
+    def nudge(self, unit: str | None = None) -> None:
+        """Say that the ledger or (with *unit*) systemd may have changed."""
+        if unit is not None:
+            self._dirty.add(unit)
+        self._wake.set()
+
+    def knows(self, unit: str) -> bool:
+        """True if *unit* is one of this app's dynos."""
+        return unit in self._records
+
+    def units(self) -> list[str]:
+        """The units of this app's dynos."""
+        return list(self._records)
+
+    def dynos(self) -> list[Dyno]:
+        """The app's dynos, the wanted release's first, then by type and number."""
+        records = sorted(self._records.values(), key=lambda r: (-r.id.version, r.id.type, r.id.number))
+        return [record.view(serving=record.id.unit in self._served) for record in records]
+
+    async def settle(self, version: int, seconds: float) -> Settled:
+        """Wait until every dyno of release *version* runs and takes traffic, or one has crashed."""
+        try:
+            async with asyncio.timeout(seconds), self._changed:
+                while True:
+                    settled = self._settled(version)
+                    if settled is not None:
+                        return settled
+                    await self._changed.wait()
+        except TimeoutError:
+            return Settled(ok=False, timed_out=True)
+
+    async def stop_dynos(self, selected: Callable[[Record], bool]) -> int:
+        """Drain and stop the running dynos that *selected* picks; the keeper starts the wanted ones anew."""
+        records = [r for r in self._records.values() if selected(r) and r.phase is not Phase.STOPPING]
+        for record in records:
+            if record.phase is Phase.CRASHED:
+                record.crashes, record.retry_at = 0, 0.0
+            else:
+                self._begin_stop(record)
+        self._wake.set()
+        return len(records)
+
+    async def gone(self) -> None:
+        """Wait until the app has no dyno left."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: not self._records)
+
+    async def _run(self) -> None:
+        while True:
+            self._wake.clear()
+            try:
+                await self._reconcile()
+            except Exception:
+                # One app's trouble must not end its keeper: it is said, and tried again.
+                log.exception("keeping app %s failed; trying again", self.app_id)
+                self._wake_later(1.0)
+            await self._wake.wait()
+
+    async def _reconcile(self) -> None:
+        self.desired = self._read_desired()
+        self._look()
+        now = self._tools.clock()
+        for action in plan(self.desired, self._observed(), now):
+            match action:
+                case Start():
+                    self._begin_start(action)
+                case Stop():
+                    self._begin_stop(self._records[action.unit])
+                case Remove():
+                    self._forget(self._records[action.unit])
+        await self.publish()
+        if (wait := next_wake(self._observed(), now)) is not None:
+            self._wake_later(wait)
+
+    def _wake_later(self, seconds: float) -> None:
+        asyncio.get_running_loop().call_later(seconds, self._wake.set)
+
+    def _observed(self) -> list[Observed]:
+        return [record.observed() for record in self._records.values() if not record.id.one_off]
+
+    def _look(self) -> None:
+        dirty, self._dirty = self._dirty, set()
+        for unit in dirty:
+            record = self._records.get(unit)
+            if record is None or record.phase not in (Phase.STARTING, Phase.UP):
+                continue
+            if record.phase is Phase.STARTING and record.state is not DynoState.STARTING:
+                continue
+            ended = self._tools.launcher.exit_of(record.id)
+            if ended is not None:
+                self._crash(record, ended)
+
+    def _begin_start(self, action: Start) -> None:
+        desired = self.desired
+        process = desired.process(action.type) if desired else None
+        if desired is None or process is None:
+            return
+        dyno = DynoId(desired.name, action.type, action.number, desired.version, self._tools.ports.take())
+        before = self._records.get(dyno.unit)
+        if before is not None:
+            self._tools.ports.give_back(before.id.place)
+        record = Record(
+            dyno,
+            self.app_id,
+            command=process.command,
+            size=process.size,
+            state=before.state if before else DynoState.CREATED,
+            since=self._tools.clock(),
+            phase=Phase.STARTING,
+            crashes=before.crashes if before else 0,
+        )
+        self._records[dyno.unit] = record
+        record.task = asyncio.create_task(self._start(record, desired))
+
+    async def _start(self, record: Record, desired: DesiredApp) -> None:
+        assert desired.slug_id is not None
+        launch = Launch(
+            dyno=record.id,
+            app_id=self.app_id,
+            uid=desired.uid,
+            slug_id=desired.slug_id,
+            command=record.command,
+            size=record.size,
+            config=desired.config,
+            extra={},
+        )
+        self._say(record, f"Starting process with command `{record.command}`")
+        try:
+            await self._tools.launcher.launch(launch)
+        except (UnitFailed, OSError) as error:
+            self._say(record, f"Error: the dyno could not be started: {error}")
+            self._crash(record, Exit(1, str(error)))
+            return
+        self._say(record, record.move(DynoState.STARTING, self._tools.clock()))
+        ended = self._tools.launcher.exit_of(record.id)
+        if ended is not None:
+            self._crash(record, ended)
+        else:
+            await self._await_boot(record)
+
+    async def _await_boot(self, record: Record) -> None:
+        if record.id.type == "web":
+            limit = self._tools.settings.boot_timeout
+            if not await wait_accepting(record.id.place, limit):
+                self._say(
+                    record,
+                    "Error R10 (Boot timeout) -> Web process failed to bind to $PORT "
+                    f"within {limit:g} seconds of launch",
+                )
+                self._say(record, "Stopping process with SIGKILL")
+                self._tools.launcher.kill(record.id)
+                ended = await self._tools.launcher.terminate(record.id)
+                self._crash(record, Exit(ended.status, "boot timeout (R10)"))
+                return
+        if record.phase is Phase.STARTING:
+            record.phase = Phase.UP
+            self._say(record, record.move(DynoState.UP, self._tools.clock()))
+            self._wake.set()
+
+    def _crash(self, record: Record, ended: Exit) -> None:
+        now = self._tools.clock()
+        if record.task is not None and record.task is not asyncio.current_task():
+            record.task.cancel()
+        if record.state is DynoState.UP and now - record.since >= _STEADY_SECONDS:
+            record.crashes = 0
+        record.crashes += 1
+        record.retry_at = now + cool_off(record.crashes, self._tools.settings.cool_off)
+        record.exit_status = ended.status
+        record.reason = "" if ended.result in ("success", "exit-code") else ended.result
+        if ended.out_of_memory:
+            self._say(record, "Error R15 (Memory quota vastly exceeded)")
+            self._say(record, "Stopping process with SIGKILL")
+        self._say(record, f"Process exited with status {ended.status}")
+        record.phase = Phase.CRASHED
+        self._say(record, record.move(DynoState.CRASHED, now))
+        self._tools.launcher.remove(record.id)
+        self._wake.set()
+
+    def _begin_stop(self, record: Record) -> None:
+        if record.task is not None:
+            record.task.cancel()
+        record.phase = Phase.STOPPING
+        record.task = asyncio.create_task(self._stop(record))
+
+    async def _stop(self, record: Record) -> None:
+        if record.id.type == "web":
+            await self.publish()
+            left = await self._tools.routing.drain([record.id.place], STOP_SECONDS)
+            if left:
+                self._say(record, f"Stopping with {left} requests unanswered after {STOP_SECONDS:g} seconds")
+        self._say(record, "Stopping all processes with SIGTERM")
+        asked = self._tools.clock()
+        ended = await self._tools.launcher.terminate(record.id)
+        if self._tools.clock() - asked >= STOP_SECONDS:
+            self._say(
+                record,
+                "Error R12 (Exit timeout) -> At least one process failed to exit "
+                f"within {STOP_SECONDS:g} seconds of SIGTERM",
+            )
+            self._say(record, "Stopping remaining processes with SIGKILL")
+        self._say(record, f"Process exited with status {ended.status}")
+        self._say(record, record.move(DynoState.DOWN, self._tools.clock()))
+        self._forget(record)
+        async with self._changed:
+            self._changed.notify_all()
+
+    def _forget(self, record: Record) -> None:
+        self._tools.launcher.remove(record.id)
+        self._tools.ports.give_back(record.id.place)
+        self._records.pop(record.id.unit, None)
+        self._wake.set()
+
+    def set_route(self) -> bool:
+        """Compute the app's route from what is known now; True if it differs from the last one."""
+        if self.desired is None:
+            return self._tools.routing.set(self.app_id, None)
+        places = {record.id.unit: record.id.place for record in self._records.values()}
+        return self._tools.routing.set(self.app_id, route(self.desired, self._observed(), places))
+
+    async def publish(self) -> None:
+        """Make the router use the app's route as it is now, then tell those who wait for it."""
+        self.set_route()
+        chosen = serving(self.desired, self._observed()) if self.desired else []
+        await self._tools.routing.publish()
+        async with self._changed:
+            self._served = frozenset(dyno.unit for dyno in chosen)
+            self._changed.notify_all()
+
+    def _settled(self, version: int) -> Settled | None:
+        if self.desired is None or self.desired.version > version:
+            return Settled(ok=False, superseded=True)
+        if self.desired.version < version:
+            return None
+        wanted = {
+            (process.type, number)
+            for process in self.desired.processes
+            for number in range(1, process.quantity + 1)
+        }
+        records = [
+            r
+            for r in self._records.values()
+            if r.id.version == version and (r.id.type, r.id.number) in wanted
+        ]
+        crashed = tuple(r.view() for r in records if r.crashes and r.phase is not Phase.UP)
+        if crashed:
+            return Settled(ok=False, crashed=crashed)
+        up = [r for r in records if r.phase is Phase.UP]
+        takes_traffic = all(r.id.unit in self._served for r in up if r.id.type == "web")
+        return Settled(ok=True) if len(up) == len(wanted) and takes_traffic else None
+
+    def _say(self, record: Record, text: str) -> None:
+        self._tools.events.platform(self._subject, record.id.name, text)

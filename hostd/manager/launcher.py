@@ -1,0 +1,186 @@
+"""The thin edge between a dyno as a value and a running unit: snapshot, environment file, unit."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hostd import sizes
+from hostd.manager.dyno import DynoId
+from hostd.manager.environment import EnvironmentFiles, environment
+from slugs.pool import Pool
+from slugs.stacks import Stack, identity_binds
+from units.sandbox import Bind, Limits, hardened
+from units.systemd import Systemd, UnitInfo
+from units.users import ensure_user
+
+STOP_SECONDS = 30.0
+"""What a dyno gets between SIGTERM and SIGKILL (Heroku's grace period)."""
+
+_CLD_EXITED = 1
+"""``si_code`` of a process that ended by itself (waitid(2)); systemd reports it as ExecMainCode."""
+
+_JOBS_IN_FLIGHT = 8
+_RUNNING = ("active", "activating", "deactivating", "reloading")
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """All that is needed to start one dyno."""
+
+    dyno: DynoId
+    app_id: str
+    uid: int
+    slug_id: str
+    command: str
+    size: str
+    config: Mapping[str, str]
+    extra: Mapping[str, str]
+    stdio: tuple[int, int, int] | None = None
+    tty: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a dyno ended: a status as a shell would show it, and a word for what systemd saw."""
+
+    status: int
+    result: str
+
+    @property
+    def out_of_memory(self) -> bool:
+        """True when the kernel killed it for its memory limit."""
+        return self.result == "oom-kill"
+
+
+class Launcher:
+    """Starts, stops and removes the units of dynos; keeps no state of its own."""
+
+    def __init__(
+        self,
+        *,
+        systemd: Systemd,
+        pool: Pool,
+        stack: Stack,
+        environment_files: EnvironmentFiles,
+    ) -> None:
+        self._systemd = systemd
+        self._pool = pool
+        self._stack = stack
+        self._environment_files = environment_files
+        self._jobs = asyncio.Semaphore(_JOBS_IN_FLIGHT)
+
+    async def launch(self, launch: Launch) -> None:
+        """Start the dyno on a fresh snapshot of its slug; returns when its program has been executed.
+
+        Raises UnitFailed when systemd cannot start it; nothing is left behind then.
+        """
+        async with self._jobs:
+            await ensure_user(launch.uid)
+            await self._systemd.stop(launch.dyno.unit)
+            self.remove(launch.dyno)
+            tree = self._pool.snapshot(launch.slug_id, launch.dyno.snapshot)
+            variables = environment(launch.dyno, launch.config, launch.extra)
+            file = self._environment_files.write(launch.dyno.unit, variables)
+            properties = unit_properties(
+                launch,
+                root=self._stack.root,
+                binds=[
+                    *self._stack.binds,
+                    *identity_binds(self._stack, launch.uid),
+                    Bind(tree, Path("/app"), writable=True),
+                ],
+                environment_file=file,
+            )
+            try:
+                await self._systemd.start(launch.dyno.unit, properties)
+            except BaseException:
+                await self._systemd.stop(launch.dyno.unit)
+                self.remove(launch.dyno)
+                raise
+
+    async def terminate(self, dyno: DynoId) -> Exit:
+        """SIGTERM to all its processes, SIGKILL after STOP_SECONDS; return how it ended."""
+        info = await self._systemd.stop(dyno.unit)
+        return Exit(shell_status(info), info.result) if info is not None else Exit(0, "success")
+
+    def kill(self, dyno: DynoId) -> None:
+        """SIGKILL to all its processes."""
+        self._systemd.kill(dyno.unit, signal.SIGKILL)
+
+    def exit_of(self, dyno: DynoId) -> Exit | None:
+        """How the dyno ended; None while it runs. A unit that is gone counts as status 0."""
+        info = self._systemd.info(dyno.unit)
+        if info is None:
+            return Exit(0, "success")
+        ended = info.active not in _RUNNING or (info.active == "active" and info.sub == "exited")
+        if not ended:
+            return None
+        return Exit(shell_status(info), info.result)
+
+    def running_since(self, dyno: DynoId) -> float | None:
+        """When the unit became active, in seconds since the epoch; None if it is not."""
+        info = self._systemd.info(dyno.unit)
+        return info.active_since if info is not None and info.sub == "running" else None
+
+    def remove(self, dyno: DynoId) -> None:
+        """Forget the ended unit and delete its file tree and environment file; idempotent."""
+        self._systemd.unref(dyno.unit)
+        self._environment_files.remove(dyno.unit)
+        self._pool.delete_dyno(dyno.snapshot)
+
+
+def unit_properties(
+    launch: Launch, *, root: Path, binds: list[Bind], environment_file: Path
+) -> dict[str, Any]:
+    """The systemd properties of one dyno, as a value."""
+    size = sizes.get(launch.size)
+    return hardened(
+        root=root,
+        uid=launch.uid,
+        gid=launch.uid,
+        binds=binds,
+        limits=Limits(
+            memory_max=size.memory_max,
+            cpu_weight=size.cpu_weight,
+            tasks_max=size.tasks,
+        ),
+        slice_name=app_slice(launch.dyno.app),
+        description=launch.dyno.description,
+        command=launch_command(launch.command, tty=launch.tty),
+        environment_file=environment_file,
+        log_namespace="hostd",
+        log_fields={
+            "HOSTD_APP": launch.app_id,
+            "HOSTD_SOURCE": "app",
+            "HOSTD_PROCESS": launch.dyno.name,
+        },
+        syslog_identifier=f"{launch.dyno.app}[{launch.dyno.name}]",
+        stop_timeout=STOP_SECONDS,
+        stdio=launch.stdio,
+    )
+
+
+def app_slice(app: str) -> str:
+    """The slice of an app's dynos; a dash in a slice's name means nesting, so the app's are escaped."""
+    return f"hostd-apps-{app.replace('-', chr(92) + 'x2d')}.slice"
+
+
+def launch_command(command: str, *, tty: bool) -> list[str]:
+    """The argument list that runs a Procfile's *command* inside the sandbox.
+
+    Only there does the text meet a shell. With *tty*, standard input becomes the controlling terminal.
+    """
+    terminal = ["/usr/bin/setsid", "--ctty", "--wait"] if tty else []
+    return [*terminal, "/bin/bash", "/.hostd/launch", command]
+
+
+def shell_status(info: UnitInfo) -> int:
+    """The exit status as a shell shows it: a signal's number plus 128 (bash(1), EXIT STATUS)."""
+    if info.exec_main_code in (0, _CLD_EXITED):
+        return info.exec_main_status
+    return 128 + info.exec_main_status

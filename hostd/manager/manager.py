@@ -1,0 +1,184 @@
+"""The dyno manager: one keeper for each app, one ear for systemd, one table for the router."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+
+from hostd.errors import NotFound
+from hostd.ledger.apps import App
+from hostd.ledger.users import User
+from hostd.manager.desired import DesiredApp
+from hostd.manager.dyno import Dyno, DynoId, parse_description
+from hostd.manager.environment import EnvironmentFiles
+from hostd.manager.keeper import Keeper, Settled, Tools
+from hostd.manager.oneoffs import OneOff, OneOffs
+from hostd.manager.record import Record
+from slugs.pool import Pool
+from units.systemd import ANY_UNIT, Systemd
+
+log = logging.getLogger(__name__)
+
+_DYNO_UNITS = ["hostd-*.service"]
+_LOOK_AGAIN_SECONDS = 30.0
+"""How often everything is looked at although nothing was said: a lost signal costs this much at most."""
+
+
+class Manager:
+    """Keeps every app's dynos as the ledger wants them.
+
+    It never opens the ledger: *desired* gives an app's document, None once the app is gone, and
+    *app_ids* the apps there are, in the order in which they should come up after a reboot.
+    """
+
+    def __init__(
+        self,
+        *,
+        systemd: Systemd,
+        pool: Pool,
+        environment_files: EnvironmentFiles,
+        tools: Tools,
+        desired: Callable[[str], DesiredApp | None],
+        app_ids: Callable[[], Sequence[str]],
+    ) -> None:
+        self._systemd = systemd
+        self._pool = pool
+        self._environment_files = environment_files
+        self._tools = tools
+        self._desired = desired
+        self._app_ids = app_ids
+        self._keepers: dict[str, Keeper] = {}
+        self._ticker: asyncio.Task[None] | None = None
+        self.one_offs = OneOffs(tools, desired)
+
+    async def start(self) -> None:
+        """Adopt what runs, publish the routes once they are all known, then keep every app."""
+        await self._adopt()
+        await self._tools.routing.publish()
+        self._systemd.subscribe(self._unit_changed)
+        for keeper in self._keepers.values():
+            keeper.start()
+        self._ticker = asyncio.create_task(self._tick())
+
+    async def close(self) -> None:
+        """Stop keeping; every dyno runs on."""
+        if self._ticker is not None:
+            self._ticker.cancel()
+        await asyncio.gather(*(keeper.close() for keeper in self._keepers.values()))
+        await self.one_offs.close()
+
+    def nudge(self, app_id: str) -> None:
+        """Say that the ledger changed for an app: a release, a formation, maintenance, its end."""
+        keeper = self._keepers.get(app_id)
+        if keeper is None:
+            keeper = self._keepers[app_id] = self._keeper(app_id)
+            keeper.start()
+        keeper.nudge()
+
+    def dynos(self, app_id: str) -> list[Dyno]:
+        """Every dyno of the app, one-off dynos last."""
+        keeper = self._keepers.get(app_id)
+        return [*(keeper.dynos() if keeper else []), *self.one_offs.dynos(app_id)]
+
+    async def settle(self, app_id: str, version: int, seconds: float) -> Settled:
+        """Wait until release *version* runs and takes traffic, has crashed, or *seconds* have passed."""
+        self.nudge(app_id)
+        return await self._keepers[app_id].settle(version, seconds)
+
+    async def restart(self, app: App, selector: str | None = None) -> int:
+        """Restart all dynos, those of one type, or one (``web.1``); return how many. Raises NotFound."""
+        count = 0
+        keeper = self._keepers.get(app.id)
+        if keeper is not None:
+            count = await keeper.stop_dynos(lambda record: _selected(record, selector))
+        if not count and selector is not None:
+            raise NotFound(f"Couldn't find that dyno: {app.name} has no {selector}. See `hostctl ps -a {app.name}`.")
+        return count
+
+    async def stop(self, app: App, selector: str) -> int:
+        """Stop dynos by type or name. As on Heroku those of the formation start anew; scale to 0 to keep them off."""
+        one_offs = await self.one_offs.stop(app.id, selector)
+        return one_offs if one_offs else await self.restart(app, selector)
+
+    async def forget(self, app: App) -> None:
+        """Stop every dyno of an app that the ledger has ended, and its keeper."""
+        await self.one_offs.stop(app.id, None)
+        keeper = self._keepers.get(app.id)
+        if keeper is None:
+            return
+        keeper.nudge()
+        await keeper.gone()
+        await keeper.publish()
+        await keeper.close()
+        del self._keepers[app.id]
+
+    async def prepare_one_off(  # noqa: PLR0917
+        self, app: App, command: str, env: Mapping[str, str], size: str, attach: bool, user: User
+    ) -> OneOff:
+        """Make a one-off dyno; one that is not attached is started at once."""
+        if attach:
+            return self.one_offs.run_attached(app.id, command, env=env, size=size, user=user.email)
+        return await self.one_offs.run_detached(app.id, command, env=env, size=size, user=user.email)
+
+    async def _adopt(self) -> None:
+        desired = {app_id: self._desired(app_id) for app_id in self._app_ids()}
+        by_name = {app.name: app_id for app_id, app in desired.items() if app is not None}
+        found: dict[str, list[DynoId]] = {app_id: [] for app_id in by_name.values()}
+        known: set[str] = set()
+        for unit in self._systemd.list_units(_DYNO_UNITS):
+            dyno = parse_description(unit.description)
+            if dyno is None or dyno.unit != unit.name:
+                continue
+            app_id = by_name.get(dyno.app)
+            if app_id is None:
+                log.warning("stopping %s: the ledger has no app %s", unit.name, dyno.app)
+                await self._tools.launcher.terminate(dyno)
+                self._tools.launcher.remove(dyno)
+                continue
+            known.add(dyno.unit)
+            if dyno.one_off:
+                self.one_offs.adopt(app_id, dyno)
+            else:
+                found[app_id].append(dyno)
+        self._sweep(known)
+        for app_id in found:
+            self._keepers[app_id] = self._keeper(app_id)
+        await asyncio.gather(*(self._keepers[app_id].adopt(dynos) for app_id, dynos in found.items()))
+
+    def _sweep(self, known: set[str]) -> None:
+        for name in self._pool.dynos():
+            if f"{name}.service" not in known:
+                self._pool.delete_dyno(name)
+        for unit in self._environment_files.units():
+            if unit not in known:
+                self._environment_files.remove(unit)
+
+    def _keeper(self, app_id: str) -> Keeper:
+        return Keeper(app_id, self._tools, lambda: self._desired(app_id))
+
+    def _unit_changed(self, unit: str) -> None:
+        if unit == ANY_UNIT:
+            self._look_at_everything()
+            return
+        if self.one_offs.knows(unit):
+            self.one_offs.nudge(unit)
+            return
+        for keeper in self._keepers.values():
+            if keeper.knows(unit):
+                keeper.nudge(unit)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+            self._look_at_everything()
+
+    def _look_at_everything(self) -> None:
+        self.one_offs.nudge_all()
+        for keeper in self._keepers.values():
+            for unit in keeper.units():
+                keeper.nudge(unit)
+
+
+def _selected(record: Record, selector: str | None) -> bool:
+    return selector is None or selector in (record.id.name, record.id.type)

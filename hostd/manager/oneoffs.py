@@ -1,0 +1,269 @@
+"""One-off dynos: one command, once, in a dyno like the app's others, attached to a terminal or not.
+
+The client's own terminal or pipes are passed to the unit, so a session lives on when hostd is restarted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from hostd import sizes
+from hostd.errors import Conflict, NotFound
+from hostd.events import Subject
+from hostd.manager.desired import DesiredApp
+from hostd.manager.dyno import Dyno, DynoId, DynoState
+from hostd.manager.keeper import Tools
+from hostd.manager.launcher import Exit, Launch
+from hostd.manager.planner import Phase
+from hostd.manager.record import Record
+from units.systemd import UnitFailed
+
+log = logging.getLogger(__name__)
+
+_TOKEN_SECONDS = 60.0
+"""How long an attachable dyno waits for its client (Heroku's R13)."""
+_REMEMBERED_SECONDS = 300.0
+"""How long the exit status of an ended one-off dyno can still be asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class OneOff:
+    """A one-off dyno that was asked for; ``attach_token`` opens the door of the attach socket."""
+
+    dyno: Dyno
+    attach_token: str | None
+
+
+@dataclass(slots=True)
+class _Session:
+    record: Record
+    launch: Launch | None
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class OneOffs:
+    """The one-off dynos of all apps."""
+
+    def __init__(self, tools: Tools, desired: Callable[[str], DesiredApp | None]) -> None:
+        self._tools = tools
+        self._desired = desired
+        self._sessions: dict[str, _Session] = {}
+        self._tokens: dict[str, _Session] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def prepare(
+        self,
+        app_id: str,
+        command: str,
+        *,
+        env: Mapping[str, str],
+        size: str | None = None,
+        type_: str = "run",
+        user: str,
+    ) -> tuple[Record, Launch]:
+        """Make the record and the launch of a new one-off dyno; nothing is started.
+
+        Raises Conflict when the app has no slug yet.
+        """
+        desired = self._desired(app_id)
+        if desired is None:
+            raise NotFound("Couldn't find that app.")
+        if desired.slug_id is None:
+            raise Conflict(f"{desired.name} has no code yet: push to it first (git push hostd main).")
+        dyno = DynoId(desired.name, type_, self._number(), desired.version, self._tools.ports.take())
+        size = size or sizes.DEFAULT
+        launch = Launch(
+            dyno=dyno,
+            app_id=app_id,
+            uid=desired.uid,
+            slug_id=desired.slug_id,
+            command=command,
+            size=size,
+            config=desired.config,
+            extra=env,
+        )
+        record = Record(
+            dyno, app_id, command, size, DynoState.CREATED, self._tools.clock(), Phase.STARTING
+        )
+        self._sessions[dyno.unit] = _Session(record, launch)
+        return record, launch
+
+    async def run_detached(
+        self, app_id: str, command: str, *, env: Mapping[str, str], size: str | None, user: str
+    ) -> OneOff:
+        """Start *command* with its output in the app's log."""
+        record, _ = self.prepare(app_id, command, env=env, size=size, user=user)
+        session = self._sessions[record.id.unit]
+        await self._start(session)
+        return OneOff(record.view(), None)
+
+    def run_attached(
+        self, app_id: str, command: str, *, env: Mapping[str, str], size: str | None, user: str
+    ) -> OneOff:
+        """Make a dyno that starts when its client comes to the attach socket with the token."""
+        record, _ = self.prepare(app_id, command, env=env, size=size, user=user)
+        token = secrets.token_urlsafe(32)
+        session = self._sessions[record.id.unit]
+        self._tokens[token] = session
+        self._tools.events.platform(Subject(app_id), record.id.name, "Awaiting client")
+        asyncio.get_running_loop().call_later(_TOKEN_SECONDS, self._expire, token)
+        return OneOff(record.view(), token)
+
+    async def attach(self, token: str, stdio: tuple[int, int, int], *, tty: bool) -> tuple[str, asyncio.Event]:
+        """Start the dyno of *token* on the given descriptors; return its unit and the event of its end.
+
+        Raises NotFound for a token that was never given, was used, or has expired.
+        """
+        session = self._tokens.pop(token, None)
+        if session is None or session.launch is None:
+            raise NotFound("That one-off dyno is gone: it waited for a terminal too long (R13). Run it again.")
+        session.launch = replace(session.launch, stdio=stdio, tty=tty)
+        await self._start(session)
+        return session.record.id.unit, session.ended
+
+    async def run_captured(
+        self, app_id: str, command: str, *, slug_id: str, config: Mapping[str, str], type_: str,
+        version: int, output: int, user: str,
+    ) -> int:
+        """Run *command* of a release to be, its output going to descriptor *output*; return its status.
+
+        Used for the release phase: slug and config are those of the release that is being made.
+        """
+        record, launch = self.prepare(app_id, command, env={}, type_=type_, user=user)
+        session = self._sessions.pop(record.id.unit)
+        session.record.id = replace(record.id, version=version)
+        session.launch = replace(
+            launch, dyno=session.record.id, slug_id=slug_id, config=config, stdio=(output, output, output)
+        )
+        self._sessions[session.record.id.unit] = session
+        try:
+            await self._start(session)
+            await session.ended.wait()
+        except asyncio.CancelledError:
+            await self._tools.launcher.terminate(session.record.id)
+            self._finish(session, Exit(143, "cancelled"))
+            raise
+        return session.record.exit_status or 0
+
+    def status(self, unit: str) -> int:
+        """The exit status of an ended one-off dyno."""
+        session = self._sessions[unit]
+        return session.record.exit_status or 0
+
+    async def stop(self, app_id: str, selector: str | None) -> int:
+        """Stop the app's one-off dynos: all, or those of a type or name; return how many."""
+        sessions = [
+            session
+            for session in self._sessions.values()
+            if session.record.app_id == app_id
+            and session.record.phase in (Phase.STARTING, Phase.UP)
+            and (selector is None or selector in (session.record.id.name, session.record.id.type))
+        ]
+        await asyncio.gather(*(self._stop(session) for session in sessions))
+        return len(sessions)
+
+    async def stop_unit(self, unit: str) -> None:
+        """Stop one one-off dyno, as when its client has gone."""
+        session = self._sessions.get(unit)
+        if session is not None and session.record.phase in (Phase.STARTING, Phase.UP):
+            await self._stop(session)
+
+    def adopt(self, app_id: str, dyno: DynoId) -> None:
+        """Take over a one-off dyno that runs already."""
+        since = self._tools.launcher.running_since(dyno)
+        self._tools.ports.adopt(dyno.place)
+        record = Record(
+            dyno,
+            app_id,
+            command="",
+            size=sizes.DEFAULT,
+            state=DynoState.UP,
+            since=since or self._tools.clock(),
+            phase=Phase.UP,
+        )
+        self._sessions[dyno.unit] = _Session(record, None)
+        self.nudge(dyno.unit)
+
+    def knows(self, unit: str) -> bool:
+        """True if *unit* is a one-off dyno."""
+        return unit in self._sessions
+
+    def nudge(self, unit: str) -> None:
+        """Say that systemd may have changed *unit*."""
+        session = self._sessions.get(unit)
+        if session is None or session.record.phase is not Phase.UP:
+            return
+        ended = self._tools.launcher.exit_of(session.record.id)
+        if ended is not None:
+            self._finish(session, ended)
+
+    def nudge_all(self) -> None:
+        """Say that systemd may have changed anything."""
+        for unit in list(self._sessions):
+            self.nudge(unit)
+
+    def dynos(self, app_id: str) -> list[Dyno]:
+        """The app's one-off dynos, those that ended a short while ago too."""
+        return [s.record.view() for s in self._sessions.values() if s.record.app_id == app_id]
+
+    async def close(self) -> None:
+        """Stop watching; dynos run on."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _start(self, session: _Session) -> None:
+        record, launch = session.record, session.launch
+        assert launch is not None
+        self._say(record, f"Starting process with command `{record.command}`")
+        self._say(record, record.move(DynoState.STARTING, self._tools.clock()))
+        try:
+            await self._tools.launcher.launch(launch)
+        except (UnitFailed, OSError) as error:
+            self._finish(session, Exit(1, str(error)))
+            raise Conflict(f"{record.id.name} could not be started: {error}") from error
+        record.phase = Phase.UP
+        self._say(record, record.move(DynoState.UP, self._tools.clock()))
+        self.nudge(record.id.unit)
+
+    async def _stop(self, session: _Session) -> None:
+        self._say(session.record, "Stopping all processes with SIGTERM")
+        if session.record.state is DynoState.CREATED:
+            self._finish(session, Exit(0, "success"))
+            return
+        ended = await self._tools.launcher.terminate(session.record.id)
+        self._finish(session, ended)
+
+    def _finish(self, session: _Session, ended: Exit) -> None:
+        record = session.record
+        if record.phase is Phase.STOPPING:
+            return
+        record.phase = Phase.STOPPING
+        record.exit_status, record.reason = ended.status, ended.result
+        self._say(record, f"Process exited with status {ended.status}")
+        after = DynoState.DOWN if record.state is DynoState.CREATED else DynoState.COMPLETE
+        self._say(record, record.move(after, self._tools.clock()))
+        self._tools.launcher.remove(record.id)
+        self._tools.ports.give_back(record.id.place)
+        session.ended.set()
+        asyncio.get_running_loop().call_later(_REMEMBERED_SECONDS, self._sessions.pop, record.id.unit, None)
+
+    def _expire(self, token: str) -> None:
+        session = self._tokens.pop(token, None)
+        if session is not None:
+            self._say(session.record, "Error R13 (Attach error) -> Failed to attach to process")
+            self._finish(session, Exit(1, "no client"))
+
+    def _number(self) -> int:
+        used = {session.record.id.number for session in self._sessions.values()}
+        while (number := 1000 + secrets.randbelow(9000)) in used:
+            continue
+        return number
+
+    def _say(self, record: Record, text: str) -> None:
+        self._tools.events.platform(Subject(record.app_id), record.id.name, text)

@@ -1,0 +1,98 @@
+"""Small pure parts of the dyno manager."""
+
+import socket
+import stat
+
+import pytest
+
+from hostd.deploys.locks import DeployLocks
+from hostd.deploys.transcript import detail, problem, size, step
+from hostd.errors import Busy, Unavailable
+from hostd.manager.dyno import DynoId, Place, parse_description
+from hostd.manager.environment import EnvironmentFiles, environment, render
+from hostd.manager.launcher import app_slice, launch_command
+from hostd.manager.ports import Ports, is_free
+
+WEB = DynoId("my-app", "web", 1, 12, Place("127.0.0.1", 20001))
+
+
+def test_a_dyno_is_read_back_from_its_units_description():
+    assert WEB.unit == "hostd-my-app-web.1-v12.service"
+    assert parse_description(WEB.description) == WEB
+
+
+@pytest.mark.parametrize("text", ["", "hostd control plane", "my-app web.1 v12", "a b.c v1 at 127.0.0.1:1"])
+def test_other_units_are_no_dynos(text):
+    assert parse_description(text) is None
+
+
+def test_an_apps_slice_is_not_nested_by_its_name():
+    assert app_slice("my-app") == r"hostd-apps-my\x2dapp.slice"
+
+
+def test_a_command_reaches_the_sandbox_as_one_argument():
+    assert launch_command("echo $PORT; rm -rf x", tty=False) == [
+        "/bin/bash", "/.hostd/launch", "echo $PORT; rm -rf x",
+    ]  # fmt: skip
+    assert launch_command("bash", tty=True)[:3] == ["/usr/bin/setsid", "--ctty", "--wait"]
+
+
+def test_the_platforms_variables_win_over_config():
+    variables = environment(WEB, {"PORT": "1", "A": "b"}, {"TERM": "xterm"})
+    assert variables["PORT"] == "20001"
+    assert variables["DYNO"] == variables["PS"] == "web.1"
+    assert (variables["A"], variables["TERM"], variables["HOME"]) == ("b", "xterm", "/app")
+
+
+def test_values_are_quoted_as_systemd_reads_them():
+    assert render({"B": 'say "hi" for $5 `now` \\ then', "A": "two\nlines"}) == (
+        'A="two\nlines"\nB="say \\"hi\\" for \\$5 \\`now\\` \\\\ then"\n'
+    )
+
+
+def test_environment_files_are_for_root_only(tmp_path):
+    files = EnvironmentFiles(tmp_path / "env")
+    path = files.write("a.service", {"SECRET": "x"})
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert files.units() == ["a.service"]
+    files.remove("a.service")
+    files.remove("a.service")
+    assert files.units() == []
+
+
+def test_a_port_given_back_is_used_again_last():
+    ports = Ports("127.0.0.1", 20000, 20002, free=lambda _address, _port: True)
+    first = ports.take()
+    ports.give_back(first)
+    assert [ports.take().port for _ in range(3)] == [20001, 20002, 20000]
+    with pytest.raises(Unavailable, match="dyno_ports"):
+        ports.take()
+
+
+def test_adopted_and_foreign_ports_are_skipped():
+    ports = Ports("127.0.0.1", 20000, 20003, free=lambda _address, port: port != 20002)
+    ports.adopt(Place("127.0.0.1", 20001))
+    assert [ports.take().port, ports.take().port] == [20003, 20000]
+
+
+def test_a_port_that_somebody_listens_on_is_not_free():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        assert not is_free("127.0.0.1", server.getsockname()[1])
+
+
+def test_one_deploy_at_a_time():
+    locks = DeployLocks()
+    with locks.hold("app", "kate is deploying"):
+        with pytest.raises(Busy, match="kate is deploying"), locks.hold("app", "liz is deploying"):
+            pass
+        with locks.hold("other", "liz is deploying"):
+            assert locks.holder("other") == "liz is deploying"
+    assert locks.holder("app") is None
+
+
+def test_the_words_of_a_push():
+    assert step("Launching... done, v12") == b"-----> Launching... done, v12\n"
+    assert detail("http://x/") == b"       http://x/\n"
+    assert problem("one\ntwo") == b" !     one\n !     two\n"
+    assert [size(n) for n in (10, 67_000, 44_150_000, 1_300_000_000)] == ["1K", "65K", "42.1M", "1.2G"]
