@@ -80,9 +80,7 @@ def config_key(text: str) -> str:
             "and must not start with a digit."
         )
     if len(text) > 256:
-        raise Invalid(
-            f"{_quote(text)} cannot be a config var's name: {len(text)} characters, the limit is 256."
-        )
+        raise Invalid(f"{_quote(text)} cannot be a config var's name: {len(text)} characters, the limit is 256.")
     if text in RESERVED_CONFIG_KEYS or text.startswith("HOSTD_"):
         raise Invalid(f"{text} cannot be set: the platform sets it in every dyno. Use another name.")
     return text
@@ -159,15 +157,11 @@ def scale_update(type: str, quantity: int | str | None = None, size: str | None 
         return _change(type, "", str(int(quantity)), size)
     found = _QUANTITY.fullmatch(quantity)
     if not found:
-        raise Invalid(
-            f"{_quote(quantity)} is not a number of dynos: write a number, or one with + or - before it."
-        )
+        raise Invalid(f"{_quote(quantity)} is not a number of dynos: write a number, or one with + or - before it.")
     return _change(type, found["sign"], found["count"], size)
 
 
-def generated_app_name(
-    taken: Callable[[str], bool], choose: Callable[[Sequence[str]], str] | None = None
-) -> str:
+def generated_app_name(taken: Callable[[str], bool], choose: Callable[[Sequence[str]], str] | None = None) -> str:
     """A free name such as `gentle-mesa-5445`: adjective, noun, and four digits."""
     if choose is None:
         import secrets  # slow to import, and hostctl reads this module for everything but this

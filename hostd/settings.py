@@ -255,9 +255,7 @@ def _check(settings: Settings) -> None:
     for name in ("data_dir", "run_dir"):
         path: Path = getattr(settings, name)
         # Paths become unit properties and lines of text files.
-        plain = (
-            path.is_absolute() and re.fullmatch(r"[A-Za-z0-9/._+@-]+", str(path)) and ".." not in path.parts
-        )
+        plain = path.is_absolute() and re.fullmatch(r"[A-Za-z0-9/._+@-]+", str(path)) and ".." not in path.parts
         _require(bool(plain), f"{name} must be an absolute path of letters, digits and . _ + @ -.")
     _require(_is_address(settings.dyno_address), "dyno_address must be an IP address.")
     first_and_last = settings.dyno_ports

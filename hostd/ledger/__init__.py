@@ -1,0 +1,34 @@
+"""The ledger: the only truth about intent. One SQLite file, one module per noun, one writer."""
+
+from hostd.ledger.access import Access
+from hostd.ledger.apps import App, Apps
+from hostd.ledger.builds import Build, Builds, BuildStatus
+from hostd.ledger.formation import Formation, Process
+from hostd.ledger.keys import Key, Keys, KeyTaken
+from hostd.ledger.ledger import Ledger
+from hostd.ledger.releases import Output, Problem, Release, Releases
+from hostd.ledger.slugs import Slug, Slugs
+from hostd.ledger.users import User, Users
+
+__all__ = [
+    "Access",
+    "App",
+    "Apps",
+    "Build",
+    "BuildStatus",
+    "Builds",
+    "Formation",
+    "Key",
+    "KeyTaken",
+    "Keys",
+    "Ledger",
+    "Output",
+    "Problem",
+    "Process",
+    "Release",
+    "Releases",
+    "Slug",
+    "Slugs",
+    "User",
+    "Users",
+]

@@ -1,0 +1,88 @@
+"""The ledger as a whole: opened once by the control plane, its tables as attributes."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from hostd.errors import Unavailable
+from hostd.ledger.access import Access
+from hostd.ledger.apps import Apps
+from hostd.ledger.builds import Builds
+from hostd.ledger.database import Clock, Database, utc_now
+from hostd.ledger.formation import Formation
+from hostd.ledger.keys import Keys
+from hostd.ledger.releases import Releases
+from hostd.ledger.slugs import Slugs
+from hostd.ledger.users import Users
+from hostd.ledger.vault import Vault
+
+DATABASE_FILE = "ledger.db"
+KEY_FILE = "ledger.key"
+UID_BASE = 200000
+
+
+class Ledger:
+    """Users, keys, apps, access, slugs, builds, releases and formations."""
+
+    def __init__(self, database: Database, vault: Vault, *, uid_base: int = UID_BASE) -> None:
+        self._database = database
+        self.users = Users(database)
+        self.keys = Keys(database, self.users)
+        self.releases = Releases(database, vault)
+        self.apps = Apps(database, self.users, self.releases, uid_base=uid_base)
+        self.access = Access(database, self.users, self.apps)
+        self.slugs = Slugs(database)
+        self.builds = Builds(database)
+        self.formation = Formation(database, self.apps)
+
+    @classmethod
+    def open(cls, directory: Path, *, clock: Clock = utc_now, uid_base: int = UID_BASE) -> Ledger:
+        """Open `directory`/ledger.db with `directory`/ledger.key, or make both (0600) in a directory without them.
+
+        A ledger of an older hostd is brought up to date. Raises Unavailable, saying why, for one of a newer hostd,
+        a missing or foreign key, and files that cannot be read or written.
+        """
+        path = directory / DATABASE_FILE
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            fresh = not path.exists() or path.stat().st_size == 0
+        except OSError as error:
+            raise Unavailable(f"Cannot open the ledger in {directory}: {error.strerror}.") from error
+        vault = Vault.open(directory / KEY_FILE, create=fresh)
+        database = Database(path, clock=clock)
+        try:
+            _check_key(database, vault)
+        except Unavailable:
+            database.close()
+            raise
+        return cls(database, vault, uid_base=uid_base)
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """All changes to any table within it happen together, or none; nests. Never await inside."""
+        return self._database.transaction()
+
+    def next(self, sequence: str) -> int:
+        """A number of a named sequence, from 1, never given twice: for what must be ordered without clocks."""
+        return self._database.next(f"named {sequence}")
+
+    def backup(self, directory: Path) -> None:
+        """Copy ledger.db, as it is at this moment, into another directory; ledger.key is not copied with it."""
+        target = directory / DATABASE_FILE
+        draft = directory / f".{DATABASE_FILE}.part"
+        self._database.backup(draft)
+        draft.replace(target)
+
+    def close(self) -> None:
+        """Close the ledger's file."""
+        self._database.close()
+
+
+def _check_key(database: Database, vault: Vault) -> None:
+    # Without this a wrong key would show only when the first config is read, after it has sealed new rows.
+    mark = vault.seal("the key of this ledger")
+    known = database.first("SELECT mark FROM key_marks")
+    if known is None:
+        database.insert("key_marks", {"id": 1, "mark": mark})
+    elif known["mark"] != mark:
+        raise Unavailable(f"{KEY_FILE} is not the key of this {DATABASE_FILE}. Restore both from the same backup.")

@@ -1,0 +1,57 @@
+"""From any older ledger to today's: the ordered list of schema changes, recorded in the ledger itself.
+
+A change that has been released is never edited; a new one is added below it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlite_utils import Database as SqliteUtils
+from sqlite_utils import Migrations
+
+from hostd.errors import Unavailable
+
+MIGRATIONS = Migrations("hostd")
+
+
+@MIGRATIONS()
+def first(db: SqliteUtils) -> None:
+    """Users, keys, apps, slugs, builds, releases, formation."""
+    db.executescript(_sql("0001_ledger.sql"))
+
+
+def upgrade(db: SqliteUtils, migrations: Migrations = MIGRATIONS) -> list[str]:
+    """Apply what is missing, all in one transaction, and tell what it was.
+
+    Raises Unavailable, changing nothing, for a ledger that a newer hostd has written.
+    """
+    _refuse_newer(db, migrations)
+    if not migrations.pending(db):
+        return []
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        missing = [migration.name for migration in migrations.pending(db)]
+        migrations.apply(db)
+        db.commit()
+    except BaseException:
+        db.rollback()
+        raise
+    return missing
+
+
+def _refuse_newer(db: SqliteUtils, migrations: Migrations) -> None:
+    applied = [migration.name for migration in migrations.applied(db)]
+    known = {migration.name for migration in migrations.pending(SqliteUtils(memory=True, execute_plugins=False))}
+    unknown = [name for name in applied if name not in known]
+    if unknown:
+        raise Unavailable(
+            f"This ledger was written by a newer hostd: it has the schema changes {', '.join(unknown)}, which this "
+            "hostd does not know. Install the newer hostd again, or restore a backup from before the upgrade."
+        )
+    if not applied and db.table_names():
+        raise Unavailable("This file is an SQLite database, but not a ledger of hostd.")
+
+
+def _sql(name: str) -> str:
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")

@@ -1,0 +1,175 @@
+"""Releases: slug, config vars, who, when and why, in an append-only chain per app."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from hostd.errors import NotFound
+from hostd.ledger import audit, chain
+from hostd.ledger.audit import Problem
+from hostd.ledger.builds import bounded
+from hostd.ledger.database import Database, Record, from_text, moments, to_text
+from hostd.ledger.users import User
+from hostd.ledger.vault import Vault
+
+__all__ = ["Output", "Problem", "Release", "Releases"]
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A release; `config` is the whole set of config vars it runs with, in clear. Never log it."""
+
+    id: str
+    app_id: str
+    version: int
+    slug_id: str | None
+    config: dict[str, str]
+    description: str
+    user_id: str
+    user_email: str
+    build_id: str | None
+    created_at: datetime
+    previous_hash: str
+    hash: str
+
+    def __repr__(self) -> str:
+        # The one that a traceback or a log line would print: no values.
+        return f"Release(app_id={self.app_id!r}, version={self.version}, description={self.description!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A piece of what the release phase printed."""
+
+    text: str
+    created_at: datetime
+
+
+class Releases:
+    """The table of releases."""
+
+    def __init__(self, database: Database, vault: Vault) -> None:
+        self._database = database
+        self._vault = vault
+
+    def append(
+        self,
+        app_id: str,
+        *,
+        slug_id: str | None,
+        config: Mapping[str, str],
+        description: str,
+        user: User,
+        build_id: str | None = None,
+    ) -> Release:
+        """Add the next release of an app, on disk when this returns; raises NotFound for no such app.
+
+        To make it one step with other changes (its slug, its build's end), call within `Ledger.transaction()`.
+        """
+        with self._database.transaction():
+            now = to_text(self._database.now())
+            if not self._database.write(
+                "UPDATE apps SET released_at = ?1, updated_at = ?1 WHERE id = ?2 AND destroyed_at IS NULL", now, app_id
+            ):
+                raise NotFound("There is no such app; perhaps it was destroyed just now.")
+            last = self._database.first(
+                "SELECT version, hash FROM releases WHERE app_id = ? ORDER BY version DESC LIMIT 1", app_id
+            )
+            version, previous = (last["version"] + 1, last["hash"]) if last else (1, chain.genesis(app_id))
+            record: dict[str, Any] = {
+                "id": str(uuid.uuid4()),
+                "app_id": app_id,
+                "version": version,
+                "slug_id": slug_id,
+                "config": self._vault.encrypt(config, audit.place(app_id, version)),
+                "description": description,
+                "user_id": user.id,
+                "user_email": user.email,
+                "build_id": build_id,
+                "created_at": now,
+            }
+            record |= {"previous_hash": previous, "hash": chain.link(previous, record)}
+            self._database.insert("releases", record)
+            audit.seal(self._database, self._vault, app_id)
+        plain = {"config": dict(config), "created_at": from_text(now)}
+        return Release(**(record | plain))
+
+    def current(self, app_id: str) -> Release:
+        """The newest release of an app: what should run."""
+        record = self._database.first(audit.RELEASES + "WHERE app_id = ? ORDER BY version DESC LIMIT 1", app_id)
+        if record is None:
+            raise NotFound("There is no such app.")
+        return self._release(record)
+
+    def get(self, app_id: str, version: int) -> Release:
+        """One release of an app by its number; raises NotFound."""
+        record = self._database.first(audit.RELEASES + "WHERE app_id = ? AND version = ?", app_id, version)
+        if record is None:
+            newest = self.current(app_id).version
+            raise NotFound(f"There is no release v{version}: this app has v1 to v{newest}.")
+        return self._release(record)
+
+    def find(self, app_id: str, reference: str) -> Release:
+        """One release of an app by `v12`, `12`, its id or `current`; raises NotFound."""
+        if reference == "current":
+            return self.current(app_id)
+        if number := re.fullmatch(r"v?([0-9]{1,9})", reference):
+            return self.get(app_id, int(number[1]))
+        record = self._database.first(audit.RELEASES + "WHERE app_id = ? AND id = ?", app_id, reference)
+        if record is None:
+            newest = self.current(app_id).version
+            raise NotFound(f"There is no release {reference[:60]!r}: this app has v1 to v{newest}.")
+        return self._release(record)
+
+    def list(self, app_id: str, limit: int | None = None) -> list[Release]:
+        """An app's releases, newest first."""
+        records = self._database.select(
+            audit.RELEASES + "WHERE app_id = ? ORDER BY version DESC LIMIT ?",
+            app_id,
+            -1 if limit is None else limit,
+        )
+        return [self._release(record) for record in records]
+
+    def add_output(self, app_id: str, version: int, text: str) -> None:
+        """Add what the release phase printed to a release; may be called again with more."""
+        with self._database.transaction():
+            release = self.get(app_id, version)
+            last = self._database.first(
+                "SELECT part, hash FROM release_outputs WHERE release_id = ? ORDER BY part DESC LIMIT 1",
+                release.id,
+            )
+            part, previous = (last["part"] + 1, last["hash"]) if last else (1, release.hash)
+            record: dict[str, Any] = {
+                "release_id": release.id,
+                "part": part,
+                "output": bounded(text),
+                "created_at": to_text(self._database.now()),
+            }
+            self._database.insert("release_outputs", record | {"hash": chain.link(previous, record)})
+            audit.seal(self._database, self._vault, app_id)
+
+    def outputs(self, app_id: str, version: int) -> Sequence[Output]:
+        """What the release phase of a release printed, in order; empty if there was none."""
+        records = self._database.select(
+            "SELECT output AS text, created_at FROM release_outputs WHERE release_id = ? ORDER BY part",
+            self.get(app_id, version).id,
+        )
+        return [Output(**moments(record)) for record in records]
+
+    def head(self, app_id: str) -> tuple[int, str]:
+        """Number and hash of an app's newest release: noted elsewhere, they prove later that nothing was rewritten."""
+        release = self.current(app_id)
+        return release.version, release.hash
+
+    def verify(self) -> Sequence[Problem]:
+        """Check every release of every app, destroyed ones too; an empty list says that nothing was changed."""
+        return audit.verify(self._database, self._vault)
+
+    def _release(self, record: Record) -> Release:
+        config = self._vault.decrypt(record["config"], audit.place(record["app_id"], record["version"]))
+        return Release(**moments(record) | {"config": config})

@@ -1,0 +1,123 @@
+"""Slugs: what builds made. The pool holds their files, the ledger knows what they are."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from hostd.errors import Conflict, NotFound
+from hostd.ledger.database import Database, Record, moments
+
+THIS_HOST = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Slug:
+    """A slug; `process_types` maps type to command, `digest` is that of the tree, `dropped_at` when its files went."""
+
+    id: str
+    app_id: str
+    commit: str
+    size_bytes: int
+    process_types: dict[str, str]
+    buildpack: str
+    stack: str
+    digest: str
+    host: int
+    created_at: datetime
+    dropped_at: datetime | None = None
+
+
+class Slugs:
+    """The table of slugs."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(
+        self,
+        app_id: str,
+        *,
+        commit: str,
+        size_bytes: int,
+        process_types: Mapping[str, str],
+        buildpack: str,
+        stack: str,
+        digest: str,
+        id: str | None = None,
+        host: int = THIS_HOST,
+    ) -> Slug:
+        """Record a slug; `id` is the one under which the pool has it."""
+        slug = Slug(
+            id=id or str(uuid.uuid4()),
+            app_id=app_id,
+            commit=commit,
+            size_bytes=size_bytes,
+            process_types=dict(process_types),
+            buildpack=buildpack,
+            stack=stack,
+            digest=digest,
+            host=host,
+            created_at=self._database.now(),
+        )
+        self._database.insert("slugs", asdict(slug))
+        return slug
+
+    def get(self, slug_id: str) -> Slug:
+        """The slug with that id, also a dropped one; raises NotFound."""
+        record = self._database.first(_SLUGS + "WHERE id = ?", slug_id)
+        if record is None:
+            raise NotFound(f"There is no slug {slug_id[:60]!r}.")
+        return _slug(record)
+
+    def list(self, app_id: str) -> list[Slug]:
+        """An app's slugs, newest first, dropped ones included."""
+        records = self._database.select(_SLUGS + "WHERE app_id = ? ORDER BY sequence DESC", app_id)
+        return [_slug(record) for record in records]
+
+    def kept(self) -> Sequence[Slug]:
+        """All slugs of all apps whose files the pool should hold."""
+        records = self._database.select(_SLUGS + "WHERE dropped_at IS NULL ORDER BY app_id, sequence DESC")
+        return [_slug(record) for record in records]
+
+    def surplus(self, app_id: str, keep: int) -> Sequence[Slug]:
+        """The slugs that may be dropped: all but the newest `keep` and the one in use; all of a destroyed app."""
+        live = [slug for slug in self.list(app_id) if slug.dropped_at is None]
+        if self._database.first("SELECT 1 FROM apps WHERE id = ? AND destroyed_at IS NOT NULL", app_id):
+            return live
+        current = self._in_use(app_id)
+        return [slug for slug in live[keep:] if slug.id != current]
+
+    def drop(self, slug_id: str) -> Slug:
+        """Mark a slug's files as gone. Raises Conflict for the slug of a current release."""
+        with self._database.transaction():
+            slug = self.get(slug_id)
+            if self._in_use(slug.app_id) == slug.id:
+                raise Conflict(f"The slug {slug.id} is in use by the app's current release.")
+            self._database.write(
+                "UPDATE slugs SET dropped_at = ? WHERE id = ? AND dropped_at IS NULL",
+                self._database.now(),
+                slug.id,
+            )
+            return self.get(slug.id)
+
+    def _in_use(self, app_id: str) -> str | None:
+        current = self._database.first(
+            "SELECT slug_id FROM releases JOIN apps ON apps.id = app_id "
+            "WHERE app_id = ? AND destroyed_at IS NULL ORDER BY version DESC LIMIT 1",
+            app_id,
+        )
+        return current["slug_id"] if current else None
+
+
+_SLUGS = (
+    'SELECT id, app_id, "commit", size_bytes, process_types, buildpack, stack, digest, host, created_at, dropped_at '
+    "FROM slugs "
+)
+
+
+def _slug(record: Record) -> Slug:
+    return Slug(**moments(record) | {"process_types": json.loads(record["process_types"])})
