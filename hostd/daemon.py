@@ -25,7 +25,7 @@ from hostd.deploys.lastlines import LastLines
 from hostd.deploys.locks import DeployLocks
 from hostd.deploys.push import Pusher
 from hostd.deploys.repositories import Repositories
-from hostd.errors import HostdError, to_terminal
+from hostd.errors import HostdError, NotFound, to_terminal
 from hostd.events import Events
 from hostd.ledger import Ledger
 from hostd.listening import inherited, notify
@@ -99,7 +99,7 @@ async def serve(settings: Settings) -> None:
 
 def assemble(settings: Settings) -> Daemon:
     """Make all parts and join them; nothing is started. Raises HostdError when something is missing."""
-    ledger = Ledger.open(settings.master_dir)
+    ledger = Ledger.open(settings.master_dir, uid_base=settings.uid_base)
     pool = Pool(settings.pool_dir)
     stack = ensure_host_stack(pool)
     systemd = Systemd()
@@ -120,8 +120,10 @@ def assemble(settings: Settings) -> Daemon:
     )
 
     def desired(app_id: str) -> DesiredApp | None:
-        app = ledger.apps.find(app_id)
-        return desired_app(ledger, settings, app) if app is not None else None
+        try:
+            return desired_app(ledger, settings, ledger.apps.get(app_id))
+        except NotFound:
+            return None
 
     manager = Manager(
         systemd=systemd,
@@ -132,7 +134,8 @@ def assemble(settings: Settings) -> Daemon:
         app_ids=lambda: [app.id for app in ledger.apps.list()],
     )
     locks = DeployLocks()
-    garbage = Garbage(ledger, pool, systemd, settings.kept_slugs)
+    repositories = Repositories(settings)
+    garbage = Garbage(ledger, pool, systemd, repositories, settings.kept_slugs)
     pusher = Pusher(
         ledger=ledger,
         compiler=Compiler(systemd=systemd, pool=pool, stack=stack),
@@ -148,11 +151,11 @@ def assemble(settings: Settings) -> Daemon:
         settings=settings,
         ledger=ledger,
         manager=manager,
-        deploys=Deploys(ledger=ledger, manager=manager, events=events, locks=locks, pusher=pusher),
+        deploys=Deploys(ledger=ledger, manager=manager, events=events, locks=locks, pusher=pusher, garbage=garbage),
         events=events,
         pool=pool,
         systemd=systemd,
-        repositories=Repositories(settings),
+        repositories=repositories,
         log_key=log_key(LOG_KEY_FILE),
     )
     return Daemon(context, manager, garbage, ledger, systemd)

@@ -120,6 +120,11 @@ class Settings:
         """The control socket of one router worker, counted from 1."""
         return self.router_dir / f"{worker}.sock"
 
+    def web_url(self, app_name: str) -> str:
+        """Where an app answers: its built-in name on the router's HTTP port."""
+        port = "" if self.http_port == 80 else f":{self.http_port}"
+        return f"http://{app_name}.{self.domain}{port}/"
+
     def to_toml(self) -> str:
         """The file that `load` reads back into these settings, each setting under its explanation."""
         lines = [

@@ -7,9 +7,10 @@ import logging
 from collections.abc import AsyncIterator, Mapping
 
 from hostd.context import Output, PushOutcome
+from hostd.deploys.garbage import Garbage
 from hostd.deploys.locks import DeployLocks
 from hostd.deploys.push import Push, Pusher
-from hostd.errors import Busy
+from hostd.errors import Busy, NotFound
 from hostd.events import Events
 from hostd.ledger import Ledger
 from hostd.ledger.apps import App
@@ -24,13 +25,21 @@ class Deploys:
     """Makes releases: by a push, by a config change, by a rollback."""
 
     def __init__(
-        self, *, ledger: Ledger, manager: Manager, events: Events, locks: DeployLocks, pusher: Pusher
+        self,
+        *,
+        ledger: Ledger,
+        manager: Manager,
+        events: Events,
+        locks: DeployLocks,
+        pusher: Pusher,
+        garbage: Garbage,
     ) -> None:
         self._ledger = ledger
         self._manager = manager
         self._events = events
         self._locks = locks
         self._pusher = pusher
+        self._garbage = garbage
         self._running: set[str] = set()
 
     async def push(
@@ -55,8 +64,9 @@ class Deploys:
         """How a push ended, from the ledger, also after a restart; None if it was never heard of."""
         if push_id in self._running:
             return PushOutcome("running")
-        build = self._ledger.builds.find(push_id)
-        if build is None:
+        try:
+            build = self._ledger.builds.get(push_id)
+        except NotFound:
             return None
         if build.release_version is not None:
             return PushOutcome("released", build.release_version)
@@ -78,7 +88,7 @@ class Deploys:
         holder = self._locks.holder(app.id)
         if holder is not None:
             raise Busy(f"{holder}. Wait until that is done, then try again.")
-        with self._ledger.atomic():
+        with self._ledger.transaction():
             current = self._ledger.releases.current(app.id)
             release = self._ledger.releases.append(
                 app.id,
@@ -90,6 +100,10 @@ class Deploys:
         self._events.release(app, release)
         self._manager.nudge(app.id)
         return release
+
+    def destroyed(self, app: App) -> None:
+        """Delete the files of an app that the ledger has ended and whose dynos have stopped."""
+        self._garbage.destroy(app)
 
     def holder(self, app_id: str) -> str | None:
         """What holds the app's deploy lock; None if it is free."""

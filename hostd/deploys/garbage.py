@@ -8,7 +8,9 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
+from hostd.deploys.repositories import Repositories
 from hostd.ledger import Ledger
+from hostd.ledger.apps import App
 from slugs.pool import Pool
 from units.systemd import Systemd
 
@@ -24,6 +26,7 @@ class Garbage:
     ledger: Ledger
     pool: Pool
     systemd: Systemd
+    repositories: Repositories
     kept: int
 
     async def recover(self) -> None:
@@ -39,7 +42,9 @@ class Garbage:
             self.systemd.reset_failed(unit.name)
         for build_id in self.pool.builds():
             self.pool.delete_build(build_id)
-        known = {slug.id for slug in self.ledger.slugs.all()}
+        for app in self.ledger.apps.destroyed():
+            self.destroy(app)
+        known = {slug.id for slug in self.ledger.slugs.kept()}
         for slug_id in self.pool.slugs():
             if slug_id not in known:
                 log.warning("deleting slug %s: no release names it", slug_id)
@@ -47,17 +52,14 @@ class Garbage:
 
     def collect(self, app_id: str) -> list[str]:
         """Drop the app's slugs beyond the newest ``kept`` and never the current one; return their ids."""
-        current = self.ledger.releases.current(app_id).slug_id
-        slugs = [slug for slug in self.ledger.slugs.list(app_id) if slug.id != current]
-        doomed = slugs[max(0, self.kept - 1) :]
-        for slug in doomed:
+        surplus = self.ledger.slugs.surplus(app_id, self.kept)
+        for slug in surplus:
             self.ledger.slugs.drop(slug.id)
             self.pool.delete_slug(slug.id)
-        return [slug.id for slug in doomed]
+        return [slug.id for slug in surplus]
 
-    def destroy(self, app_id: str) -> None:
-        """Delete the slugs and the cache of an app that the ledger has ended."""
-        for slug in self.ledger.slugs.list(app_id):
-            self.ledger.slugs.drop(slug.id)
-            self.pool.delete_slug(slug.id)
-        self.pool.drop_cache(app_id)
+    def destroy(self, app: App) -> None:
+        """Delete what the pool and the repositories hold of an app that the ledger has ended."""
+        self.collect(app.id)
+        self.pool.drop_cache(app.id)
+        self.repositories.delete(app)

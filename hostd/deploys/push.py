@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from slugs.compiler import CompiledSlug, Compiler, CompileRequest
 
-from hostd import sizes
 from hostd.context import Output, PushOutcome
 from hostd.deploys.faults import FaultPoint, Faults
 from hostd.deploys.garbage import Garbage
@@ -92,7 +91,7 @@ class Pusher:
         return PushOutcome("released", release.version)
 
     async def _build_and_release(self, push: Push) -> Release:
-        build = self._ledger.builds.start(push.app.id, push.user.id, push.commit, build_id=push.id)
+        build = self._ledger.builds.start(push.app.id, push.user.id, push.commit, id=push.id)
         self._events.api(push.app, f"Build started by {push.user.email}")
         slug: CompiledSlug | None = None
         try:
@@ -167,19 +166,19 @@ class Pusher:
 
     def _append(self, push: Push, slug: CompiledSlug, phase_output: bytes | None) -> Release:
         ledger = self._ledger
-        with ledger.atomic():
+        with ledger.transaction():
             current = ledger.releases.current(push.app.id)
             ledger.slugs.add(
-                slug.slug_id,
-                app_id=push.app.id,
+                push.app.id,
                 commit=push.commit,
                 size_bytes=slug.size_bytes,
                 process_types=slug.process_types,
                 buildpack=slug.buildpack,
+                stack=push.app.stack,
                 digest=slug.digest,
+                id=slug.slug_id,
             )
-            if not ledger.formation.get(push.app.id) and "web" in slug.process_types:
-                ledger.formation.set(push.app.id, {"web": (1, sizes.DEFAULT)})
+            ledger.formation.adopt(push.app.id, slug.process_types)
             release = ledger.releases.append(
                 push.app.id,
                 slug_id=slug.slug_id,
@@ -189,7 +188,7 @@ class Pusher:
                 build_id=push.id,
             )
             if phase_output is not None:
-                ledger.releases.keep_output(release.id, phase_output)
+                ledger.releases.add_output(push.app.id, release.version, phase_output.decode(errors="replace"))
             ledger.builds.finish(push.id, "succeeded", slug_id=slug.slug_id, release_version=release.version)
         return release
 
@@ -201,7 +200,7 @@ class Pusher:
         self._faults.reach(FaultPoint.SETTLED)
         if settled.ok:
             await push.output(step(f"Launching... done, v{release.version}"))
-            await push.output(detail(f"{self._settings.app_url(push.app.name)} deployed to hostd"))
+            await push.output(detail(f"{self._settings.web_url(push.app.name)} deployed to hostd"))
             return
         await push.output(step(f"Launching... v{release.version} is not up"))
         await push.output(problem(_trouble(push.app, release, settled)))

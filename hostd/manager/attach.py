@@ -100,10 +100,10 @@ async def _receive(client: socket.socket) -> tuple[bytes, list[int]]:
     loop = asyncio.get_running_loop()
     line, descriptors = b"", list[int]()
     while not line.endswith(b"\n"):
-        readable = loop.create_future()
-        loop.add_reader(client, lambda future=readable: future.done() or future.set_result(None))
+        readable = asyncio.Event()
+        loop.add_reader(client, readable.set)
         try:
-            await readable
+            await readable.wait()
         finally:
             loop.remove_reader(client)
         data, fds, _, _ = socket.recv_fds(client, _REQUEST_BYTES, _PIPE_FDS)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from hostd.manager.desired import DesiredApp
 from hostd.manager.dyno import Place
 from hostd.manager.planner import Observed, Phase, web_ready
+from router.table import App, Dyno, State
 
 
 def serving(desired: DesiredApp, observed: Sequence[Observed]) -> list[Observed]:
@@ -25,35 +25,30 @@ def serving(desired: DesiredApp, observed: Sequence[Observed]) -> list[Observed]
     return [dyno for dyno in current if dyno.number <= desired.web_quantity]
 
 
-def route(desired: DesiredApp, observed: Sequence[Observed], places: Mapping[str, Place]) -> dict[str, Any]:
+def route(desired: DesiredApp, observed: Sequence[Observed], places: Mapping[str, Place]) -> App:
     """Return the app's entry of the route table; *places* maps a unit to where it listens."""
     chosen = serving(desired, observed)
-    return {
-        "id": desired.id,
-        "name": desired.name,
-        "hosts": list(desired.hosts),
-        "state": _state(desired, observed, bool(chosen)),
-        "dynos": [
-            {
-                "name": f"{dyno.type}.{dyno.number}",
-                "address": places[dyno.unit].address,
-                "port": places[dyno.unit].port,
-            }
-            for dyno in chosen
-        ],
-    }
+    return App(
+        id=desired.id,
+        name=desired.name,
+        hosts=desired.hosts,
+        state=_state(desired, observed, bool(chosen)),
+        dynos=tuple(
+            Dyno(f"{dyno.type}.{dyno.number}", places[dyno.unit].address, places[dyno.unit].port) for dyno in chosen
+        ),
+    )
 
 
-def _state(desired: DesiredApp, observed: Sequence[Observed], up: bool) -> str:
+def _state(desired: DesiredApp, observed: Sequence[Observed], up: bool) -> State:
     if desired.maintenance:
-        return "maintenance"
+        return State.MAINTENANCE
     if up:
-        return "up"
+        return State.UP
     if not desired.web_quantity:
-        return "none"
+        return State.NONE
     crashed = [
         dyno
         for dyno in observed
         if dyno.type == "web" and dyno.version == desired.version and dyno.phase is Phase.CRASHED
     ]
-    return "crashed" if len(crashed) >= desired.web_quantity else "starting"
+    return State.CRASHED if len(crashed) >= desired.web_quantity else State.STARTING

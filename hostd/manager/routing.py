@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import Any
 import aiohttp
 
 from hostd.manager.dyno import Place
-from router.store import save
+from router.store import load, save
+from router.table import App, Table, TableError
 
 log = logging.getLogger(__name__)
 
@@ -29,12 +31,13 @@ class Routing:
         self._table_file = table_file
         self._control_directory = control_directory
         self._domain = domain
-        self._apps: dict[str, dict[str, Any]] = {}
-        self._sequence = 0
-        self._published = 0
+        self._apps: dict[str, App] = {}
+        # A worker refuses to go back to an older table, so that a restart of hostd must go on counting.
+        self._sequence = _saved_sequence(table_file)
+        self._published = self._sequence
         self._lock = asyncio.Lock()
 
-    def set(self, app_id: str, entry: dict[str, Any] | None) -> bool:
+    def set(self, app_id: str, entry: App | None) -> bool:
         """Put *entry* into the table that is published next; True if that changes anything."""
         if self._apps.get(app_id) == entry:
             return False
@@ -55,14 +58,15 @@ class Routing:
             if self._published >= wanted:
                 return
             sequence = self._sequence
-            table = {"sequence": sequence, "domain": self._domain, "apps": list(self._apps.values())}
+            table = Table(sequence, self._domain, tuple(self._apps.values()))
             await asyncio.to_thread(save, self._table_file, table)
-            await asyncio.gather(*(self._call(worker, "PUT", "/routes", table) for worker in self._workers()))
+            body = table.to_json().encode()
+            await asyncio.gather(*(self._call(worker, "PUT", "/routes", body) for worker in self._workers()))
             self._published = sequence
 
     async def drain(self, places: Sequence[Place], seconds: float) -> int:
         """Wait until no worker has a request in flight at *places*; return how many are left after *seconds*."""
-        body = {"dynos": [str(place) for place in places], "timeout": seconds}
+        body = json.dumps({"dynos": [str(place) for place in places], "timeout": seconds}).encode()
         timeout = aiohttp.ClientTimeout(total=seconds + 5.0)
         answers = await asyncio.gather(
             *(self._call(worker, "POST", "/drain", body, timeout) for worker in self._workers())
@@ -83,13 +87,13 @@ class Routing:
         worker: Path,
         verb: str,
         path: str,
-        body: dict[str, Any] | None,
+        body: bytes | None,
         timeout: aiohttp.ClientTimeout = _WORKER_ANSWERS,
     ) -> dict[str, Any]:
         try:
             async with (
                 aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(worker)), timeout=timeout) as session,
-                session.request(verb, f"http://router{path}", json=body) as answer,
+                session.request(verb, f"http://router{path}", data=body) as answer,
             ):
                 answer.raise_for_status()
                 value: dict[str, Any] = await answer.json()
@@ -97,3 +101,12 @@ class Routing:
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             log.warning("router worker %s does not answer %s %s: %s", worker.stem, verb, path, error)
             return {}
+
+
+def _saved_sequence(table_file: Path) -> int:
+    try:
+        saved = load(table_file)
+    except TableError as error:
+        log.warning("%s cannot be read and is replaced: %s", table_file, error)
+        return 0
+    return saved.sequence if saved is not None else 0

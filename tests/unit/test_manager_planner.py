@@ -138,9 +138,9 @@ PLACES = {dyno(f"web.{n}", version=v).unit: Place("127.0.0.1", 20000 + 10 * v + 
 )
 def test_the_route_follows_the_dynos(desired, observed, state, dynos):
     entry = route(desired, observed, PLACES)
-    assert entry["state"] == state
-    assert [one["name"] for one in entry["dynos"]] == dynos
-    assert entry["hosts"] == ["hello.localhost"]
+    assert entry.state.value == state
+    assert [one.name for one in entry.dynos] == dynos
+    assert entry.hosts == ("hello.localhost",)
 
 
 def test_traffic_moves_in_one_step():
