@@ -1,6 +1,6 @@
 """The ledger: the only truth about intent. One SQLite file, one module per noun, one writer."""
 
-from hostd.ledger.access import Access
+from hostd.ledger.access import Access, Collaborator
 from hostd.ledger.apps import App, Apps
 from hostd.ledger.builds import Build, Builds, BuildStatus
 from hostd.ledger.formation import Formation, Process
@@ -17,6 +17,7 @@ __all__ = [
     "Build",
     "BuildStatus",
     "Builds",
+    "Collaborator",
     "Formation",
     "Key",
     "KeyTaken",

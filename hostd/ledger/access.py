@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
 from hostd.errors import Conflict, Forbidden, NotFound
 from hostd.ledger.apps import App, Apps
-from hostd.ledger.database import Database
+from hostd.ledger.database import Database, moments
 from hostd.ledger.users import User, Users
+
+
+@dataclass(frozen=True, slots=True)
+class Collaborator:
+    """A user who may work on an app that is not theirs."""
+
+    app_id: str
+    user_id: str
+    created_at: datetime
 
 
 class Access:
@@ -16,22 +28,21 @@ class Access:
         self._users = users
         self._apps = apps
 
-    def add(self, app_id: str, user_id: str) -> User:
+    def add(self, app_id: str, user_id: str) -> Collaborator:
         """Make a user a collaborator; once more changes nothing. Raises Conflict for the owner."""
         with self._database.transaction():
             app, user = self._apps.get(app_id), self._users.get(user_id)
             if app.owner_id == user.id:
                 raise Conflict(f"{user.email} owns {app.name} and needs no access to be added.")
-            self._database.write(
-                "INSERT INTO collaborators (app_id, user_id, created_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-                app.id,
-                user.id,
-                self._database.now(),
-            )
-        return user
+            for known in self.list(app.id):
+                if known.user_id == user.id:
+                    return known
+            collaborator = Collaborator(app.id, user.id, self._database.now())
+            self._database.insert("collaborators", asdict(collaborator))
+        return collaborator
 
     def remove(self, app_id: str, user_id: str) -> User:
-        """End a user's access, from this moment; raises NotFound for one who is no collaborator."""
+        """End a user's access at once; raises NotFound for one who is no collaborator, Conflict for the owner."""
         with self._database.transaction():
             app, user = self._apps.get(app_id), self._users.get(user_id)
             if app.owner_id == user.id:
@@ -43,13 +54,14 @@ class Access:
                 raise NotFound(f"{user.email} is not a collaborator of {app.name}.")
         return user
 
-    def list(self, app_id: str) -> list[User]:
+    def list(self, app_id: str) -> list[Collaborator]:
         """An app's collaborators, by address; the owner is not among them."""
         records = self._database.select(
-            "SELECT user_id FROM collaborators JOIN users ON users.id = user_id WHERE app_id = ? ORDER BY email",
+            "SELECT app_id, user_id, collaborators.created_at FROM collaborators JOIN users ON users.id = user_id "
+            "WHERE app_id = ? ORDER BY email",
             app_id,
         )
-        return [self._users.get(record["user_id"]) for record in records]
+        return [Collaborator(**moments(record)) for record in records]
 
     def allowed(self, app: App, user: User) -> bool:
         """Whether a user may see, deploy and configure an app."""

@@ -77,9 +77,9 @@ class Apps:
             raise NotFound(f"There is no app {name_or_id[:60]!r}.")
         return _app(record)
 
-    def list(self) -> Sequence[App]:
+    def list(self) -> list[App]:
         """All apps, by name."""
-        return self._select("destroyed_at IS NULL ORDER BY name")
+        return list(self._select("destroyed_at IS NULL ORDER BY name"))
 
     def list_for(self, user: User) -> Sequence[App]:
         """The apps a user may use, by name: their own, those they collaborate on, and for an admin all."""

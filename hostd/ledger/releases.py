@@ -154,12 +154,17 @@ class Releases:
             audit.seal(self._database, self._vault, app_id)
 
     def outputs(self, app_id: str, version: int) -> Sequence[Output]:
-        """What the release phase of a release printed, in order; empty if there was none."""
+        """What the release phase of a release printed, piece by piece."""
         records = self._database.select(
             "SELECT output AS text, created_at FROM release_outputs WHERE release_id = ? ORDER BY part",
             self.get(app_id, version).id,
         )
         return [Output(**moments(record)) for record in records]
+
+    def output(self, app_id: str, version: int) -> str | None:
+        """All that the release phase of a release printed; None if there was none."""
+        pieces = self.outputs(app_id, version)
+        return "".join(piece.text for piece in pieces) if pieces else None
 
     def head(self, app_id: str) -> tuple[int, str]:
         """Number and hash of an app's newest release: noted elsewhere, they prove later that nothing was rewritten."""

@@ -74,18 +74,20 @@ class Slugs:
         return _slug(record)
 
     def list(self, app_id: str) -> list[Slug]:
-        """An app's slugs, newest first, dropped ones included."""
-        records = self._database.select(_SLUGS + "WHERE app_id = ? ORDER BY sequence DESC", app_id)
+        """An app's slugs whose files the pool should hold, newest first."""
+        records = self._database.select(
+            _SLUGS + "WHERE app_id = ? AND dropped_at IS NULL ORDER BY sequence DESC", app_id
+        )
         return [_slug(record) for record in records]
 
     def kept(self) -> Sequence[Slug]:
-        """All slugs of all apps whose files the pool should hold."""
+        """The slugs of all apps whose files the pool should hold."""
         records = self._database.select(_SLUGS + "WHERE dropped_at IS NULL ORDER BY app_id, sequence DESC")
         return [_slug(record) for record in records]
 
     def surplus(self, app_id: str, keep: int) -> Sequence[Slug]:
         """The slugs that may be dropped: all but the newest `keep` and the one in use; all of a destroyed app."""
-        live = [slug for slug in self.list(app_id) if slug.dropped_at is None]
+        live = self.list(app_id)
         if self._database.first("SELECT 1 FROM apps WHERE id = ? AND destroyed_at IS NOT NULL", app_id):
             return live
         current = self._in_use(app_id)
