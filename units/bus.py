@@ -6,7 +6,8 @@ hot goes through them. On the private socket systemd sends every signal without 
 """
 
 import errno
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from pystemd.dbusexc import (
@@ -69,9 +70,10 @@ class JobRemoved:
 
 @dataclass(frozen=True)
 class UnitChanged:
-    """Something about a unit changed, or systemd unloaded it."""
+    """Something about a unit changed, or systemd unloaded it; the new values only for units in ``Bus.detailed``."""
 
     unit: str
+    values: Mapping[str, Any] = field(default_factory=dict)
 
 
 Signal = JobRemoved | UnitChanged
@@ -87,6 +89,7 @@ class Bus:
             self._bus.open()
         except DBusBaseError as error:
             raise BusLost(f"no systemd at {address}: {error}") from error
+        self.detailed: set[str] = set()
 
     def fileno(self) -> int:
         """The file descriptor that becomes readable when signals arrive."""
@@ -108,9 +111,7 @@ class Bus:
         """One property of an object."""
         try:
             return _plain(
-                self._bus.get_property(
-                    SYSTEMD, path.encode(), interface.encode(), name.encode(), signature.encode()
-                )
+                self._bus.get_property(SYSTEMD, path.encode(), interface.encode(), name.encode(), signature.encode())
             )
         except DBusBaseError as error:
             raise _judged(error) from error
@@ -139,34 +140,41 @@ class Bus:
                     return arrived, False
                 continue
             quiet = 0
-            if (signal := _understood(message)) is not None:
+            if (signal := self._understood(message)) is not None:
                 arrived.append(signal)
         return arrived, True
 
     def _call(self, path: str, interface: str, method: str, arguments: list[tuple[int, Any]]) -> Any:
         try:
-            message = self._bus.call_method(
-                SYSTEMD, path.encode(), interface.encode(), method.encode(), arguments
-            )
+            message = self._bus.call_method(SYSTEMD, path.encode(), interface.encode(), method.encode(), arguments)
         except DBusBaseError as error:
             raise _judged(error) from error
         return _plain(message.body)
 
+    def _understood(self, message: Any) -> Signal | None:
+        if message.is_signal(_PROPERTIES, b"PropertiesChanged"):
+            unit = unit_at(message.get_path().decode())
+            if unit is None:
+                return None
+            return UnitChanged(unit, _changes(message) if unit in self.detailed else {})
+        if message.is_signal(MANAGER.encode(), b"JobRemoved"):
+            job, _, unit, result = _body(message)
+            return JobRemoved(int(job), unit, result)
+        if message.is_signal(MANAGER.encode(), b"UnitRemoved"):
+            return UnitChanged(_body(message)[0])
+        if message.is_signal(_LOCAL, b"Disconnected"):
+            raise BusLost("systemd closed the connection")
+        return None
 
-def _understood(message: Any) -> Signal | None:
-    if message.is_signal(_PROPERTIES, b"PropertiesChanged"):
-        unit = unit_at(message.get_path().decode())
-        return UnitChanged(unit) if unit else None
-    if message.is_signal(MANAGER.encode(), b"JobRemoved"):
-        message.process_reply(False)
-        job, _, unit, result = message.body
-        return JobRemoved(int(job), _text(unit), _text(result))
-    if message.is_signal(MANAGER.encode(), b"UnitRemoved"):
-        message.process_reply(False)
-        return UnitChanged(_text(message.body[0]))
-    if message.is_signal(_LOCAL, b"Disconnected"):
-        raise BusLost("systemd closed the connection")
-    return None
+
+def _body(message: Any) -> Any:
+    message.process_reply(False)
+    return _plain(message.body)
+
+
+def _changes(message: Any) -> dict[str, Any]:
+    _, values, _ = _body(message)
+    return values if isinstance(values, dict) else {}
 
 
 def _judged(error: DBusBaseError) -> BusError | BusLost:

@@ -90,7 +90,7 @@ async def arun(
     input: bytes | None = None,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
-    timeout: float,  # noqa: ASYNC109
+    timeout: float,
     check: bool = True,
 ) -> Completed:
     """``run`` for the event loop; a cancelled caller takes the child down with it."""

@@ -11,6 +11,9 @@ from typing import Any
 
 from units.properties import EXCEPT_SYSTEM_CALLS
 
+_OPEN_FILES = 10_000
+"""File descriptors of one process, as on Heroku."""
+
 
 @dataclass(frozen=True)
 class Bind:
@@ -91,8 +94,7 @@ def _service(
 ) -> dict[str, Any]:
     properties: dict[str, Any] = {
         "Type": "exec",
-        # Without the flag systemd would expand $NAME in the arguments itself.
-        "ExecStartEx": [(command[0], list(command), ["no-env-expand"])],
+        "ExecStart": [(command[0], [_unexpanded(argument) for argument in command], False)],
         "WorkingDirectory": working_directory,
         "EnvironmentFiles": [] if environment_file is None else [(str(environment_file), False)],
         "UMask": umask,
@@ -105,6 +107,8 @@ def _service(
         "IgnoreSIGPIPE": False,
         "LimitCORE": 0,
         "LimitCORESoft": 0,
+        "LimitNOFILE": _OPEN_FILES,
+        "LimitNOFILESoft": _OPEN_FILES,
     }
     if runtime_max is not None:
         properties["RuntimeMaxUSec"] = _microseconds(runtime_max)
@@ -200,6 +204,15 @@ def _logging(namespace: str | None, fields: Mapping[str, str], identifier: str |
 def _stdio(descriptors: tuple[int, int, int]) -> dict[str, Any]:
     names = ("StandardInputFileDescriptor", "StandardOutputFileDescriptor", "StandardErrorFileDescriptor")
     return dict(zip(names, descriptors, strict=True))
+
+
+def _unexpanded(argument: str) -> str:
+    """Escaped against systemd's own expansion of ``$NAME``.
+
+    ExecStartEx has a flag against it, but systemd 252 writes that property into the unit's file under a name
+    that it does not read back at the next daemon-reload, and then calls the running unit broken.
+    """
+    return argument.replace("$", "$$")
 
 
 def _bind(bind: Bind) -> tuple[str, str, bool, int]:

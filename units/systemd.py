@@ -1,4 +1,3 @@
-# ruff: noqa: N818 - errors are named for what happened
 """systemd as the rest of the code sees it: start, stop, list, read and watch units."""
 
 import asyncio
@@ -6,59 +5,35 @@ import contextlib
 import errno
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from pystemd.dbuslib import apply_signature
 
 from units.bus import PRIVATE_SOCKET, SERVICE, UNIT, Bus, BusError, BusLost, JobRemoved, Signal
+from units.connection import Connection, refused
+from units.errors import SystemdError, SystemdUnavailable, UnitExists, UnitFailed, UnknownUnit
 from units.names import object_path
 from units.properties import encode
+
+__all__ = [
+    "ANY_UNIT",
+    "Systemd",
+    "SystemdError",
+    "SystemdUnavailable",
+    "UnitExists",
+    "UnitFailed",
+    "UnitInfo",
+    "UnitStatus",
+    "UnknownUnit",
+]
 
 ANY_UNIT = "*"
 """What subscribers are called with when signals were lost, so that any unit may have changed."""
 
 _START_TIMEOUT = 60.0
 _STOP_TIMEOUT = 120.0
-_TICK = 1.0
-_RECONNECT = 0.05
 _RECHECK = 1.0
 _UNIT_EXISTS = "org.freedesktop.systemd1.UnitExists"
-
-
-T = TypeVar("T")
-
-
-class SystemdError(Exception):
-    """systemd refused or failed to do something; the message says what and why."""
-
-
-class SystemdUnavailable(SystemdError):
-    """systemd does not answer: it is not PID 1 here, is re-executing, or took longer than the deadline."""
-
-
-class UnknownUnit(SystemdError):
-    """No unit of that name is loaded."""
-
-
-class UnitExists(SystemdError):
-    """A unit of that name is loaded already: running, or ended and not yet let go of (``unref``)."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        super().__init__(f"{name} exists already")
-
-
-class UnitFailed(SystemdError):
-    """A unit did not start or stop as asked.
-
-    ``result`` is systemd's word: exit-code, signal, oom-kill, timeout, resources, canceled, ...;
-    ``status`` the exit status or signal of its main process, 0 when it had none. Statuses from 200
-    are systemd's own (systemd.exec(5), "Process Exit Codes"): 226 the sandbox, 203 no such program.
-    """
-
-    def __init__(self, name: str, result: str, status: int = 0) -> None:
-        self.name, self.result, self.status = name, result, status
-        super().__init__(f"{name} failed: {result}{f', status {status}' if status else ''}")
 
 
 @dataclass(frozen=True)
@@ -104,12 +79,11 @@ class Systemd:
     """
 
     def __init__(self, address: str = PRIVATE_SOCKET) -> None:
-        self._address = address
-        self._bus: Bus | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._tick: asyncio.TimerHandle | None = None
+        self._connection = Connection(address, self._noted, self._lost)
         self._jobs: dict[int, asyncio.Future[str]] = {}
+        self._followed: dict[str, dict[str, Any]] = {}
         self._subscribers: list[Callable[[str], None]] = []
+        self._changed: set[str] = set()
 
     # --- units ---------------------------------------------------------------------------------
 
@@ -118,7 +92,7 @@ class Systemd:
         name: str,
         properties: Mapping[str, Any],
         *,
-        timeout: float = _START_TIMEOUT,  # noqa: ASYNC109
+        timeout: float = _START_TIMEOUT,
     ) -> None:
         """Start a transient unit and wait until systemd says that it runs (``Type=exec``: execve succeeded).
 
@@ -136,15 +110,21 @@ class Systemd:
         if result != "done":
             raise _failure(name, result, self.info(name))
 
-    async def stop(self, name: str, *, timeout: float = _STOP_TIMEOUT) -> None:  # noqa: ASYNC109
-        """Stop a unit and wait until it has ended; a unit that systemd does not know is fine.
+    async def stop(self, name: str, *, timeout: float = _STOP_TIMEOUT) -> UnitInfo | None:
+        """Stop a unit, wait until it has ended and return its last state; None if it was not loaded.
 
-        A unit that had to be killed stays loaded as failed until ``unref``.
+        systemd unloads a unit that ended well at once, with its exit status: the state returned was
+        put together from the signals before. One that had to be killed stays loaded until ``unref``.
         """
         deadline = self._deadline(timeout)
-        job = await self._queue_stop(name, deadline)
-        if job is not None:
-            await self._job_result(job, name, deadline)
+        values = self._connection.call(lambda bus: _read_values(bus, name))
+        if values is None:
+            return None
+        with self._following(name, values):
+            job = await self._queue_stop(name, deadline)
+            if job is not None:
+                await self._job_result(job, name, deadline)
+        return self.info(name) or _unit_info(name, values)
 
     def kill(self, name: str, signal: int, *, whom: str = "all") -> None:
         """Send a signal to a unit's processes (``whom``: all, main or control); an unknown unit is fine."""
@@ -161,17 +141,18 @@ class Systemd:
 
     def list_units(self, patterns: Sequence[str]) -> list[UnitStatus]:
         """The loaded units whose name matches one of the shell patterns."""
-        rows = self._call(lambda bus: bus.call("ListUnitsByPatterns", "asas", [], list(patterns)))
+        rows = self._connection.call(lambda bus: bus.call("ListUnitsByPatterns", "asas", [], list(patterns)))
         return [UnitStatus(*row[:5]) for row in rows]
 
     def info(self, name: str) -> UnitInfo | None:
         """What systemd knows about a service now, or None when it is not loaded."""
-        return self._call(lambda bus: _read_info(bus, name))
+        values = self._connection.call(lambda bus: _read_values(bus, name))
+        return None if values is None else _unit_info(name, values)
 
     def set_properties(self, name: str, properties: Mapping[str, Any]) -> None:
         """Change a running unit: systemd takes limits and the description, nothing of the sandbox."""
         arguments = [*apply_signature(b"sb", [name, True]), *encode(properties)]
-        self._call(lambda bus: bus.call_raw("SetUnitProperties", arguments))
+        self._connection.call(lambda bus: bus.call_raw("SetUnitProperties", arguments))
 
     # --- signals -------------------------------------------------------------------------------
 
@@ -184,123 +165,52 @@ class Systemd:
         self._subscribers.append(callback)
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Watch the bus in an event loop; raises SystemdUnavailable when systemd is not there."""
-        if self._loop is loop:
-            return
-        self._loop = loop
-        self._open()
-        self._tick = loop.call_later(_TICK, self._ticked)
+        """Connect and watch in an event loop; raises SystemdUnavailable when systemd is not there."""
+        self._connection.attach(loop)
 
     def close(self) -> None:
         """Hang up; units go on."""
-        self._drop()
-        if self._tick is not None:
-            self._tick.cancel()
-        self._loop = self._tick = None
+        self._connection.close()
 
-    # --- connection ----------------------------------------------------------------------------
-
-    def _open(self) -> Bus:
-        if self._bus is None:
-            try:
-                self._bus = Bus(self._address)
-            except BusLost as error:
-                raise SystemdUnavailable(str(error)) from error
-            if self._loop is not None:
-                self._loop.add_reader(self._bus.fileno(), self._drain)
-        return self._bus
-
-    def _drop(self) -> None:
-        if self._bus is not None:
-            if self._loop is not None:
-                self._loop.remove_reader(self._bus.fileno())
-            self._bus.close()
-            self._bus = None
-
-    def _reopen(self) -> Bus:
-        self._drop()
-        bus = self._open()
-        self._tell({ANY_UNIT})
-        return bus
-
-    @contextlib.contextmanager
-    def _calling(self) -> Iterator[Bus]:
-        # Signals that arrive during a call wait in sd-bus's own queue: no readable event announces them.
-        try:
-            yield self._open()
-        finally:
-            if self._loop is not None:
-                self._loop.call_soon(self._drain)
-
-    def _call(self, call: Callable[[Bus], T]) -> T:
-        """One call, repeated once on a new connection; BusError becomes SystemdError."""
-        try:
-            with self._calling() as bus:
-                return call(bus)
-        except BusLost as error:
-            if error.timed_out:
-                raise SystemdUnavailable(str(error)) from error
-        except BusError as error:
-            raise _refused(error) from error
-        try:
-            return call(self._reopen())
-        except BusLost as error:
-            raise SystemdUnavailable(str(error)) from error
-        except BusError as error:
-            raise _refused(error) from error
-
-    async def _reconnected(self, deadline: float) -> None:
-        """Return with an open connection; PID 1 needs a moment to listen again after it re-executed."""
-        while True:
-            try:
-                self._reopen()
-            except SystemdUnavailable:
-                if asyncio.get_running_loop().time() >= deadline:
-                    raise
-                await asyncio.sleep(_RECONNECT)
-            else:
-                return
-
-    def _drain(self) -> None:
-        if self._bus is None:
-            return
-        try:
-            signals, more = self._bus.signals()
-        except BusLost:
-            self._drop()
-            with contextlib.suppress(SystemdUnavailable):
-                self._reopen()
-            return
-        self._tell({self._noted(signal) for signal in signals})
-        if more and self._loop is not None:
-            self._loop.call_soon(self._drain)
-
-    def _noted(self, signal: Signal) -> str:
+    def _noted(self, signal: Signal) -> None:
         if isinstance(signal, JobRemoved):
             waiter = self._jobs.get(signal.job)
             if waiter is not None and not waiter.done():
                 waiter.set_result(signal.result)
-        return signal.unit
+        elif signal.unit in self._followed:
+            self._followed[signal.unit].update(signal.values)
+        self._tell_soon(signal.unit)
 
-    def _tell(self, units: set[str]) -> None:
-        for unit in units:
+    def _lost(self) -> None:
+        self._tell_soon(ANY_UNIT)
+
+    def _tell_soon(self, unit: str) -> None:
+        if not self._changed:
+            asyncio.get_running_loop().call_soon(self._tell)
+        self._changed.add(unit)
+
+    def _tell(self) -> None:
+        changed, self._changed = self._changed, set()
+        for unit in changed:
             for callback in self._subscribers:
                 callback(unit)
 
-    def _ticked(self) -> None:
-        if self._loop is None:
-            return
-        self._tick = self._loop.call_later(_TICK, self._ticked)
-        if self._bus is None:
-            with contextlib.suppress(SystemdUnavailable):
-                self._reopen()
-        self._drain()
+    @contextlib.contextmanager
+    def _following(self, name: str, values: dict[str, Any]) -> Iterator[None]:
+        """Keep the values up to date by the unit's signals."""
+        self._followed[name] = values
+        self._connection.detailed.add(name)
+        try:
+            yield
+        finally:
+            self._followed.pop(name, None)
+            self._connection.detailed.discard(name)
 
     # --- jobs ----------------------------------------------------------------------------------
 
     def _deadline(self, timeout: float) -> float:
         loop = asyncio.get_running_loop()
-        self.attach(loop)
+        self._connection.attach(loop)
         return loop.time() + timeout
 
     async def _queue_start(self, name: str, arguments: list[tuple[int, Any]], deadline: float) -> int:
@@ -308,7 +218,7 @@ class Systemd:
         lost = False
         while True:
             try:
-                with self._calling() as bus:
+                with self._connection.once() as bus:
                     return _job_number(bus.call_raw("StartTransientUnit", arguments))
             except BusLost:
                 lost = True
@@ -316,22 +226,22 @@ class Systemd:
                 if lost and _exists(error):
                     return self._current_job(name)
                 raise _start_refused(name, error) from error
-            await self._reconnected(deadline)
+            await self._connection.again(deadline)
 
     async def _queue_stop(self, name: str, deadline: float) -> int | None:
         while True:
             try:
-                with self._calling() as bus:
+                with self._connection.once() as bus:
                     return _job_number(bus.call("StopUnit", "ss", name, "replace"))
             except BusError as error:
                 if error.no_such_unit:
                     return None
-                raise _refused(error) from error
+                raise refused(error) from error
             except BusLost:
-                await self._reconnected(deadline)
+                await self._connection.again(deadline)
 
     def _current_job(self, name: str) -> int:
-        number, _ = self._call(lambda bus: bus.read(object_path(name), UNIT, "Job", "(uo)"))
+        number, _ = self._connection.call(lambda bus: bus.read(object_path(name), UNIT, "Job", "(uo)"))
         return int(number)
 
     async def _job_result(self, job: int, name: str, deadline: float) -> str:
@@ -352,7 +262,7 @@ class Systemd:
 
     def _tolerant(self, call: Callable[[Bus], Any]) -> None:
         with contextlib.suppress(UnknownUnit):
-            self._call(call)
+            self._connection.call(call)
 
 
 def _job_number(path: str) -> int:
@@ -361,10 +271,6 @@ def _job_number(path: str) -> int:
 
 def _exists(error: BusError) -> bool:
     return error.name == _UNIT_EXISTS or error.number == errno.EEXIST
-
-
-def _refused(error: BusError) -> SystemdError:
-    return UnknownUnit(str(error)) if error.no_such_unit else SystemdError(str(error))
 
 
 def _start_refused(name: str, error: BusError) -> SystemdError:
@@ -381,26 +287,43 @@ def _failure(name: str, job_result: str, info: UnitInfo | None) -> UnitFailed:
     return UnitFailed(name, info.result, info.exec_main_status)
 
 
-def _read_info(bus: Bus, name: str) -> UnitInfo | None:
+_SERVICE_VALUES = {
+    "Result": "s",
+    "ExecMainCode": "i",
+    "ExecMainStatus": "i",
+    "MainPID": "u",
+    "ExecMainStartTimestamp": "t",
+    "ExecMainExitTimestamp": "t",
+    "ControlGroup": "s",
+}
+
+
+def _read_values(bus: Bus, name: str) -> dict[str, Any] | None:
+    # The unit before its service: a unit that is read as ended has its final result already.
     path = object_path(name)
-    unit = bus.read_all(path, UNIT)
-    if unit["LoadState"] == "not-found":
+    values = bus.read_all(path, UNIT)
+    if values["LoadState"] == "not-found":
         return None
-    service = bus.read_all(path, SERVICE)
+    # All 250 service properties would take three times as long as these.
+    values.update({key: bus.read(path, SERVICE, key, kind) for key, kind in _SERVICE_VALUES.items()})
+    return values
+
+
+def _unit_info(name: str, values: Mapping[str, Any]) -> UnitInfo:
     return UnitInfo(
         name=name,
-        description=unit["Description"],
-        active=unit["ActiveState"],
-        sub=unit["SubState"],
-        result=service["Result"],
-        exec_main_code=service["ExecMainCode"],
-        exec_main_status=service["ExecMainStatus"],
-        main_pid=service["MainPID"],
-        active_since=_seconds(unit["ActiveEnterTimestamp"]),
-        inactive_since=_seconds(unit["InactiveEnterTimestamp"]),
-        started_at=_seconds(service["ExecMainStartTimestamp"]),
-        exited_at=_seconds(service["ExecMainExitTimestamp"]),
-        control_group=service["ControlGroup"],
+        description=values["Description"],
+        active=values["ActiveState"],
+        sub=values["SubState"],
+        result=values["Result"],
+        exec_main_code=values["ExecMainCode"],
+        exec_main_status=values["ExecMainStatus"],
+        main_pid=values["MainPID"],
+        active_since=_seconds(values["ActiveEnterTimestamp"]),
+        inactive_since=_seconds(values["InactiveEnterTimestamp"]),
+        started_at=_seconds(values["ExecMainStartTimestamp"]),
+        exited_at=_seconds(values["ExecMainExitTimestamp"]),
+        control_group=values["ControlGroup"],
     )
 
 
