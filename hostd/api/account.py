@@ -1,0 +1,47 @@
+"""The caller's own account, and their ssh keys."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from hostd.api.identity import known_owner
+from hostd.api.requests import answer, body_of, context_of, text_field, user_of
+from hostd.api.shapes import account_json, key_json
+
+routes = web.RouteTableDef()
+
+
+@routes.get("/account")
+@routes.get("/users/~")
+async def show(request: web.Request) -> web.Response:
+    """Who the caller is."""
+    return answer(account_json(user_of(request)))
+
+
+@routes.get("/account/keys")
+async def keys(request: web.Request) -> web.Response:
+    """The caller's ssh keys."""
+    user = user_of(request)
+    return answer([key_json(key, user) for key in context_of(request).ledger.keys.list(user.id)])
+
+
+@routes.post("/account/keys")
+async def add_key(request: web.Request) -> web.Response:
+    """Add an ssh key, given as the text of its public file."""
+    user = known_owner(user_of(request))
+    text = text_field(await body_of(request), "public_key")
+    return answer(key_json(context_of(request).ledger.keys.add(user.id, text), user), 201)
+
+
+@routes.get("/account/keys/{key}")
+async def show_key(request: web.Request) -> web.Response:
+    """One ssh key, by id, fingerprint or comment."""
+    user = user_of(request)
+    return answer(key_json(context_of(request).ledger.keys.get(user.id, request.match_info["key"]), user))
+
+
+@routes.delete("/account/keys/{key}")
+async def remove_key(request: web.Request) -> web.Response:
+    """Remove an ssh key, by id, fingerprint or comment."""
+    user = user_of(request)
+    return answer(key_json(context_of(request).ledger.keys.remove(user.id, request.match_info["key"]), user))

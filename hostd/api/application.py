@@ -1,0 +1,48 @@
+"""The application: its routes, what every request passes through, and how it is served."""
+
+from __future__ import annotations
+
+import socket
+
+from aiohttp import web
+
+from hostd.api import (
+    account,
+    apps,
+    collaborators,
+    config_vars,
+    dynos,
+    formation,
+    internal,
+    log_sessions,
+    releases,
+    status,
+    users,
+)
+from hostd.api.failures import explain, finish
+from hostd.api.identity import PEERS, Peers, identify
+from hostd.api.requests import CONTEXT
+from hostd.context import Context
+
+LARGEST_BODY = 1024 * 1024
+"""Bytes of a JSON body; a pushed tree is a stream and has no limit here."""
+
+
+def build_api(context: Context, peers: Peers | None = None) -> web.Application:
+    """The API as an aiohttp application; `peers` are the uids it listens to, by default those of this machine."""
+    application = web.Application(middlewares=[finish, explain, identify], client_max_size=LARGEST_BODY)
+    application[CONTEXT] = context
+    application[PEERS] = peers or Peers.of_system()
+    for module in (
+        account, apps, collaborators, config_vars, dynos, formation, internal, log_sessions, releases, status, users,
+    ):  # fmt: skip
+        application.router.add_routes(module.routes)
+    return application
+
+
+async def serve(application: web.Application, listener: socket.socket) -> web.AppRunner:
+    """Serve on a listening unix socket until the runner's `cleanup()`. Handlers learn when their client hangs up."""
+    runner = web.AppRunner(application, access_log=None, handler_cancellation=True, shutdown_timeout=5.0)
+    await runner.setup()
+    await web.SockSite(runner, listener).start()
+    return runner

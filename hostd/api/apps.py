@@ -1,0 +1,107 @@
+"""Apps: list, create, show, rename, maintenance, destroy."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from hostd import names
+from hostd.api.identity import known_owner
+from hostd.api.requests import answer, app_for, body_of, context_of, flag_field, optional_text, text_field, user_of
+from hostd.api.shapes import app_json
+from hostd.context import Context
+from hostd.errors import BadRequest, Busy
+from hostd.ledger.apps import App
+
+routes = web.RouteTableDef()
+
+
+@routes.get("/apps")
+async def index(request: web.Request) -> web.Response:
+    """All apps the user may work on; for an admin that is every app."""
+    context, user = context_of(request), user_of(request)
+    apps = context.ledger.apps.list() if user.admin else context.ledger.apps.list_for(user)
+    return answer([_json(context, app) for app in apps])
+
+
+@routes.get("/users/~/apps")
+async def mine(request: web.Request) -> web.Response:
+    """The apps the user owns or collaborates on."""
+    context = context_of(request)
+    return answer([_json(context, app) for app in context.ledger.apps.list_for(user_of(request))])
+
+
+@routes.post("/apps")
+async def create(request: web.Request) -> web.Response:
+    """Create an app; without a name it gets a generated one."""
+    context, user = context_of(request), known_owner(user_of(request))
+    name = (await body_of(request)).get("name")
+    if name is not None and not isinstance(name, str):
+        raise BadRequest("The field name must be a text.")
+    app = context.ledger.apps.create(None if name is None else names.app_name(name), user.id)
+    release = context.ledger.releases.current(app.id)
+    context.events.release(app, release)
+    context.manager.nudge(app.id)
+    return answer(_json(context, app), 201, release=release)
+
+
+@routes.get("/apps/{app}")
+async def show(request: web.Request) -> web.Response:
+    """One app, with the size of its repository."""
+    context, app = context_of(request), app_for(request)
+    size = await asyncio.to_thread(_bytes_below, context.settings.repository(app.id))
+    return answer(_json(context, app, repo_size=size))
+
+
+@routes.patch("/apps/{app}")
+async def update(request: web.Request) -> web.Response:
+    """Rename an app, or switch its maintenance mode."""
+    context, app, user = context_of(request), app_for(request), user_of(request)
+    body = await body_of(request)
+    if unknown := sorted(set(body) - {"name", "maintenance"}):
+        raise BadRequest(f"An app's {unknown[0]} cannot be changed; its name and maintenance can.")
+    if optional_text(body, "name") not in (None, app.name):
+        app_for(request, owning=True)
+        app = context.ledger.apps.rename(app.id, names.app_name(text_field(body, "name")))
+        context.events.api(app, f"Renamed to {app.name} by {user.email}")
+    maintenance = flag_field(body, "maintenance", app.maintenance)
+    if maintenance != app.maintenance:
+        app = context.ledger.apps.set_maintenance(app.id, maintenance)
+        context.events.api(app, f"Set maintenance mode {'on' if maintenance else 'off'} by {user.email}")
+    context.manager.nudge(app.id)
+    return answer(_json(context, app))
+
+
+@routes.delete("/apps/{app}")
+async def destroy(request: web.Request) -> web.Response:
+    """Destroy an app: its dynos stop, its name is free again. The ledger keeps its releases."""
+    context, app = context_of(request), app_for(request, owning=True)
+    if holder := context.deploys.holder(app.id):
+        raise Busy(f"{holder}. Wait until that is done, then try again.")
+    shown = _json(context, app)
+    context.ledger.apps.destroy(app.id)
+    await context.manager.forget(app)
+    return answer(shown)
+
+
+def _json(context: Context, app: App, *, repo_size: int | None = None) -> dict[str, Any]:
+    ledger = context.ledger
+    release = ledger.releases.current(app.id)
+    slug = ledger.slugs.get(release.slug_id) if release.slug_id else None
+    return app_json(context.settings, app, ledger.users.get(app.owner_id), slug=slug, repo_size=repo_size)
+
+
+def _bytes_below(directory: Path) -> int:
+    """Bytes of all files below a directory; 0 if there is none. Files may come and go meanwhile."""
+    total = 0
+    for folder, _folders, files in os.walk(directory):
+        for name in files:
+            try:
+                total += (Path(folder) / name).lstat().st_size
+            except FileNotFoundError:
+                continue
+    return total

@@ -1,0 +1,137 @@
+"""Dynos: what runs, one-off dynos, restart and stop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from aiohttp import web
+
+from hostd import names, sizes
+from hostd.api.identity import known_owner
+from hostd.api.requests import (
+    answer,
+    app_for,
+    body_of,
+    context_of,
+    flag_field,
+    optional_text,
+    text_field,
+    user_of,
+)
+from hostd.api.shapes import dyno_json
+from hostd.context import Context
+from hostd.errors import BadRequest, Invalid, NotFound
+from hostd.ledger.apps import App
+from hostd.manager.dyno import Dyno
+
+routes = web.RouteTableDef()
+
+LONGEST_COMMAND = 64 * 1024
+"""Bytes; far below what the kernel takes as one argument (128 KiB)."""
+
+
+@routes.get("/apps/{app}/dynos")
+async def index(request: web.Request) -> web.Response:
+    """All dynos, one-off dynos too."""
+    context, app = context_of(request), app_for(request)
+    dynos = sorted(context.manager.dynos(app.id), key=lambda dyno: (dyno.type, dyno.number, dyno.version))
+    versions = _versions(context, app, dynos)
+    return answer([dyno_json(app, dyno, versions) for dyno in dynos])
+
+
+@routes.get("/apps/{app}/dynos/{dyno}")
+async def show(request: web.Request) -> web.Response:
+    """One dyno, by name or id."""
+    context, app, wanted = context_of(request), app_for(request), request.match_info["dyno"]
+    # During a deploy two dynos share a name; the one of the newer release is meant.
+    for dyno in sorted(context.manager.dynos(app.id), key=lambda dyno: -dyno.version):
+        if wanted in (dyno.name, dyno.id):
+            return answer(dyno_json(app, dyno, _versions(context, app, [dyno])))
+    raise _no_dyno(context, app, wanted)
+
+
+@routes.post("/apps/{app}/dynos")
+async def run(request: web.Request) -> web.Response:
+    """Start a one-off dyno; an attached one waits for its terminal on the attach socket."""
+    context, app, user = context_of(request), app_for(request), known_owner(user_of(request))
+    body = await body_of(request)
+    command, attach = _command(body), flag_field(body, "attach")
+    env, size = _environment(body), sizes.get(optional_text(body, "size") or sizes.DEFAULT).name
+    if context.ledger.releases.current(app.id).slug_id is None:
+        raise Invalid(f"{app.name} has no code to run yet: push it first.")
+    context.events.api(app, f"Starting process with command `{command}` by {user.email}")
+    one_off = await context.manager.prepare_one_off(app, command, env, size, attach, user)
+    attach_url = f"hostd-attach:{one_off.attach_token}" if attach and one_off.attach_token else None
+    return answer(dyno_json(app, one_off.dyno, _versions(context, app, [one_off.dyno]), attach_url), 201)
+
+
+@routes.delete("/apps/{app}/dynos")
+async def restart_all(request: web.Request) -> web.Response:
+    """Restart every dyno of the formation."""
+    return await _restart(request, None)
+
+
+@routes.delete("/apps/{app}/dynos/{dyno}")
+@routes.delete("/apps/{app}/formations/{dyno}")
+async def restart(request: web.Request) -> web.Response:
+    """Restart a dyno (`web.1`) or the dynos of a process type (`web`)."""
+    return await _restart(request, request.match_info["dyno"])
+
+
+@routes.post("/apps/{app}/dynos/{dyno}/actions/stop")
+@routes.post("/apps/{app}/formations/{dyno}/actions/stop")
+async def stop(request: web.Request) -> web.Response:
+    """Stop a dyno or the dynos of a process type; those of the formation start again, one-off dynos do not."""
+    context, app, user = context_of(request), app_for(request), user_of(request)
+    selector = _selected(context, app, request.match_info["dyno"])
+    context.events.api(app, f"Stop {selector} by {user.email}")
+    await context.manager.stop(app, selector)
+    return answer({}, 202)
+
+
+async def _restart(request: web.Request, wanted: str | None) -> web.Response:
+    context, app, user = context_of(request), app_for(request), user_of(request)
+    selector = None if wanted is None else _selected(context, app, wanted)
+    context.events.api(app, f"Restart {selector or 'all dynos'} by {user.email}")
+    await context.manager.restart(app, selector)
+    return answer({}, 202)
+
+
+def _selected(context: Context, app: App, wanted: str) -> str:
+    """The dyno name or process type that is meant; raises NotFound if nothing of the app is called that."""
+    for dyno in context.manager.dynos(app.id):
+        if wanted in (dyno.name, dyno.type):
+            return wanted
+        if wanted == dyno.id:
+            return dyno.name
+    raise _no_dyno(context, app, wanted)
+
+
+def _no_dyno(context: Context, app: App, wanted: str) -> NotFound:
+    there = ", ".join(sorted({dyno.name for dyno in context.manager.dynos(app.id)})) or "none"
+    return NotFound(f"Couldn't find that dyno: {wanted[:80]!r}. Dynos of {app.name}: {there}.")
+
+
+def _versions(context: Context, app: App, dynos: Iterable[Dyno]) -> dict[int, str]:
+    releases = context.ledger.releases
+    return {version: releases.get(app.id, version).id for version in {dyno.version for dyno in dynos}}
+
+
+def _command(body: dict[str, Any]) -> str:
+    command = text_field(body, "command")
+    if not command.strip():
+        raise BadRequest("The field command must be a command.")
+    if "\0" in command or len(command.encode(errors="surrogatepass")) > LONGEST_COMMAND:
+        raise Invalid(f"A command must be at most {LONGEST_COMMAND} bytes long, without NUL characters.")
+    return command
+
+
+def _environment(body: dict[str, Any]) -> dict[str, str]:
+    given = body.get("env") or {}
+    if not isinstance(given, dict):
+        raise BadRequest("The field env must be an object of names and values.")
+    # Heroku's own CLI sends COLUMNS and LINES as numbers.
+    if any(isinstance(value, bool) or not isinstance(value, str | int) for value in given.values()):
+        raise BadRequest("The values in env must be texts.")
+    return names.config_changes({}, {key: str(value) for key, value in given.items()})

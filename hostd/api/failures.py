@@ -1,0 +1,57 @@
+"""From an exception to an answer, and calls that outlive the client that made them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from hostd.errors import to_api
+
+_log = logging.getLogger(__name__)
+_unattended: set[asyncio.Task[web.StreamResponse]] = set()
+
+CANCELLED_WITH_CLIENT = "/hostd/pushes"
+"""The one call that ends when its client hangs up: Ctrl-C on a push cancels the build."""
+
+
+@web.middleware
+async def finish(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Finish what was begun even if the client is gone: no half-made change.
+
+    The server cancels a handler when its client hangs up, which only a push wants.
+    """
+    if request.path == CANCELLED_WITH_CLIENT:
+        return await handler(request)
+    task = asyncio.ensure_future(handler(request))
+    _unattended.add(task)
+    task.add_done_callback(_unattended.discard)
+    return await asyncio.shield(task)
+
+
+@web.middleware
+async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every failure becomes `{"id": ..., "message": ...}`; a fault of hostd is logged with its traceback."""
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        return _of_http(request, error)
+    except Exception as error:  # noqa: BLE001 - logged below unless hostd raised it
+        status, body = to_api(error)
+        if status >= 500:
+            _log.exception("%s %s failed", request.method, request.path)
+        return web.json_response(body, status=status)
+
+
+def _of_http(request: web.Request, error: web.HTTPException) -> web.Response:
+    if error.status == 404:
+        body = {"id": "not_found", "message": f"There is nothing at {request.method} {request.path}."}
+    elif error.status == 405:
+        body = {"id": "method_not_allowed", "message": f"{request.path} cannot {request.method}."}
+    elif error.status == 413:
+        body = {"id": "request_too_large", "message": "The body of the request is too large."}
+    else:
+        body = {"id": "bad_request", "message": error.reason}
+    return web.json_response(body, status=error.status)

@@ -1,0 +1,117 @@
+"""Releases: the list, one of them, its output, rollback, and the proof that none was altered."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+
+from hostd.api.requests import (
+    admin_of,
+    answer,
+    app_for,
+    body_of,
+    context_of,
+    optional_text,
+    user_of,
+)
+from hostd.api.shapes import release_json
+from hostd.context import Context
+from hostd.errors import BadRequest, Invalid, NotFound
+from hostd.ledger.apps import App
+from hostd.ledger.releases import Release
+
+routes = web.RouteTableDef()
+
+
+@routes.get("/apps/{app}/releases")
+async def index(request: web.Request) -> web.Response:
+    """Releases, oldest first; `Range: version ..; order=desc, max=15` asks for the newest 15, newest first."""
+    context, app = context_of(request), app_for(request)
+    newest_first, most = page(request.headers.get("Range", ""))
+    shape = _shaper(context, app)
+    found = [shape(release) for release in context.ledger.releases.list(app.id, most if newest_first else None)]
+    if not newest_first:
+        found = found[::-1][:most]
+    return answer(found)
+
+
+@routes.get("/apps/{app}/releases/{release}")
+async def show(request: web.Request) -> web.Response:
+    """One release, by id, by version (`7` or `v7`), or `current`."""
+    context, app = context_of(request), app_for(request)
+    return answer(_shaper(context, app)(context.ledger.releases.find(app.id, request.match_info["release"])))
+
+
+@routes.get("/apps/{app}/releases/{release}/output")
+async def output(request: web.Request) -> web.Response:
+    """What the release phase printed, as text."""
+    context, app = context_of(request), app_for(request)
+    release = context.ledger.releases.find(app.id, request.match_info["release"])
+    pieces = context.ledger.releases.outputs(app.id, release.version)
+    if not pieces:
+        raise NotFound(f"v{release.version} of {app.name} has no release output: it had no release process to run.")
+    return web.Response(text="".join(piece.text for piece in pieces), content_type="text/plain", charset="utf-8")
+
+
+@routes.post("/apps/{app}/releases")
+async def rollback(request: web.Request) -> web.Response:
+    """Roll back: a new release with the slug and the config vars of an older one."""
+    context, app, user = context_of(request), app_for(request), user_of(request)
+    body = await body_of(request)
+    wanted = body.get("release")
+    if isinstance(wanted, bool) or not isinstance(wanted, str | int) or wanted == "":
+        raise BadRequest("The field release must be the version or id of the release to go back to.")
+    old = context.ledger.releases.find(app.id, str(wanted))
+    _check_rollback(context, app, old)
+    release = await context.deploys.release(
+        app,
+        user=user,
+        description=optional_text(body, "description") or f"Rollback to v{old.version}",
+        config=old.config,
+        slug_id=old.slug_id,
+    )
+    return answer(_shaper(context, app)(release), 201, release=release)
+
+
+@routes.get("/hostd/releases/verify")
+async def verify(request: web.Request) -> web.Response:
+    """Check the hash chain of every app's releases."""
+    admin_of(request)
+    ledger = context_of(request).ledger
+    problems = [str(problem) for problem in ledger.releases.verify()]
+    return answer({"ok": not problems, "problems": problems})
+
+
+def page(header: str) -> tuple[bool, int | None]:
+    """Read a Range header: whether the newest come first, and how many at most. What cannot be read is ignored."""
+    options = dict(_OPTION.findall(header.partition(";")[2]))
+    most = options.get("max", "")
+    return options.get("order") == "desc", int(most) if most.isdecimal() and int(most) else None
+
+
+_OPTION = re.compile(r"(max|order)\s*=\s*([a-z0-9]{1,9})")
+
+
+def _check_rollback(context: Context, app: App, old: Release) -> None:
+    if old.version == context.ledger.releases.current(app.id).version:
+        raise Invalid(f"v{old.version} is the current release of {app.name} already.")
+    if old.slug_id is None:
+        raise Invalid(f"v{old.version} of {app.name} has no slug: nothing had been deployed yet.")
+    if old.slug_id not in _kept(context, app):
+        commit = context.ledger.slugs.get(old.slug_id).commit
+        raise Invalid(
+            f"The slug of v{old.version} is gone: the last {context.settings.kept_slugs} slugs are kept. "
+            f"Push its commit again: git push --force REMOTE {commit[:7]}:main"
+        )
+
+
+def _kept(context: Context, app: App) -> set[str]:
+    return {slug.id for slug in context.ledger.slugs.list(app.id) if slug.dropped_at is None}
+
+
+def _shaper(context: Context, app: App) -> Callable[[Release], dict[str, Any]]:
+    current, kept = context.ledger.releases.current(app.id).version, _kept(context, app)
+    return lambda release: release_json(app, release, current=current, kept_slugs=kept)

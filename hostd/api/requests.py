@@ -1,0 +1,113 @@
+"""What every handler needs: its context, its user, its app, and fields of a JSON body that are what they should be."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from aiohttp import web
+
+from hostd.context import Context
+from hostd.errors import BadRequest, Forbidden, NotFound
+from hostd.ledger.apps import App
+from hostd.ledger.releases import Release
+from hostd.ledger.users import User
+
+CONTEXT: web.AppKey[Context] = web.AppKey("context", Context)
+USER: web.RequestKey[User] = web.RequestKey("user", User)
+RELEASE_HEADER = "Hostd-Release"
+WARNING_HEADER = "Warning-Message"
+
+
+def context_of(request: web.Request) -> Context:
+    """The parts of hostd."""
+    return request.app[CONTEXT]
+
+
+def user_of(request: web.Request) -> User:
+    """Who asks."""
+    return request[USER]
+
+
+def admin_of(request: web.Request) -> User:
+    """Who asks, if they are an admin; raises Forbidden otherwise."""
+    user = user_of(request)
+    if not user.admin:
+        raise Forbidden("Only an admin may do this.")
+    return user
+
+
+def app_for(request: web.Request, *, owning: bool = False) -> App:
+    """The app that the path names, if the user may work on it.
+
+    With `owning` only its owner and admins may. Raises NotFound or Forbidden; the two differ on purpose, so that a
+    typing mistake is not taken for a missing right.
+    """
+    return accessible_app(context_of(request), user_of(request), request.match_info["app"], owning=owning)
+
+
+def accessible_app(context: Context, user: User, name: str, *, owning: bool = False) -> App:
+    """As `app_for`, for a name or id from anywhere."""
+    try:
+        app = context.ledger.apps.get(name)
+    except NotFound:
+        raise NotFound("Couldn't find that app.") from None
+    if not context.ledger.access.allowed(app, user):
+        raise Forbidden(
+            f"You do not have access to the app {app.name}. "
+            f"Its owner can give it: hostctl access:add {user.email} -a {app.name}"
+        )
+    if owning:
+        context.ledger.access.check_owner(app, user)
+    return app
+
+
+async def body_of(request: web.Request) -> dict[str, Any]:
+    """The request's JSON object; empty if there is no body. Raises BadRequest for anything else."""
+    try:
+        text = await request.text()
+        value = json.loads(text) if text.strip() else {}
+    except (UnicodeDecodeError, LookupError, ValueError, RecursionError) as error:
+        raise BadRequest("The body of the request is not JSON.") from error
+    if not isinstance(value, dict):
+        raise BadRequest("The body of the request must be a JSON object.")
+    return value
+
+
+def text_field(body: dict[str, Any], name: str) -> str:
+    """A text that must be there."""
+    value = body.get(name)
+    if not isinstance(value, str) or not value:
+        raise BadRequest(f"The field {name} must be a text that is not empty.")
+    return value
+
+
+def optional_text(body: dict[str, Any], name: str) -> str | None:
+    """A text that may be missing, null or empty."""
+    value = body.get(name)
+    if value is not None and not isinstance(value, str):
+        raise BadRequest(f"The field {name} must be a text.")
+    return value or None
+
+
+def flag_field(body: dict[str, Any], name: str, default: bool = False) -> bool:
+    """True or false."""
+    value = body.get(name)
+    if value is None:
+        return default
+    if not isinstance(value, bool):
+        raise BadRequest(f"The field {name} must be true or false.")
+    return value
+
+
+def answer(
+    value: Any, status: int = 200, *, release: Release | None = None, warning: str | None = None
+) -> web.Response:
+    """A JSON answer; `release` is the one the call made, `warning` a sentence for the person who asked."""
+    response = web.json_response(value, status=status)
+    if release is not None:
+        response.headers[RELEASE_HEADER] = str(release.version)
+    if warning is not None:
+        # A header cannot hold everything that a person may have typed into a name.
+        response.headers[WARNING_HEADER] = warning.encode("ascii", "backslashreplace").decode().replace("\n", " ")
+    return response

@@ -1,0 +1,206 @@
+"""The JSON of each resource, as Heroku's Platform API v3 has it. Pure: rows in, dictionaries out."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from hostd.ledger.apps import App
+from hostd.ledger.formation import Process
+from hostd.ledger.keys import Key
+from hostd.ledger.releases import Release
+from hostd.ledger.slugs import Slug
+from hostd.ledger.users import User
+from hostd.manager.dyno import Dyno
+from hostd.settings import Settings
+
+_REGION = {"id": str(uuid.uuid5(uuid.NAMESPACE_DNS, "region.hostd")), "name": "local"}
+_GENERATION = {"id": str(uuid.uuid5(uuid.NAMESPACE_DNS, "generation.hostd")), "name": "cedar"}
+
+
+def moment(when: datetime | float | None) -> str | None:
+    """A moment, or seconds since the epoch, as `2026-01-27T10:48:08Z`."""
+    if when is None:
+        return None
+    known = when if isinstance(when, datetime) else datetime.fromtimestamp(when, UTC)
+    return known.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def size_name(size: str) -> str:
+    """A dyno size as Heroku writes it: `Standard-1X`."""
+    return size.title()
+
+
+def web_url(settings: Settings, app: App) -> str:
+    """Where the app's pages are."""
+    port = "" if settings.http_port == 80 else f":{settings.http_port}"
+    return f"http://{app.name}.{settings.domain}{port}/"
+
+
+def git_url(settings: Settings, app: App) -> str:
+    """Where the app's repository is pushed to."""
+    port = "" if settings.ssh_port == 22 else f":{settings.ssh_port}"
+    return f"ssh://git@{settings.domain}{port}/{app.name}.git"
+
+
+def app_json(
+    settings: Settings, app: App, owner: User, *, slug: Slug | None = None, repo_size: int | None = None
+) -> dict[str, Any]:
+    """An app; `repo_size` in bytes, null where it was not measured."""
+    stack = _named(app.stack)
+    return {
+        "acm": False,
+        "archived_at": None,
+        "build_stack": stack,
+        "buildpack_provided_description": slug.buildpack if slug else None,
+        "create_status": "complete",
+        "created_at": moment(app.created_at),
+        "generation": _GENERATION,
+        "git_url": git_url(settings, app),
+        "id": app.id,
+        "internal_routing": None,
+        "maintenance": app.maintenance,
+        "name": app.name,
+        "owner": user_ref(owner),
+        "process_tier": "production",
+        "region": _REGION,
+        "released_at": moment(app.released_at),
+        "repo_size": repo_size,
+        "slug_size": slug.size_bytes if slug else None,
+        "space": None,
+        "stack": stack,
+        "team": None,
+        "updated_at": moment(app.updated_at),
+        "web_url": web_url(settings, app),
+    }
+
+
+def account_json(user: User) -> dict[str, Any]:
+    """A user, as an account of their own."""
+    created = moment(user.created_at)
+    return {
+        "admin": user.admin,
+        "allow_tracking": False,
+        "beta": False,
+        "created_at": created,
+        "email": user.email,
+        "federated": False,
+        "id": user.id,
+        "last_login": None,
+        "name": user.name,
+        "two_factor_authentication": False,
+        "updated_at": created,
+        "verified": True,
+    }
+
+
+def key_json(key: Key, user: User) -> dict[str, Any]:
+    """An ssh key."""
+    created = moment(key.created_at)
+    return {
+        "comment": key.comment,
+        "created_at": created,
+        "email": user.email,
+        "fingerprint": key.fingerprint,
+        "id": key.id,
+        "public_key": key.public_key,
+        "updated_at": created,
+    }
+
+
+def collaborator_json(app: App, user: User, since: datetime) -> dict[str, Any]:
+    """Somebody with a right to the app: its owner or a collaborator."""
+    created = moment(since)
+    return {
+        "app": app_ref(app),
+        "created_at": created,
+        "id": stable_id(app.id, "collaborator", user.id),
+        "permissions": [],
+        "role": "owner" if user.id == app.owner_id else "collaborator",
+        "updated_at": created,
+        "user": {**user_ref(user), "federated": False},
+    }
+
+
+def formation_json(app: App, process: Process, command: str) -> dict[str, Any]:
+    """A process type with its quantity and size."""
+    size = size_name(process.size)
+    return {
+        "app": app_ref(app),
+        "command": command,
+        "created_at": moment(app.created_at),
+        "dyno_size": _named(size),
+        "id": stable_id(app.id, "formation", process.type),
+        "quantity": process.quantity,
+        "size": size,
+        "type": process.type,
+        "updated_at": moment(app.updated_at),
+    }
+
+
+def dyno_json(app: App, dyno: Dyno, releases: Mapping[int, str], attach_url: str | None = None) -> dict[str, Any]:
+    """A dyno; `releases` maps versions to ids. What Heroku has no field for is under `extended`."""
+    since = moment(dyno.since)
+    return {
+        "app": app_ref(app),
+        "attach_url": attach_url,
+        "command": dyno.command,
+        "created_at": since,
+        "extended": {
+            "address": dyno.address,
+            "exit_status": dyno.exit_status,
+            "port": dyno.port,
+            "reason": dyno.reason,
+            "retry_at": moment(dyno.retry_at),
+            "serving": dyno.serving,
+        },
+        "id": dyno.id,
+        "name": dyno.name,
+        "release": {"id": releases.get(dyno.version), "version": dyno.version},
+        "size": size_name(dyno.size),
+        "state": dyno.state.value,
+        "type": dyno.type,
+        "updated_at": since,
+    }
+
+
+def release_json(app: App, release: Release, *, current: int, kept_slugs: Iterable[str]) -> dict[str, Any]:
+    """A release; `current` is the app's newest version, `kept_slugs` the ids of slugs that can still run."""
+    created = moment(release.created_at)
+    return {
+        "addon_plan_names": [],
+        "app": app_ref(app),
+        "artifacts": [],
+        "created_at": created,
+        "current": release.version == current,
+        "description": release.description,
+        "eligible_for_rollback": release.slug_id is not None and release.slug_id in kept_slugs,
+        "id": release.id,
+        "output_stream_url": None,
+        "slug": {"id": release.slug_id} if release.slug_id else None,
+        "status": "succeeded",
+        "updated_at": created,
+        "user": {"email": release.user_email, "id": release.user_id},
+        "version": release.version,
+    }
+
+
+def app_ref(app: App) -> dict[str, str]:
+    """How other resources name an app."""
+    return {"id": app.id, "name": app.name}
+
+
+def user_ref(user: User) -> dict[str, str]:
+    """How other resources name a user."""
+    return {"email": user.email, "id": user.id}
+
+
+def stable_id(app_id: str, kind: str, name: str) -> str:
+    """An id for a thing that has no row of its own: always the same for the same thing."""
+    return str(uuid.uuid5(uuid.UUID(app_id), f"{kind}/{name}"))
+
+
+def _named(name: str) -> dict[str, str]:
+    return {"id": str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{name.lower()}.hostd")), "name": name}

@@ -1,0 +1,118 @@
+"""How hostd is, part by part, and which version it is."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
+from aiohttp import web
+
+from hostd.api.requests import answer, context_of
+from hostd.context import Context, Unit
+from hostd.manager.dyno import DynoState
+
+routes = web.RouteTableDef()
+
+FEW_BYTES_FREE = 0.05
+"""Below this share of free space the pool counts as degraded: builds are about to be refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One part of the platform: whether it is well, and a sentence about it."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+@routes.get("/hostd/status")
+async def show(request: web.Request) -> web.Response:
+    """Every component with `ok` or `degraded`; the whole is ok if all are."""
+    components = survey(context_of(request))
+    return answer(
+        {
+            "status": "ok" if all(component.ok for component in components) else "degraded",
+            "version": version(),
+            "components": [
+                {**asdict(component), "status": "ok" if component.ok else "degraded"} for component in components
+            ],
+        }
+    )
+
+
+@routes.get("/hostd/version")
+async def show_version(_request: web.Request) -> web.Response:
+    """The version of the daemon."""
+    return answer({"version": version()})
+
+
+def version() -> str:
+    """The installed version of hostd."""
+    return importlib.metadata.version("hostd")
+
+
+def survey(context: Context) -> list[Component]:
+    """Look at every component."""
+    return [
+        Component("hostd", True, f"version {version()}"),
+        *_units(context),
+        _guarded("pool", functools.partial(_pool, context)),
+        _guarded("ledger", functools.partial(_ledger, context)),
+        _guarded("dynos", functools.partial(_dynos, context)),
+    ]
+
+
+def _guarded(name: str, look: Callable[[], Component]) -> Component:
+    # A part that cannot even be looked at is what the status is for.
+    try:
+        return look()
+    except Exception as error:  # noqa: BLE001 - shown to the reader of the status
+        return Component(name, False, f"{type(error).__name__}: {error}")
+
+
+_SERVICES: tuple[tuple[str, str], ...] = (
+    ("router", "hostd-router@*.service"),
+    ("logplex", "hostd-logplex.service"),
+    ("sshd", "hostd-sshd.service"),
+    ("journal", "systemd-journald@hostd.service"),
+)
+
+
+def _units(context: Context) -> list[Component]:
+    def look(name: str, pattern: str) -> Component:
+        wanted = context.settings.router_workers if name == "router" else 1
+        return service(name, context.systemd.list_units([pattern]), wanted=wanted)
+
+    return [_guarded(name, functools.partial(look, name, pattern)) for name, pattern in _SERVICES]
+
+
+def service(name: str, units: Sequence[Unit], *, wanted: int) -> Component:
+    """Judge a service by its units: `wanted` of them must be active."""
+    active = sum(unit.active == "active" for unit in units)
+    states = ", ".join(f"{unit.name} {unit.active} ({unit.sub})" for unit in units) or "no unit is loaded"
+    return Component(name, active >= wanted, states)
+
+
+def _pool(context: Context) -> Component:
+    free, total = context.pool.free_bytes(), context.pool.total_bytes()
+    return Component("pool", free > total * FEW_BYTES_FREE, f"{_gib(free)} GiB free of {_gib(total)} GiB")
+
+
+def _ledger(context: Context) -> Component:
+    apps, users = len(context.ledger.apps.list()), len(context.ledger.users.list())
+    return Component("ledger", True, f"{apps} apps, {users} users")
+
+
+def _dynos(context: Context) -> Component:
+    dynos = [dyno for app in context.ledger.apps.list() for dyno in context.manager.dynos(app.id)]
+    up = sum(dyno.state is DynoState.UP for dyno in dynos)
+    crashed = sum(dyno.state is DynoState.CRASHED for dyno in dynos)
+    # A crashed dyno is the app's affair, not a fault of the platform.
+    return Component("dynos", True, f"{len(dynos)} dynos, {up} up, {crashed} crashed")
+
+
+def _gib(amount: int) -> str:
+    return f"{amount / 2**30:.1f}"

@@ -1,0 +1,160 @@
+"""What the parts of the control plane know of one another.
+
+`hostd.daemon` makes one `Context` and hands it to the API. The protocols say what the API asks of its
+neighbours, so that it can be tested without systemd, and so that nobody imports in a circle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from hostd.events import Events
+from hostd.ledger import Ledger
+from hostd.ledger.apps import App
+from hostd.ledger.releases import Release
+from hostd.ledger.users import User
+from hostd.manager.dyno import Dyno
+from hostd.settings import Settings
+
+Output = Callable[[bytes], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class PushOutcome:
+    """How a push ended, or that it has not: `status` is `running`, `released` or `rejected`."""
+
+    status: str
+    version: int | None = None
+    reason: str | None = None
+
+
+class OneOff(Protocol):
+    """A one-off dyno that was made, and the token that attaches a terminal to it."""
+
+    @property
+    def dyno(self) -> Dyno:
+        """The dyno."""
+
+    @property
+    def attach_token(self) -> str | None:
+        """What a client shows on the attach socket; None for a detached dyno."""
+
+
+class Manager(Protocol):
+    """The dyno manager, as the API sees it."""
+
+    def dynos(self, app_id: str) -> list[Dyno]:
+        """The app's dynos, one-off dynos too."""
+
+    def nudge(self, app_id: str) -> None:
+        """Say that the ledger has changed for this app."""
+
+    async def restart(self, app: App, selector: str | None) -> Any:
+        """Restart a dyno (`web.1`), a process type (`web`), or with None the whole app."""
+
+    async def stop(self, app: App, selector: str) -> Any:
+        """Stop a dyno or the dynos of a process type; those of the formation come back."""
+
+    async def forget(self, app: App) -> Any:
+        """Stop all dynos of a destroyed app and give back what they held."""
+
+    async def prepare_one_off(  # noqa: PLR0917
+        self, app: App, command: str, env: Mapping[str, str], size: str, attach: bool, user: User
+    ) -> OneOff:
+        """Make a one-off dyno; if not attached, start it."""
+
+
+class Deploys(Protocol):
+    """Deploys and releases, as the API sees them."""
+
+    async def push(
+        self,
+        *,
+        app: App,
+        user: User,
+        commit: str,
+        ref: str,
+        push_id: str,
+        source: AsyncIterator[bytes],
+        output: Output,
+    ) -> PushOutcome:
+        """Take a pushed tree (a tar stream) to a release. Cancelling it cancels the build and leaves nothing."""
+
+    def outcome(self, push_id: str) -> PushOutcome | None:
+        """How a push ended; None for one that was never seen."""
+
+    async def release(
+        self,
+        app: App,
+        *,
+        user: User,
+        description: str,
+        config: Mapping[str, str] | None = None,
+        slug_id: str | None = None,
+    ) -> Release:
+        """Append a release and make it live; what is None is as in the current one. Raises Busy during a deploy.
+
+        Writes the log lines of the release (`Events.release`).
+        """
+
+    def holder(self, app_id: str) -> str | None:
+        """What is going on, such as `kate@example.com is deploying 20a5742`; None if the app is free."""
+
+
+class Repositories(Protocol):
+    """The bare git repositories."""
+
+    async def ensure(self, app: App) -> Path:
+        """The app's repository, made if there is none yet."""
+
+
+class Space(Protocol):
+    """What is needed of `slugs.pool.Pool`."""
+
+    def free_bytes(self) -> int:
+        """Bytes left in the pool."""
+
+    def total_bytes(self) -> int:
+        """Bytes of the pool."""
+
+
+class Unit(Protocol):
+    """What is needed of `units.systemd.UnitStatus`."""
+
+    @property
+    def name(self) -> str:
+        """The unit's name."""
+
+    @property
+    def active(self) -> str:
+        """`active`, `failed`, `inactive`, ..."""
+
+    @property
+    def sub(self) -> str:
+        """`running`, `exited`, ..."""
+
+
+class Units(Protocol):
+    """What is needed of `units.systemd.Systemd`."""
+
+    def list_units(self, patterns: Sequence[str]) -> Sequence[Unit]:
+        """The loaded units whose name matches one of the patterns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Everything a request may need."""
+
+    settings: Settings
+    ledger: Ledger
+    manager: Manager
+    deploys: Deploys
+    events: Events
+    pool: Space
+    systemd: Units
+    repositories: Repositories
+    log_key: bytes = field(repr=False)
+    """Signs log sessions; the logplex holds the same key."""

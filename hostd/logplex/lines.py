@@ -1,0 +1,72 @@
+"""From a journal entry to the lines a user reads: `2026-01-27T10:48:08.123456+00:00 app[web.1]: text`. Pure."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+
+LONGEST = 10_000
+"""Bytes of text in one line; longer ones are split, as Heroku's logplex does."""
+
+# Everything that could move a cursor, clear a screen or set a title. Colours (SGR) are let through, for apps use them.
+_CONTROL = re.compile(r"(\x1b\[[0-9;]{0,32}m)|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_NAMES = {"\r": "\\r", "\x1b": "\\e", "\0": "\\0", "\a": "\\a", "\b": "\\b", "\v": "\\v", "\f": "\\f"}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One journal entry of an app. `microseconds` since the epoch; `cursor` is its place in the journal."""
+
+    cursor: str
+    microseconds: int
+    app: str
+    source: str
+    process: str
+    message: bytes
+
+
+def lines(entry: Entry) -> list[str]:
+    """The entry's lines, without line ends. More than one if its text has line breaks or is very long."""
+    prefix = f"{stamp(entry.microseconds)} {entry.source}[{entry.process}]: "
+    text = harmless(entry.message.decode("utf-8", "replace"))
+    return [f"{prefix}{piece}" for line in text.split("\n") for piece in _pieces(line)]
+
+
+def harmless(text: str) -> str:
+    """The text with its control characters spelled out, but for tabs, line feeds and colours."""
+    return _CONTROL.sub(_spelled, text.rstrip("\r\n").replace("\r\n", "\n"))
+
+
+def stamp(microseconds: int) -> str:
+    """A moment as `2026-01-27T10:48:08.123456+00:00`; always UTC, always six digits."""
+    seconds, rest = divmod(microseconds, 1_000_000)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest:06d}+00:00"
+
+
+def overflow(now: int, lost: int, since: int) -> str:
+    """The line that stands where lines are missing, in the words of Heroku's L11. Times in microseconds."""
+    return (
+        f"{stamp(now)} heroku[logplex]: Error L11 (Tail buffer overflow) -> "
+        f"This tail session dropped {lost} messages since {stamp(since)}."
+    )
+
+
+def _spelled(match: re.Match[str]) -> str:
+    if match[1]:
+        return match[1]
+    char = match[0]
+    return _NAMES.get(char) or f"\\x{ord(char):02x}"
+
+
+def _pieces(line: str) -> list[str]:
+    if len(line) * 4 <= LONGEST:
+        return [line]
+    rest, found = line.encode(), []
+    while len(rest) > LONGEST:
+        end = LONGEST
+        while rest[end] & 0xC0 == 0x80:  # not between the bytes of one character
+            end -= 1
+        found.append(rest[:end].decode())
+        rest = rest[end:]
+    return [*found, rest.decode()]
