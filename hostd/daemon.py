@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import secrets
 import signal
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 from aiohttp import web
 from slugs.compiler import Compiler
@@ -29,6 +26,7 @@ from hostd.errors import HostdError, NotFound, to_terminal
 from hostd.events import Events
 from hostd.ledger import Ledger
 from hostd.listening import inherited, notify
+from hostd.logplex.key import ensure_key
 from hostd.manager.attach import AttachServer
 from hostd.manager.desired import DesiredApp, desired_app
 from hostd.manager.environment import EnvironmentFiles
@@ -44,7 +42,6 @@ from units.systemd import Systemd
 
 log = logging.getLogger(__name__)
 
-LOG_KEY_FILE = Path("/etc/hostd/logplex.key")
 NAMESPACE = "hostd"
 
 
@@ -156,17 +153,6 @@ def assemble(settings: Settings) -> Daemon:
         pool=pool,
         systemd=systemd,
         repositories=repositories,
-        log_key=log_key(LOG_KEY_FILE),
+        log_key=ensure_key(),
     )
     return Daemon(context, manager, garbage, ledger, systemd)
-
-
-def log_key(path: Path) -> bytes:
-    """The key that signs log sessions, made at the first start; the logplex reads the same file."""
-    if not path.exists():
-        fresh = path.with_name(path.name + ".new")
-        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640)
-        with os.fdopen(handle, "wb") as file:
-            file.write(secrets.token_bytes(32))
-        fresh.rename(path)
-    return path.read_bytes()

@@ -1,0 +1,272 @@
+"""A real ledger in a temporary directory, behind the real API on a real unix socket; the rest are hand-written fakes."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from hostd.api import Peers, build_api, serve
+from hostd.context import Context, Output, PushOutcome
+from hostd.errors import Busy
+from hostd.events import Events
+from hostd.ledger import Ledger
+from hostd.ledger.apps import App
+from hostd.ledger.releases import Release
+from hostd.ledger.users import User
+from hostd.manager.dyno import Dyno, DynoState
+from hostd.settings import Settings
+
+LOG_KEY = b"k" * 32
+NOT_ME = 4_000_000_000
+
+
+class FakeWriter:
+    """Keeps the lines that would go to the journal."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def send(self, message: str, **fields: str) -> None:
+        self.lines.append(f"{fields['HOSTD_SOURCE']}[{fields['HOSTD_PROCESS']}]: {message}")
+
+
+@dataclass
+class FakeOneOff:
+    dyno: Dyno
+    attach_token: str | None
+
+
+class FakeManager:
+    """Has the dynos it is given and notes what is asked of it."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+        self.running: list[Dyno] = []
+
+    def dynos(self, app_id: str) -> list[Dyno]:
+        return [dyno for dyno in self.running if dyno.app_id == app_id]
+
+    def nudge(self, app_id: str) -> None:
+        self.calls.append(("nudge", app_id))
+
+    async def restart(self, app: App, selector: str | None) -> None:
+        self.calls.append(("restart", selector))
+
+    async def stop(self, app: App, selector: str) -> None:
+        self.calls.append(("stop", selector))
+
+    async def forget(self, app: App) -> None:
+        self.calls.append(("forget", app.name))
+
+    async def prepare_one_off(
+        self, app: App, command: str, env: Mapping[str, str], size: str, attach: bool, user: User
+    ) -> FakeOneOff:
+        self.calls.append(("run", command, dict(env), size, attach, user.email))
+        made = dyno(app, "run", 1234, version=2, command=command, size=size)
+        self.running.append(made)
+        return FakeOneOff(made, "secret-token" if attach else None)
+
+
+class FakeDeploys:
+    """Appends to the real ledger as the real one does; pushes do what `pusher` says."""
+
+    def __init__(self, ledger: Ledger, events: Events) -> None:
+        self._ledger = ledger
+        self._events = events
+        self.busy: str | None = None
+        self.pusher: Any = None
+        self.outcomes: dict[str, PushOutcome] = {}
+
+    async def push(
+        self,
+        *,
+        app: App,
+        user: User,
+        commit: str,
+        ref: str,
+        push_id: str,
+        source: AsyncIterator[bytes],
+        output: Output,
+    ) -> PushOutcome:
+        return await self.pusher(app, user, commit, ref, source, output)
+
+    def outcome(self, push_id: str) -> PushOutcome | None:
+        return self.outcomes.get(push_id)
+
+    def destroyed(self, app: App) -> None:
+        self.cleaned = app.id
+
+    async def release(
+        self,
+        app: App,
+        *,
+        user: User,
+        description: str,
+        config: Mapping[str, str] | None = None,
+        slug_id: str | None = None,
+    ) -> Release:
+        if self.busy:
+            raise Busy(f"{self.busy}. Wait until that is done, then try again.")
+        current = self._ledger.releases.current(app.id)
+        release = self._ledger.releases.append(
+            app.id,
+            slug_id=slug_id or current.slug_id,
+            config=current.config if config is None else config,
+            description=description,
+            user=user,
+        )
+        self._events.release(app, release)
+        return release
+
+    def holder(self, app_id: str) -> str | None:
+        return self.busy
+
+
+@dataclass
+class FakeUnit:
+    name: str
+    active: str = "active"
+    sub: str = "running"
+
+
+class FakeSystemd:
+    def __init__(self) -> None:
+        self.units: dict[str, list[FakeUnit]] = {}
+
+    def list_units(self, patterns: Sequence[str]) -> list[FakeUnit]:
+        return [unit for pattern in patterns for unit in self.units.get(pattern, [])]
+
+
+class FakePool:
+    free = 40 * 2**30
+
+    def free_bytes(self) -> int:
+        return self.free
+
+    def total_bytes(self) -> int:
+        return 50 * 2**30
+
+
+class FakeRepositories:
+    async def ensure(self, app: App) -> Path:
+        return Path(f"/repos/{app.id}.git")
+
+
+def dyno(app: App, type: str, number: int, **changes: Any) -> Dyno:
+    known: dict[str, Any] = {
+        "id": f"00000000-0000-0000-0000-{number:012}",
+        "app_id": app.id,
+        "name": f"{type}.{number}",
+        "type": type,
+        "number": number,
+        "version": 2,
+        "state": DynoState.UP,
+        "since": 1_769_510_888.0,
+        "command": "python app.py",
+        "size": "standard-1x",
+        "address": "127.0.0.1",
+        "port": 20000 + number,
+    }
+    return Dyno(**(known | changes))
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    data: Any
+
+
+@dataclass
+class Api:
+    """The API under test, as one user sees it at a time."""
+
+    ledger: Ledger
+    manager: FakeManager
+    deploys: FakeDeploys
+    systemd: FakeSystemd
+    pool: FakePool
+    log: list[str]
+    http: aiohttp.ClientSession
+    socket: Path
+    user: str | None = None
+    users: dict[str, User] = field(default_factory=dict)
+
+    async def __call__(self, method: str, path: str, body: Any = None, **more: Any) -> Answer:
+        headers = {**more.pop("headers", {})}
+        if self.user:
+            headers["Hostd-User"] = self.user
+        async with self.http.request(method, f"http://hostd{path}", json=body, headers=headers, **more) as response:
+            is_json = response.content_type == "application/json"
+            data = await response.json() if is_json else await response.read()
+            return Answer(response.status, response.headers, data)
+
+    def deployed(self, app: App, commit: str = "20a5742" + "0" * 33, **types: str) -> Release:
+        """Deploy, the way a push would."""
+        process_types = types or {"web": "python app.py", "worker": "python work.py"}
+        slug = self.ledger.slugs.add(
+            app.id,
+            commit=commit,
+            size_bytes=12_345,
+            process_types=process_types,
+            buildpack="Python",
+            stack="host",
+            digest="d" * 64,
+        )
+        self.ledger.formation.adopt(app.id, process_types)
+        current = self.ledger.releases.current(app.id)
+        return self.ledger.releases.append(
+            app.id,
+            slug_id=slug.id,
+            config=current.config,
+            description=f"Deploy {commit[:7]}",
+            user=self.ledger.users.get(app.owner_id),
+        )
+
+
+@asynccontextmanager
+async def running_api(directory: Path, *, uid_is: str = "git", people: bool = True) -> AsyncIterator[Api]:
+    """Serve the API; the test's own uid counts as `git`, as `root`, or as a `stranger`."""
+    ledger = Ledger.open(directory / "master")
+    writer, manager = FakeWriter(), FakeManager()
+    events = Events(writer)
+    deploys, systemd, pool = FakeDeploys(ledger, events), FakeSystemd(), FakePool()
+    context = Context(
+        settings=Settings(data_dir=directory),
+        ledger=ledger,
+        manager=manager,
+        deploys=deploys,
+        events=events,
+        pool=pool,
+        systemd=systemd,
+        repositories=FakeRepositories(),
+        log_key=LOG_KEY,
+    )
+    me = os.getuid()
+    peers = {"git": Peers(root=NOT_ME, git=me), "root": Peers(root=me), "stranger": Peers(root=NOT_ME)}[uid_is]
+    path = directory / "hostd.sock"
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(path))
+    listener.listen(16)
+    runner: web.AppRunner = await serve(build_api(context, peers), listener)
+    try:
+        async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path))) as http:
+            api = Api(ledger, manager, deploys, systemd, pool, writer.lines, http, path)
+            if people:
+                for email, admin in (("kate@example.com", True), ("you@example.com", False), ("ann@example.com", False)):
+                    api.users[email.partition("@")[0]] = ledger.users.add(email, admin=admin)
+                api.user = "you@example.com"
+            yield api
+    finally:
+        await runner.cleanup()
+        ledger.close()
+
+
