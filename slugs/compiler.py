@@ -1,0 +1,270 @@
+"""The slug compiler: a source tree goes in, a read-only slug comes out, or nothing at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from buildpacks import contract
+from buildpacks.procfile import MAX_BYTES, ProcfileError, parse
+from slugs.build_unit import BuildLimits, BuildUnits, Ended, Output, unit_name, unit_properties
+from slugs.errors import BuildFailed, NoBuildpack, NoSuchSubvolume, SlugTooLarge
+from slugs.pool import MIN_FREE_BYTES, Pool, size
+from slugs.stacks import Stack, identity_binds
+from units.run import CommandError, CommandFailed, arun
+from units.sandbox import Bind
+from units.systemd import Systemd
+from units.users import ensure_user
+
+MAX_SLUG_BYTES = 500 << 20
+LARGE_FILE_BYTES = 100 << 20
+DEFAULT_LIMITS = BuildLimits()
+
+_TREE_SECONDS = 600.0
+_SIGKILL = 9
+_CLD_KILLED = 2
+_STATUS_KILLED = 128 + _SIGKILL
+
+
+@dataclass(frozen=True)
+class CompileRequest:
+    """What to build: `config` goes into the ENV directory; `previous_slug` is the slug to share blocks with."""
+
+    build_id: str
+    app_id: str
+    app_name: str
+    uid: int
+    commit: str
+    config: Mapping[str, str] = field(repr=False)
+    previous_slug: str | None = None
+
+
+@dataclass(frozen=True)
+class CompiledSlug:
+    """A finished slug.
+
+    `process_types` are the commands by type: the Procfile's over `default_types`, the buildpack's own.
+    `config_vars` and `addons` are the buildpack's suggestions for a first deploy. `shared_bytes` of
+    `size_bytes` lie in the same blocks as the previous slug's.
+    """
+
+    slug_id: str
+    size_bytes: int
+    shared_bytes: int
+    digest: str
+    process_types: dict[str, str]
+    default_types: dict[str, str]
+    buildpack: str
+    language: str
+    config_vars: dict[str, str]
+    addons: list[str]
+
+
+class Compiler:
+    """Compiles slugs, several at once if asked to; keeps no state between builds but what is in the pool."""
+
+    def __init__(
+        self,
+        *,
+        systemd: Systemd,
+        pool: Pool,
+        stack: Stack,
+        limits: BuildLimits = DEFAULT_LIMITS,
+        max_slug_bytes: int = MAX_SLUG_BYTES,
+        min_free_bytes: int = MIN_FREE_BYTES,
+        uv: Path | None = None,
+    ) -> None:
+        """`uv` is the program that Python builds use; by default the one that came with hostd."""
+        self.pool = pool
+        self._stack = stack
+        self._limits = limits
+        self._max_slug_bytes = max_slug_bytes
+        self._min_free_bytes = min_free_bytes
+        self._uv = uv or _find_uv()
+        self._units = BuildUnits(systemd)
+
+    async def compile(self, request: CompileRequest, *, source: AsyncIterator[bytes], output: Output) -> CompiledSlug:
+        """Builds the tar stream `source`; `output` gets the transcript as it is made.
+
+        Raises PoolFull before anything is begun, then BuildFailed and its kinds, and what `source` and
+        `output` raise. A build that does not end with a slug, cancelled ones among them, leaves nothing:
+        no unit, no tree, and the app's cache as it was.
+        """
+        self.pool.require_space(self._min_free_bytes)
+        await ensure_user(request.uid)
+        try:
+            tree = self.pool.create_build(request.build_id, request.uid)
+            cache = self.pool.borrow_cache(request.app_id, request.build_id, request.uid)
+            ended = await self._run(request, tree, cache, source, output)
+            report = ended.report
+            if report.failed is not None or ended.info.result != "success":
+                raise _failure(ended, self._limits)
+            process_types = await _discover(tree, report, output)
+            measured = await self._measure(request, tree)
+            await self._check_size(measured, output)
+            slug_id = str(uuid.uuid4())
+            self.pool.return_cache(request.app_id, request.build_id)
+            self.pool.freeze(request.build_id, slug_id)
+        finally:
+            self.pool.delete_build(request.build_id)
+        return CompiledSlug(
+            slug_id=slug_id,
+            size_bytes=measured["size"],
+            shared_bytes=measured["shared"],
+            digest=measured["digest"],
+            process_types=process_types,
+            default_types=report.release.default_process_types,
+            buildpack=report.buildpack,
+            language=report.language,
+            config_vars=report.release.config_vars,
+            addons=report.release.addons,
+        )
+
+    async def _run(
+        self,
+        request: CompileRequest,
+        tree: Path,
+        cache: Path,
+        source: AsyncIterator[bytes],
+        output: Output,
+    ) -> Ended:
+        binds = [
+            *identity_binds(self._stack, request.uid),
+            Bind(tree, Path(contract.BUILD_DIR), writable=True),
+            Bind(cache, Path(contract.CACHE_DIR), writable=True),
+            *([Bind(self._uv, Path("/.hostd/bin/uv"))] if self._uv else []),
+        ]
+
+        def properties(stdio: tuple[int, int, int]) -> dict[str, Any]:
+            return unit_properties(
+                stack=self._stack,
+                uid=request.uid,
+                binds=binds,
+                limits=self._limits,
+                description=f"{request.app_name} build {request.build_id}",
+                buildpacks=contract.BUNDLED,
+                stdio=stdio,
+            )
+
+        variables = contract.environment(
+            stack=self._stack.release,
+            stack_title=self._stack.title,
+            source_version=request.commit,
+            request_id=request.build_id,
+        )
+        return await self._units.run(
+            unit_name(request.build_id),
+            properties,
+            header=contract.header(variables, request.config),
+            source=source,
+            output=output,
+            timeout=self._limits.timeout,
+        )
+
+    async def _measure(self, request: CompileRequest, tree: Path) -> dict[str, Any]:
+        """What `slugs.tree` finds, in a process of its own: it reads every file and waits for the disk."""
+        try:
+            previous = [str(self.pool.slug(request.previous_slug))] if request.previous_slug else []
+        except NoSuchSubvolume:
+            previous = []
+        argv = [sys.executable, "-m", "slugs.tree", str(tree), *previous]
+        try:
+            done = await arun(argv, timeout=_TREE_SECONDS)
+        except CommandFailed as error:
+            reason = error.stderr.decode(errors="replace").strip()
+            raise BuildFailed(f"The finished build cannot become a slug: {reason}") from error
+        except CommandError as error:
+            raise BuildFailed(f"The finished build could not be measured: {error}") from error
+        measured: dict[str, Any] = json.loads(done.stdout)
+        return measured
+
+    async def _check_size(self, measured: Mapping[str, Any], output: Output) -> None:
+        largest: list[tuple[str, int]] = measured["largest"]
+        if measured["size"] > self._max_slug_bytes:
+            await output(b" !     The ten largest files:\n")
+            for path, count in largest:
+                await output(f" !     {size(count):>8}  {path}\n".encode(errors="replace"))
+            raise SlugTooLarge(
+                f"The slug is {size(measured['size'])}, more than the limit of {size(self._max_slug_bytes)}. "
+                "Keep large files elsewhere, or name what the app does not need in .slugignore"
+            )
+        for path, count in largest:
+            if count > LARGE_FILE_BYTES:
+                await output(f" !     {path} is {size(count)}: large files are better kept elsewhere\n".encode())
+
+
+def _find_uv() -> Path | None:
+    beside = Path(sys.prefix, "bin/uv")
+    found = str(beside) if beside.exists() else shutil.which("uv")
+    return Path(found).resolve() if found else None
+
+
+async def _discover(tree: Path, report: contract.Report, output: Output) -> dict[str, str]:
+    """The process types of the finished tree, told to the pusher."""
+    try:
+        declared = parse(read_procfile(tree))
+    except ProcfileError as error:
+        raise BuildFailed(str(error)) from error
+    defaults = report.release.default_process_types
+    types = {**defaults, **declared}
+    lines = ["-----> Discovering process types", f"       Procfile declares types -> {_listed(declared)}"]
+    if defaults:
+        lines.append(f"       Default types for {report.language} -> {_listed(defaults)}")
+    if "web" not in types:
+        lines.append("       No web process: to answer HTTP, add a line `web: COMMAND` to a Procfile")
+    await output("".join(f"{line}\n" for line in lines).encode())
+    return types
+
+
+def _listed(types: Mapping[str, str]) -> str:
+    return ", ".join(sorted(types)) or "(none)"
+
+
+def read_procfile(tree: Path) -> bytes:
+    """The Procfile of a tree that the app made, empty when there is none; never follows a link.
+
+    Raises ProcfileError for what is no ordinary file of a sensible size.
+    """
+    folder = os.open(tree, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        file = os.open("Procfile", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise ProcfileError(0, f"must be an ordinary file ({os.strerror(error.errno or 0)})") from error
+    finally:
+        os.close(folder)
+    with os.fdopen(file, "rb") as opened:
+        try:
+            return opened.read(MAX_BYTES + 1)
+        except OSError as error:
+            raise ProcfileError(0, "must be an ordinary file") from error
+
+
+def _failure(ended: Ended, limits: BuildLimits) -> BuildFailed:
+    """Why a build that ended did not make a slug."""
+    info, report = ended.info, ended.report
+    killed = info.exec_main_code == _CLD_KILLED and info.exec_main_status == _SIGKILL
+    if info.result == "oom-kill" or killed or report.status == _STATUS_KILLED:
+        return BuildFailed(
+            f"The build was killed: it most likely needed more than its {size(limits.memory_max)} of memory"
+        )
+    if report.failed == "detect":
+        return NoBuildpack(
+            "No buildpack fits this app. At the root of the repository, Python apps have a requirements.txt, "
+            "pyproject.toml or setup.py, other apps a Procfile; is it committed?"
+        )
+    if report.failed == "source":
+        return BuildFailed("The source did not arrive whole. Push again")
+    if report.failed == "compile":
+        return BuildFailed(
+            f"Failed to compile the {report.language} app: see above (bin/compile: exit status {report.status})"
+        )
+    return BuildFailed(f"The build ended early: {info.result}, status {info.exec_main_status}")
