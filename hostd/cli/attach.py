@@ -1,0 +1,92 @@
+"""The attach socket, from the client's side: our descriptors go over to hostd, news of the dyno come back."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Sequence
+
+from hostd.cli.client import ATTACH_SOCKET, Client
+from hostd.cli.command import Refused
+from hostd.errors import Unavailable
+
+UP_SECONDS = 90.0
+"""How long a one-off dyno may take to start."""
+PIECE = 4096
+
+
+class Attachment:
+    """A session on the attach socket. Closing it before the end stops the dyno."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._rest = b""
+        self.status: int | None = None
+        self.lost = False
+
+    @classmethod
+    def open(cls, client: Client, token: str, descriptors: Sequence[int], *, tty: bool) -> Attachment:
+        """Hand over one descriptor of a terminal, or three of pipes and files."""
+        sock = client.connect(ATTACH_SOCKET, UP_SECONDS)
+        try:
+            line = json.dumps({"token": token, "tty": tty}).encode() + b"\n"
+            socket.send_fds(sock, [line], list(descriptors))
+        except OSError as error:
+            sock.close()
+            raise Unavailable(f"hostd did not take the terminal over: {error}") from error
+        return cls(sock)
+
+    def wait_until_up(self) -> None:
+        """Wait until the dyno runs; raises Refused or Unavailable if it does not."""
+        try:
+            while not self.lost:
+                message = self._message()
+                if message is None:
+                    continue
+                if "error" in message:
+                    raise Refused(str(message["error"]))
+                self._note(message)
+                if message.get("state") == "up" or self.status is not None:
+                    self._sock.settimeout(0)
+                    return
+        except TimeoutError:
+            raise Unavailable(f"The dyno did not start within {UP_SECONDS:.0f} s.") from None
+        raise Unavailable("The connection to hostd broke before the dyno had started. Run it again.")
+
+    def fileno(self) -> int:
+        """For selectors: readable when there is news."""
+        return self._sock.fileno()
+
+    def read(self) -> None:
+        """Take in what has come: `status` is set once the command has ended, `lost` if hostd went away."""
+        while not self.lost:
+            message = self._message()
+            if message is None:
+                return
+            self._note(message)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._sock.close()
+
+    def _note(self, message: dict[str, object]) -> None:
+        if isinstance(status := message.get("exit"), int):
+            self.status = status
+
+    def _message(self) -> dict[str, object] | None:
+        """The next message; None if no whole one is there."""
+        if b"\n" not in self._rest:
+            try:
+                data = self._sock.recv(PIECE)
+            except BlockingIOError:
+                return None
+            except ConnectionError:
+                data = b""
+            self.lost = not data
+            self._rest += data
+        line, newline, rest = self._rest.partition(b"\n")
+        if not newline:
+            return None
+        self._rest = rest
+        message = json.loads(line)
+        return message if isinstance(message, dict) else {}

@@ -1,0 +1,93 @@
+"""All commands: which module holds each, so that only that one is loaded; their old names; and near misses."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+
+from hostd.cli.command import Command, Usage, declared
+
+MODULES: dict[str, tuple[str, ...]] = {
+    "apps": ("apps", "apps:create", "apps:info", "apps:rename", "apps:destroy"),
+    "remotes": ("git:remote",),
+    "config": ("config", "config:set", "config:get", "config:unset"),
+    "ps": ("ps", "ps:scale", "ps:restart", "ps:stop"),
+    "run": ("run", "run:detached"),
+    "logs": ("logs",),
+    "releases": (
+        "releases", "releases:info", "releases:output", "releases:rollback", "releases:verify",
+    ),
+    "keys": ("keys", "keys:add", "keys:remove"),
+    "users": ("users", "users:add", "users:remove"),
+    "access": ("access", "access:add", "access:remove"),
+    "platform": ("status", "version", "box"),
+    "help": ("help",),
+    "completion": ("completion",),
+}  # fmt: skip
+
+COMMANDS: dict[str, str] = {name: module for module, names in MODULES.items() for name in names}
+
+ALIASES: dict[str, str] = {
+    "create": "apps:create",
+    "list": "apps",
+    "info": "apps:info",
+    "rename": "apps:rename",
+    "destroy": "apps:destroy",
+    "apps:delete": "apps:destroy",
+    "config:add": "config:set",
+    "config:remove": "config:unset",
+    "scale": "ps:scale",
+    "restart": "ps:restart",
+    "stop": "ps:stop",
+    "kill": "ps:stop",
+    "ps:kill": "ps:stop",
+    "rollback": "releases:rollback",
+    "sharing": "access",
+    "sharing:add": "access:add",
+    "sharing:remove": "access:remove",
+    "--version": "version",
+    "-v": "version",
+    "--help": "help",
+    "-h": "help",
+}
+
+_NO_SUCH_THING = {
+    "login": "hostd has no passwords: it knows you by your ssh key, or as root on its own machine.",
+    "logout": "hostd has no sessions: to take a key away, use keys:remove.",
+    "auth": "hostd has no passwords: it knows you by your ssh key, or as root on its own machine.",
+}
+
+
+def find(name: str) -> Command:
+    """The command of that name or old name; raises Usage with the nearest names otherwise."""
+    name = ALIASES.get(name, name)
+    module = COMMANDS.get(name)
+    if module is None:
+        raise Usage(_unknown(name))
+    importlib.import_module(f"hostd.cli.{module}")
+    return declared(name)
+
+
+def everything() -> list[Command]:
+    """All commands, in the order of the help."""
+    return [find(name) for name in COMMANDS]
+
+
+def old_names(name: str) -> list[str]:
+    """Other names under which a command answers."""
+    return [alias for alias, known in ALIASES.items() if known == name and not alias.startswith("-")]
+
+
+def _unknown(name: str) -> str:
+    if hint := _NO_SUCH_THING.get(name.partition(":")[0]):
+        return f"{name} is not a command: {hint}"
+    near = _near(name, [*COMMANDS, *(alias for alias in ALIASES if not alias.startswith("-"))])
+    hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    return f"{name} is not a command.{hint} All commands: hostctl help"
+
+
+def _near(name: str, known: Sequence[str]) -> list[str]:
+    import difflib
+
+    verb = [other for other in known if ":" in other and other.rpartition(":")[2] == name]
+    return (difflib.get_close_matches(name, known, n=3, cutoff=0.6) or verb)[:3]

@@ -1,0 +1,125 @@
+"""How things look on a terminal: headings, columns, times, sizes, colours. Pure functions over text."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
+
+RED, GREEN, YELLOW, BLUE, MAGENTA, CYAN = 31, 32, 33, 34, 35, 36
+BOLD, DIM = 1, 2
+
+RECENT_SECONDS = 25 * 3600
+"""Ages are shown for a day and an hour, as Heroku does."""
+
+
+class Style:
+    """Colours, if they are wanted; otherwise every method hands its text back."""
+
+    def __init__(self, colour: bool) -> None:
+        self.colour = colour
+
+    def paint(self, text: str, *codes: int) -> str:
+        """The text in a colour (SGR codes)."""
+        return f"\x1b[{';'.join(map(str, codes))}m{text}\x1b[0m" if self.colour and text else text
+
+    def app(self, name: str) -> str:
+        """An app's name, marked as Heroku marks it."""
+        return self.paint(f"⬢ {name}", MAGENTA) if self.colour else name
+
+    def heading(self, text: str) -> str:
+        """A section's heading."""
+        return f"=== {self.paint(text, BOLD)}"
+
+    def state(self, state: str) -> str:
+        """A dyno's or release's state."""
+        colour = {"up": GREEN, "starting": YELLOW, "crashed": RED, "failed": RED, "pending": YELLOW}.get(state)
+        return self.paint(state, colour) if colour else state
+
+
+def wants_colour(env: Mapping[str, str], is_terminal: bool) -> bool:
+    """True on a terminal that can do colours, unless NO_COLOR says otherwise (no-color.org)."""
+    return is_terminal and not env.get("NO_COLOR") and env.get("TERM") not in (None, "", "dumb")
+
+
+def seconds(stamp: str) -> float:
+    """A timestamp of the API (ISO 8601) in seconds since the epoch."""
+    return datetime.fromisoformat(stamp).timestamp()
+
+
+def age(duration: float) -> str:
+    """Seconds as `4s`, `2m`, `3h` or `5d`."""
+    whole = max(0, int(duration))
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if whole >= size:
+            return f"{whole // size}{unit}"
+    return f"{whole}s"
+
+
+def moment(stamp: str, now: float) -> str:
+    """`2015/11/17 17:37:41 +0000 (~ 1h ago)`; the age is left out after 25 hours."""
+    then = seconds(stamp)
+    text = time.strftime("%Y/%m/%d %H:%M:%S %z", time.localtime(then))
+    if now - then >= RECENT_SECONDS:
+        return text
+    # 24 hours are still `24h` here, not a day.
+    return f"{text} (~ {'24h' if now - then >= 86400 else age(now - then)} ago)"
+
+
+def size(count: float | None) -> str:
+    """Bytes as people read them: `66 KB`, `8.3 MB`."""
+    if count is None:
+        return "0 B"
+    for unit in ("B", "KB", "MB", "GB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit in ("B", "KB") else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TB"
+
+
+def size_name(name: str) -> str:
+    """A dyno size as Heroku writes it: `Standard-1X`."""
+    return "-".join(part.upper() if len(part) < 3 else part.capitalize() for part in name.split("-"))
+
+
+def columns(rows: Iterable[Sequence[str]], gap: int = 2) -> list[str]:
+    """Lines with their columns aligned; colours take no room."""
+    table = [list(row) for row in rows]
+    widths = [max(map(_width, column)) for column in zip(*table, strict=True)]
+    return [
+        "".join(cell + " " * (width + gap - _width(cell)) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in table
+    ]
+
+
+def pairs(values: Mapping[str, object], style: Style | None = None) -> list[str]:
+    """`Key: value` lines, their values in one column."""
+    if not values:
+        return []
+    style = style or Style(False)
+    widest = max(map(len, values))
+    return [f"{style.paint(key, CYAN)}:{' ' * (widest - len(key))} {value}".rstrip() for key, value in values.items()]
+
+
+def shell(values: Mapping[str, object]) -> list[str]:
+    """`KEY=value` lines that a shell reads back exactly."""
+    import shlex
+
+    return [f"{key}={shlex.quote(str(value))}" for key, value in values.items()]
+
+
+def cut(text: str, width: int) -> str:
+    """The text, cut to fit."""
+    return text if len(text) <= width else text[: max(0, width - 1)] + "…"
+
+
+def printable(text: str) -> str:
+    """The text with escape sequences made visible: it comes from somebody else."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def _width(text: str) -> int:
+    return len(ESCAPE.sub("", text))

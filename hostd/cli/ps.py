@@ -1,0 +1,197 @@
+"""ps, ps:scale, ps:restart, ps:stop."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from hostd.cli.call import Call
+from hostd.cli.client import path
+from hostd.cli.command import FOR_APP, JSON, Option, Usage, command
+from hostd.cli.output import Style, age, cut, moment, printable, seconds, size_name
+
+WHICH = (
+    Option("dyno-name", "d", "one dyno, such as web.1", "DYNO", aliases=("dyno",)),
+    Option("process-type", "p", "all dynos of one process type, such as web", "TYPE", aliases=("ps",)),
+)
+YOUNG_SECONDS = 60
+WIDTH_IN_PIPES = 0
+"""No limit: what reads a pipe wants the whole command."""
+
+_SCALE = re.compile(r"([A-Za-z0-9_-]+?)([=+-])([0-9]+)(?::([A-Za-z0-9.-]+))?")
+
+
+@command(
+    "ps",
+    "[TYPE...]",
+    options=(*FOR_APP, JSON),
+    examples=("hostctl ps -a hello", "hostctl ps web -a hello", "watch hostctl ps -a hello"),
+)
+def ps(call: Call) -> None:
+    """List an app's dynos.
+
+    Every dyno with its state and since when, grouped by process type; with TYPEs only those.
+    """
+    app = call.app
+    dynos = [dyno for dyno in call.client.get(path("apps", app, "dynos")) if _is_shown(dyno, call.words)]
+    if call.flag("json"):
+        call.print_json(dynos)
+    elif dynos:
+        call.print(*listing(dynos, call.around.clock(), call.style, _width(call)))
+    else:
+        which = f" of type {', '.join(call.words)}" if call.words else ""
+        call.say(f"No dynos{which} on {call.error_style.app(app)}")
+
+
+@command(
+    "ps:scale",
+    "[TYPE=NUMBER[:SIZE]...]",
+    options=(*FOR_APP, JSON),
+    examples=(
+        "hostctl ps:scale -a hello",
+        "hostctl ps:scale web=2 worker+1 -a hello",
+        "hostctl ps:scale web=1:standard-2x -a hello",
+    ),
+)
+def scale(call: Call) -> None:
+    """Say how many dynos of each process type shall run, and of which size.
+
+    TYPE=3 sets the number, TYPE+1 and TYPE-1 change it, :SIZE (standard-2x, or memory such as 768M) changes
+    the size. Without words it prints the formation, as a line that ps:scale takes back.
+    """
+    app, updates = call.app, list(map(_update, call.words))
+    if not updates:
+        formation = call.client.get(path("apps", app, "formation"))
+        if call.flag("json"):
+            call.print_json(formation)
+        else:
+            call.print(" ".join(f"{p['type']}={p['quantity']}:{size_name(p['size'])}" for p in formation))
+        return
+    with call.action("Scaling dynos") as action:
+        formation = call.client.request("PATCH", path("apps", app, "formation"), {"updates": updates}).data
+        changed = {update["type"] for update in updates}
+        action.done = "now running " + ", ".join(
+            f"{p['type']} at {p['quantity']}:{size_name(p['size'])}" for p in formation if p["type"] in changed
+        )
+    if call.flag("json"):
+        call.print_json(formation)
+
+
+@command(
+    "ps:restart",
+    "[DYNO]",
+    options=(*FOR_APP, *WHICH),
+    examples=("hostctl ps:restart -a hello", "hostctl ps:restart -p web -a hello", "hostctl restart web.1 -a hello"),
+)
+def restart(call: Call) -> None:
+    """Restart an app's dynos.
+
+    All of them, or one (web.1), or those of one process type (web).
+    """
+    app, which = call.app, _which(call)
+    what = "all dynos" if which is None else _called(which)
+    with call.action(f"Restarting {what} on {call.error_style.app(app)}"):
+        call.client.request("DELETE", path("apps", app, "dynos", *([which] if which else [])))
+
+
+@command(
+    "ps:stop",
+    "[DYNO]",
+    options=(*FOR_APP, *WHICH),
+    examples=("hostctl ps:stop run.4821 -a hello", "hostctl ps:stop -p worker -a hello"),
+)
+def stop(call: Call) -> None:
+    """Stop a dyno, or the dynos of a process type.
+
+    Dynos of the formation start again at once: to have fewer of them, use ps:scale.
+    """
+    app, which = call.app, _which(call)
+    if which is None:
+        raise Usage("Which dyno? Say -d web.1, or -p web for all of a process type.")
+    with call.action(f"Stopping {_called(which)} on {call.error_style.app(app)}"):
+        call.client.request("POST", path("apps", app, "dynos", which, "actions", "stop"))
+
+
+def listing(dynos: Sequence[dict[str, Any]], now: float, style: Style, width: int) -> list[str]:
+    """The lines of `ps`; `width` cuts the commands to fit a terminal, 0 leaves them whole."""
+    lines: list[str] = []
+    for (type_, size, command_), group in _groups(dynos).items():
+        if type_ == "run":
+            title = f"=== {style.paint('run', 32)}: one-off processes ({len(group)})"
+            shown = [_one_off(dyno, now, style, width) for dyno in group]
+        else:
+            head, tail = f"=== {type_} ({size_name(size)}): ", f" ({len(group)})"
+            fitted = cut(command_, width - len(head) - len(tail)) if width else command_
+            title = f"=== {style.paint(type_, 32)} ({size_name(size)}): {fitted}{tail}"
+            shown = [f"{dyno['name']}: {since(dyno, now, style)}" for dyno in group]
+        lines += [title, "", *shown, ""]
+    return lines
+
+
+def since(dyno: dict[str, Any], now: float, style: Style) -> str:
+    """A dyno's state and for how long: `up 2015/11/17 17:37:41 +0000 (~ 1h ago)`, `crashed for 4s`."""
+    state, stamp = dyno["state"], dyno["updated_at"]
+    duration = now - seconds(stamp)
+    if state == "up" and duration >= YOUNG_SECONDS:
+        return f"{style.state(state)} {moment(stamp, now)}"
+    text = f"{style.state(state)} for {age(duration)}"
+    retry = (dyno.get("extended") or {}).get("retry_at")
+    if state == "crashed" and retry and seconds(retry) > now:
+        text += f", starts again in {age(seconds(retry) - now)}"
+    return text
+
+
+def _groups(dynos: Iterable[dict[str, Any]]) -> dict[tuple[str, str, str], list[dict[str, Any]]]:
+    groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    for dyno in sorted(dynos, key=lambda dyno: (dyno["type"] == "run", dyno["type"], _number(dyno["name"]))):
+        one_off = dyno["type"] == "run"
+        key = ("run", "", "") if one_off else (dyno["type"], dyno["size"], printable(dyno["command"]))
+        groups.setdefault(key, []).append(dyno)
+    return groups
+
+
+def _one_off(dyno: dict[str, Any], now: float, style: Style, width: int) -> str:
+    head = f"{dyno['name']} ({size_name(dyno['size'])}): {since(dyno, now, style)}: "
+    command_ = printable(dyno["command"])
+    return head + (cut(command_, width - len(head)) if width else command_)
+
+
+def _number(name: str) -> int:
+    digits = name.rpartition(".")[2]
+    return int(digits) if digits.isdigit() else 0
+
+
+def _is_shown(dyno: dict[str, Any], types: Sequence[str]) -> bool:
+    if types:
+        return dyno["type"] in types or dyno["name"] in types
+    # hostd remembers an ended one-off dyno for its exit status; to the user it is gone.
+    return dyno["type"] != "run" or dyno["state"] not in ("complete", "down")
+
+
+def _width(call: Call) -> int:
+    if not call.around.stdout.isatty():
+        return WIDTH_IN_PIPES
+    import shutil
+
+    return shutil.get_terminal_size().columns
+
+
+def _update(word: str) -> dict[str, str]:
+    found = _SCALE.fullmatch(word)
+    if not found:
+        raise Usage(f"{word!r} is not a scale expression: write TYPE=NUMBER, TYPE+NUMBER or TYPE-NUMBER, as web=2.")
+    type_, sign, number, size = found.groups()
+    update = {"type": type_, "quantity": number if sign == "=" else sign + number}
+    return {**update, "size": size} if size else update
+
+
+def _which(call: Call) -> str | None:
+    named = [name for name in (call.text("dyno-name"), call.text("process-type"), call.word) if name]
+    if len(named) > 1:
+        raise Usage(f"Which: {' or '.join(named)}?")
+    return named[0] if named else None
+
+
+def _called(which: str) -> str:
+    return f"dyno {which}" if "." in which else f"all {which} dynos"

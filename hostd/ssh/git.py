@@ -1,0 +1,162 @@
+"""Runs git's server side for one connection, and ends it when the client has gone."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hostd.errors import Unavailable
+from hostd.ssh.hooks import are_in_place, hooks_directory
+
+LARGEST_PUSH = "2g"
+"""Bytes git takes in one push; beyond, it says `pack exceeds maximum allowed size`."""
+KILL_SECONDS = 5.0
+"""From SIGTERM to SIGKILL, for git and the hook, when the client has gone."""
+GIT_SECONDS = 10.0
+"""For the small questions to git after a push."""
+
+_GIT_PROTOCOL = re.compile(r"version=[012](?::version=[012])*")
+_BROKEN = select.POLLERR | select.POLLHUP | select.POLLNVAL
+
+# `git archive` in the hook must give the tree as it is: .gitattributes would make it leave out files that are
+# export-ignore. $GIT_DIR/info/attributes overrules them (gitattributes(5)).
+_ATTRIBUTES = "* -export-ignore -export-subst\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A git service on a repository, for a user."""
+
+    service: str
+    repository: Path
+    app_id: str
+    app: str
+    user: str
+
+
+def serve(job: Job, programs: Path, env: Mapping[str, str]) -> int:
+    """Run the service on our own standard input and output; return its exit status.
+
+    `programs` is the directory of hostd's programs. Raises Unavailable if a push could not be deployed.
+    """
+    hooks = hooks_directory(programs)
+    pushes = job.service == "git-receive-pack"
+    if pushes:
+        if not are_in_place(hooks):
+            raise Unavailable("This installation has no git hook, so nothing can be deployed: run install.sh again.")
+        _write_attributes(job.repository)
+    status = _attend(command(job, hooks), environment(job, env))
+    if pushes and status == 0:
+        _follow_head(job, env)
+    return status
+
+
+def command(job: Job, hooks: Path) -> list[str]:
+    """The argument list of git."""
+    settings = {
+        "core.hooksPath": str(hooks),
+        "safe.directory": str(job.repository),
+        "receive.fsckObjects": "true",
+        "receive.maxInputSize": LARGEST_PUSH,
+        "receive.autogc": "false",
+    }
+    options = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
+    return ["git", *options, job.service.removeprefix("git-"), str(job.repository)]
+
+
+def environment(job: Job, env: Mapping[str, str]) -> dict[str, str]:
+    """All that git and the hook get to see; nothing that the client may have sent, but the protocol's version."""
+    kept = {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "HOME": env.get("HOME", "/"),
+        "LANG": "C.UTF-8",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": "/dev/null",
+        "GIT_TERMINAL_PROMPT": "0",
+        "HOSTD_APP": job.app_id,
+        "HOSTD_APP_NAME": job.app,
+        "HOSTD_USER": job.user,
+        "HOSTD_PUSH": str(uuid.uuid4()),
+    }
+    if _GIT_PROTOCOL.fullmatch(env.get("GIT_PROTOCOL", "")):
+        kept["GIT_PROTOCOL"] = env["GIT_PROTOCOL"]
+    if run_dir := env.get("HOSTD_RUN_DIR"):
+        kept["HOSTD_RUN_DIR"] = run_dir
+    return kept
+
+
+class _Ended(Exception):  # noqa: N818 - a signal, not an error
+    """sshd tells us to end."""
+
+
+def _attend(argv: list[str], env: Mapping[str, str]) -> int:
+    """Run git in a process group of its own until it ends, or the client goes: then the whole group ends."""
+    # Not through units.run: git talks to the client on our own descriptors, and must be ended when the client is
+    # gone, which it would notice only at its next write, minutes into a quiet build.
+    child = subprocess.Popen(argv, env=env, process_group=0)
+    ended = os.pidfd_open(child.pid)
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, _end)
+    try:
+        poll = select.poll()
+        poll.register(ended, select.POLLIN)
+        poll.register(sys.stdout.fileno(), 0)
+        while child.poll() is None:
+            for descriptor, events in poll.poll():
+                if descriptor != ended and events & _BROKEN:
+                    raise _Ended
+    except _Ended:
+        _end_group(child, ended)
+    finally:
+        os.close(ended)
+    status = child.wait()
+    return 128 - status if status < 0 else status
+
+
+def _end(number: int, _frame: object) -> None:
+    raise _Ended
+
+
+def _end_group(child: subprocess.Popen[bytes], ended: int) -> None:
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    if child.returncode is not None:
+        return
+    os.killpg(child.pid, signal.SIGTERM)
+    poll = select.poll()
+    poll.register(ended, select.POLLIN)
+    poll.poll(KILL_SECONDS * 1000)
+    # Not reaped yet, so the group's number is still its own; the hook and its children may be left in it.
+    os.killpg(child.pid, signal.SIGKILL)
+
+
+def _write_attributes(repository: Path) -> None:
+    file = repository / "info" / "attributes"
+    file.parent.mkdir(exist_ok=True)
+    if not file.exists() or file.read_text() != _ATTRIBUTES:
+        file.write_text(_ATTRIBUTES)
+
+
+def _follow_head(job: Job, env: Mapping[str, str]) -> None:
+    """Let HEAD name the branch that was pushed, main or master, so that a clone checks it out."""
+    if _asked(job, env, "rev-parse", "--verify", "--quiet", "HEAD"):
+        return
+    for branch in ("refs/heads/main", "refs/heads/master"):
+        if _asked(job, env, "show-ref", "--verify", "--quiet", branch):
+            _asked(job, env, "symbolic-ref", "HEAD", branch)
+            return
+
+
+def _asked(job: Job, env: Mapping[str, str], *words: str) -> bool:
+    from units.run import run
+
+    git = ("git", "-c", f"safe.directory={job.repository}", "--git-dir", str(job.repository))
+    return run((*git, *words), env=environment(job, env), timeout=GIT_SECONDS, check=False).returncode == 0

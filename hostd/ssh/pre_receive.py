@@ -1,0 +1,99 @@
+"""`hostd-pre-receive`: git's hook. A push to main or master is built and released here, before git takes it.
+
+Whatever is written to stdout reaches the pusher as `remote: ...`; an exit status other than 0 rejects the push.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+
+from hostd.cli.client import Client, run_dir
+from hostd.errors import HostdError
+from hostd.ssh import upload
+from hostd.ssh.updates import BRANCHES, Rejected, Update, plan, read
+from units.run import run
+
+GIT_SECONDS = 30.0
+TAIL = 8192
+
+
+class Pusher:
+    """Whoever pushes, at the other end of our standard output."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._tail = b""
+
+    def write(self, data: bytes) -> None:
+        """Pass bytes on at once, as they are; raises BrokenPipeError if the pusher has gone."""
+        self._tail = (self._tail + data)[-TAIL:]
+        while data:
+            data = data[os.write(self._descriptor, data) :]
+
+    def step(self, text: str) -> None:
+        """`-----> text`."""
+        self.write(f"-----> {text}\n".encode())
+
+    def problem(self, text: str) -> None:
+        """` !     text`, each line, unless hostd said it just now."""
+        if text.split("\n", 1)[0].encode() in self._tail:
+            return
+        new_line = b"" if not self._tail or self._tail.endswith(b"\n") else b"\n"
+        self.write(new_line + "".join(f" !     {line}\n" for line in text.splitlines()).encode())
+
+
+def main() -> int:
+    """Read the updates from stdin, deploy if main or master is among them; return git's verdict."""
+    pusher = Pusher(sys.stdout.fileno())
+    try:
+        todo = plan(read(sys.stdin))
+        for branch in todo.stored:
+            pusher.step(f"Branch {branch} stored. Only main or master deploys: git push <remote> {branch}:main")
+        return _deploy(todo.deploy, pusher, os.environ) if todo.deploy else 0
+    except Rejected as error:
+        pusher.problem(f"Push rejected: {error}")
+    except HostdError as error:
+        pusher.problem(f"Push rejected: {error.message}")
+    except BrokenPipeError:
+        # The pusher has gone; ending closes the connection to hostd, which cancels the build.
+        return 1
+    return 1
+
+
+def _deploy(update: Update, pusher: Pusher, env: Mapping[str, str]) -> int:
+    _check(update, pusher)
+    client = Client(run_dir(env))
+    query = {
+        "app": env["HOSTD_APP"],
+        "push": env["HOSTD_PUSH"],
+        "user": env["HOSTD_USER"],
+        "commit": update.new,
+        "ref": update.ref,
+    }
+    # Not through units.run: the archive is a stream. The environment goes on as it is, because the pushed objects
+    # lie in a quarantine that only git's variables point at.
+    archive = subprocess.Popen(["git", "archive", "--format=tar", update.new], stdout=subprocess.PIPE)
+    try:
+        outcome = upload.push(client, query, archive, pusher.write)
+    except upload.BrokenOff:
+        pusher.problem("The connection to hostd broke. Asking how the push ended...")
+        outcome = upload.ask(client, query["push"])
+        if outcome.released:
+            pusher.step(f"hostd is back, and the push is released: v{outcome.version}")
+    finally:
+        archive.kill()
+        archive.wait()
+    if not outcome.released:
+        pusher.problem(outcome.reason or "Push rejected.")
+    return 0 if outcome.released else 1
+
+
+def _check(update: Update, pusher: Pusher) -> None:
+    if run(["git", "cat-file", "-t", update.new], timeout=GIT_SECONDS, check=False).text.strip() != "commit":
+        raise Rejected(f"{update.ref.removeprefix(BRANCHES)} must be a commit.")
+    modules = ["git", "cat-file", "-e", f"{update.new}:.gitmodules"]
+    if run(modules, timeout=GIT_SECONDS, check=False).returncode == 0:
+        pusher.problem("Warning: this repository has submodules. They are not fetched: their folders will be empty.")
