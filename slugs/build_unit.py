@@ -192,22 +192,31 @@ def _pipe() -> Iterator[tuple[BinaryIO, BinaryIO]]:
 
 
 async def _feed(pipe: BinaryIO, header: bytes, source: AsyncIterator[bytes]) -> None:
-    """Writes everything into the pipe; a build that stops reading is no error here."""
-    loop = asyncio.get_running_loop()
-    protocol = asyncio.StreamReaderProtocol(asyncio.StreamReader())
-    transport, _ = await loop.connect_write_pipe(lambda: protocol, pipe)
-    writer = asyncio.StreamWriter(transport, protocol, None, loop)
+    """Writes everything into the pipe and closes it; a build that stops reading is no error here."""
+    os.set_blocking(pipe.fileno(), False)
+    with suppress(BrokenPipeError):
+        await _write(pipe.fileno(), header)
+        async for piece in source:
+            await _write(pipe.fileno(), piece)
+    pipe.close()
+
+
+async def _write(descriptor: int, content: bytes) -> None:
+    left = memoryview(content)
+    while left:
+        try:
+            left = left[os.write(descriptor, left) :]
+        except BlockingIOError:
+            await _writable(descriptor)
+
+
+async def _writable(descriptor: int) -> None:
+    loop, ready = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_writer(descriptor, ready.set)
     try:
-        with suppress(BrokenPipeError, ConnectionResetError):
-            writer.write(header)
-            await writer.drain()
-            async for piece in source:
-                writer.write(piece)
-                await writer.drain()
-            writer.close()
-            await writer.wait_closed()
+        await ready.wait()
     finally:
-        transport.abort()
+        loop.remove_writer(descriptor)
 
 
 @asynccontextmanager

@@ -136,9 +136,10 @@ def _share(name: str, before: int, new: int, size: int) -> bool:
 
 def _extents(file: int) -> list[tuple[int, int, int]] | None:
     """Logical and physical start and length of a file's extents; None when they are unsure or many."""
-    request = struct.pack("=QQIIII", 0, (1 << 64) - 1, 0, 0, _EXTENTS, 0).ljust(32 + 56 * _EXTENTS, b"\0")
+    head = struct.pack("=QQIIII", 0, (1 << 64) - 1, 0, 0, _EXTENTS, 0)
+    answer = bytearray(head + bytes(56 * _EXTENTS))
     try:
-        answer = fcntl.ioctl(file, _FS_IOC_FIEMAP, request)
+        fcntl.ioctl(file, _FS_IOC_FIEMAP, answer)
     except OSError:
         return None
     (count,) = struct.unpack_from("=I", answer, 20)
@@ -153,9 +154,9 @@ def _dedupe(old: int, new: int, size: int) -> bool:
     offset = 0
     while offset < size:
         step = min(_DEDUPE_STEP, size - offset)
-        request = struct.pack("=QQHHIqQQiI", offset, step, 1, 0, 0, new, offset, 0, 0, 0)
+        answer = bytearray(struct.pack("=QQHHIqQQiI", offset, step, 1, 0, 0, new, offset, 0, 0, 0))
         try:
-            answer = fcntl.ioctl(old, _FIDEDUPERANGE, request)
+            fcntl.ioctl(old, _FIDEDUPERANGE, answer)
         except OSError as error:
             if error.errno in (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV, errno.EPERM):
                 return False
