@@ -5,7 +5,8 @@ import pytest
 from ledger_kit import add_slug, open_ledger
 
 from hostd.errors import Internal, NotFound
-from hostd.ledger import App, Ledger, User
+from hostd.ledger import App, Ledger, User, audit, chain
+from hostd.ledger.database import to_text
 
 
 @pytest.fixture
@@ -245,11 +246,26 @@ def test_any_other_change_is_found(ledger, app, kate, tamper, statement):
     assert all(str(problem) for problem in problems)
 
 
-def test_a_chain_cut_short_and_sealed_with_an_older_seal_names_what_is_missing(ledger, app, kate, tamper):
+def test_of_a_chain_cut_short_it_is_named_what_is_missing(ledger, app, kate, tamper):
     fill(ledger, app, kate)
     tamper("DELETE FROM releases WHERE version > 2", "DELETE FROM release_outputs")
     assert [str(problem) for problem in ledger.releases.verify()] == [
         "hello: its newest release was v4, and those after v2 are missing"
+    ]
+
+
+def test_a_whole_chain_written_anew_without_the_key_is_found(ledger, app, kate, tamper):
+    fill(ledger, app, kate)
+    row = {name: getattr(ledger.releases.get(app.id, 4), name) for name in audit.HASHED}
+    row |= {"description": "Deploy of an angel", "created_at": to_text(row["created_at"])}
+    row["config"] = ledger._database.select("SELECT config FROM releases WHERE version = 4")[0]["config"]
+    forged = chain.link(ledger.releases.get(app.id, 3).hash, row)
+    tamper(
+        f"UPDATE releases SET description = 'Deploy of an angel', hash = '{forged}' WHERE version = 4",
+        f"UPDATE release_heads SET hash = '{forged}'",
+    )
+    assert [str(problem) for problem in ledger.releases.verify()] == [
+        "hello: the seal of its newest release was not made with this ledger's key"
     ]
 
 
