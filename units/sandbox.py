@@ -136,6 +136,8 @@ def _filesystem(root: Path, binds: Sequence[Bind]) -> dict[str, Any]:
         "PrivateTmp": True,
         "PrivateDevices": True,
         "PrivateIPC": True,
+        # PrivateDevices alone would show every sandbox the same /dev/shm, the host's.
+        "TemporaryFileSystem": [("/dev/shm", "mode=1777,nosuid,nodev")],
         "ProtectProc": "invisible",
         "ProcSubset": "all",
         "ProtectControlGroups": True,

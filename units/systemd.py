@@ -81,6 +81,7 @@ class Systemd:
     def __init__(self, address: str = PRIVATE_SOCKET) -> None:
         self._connection = Connection(address, self._noted, self._lost)
         self._jobs: dict[int, asyncio.Future[str]] = {}
+        self._changes: dict[str, asyncio.Future[None]] = {}
         self._followed: dict[str, dict[str, Any]] = {}
         self._subscribers: list[Callable[[str], None]] = []
         self._changed: set[str] = set()
@@ -120,11 +121,11 @@ class Systemd:
         values = self._connection.call(lambda bus: _read_values(bus, name))
         if values is None:
             return None
-        with self._following(name, values):
+        with self._following(name, values) as latest:
             job = await self._queue_stop(name, deadline)
             if job is not None:
                 await self._job_result(job, name, deadline)
-        return self.info(name) or _unit_info(name, values)
+        return self.info(name) or _unit_info(name, {**latest, **_UNLOADED})
 
     def kill(self, name: str, signal: int, *, whom: str = "all") -> None:
         """Send a signal to a unit's processes (``whom``: all, main or control); an unknown unit is fine."""
@@ -179,6 +180,8 @@ class Systemd:
                 waiter.set_result(signal.result)
         elif signal.unit in self._followed:
             self._followed[signal.unit].update(signal.values)
+        if (change := self._changes.pop(signal.unit, None)) is not None and not change.done():
+            change.set_result(None)
         self._tell_soon(signal.unit)
 
     def _lost(self) -> None:
@@ -196,12 +199,11 @@ class Systemd:
                 callback(unit)
 
     @contextlib.contextmanager
-    def _following(self, name: str, values: dict[str, Any]) -> Iterator[None]:
-        """Keep the values up to date by the unit's signals."""
-        self._followed[name] = values
+    def _following(self, name: str, values: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """The values, kept up to date by the unit's signals."""
         self._connection.detailed.add(name)
         try:
-            yield
+            yield self._followed.setdefault(name, values)
         finally:
             self._followed.pop(name, None)
             self._connection.detailed.discard(name)
@@ -219,14 +221,21 @@ class Systemd:
         while True:
             try:
                 with self._connection.once() as bus:
-                    return _job_number(bus.call_raw("StartTransientUnit", arguments))
+                    job = _job_number(bus.call_raw("StartTransientUnit", arguments))
             except BusLost:
                 lost = True
             except BusError as error:
-                if lost and _exists(error):
+                if not _exists(error):
+                    raise SystemdError(f"{name}: {error}") from error
+                if lost:
                     return self._current_job(name)
-                raise _start_refused(name, error) from error
-            await self._connection.again(deadline)
+                if not self._leaving(name) or asyncio.get_running_loop().time() >= deadline:
+                    raise UnitExists(name) from error
+                await self._next_signal(name)
+            else:
+                return job
+            if lost:
+                await self._connection.again(deadline)
 
     async def _queue_stop(self, name: str, deadline: float) -> int | None:
         while True:
@@ -240,6 +249,16 @@ class Systemd:
             except BusLost:
                 await self._connection.again(deadline)
 
+    def _leaving(self, name: str) -> bool:
+        """Whether systemd is about to unload the unit, so that its name is free in a moment."""
+        info = self.info(name)
+        return info is None or info.active in ("inactive", "deactivating")
+
+    async def _next_signal(self, name: str) -> None:
+        """Wait until something about the unit changed, or long enough to look again."""
+        waiter = self._changes.setdefault(name, asyncio.get_running_loop().create_future())
+        await asyncio.wait({waiter}, timeout=_RECHECK)
+
     def _current_job(self, name: str) -> int:
         number, _ = self._connection.call(lambda bus: bus.read(object_path(name), UNIT, "Job", "(uo)"))
         return int(number)
@@ -249,14 +268,14 @@ class Systemd:
         loop = asyncio.get_running_loop()
         waiter = self._jobs.setdefault(job, loop.create_future())
         try:
-            while not waiter.done():
+            while job and not waiter.done():
                 left = deadline - loop.time()
                 if left <= 0:
                     raise SystemdUnavailable(f"{name}: systemd did not end the job in time")
                 await asyncio.wait({waiter}, timeout=min(_RECHECK, left))
                 if not waiter.done() and self._current_job(name) != job:
                     return _result_read(self.info(name))
-            return waiter.result()
+            return waiter.result() if job else _result_read(self.info(name))
         finally:
             self._jobs.pop(job, None)
 
@@ -273,10 +292,6 @@ def _exists(error: BusError) -> bool:
     return error.name == _UNIT_EXISTS or error.number == errno.EEXIST
 
 
-def _start_refused(name: str, error: BusError) -> SystemdError:
-    return UnitExists(name) if _exists(error) else SystemdError(f"{name}: {error}")
-
-
 def _result_read(info: UnitInfo | None) -> str:
     return "failed" if info is not None and info.active == "failed" else "done"
 
@@ -287,6 +302,7 @@ def _failure(name: str, job_result: str, info: UnitInfo | None) -> UnitFailed:
     return UnitFailed(name, info.result, info.exec_main_status)
 
 
+_UNLOADED = {"ActiveState": "inactive", "SubState": "dead", "MainPID": 0}
 _SERVICE_VALUES = {
     "Result": "s",
     "ExecMainCode": "i",
