@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-import importlib.metadata
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 from aiohttp import web
 
+from hostd import __version__
 from hostd.api.requests import answer, context_of
 from hostd.context import Context, Unit
 from hostd.manager.dyno import DynoState
@@ -35,7 +35,7 @@ async def show(request: web.Request) -> web.Response:
     return answer(
         {
             "status": "ok" if all(component.ok for component in components) else "degraded",
-            "version": version(),
+            "version": __version__,
             "components": [
                 {**asdict(component), "status": "ok" if component.ok else "degraded"} for component in components
             ],
@@ -46,18 +46,13 @@ async def show(request: web.Request) -> web.Response:
 @routes.get("/hostd/version")
 async def show_version(_request: web.Request) -> web.Response:
     """The version of the daemon."""
-    return answer({"version": version()})
-
-
-def version() -> str:
-    """The installed version of hostd."""
-    return importlib.metadata.version("hostd")
+    return answer({"version": __version__})
 
 
 def survey(context: Context) -> list[Component]:
     """Look at every component."""
     return [
-        Component("hostd", True, f"version {version()}"),
+        Component("hostd", True, f"version {__version__}"),
         *_units(context),
         _guarded("pool", functools.partial(_pool, context)),
         _guarded("ledger", functools.partial(_ledger, context)),

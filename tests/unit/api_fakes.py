@@ -1,4 +1,4 @@
-"""A real ledger in a temporary directory, behind the real API on a real unix socket; the rest are hand-written fakes."""
+"""The real API and ledger on a real unix socket in a temporary directory; the rest are hand-written fakes."""
 
 from __future__ import annotations
 
@@ -261,12 +261,14 @@ async def running_api(directory: Path, *, uid_is: str = "git", people: bool = Tr
         async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path))) as http:
             api = Api(ledger, manager, deploys, systemd, pool, writer.lines, http, path)
             if people:
-                for email, admin in (("kate@example.com", True), ("you@example.com", False), ("ann@example.com", False)):
+                for email, admin in (
+                    ("kate@example.com", True),
+                    ("you@example.com", False),
+                    ("ann@example.com", False),
+                ):
                     api.users[email.partition("@")[0]] = ledger.users.add(email, admin=admin)
                 api.user = "you@example.com"
             yield api
     finally:
         await runner.cleanup()
         ledger.close()
-
-

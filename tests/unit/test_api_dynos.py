@@ -1,0 +1,189 @@
+from api_fakes import dyno, running_api
+
+from hostd.manager.dyno import DynoState
+
+
+async def test_scaling(tmp_path):
+    async with running_api(tmp_path) as api:
+        app = api.ledger.apps.create("hello", api.users["you"].id)
+        early = await api("PATCH", "/apps/hello/formation", {"updates": [{"type": "web", "quantity": 1}]})
+        assert early.status == 422 and "push it first" in early.data["message"]
+        assert (await api("GET", "/apps/hello/formation")).data == []
+
+        api.deployed(app, web="python app.py", worker="python work.py", release="python migrate.py")
+        formation = (await api("GET", "/apps/hello/formation")).data
+        assert [(row["type"], row["quantity"], row["size"]) for row in formation] == [
+            ("release", 0, "Standard-1X"),
+            ("web", 1, "Standard-1X"),
+            ("worker", 0, "Standard-1X"),
+        ]
+        scaled = await api(
+            "PATCH",
+            "/apps/hello/formation",
+            {"updates": [{"type": "web", "quantity": "+1"}, {"type": "worker", "quantity": 1, "size": "Standard-2X"}]},
+        )
+        assert {row["type"]: row["quantity"] for row in scaled.data} == {"release": 0, "web": 2, "worker": 1}
+        assert api.log[-1] == "heroku[api]: Scaled to web@2 worker@1:Standard-2X by you@example.com"
+        assert api.manager.calls[-1] == ("nudge", app.id)
+        assert "Hostd-Release" not in scaled.headers
+
+        one = await api("PATCH", "/apps/hello/formation/web", {"quantity": "-1"})
+        assert (one.data["quantity"], one.data["command"]) == (1, "python app.py")
+        assert one.data["id"] == (await api("GET", "/apps/hello/formation/web")).data["id"]
+        assert (await api("GET", "/apps/hello/formation/nope")).status == 404
+
+
+async def test_bad_scaling_changes_nothing(tmp_path):
+    async with running_api(tmp_path) as api:
+        api.deployed(api.ledger.apps.create("hello", api.users["you"].id))
+        before = (await api("GET", "/apps/hello/formation")).data
+        good = {"type": "worker", "quantity": 3}
+        for bad in (
+            {"type": "web", "quantity": -1},
+            {"type": "web", "quantity": "-2"},
+            {"type": "web", "quantity": 1_000_000},
+            {"type": "web", "quantity": "two"},
+            {"type": "wbe", "quantity": 1},
+            {"type": "run", "quantity": 1},
+            {"type": "web", "size": "huge"},
+            {"type": "web", "quantity": 10**400},
+        ):
+            refused = await api("PATCH", "/apps/hello/formation", {"updates": [good, bad]})
+            assert refused.status == 422, bad
+        unknown = await api("PATCH", "/apps/hello/formation", {"updates": [{"type": "wbe", "quantity": 1}]})
+        assert "web, worker" in unknown.data["message"]
+        for bad in ({"type": "web"}, {"quantity": 1}, "web=2", {"type": "web", "quantity": 1.5}, {"type": 1}):
+            assert (await api("PATCH", "/apps/hello/formation", {"updates": [bad]})).status == 400
+        assert (await api("PATCH", "/apps/hello/formation", {"updates": []})).status == 400
+        assert (await api("GET", "/apps/hello/formation")).data == before
+
+
+async def test_dynos_are_shown(tmp_path):
+    async with running_api(tmp_path) as api:
+        app = api.ledger.apps.create("hello", api.users["you"].id)
+        release = api.deployed(app)
+        api.manager.running = [
+            dyno(app, "web", 2, state=DynoState.CRASHED, retry_at=1_769_510_900.0, reason="exited with status 1"),
+            dyno(app, "web", 1, serving=True),
+        ]
+        first, second = (await api("GET", "/apps/hello/dynos")).data
+        assert first == {
+            "app": {"id": app.id, "name": "hello"},
+            "attach_url": None,
+            "command": "python app.py",
+            "created_at": "2026-01-27T10:48:08Z",
+            "extended": {
+                "address": "127.0.0.1",
+                "exit_status": None,
+                "port": 20001,
+                "reason": "",
+                "retry_at": None,
+                "serving": True,
+            },
+            "id": "00000000-0000-0000-0000-000000000001",
+            "name": "web.1",
+            "release": {"id": release.id, "version": 2},
+            "size": "Standard-1X",
+            "state": "up",
+            "type": "web",
+            "updated_at": "2026-01-27T10:48:08Z",
+        }
+        assert (second["name"], second["state"]) == ("web.2", "crashed")
+        assert second["extended"]["retry_at"] == "2026-01-27T10:48:20Z"
+        assert (await api("GET", "/apps/hello/dynos/web.2")).data == second
+        missing = await api("GET", "/apps/hello/dynos/web.9")
+        assert missing.status == 404 and "web.1, web.2" in missing.data["message"]
+
+
+async def test_restart_and_stop(tmp_path):
+    async with running_api(tmp_path) as api:
+        app = api.ledger.apps.create("hello", api.users["you"].id)
+        api.deployed(app)
+        api.manager.running = [dyno(app, "web", 1), dyno(app, "worker", 1)]
+        for method, path in (
+            ("DELETE", "/apps/hello/dynos"),
+            ("DELETE", "/apps/hello/dynos/web.1"),
+            ("DELETE", "/apps/hello/dynos/worker"),
+            ("DELETE", "/apps/hello/formations/web"),
+            ("POST", "/apps/hello/dynos/web.1/actions/stop"),
+            ("POST", "/apps/hello/formations/worker/actions/stop"),
+        ):
+            assert (await api(method, path)).status == 202, path
+        done = [call for call in api.manager.calls if call[0] in ("restart", "stop")]
+        assert done == [
+            ("restart", None),
+            ("restart", "web.1"),
+            ("restart", "worker"),
+            ("restart", "web"),
+            ("stop", "web.1"),
+            ("stop", "worker"),
+        ]
+        assert "heroku[api]: Restart all dynos by you@example.com" in api.log
+        assert (await api("DELETE", "/apps/hello/dynos/web.7")).status == 404
+        assert (await api("POST", "/apps/hello/dynos/web.7/actions/stop")).status == 404
+
+
+async def test_one_off_dynos(tmp_path):
+    async with running_api(tmp_path) as api:
+        app = api.ledger.apps.create("hello", api.users["you"].id)
+        early = await api("POST", "/apps/hello/dynos", {"command": "date"})
+        assert early.status == 422
+        api.deployed(app)
+        made = await api(
+            "POST",
+            "/apps/hello/dynos",
+            {"command": "bash", "attach": True, "size": "Standard-2X", "env": {"TERM": "xterm", "COLUMNS": 80}},
+        )
+        assert (made.status, made.data["name"], made.data["attach_url"]) == (
+            201,
+            "run.1234",
+            "hostd-attach:secret-token",
+        )
+        call = ("run", "bash", {"TERM": "xterm", "COLUMNS": "80"}, "standard-2x", True, "you@example.com")
+        assert api.manager.calls[-1] == call
+        assert api.log[-1] == "heroku[api]: Starting process with command `bash` by you@example.com"
+        detached = await api("POST", "/apps/hello/dynos", {"command": "date", "attach": False})
+        assert detached.data["attach_url"] is None
+        for bad in (
+            {},
+            {"command": "  "},
+            {"command": 7},
+            {"command": "date", "env": ["A"]},
+            {"command": "date", "env": {"A": None}},
+            {"command": "date", "attach": "yes"},
+        ):
+            assert (await api("POST", "/apps/hello/dynos", bad)).status == 400, bad
+        for bad in (
+            {"command": "a\0b"},
+            {"command": "x" * 70_000},
+            {"command": "date", "env": {"A B": "1"}},
+            {"command": "date", "size": "huge"},
+        ):
+            assert (await api("POST", "/apps/hello/dynos", bad)).status == 422
+
+
+async def test_log_sessions(tmp_path):
+    import time
+
+    from api_fakes import LOG_KEY
+
+    from hostd.logplex.sessions import verify
+
+    async with running_api(tmp_path) as api:
+        app = api.ledger.apps.create("hello", api.users["you"].id)
+        made = await api(
+            "POST", "/apps/hello/log-sessions", {"lines": 5000, "tail": True, "dyno": "web", "source": "app"}
+        )
+        assert made.status == 201
+        address, _, query = made.data["logplex_url"].partition("?")
+        assert address == "http://logplex/streams"
+        session = verify(query, LOG_KEY, time.time())
+        assert (session.app, session.lines, session.tail) == (app.id, 1500, True)
+        assert (session.process, session.source) == ("web", "app")
+        default = await api("POST", "/apps/hello/log-sessions")
+        assert verify(default.data["logplex_url"].partition("?")[2], LOG_KEY, time.time()).lines == 100
+        assert (await api("POST", "/apps/hello/log-sessions", {"source": "nginx"})).status == 422
+        assert (await api("POST", "/apps/hello/log-sessions", {"lines": "many"})).status == 400
+        assert (await api("POST", "/apps/hello/log-sessions", {"lines": -1})).status == 422
+        api.user = "ann@example.com"
+        assert (await api("POST", "/apps/hello/log-sessions", {"tail": True})).status == 403
