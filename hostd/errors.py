@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-UNEXPECTED = "Something went wrong inside hostd. The cause is in its log: journalctl --namespace=hostd -e"
+UNEXPECTED = "Something went wrong inside hostd. The cause is in its log: journalctl --namespace='*' -u hostd -e"
 
 
 class HostdError(Exception):

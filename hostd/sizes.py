@@ -61,7 +61,7 @@ def get(name: str) -> Size:
     if amount := _AMOUNT.fullmatch(wanted):
         return _custom(name, int(float(amount[1]) * (MIB if amount[2] == "m" else GIB)))
     raise Invalid(
-        f"There is no dyno size {name[:40]!r}. Sizes: {', '.join(SIZES)}, or an amount of memory as 768M."
+        f"There is no dyno size {name[:40]!r}. Sizes: {', '.join(SIZES)}, or an amount of memory such as 768M."
     )
 
 

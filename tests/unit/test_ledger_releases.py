@@ -1,5 +1,9 @@
 import sqlite3
+import subprocess
+import sys
+import textwrap
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from ledger_kit import add_slug, open_ledger
@@ -284,6 +288,20 @@ def test_a_config_that_was_changed_is_not_used_and_not_shown(ledger, app, kate, 
     tamper("UPDATE releases SET config = (SELECT config FROM releases WHERE version = 2) WHERE version = 4")
     with pytest.raises(Internal, match="cannot be decrypted"):
         ledger.releases.current(app.id)
+
+
+def test_the_check_in_the_documentation_needs_nothing_of_ours(ledger, app, kate, tamper, directory):
+    page = (Path(__file__).parents[2] / "docs" / "ledger.md").read_text()
+    block = page[page.index("    import hashlib") : page.index("## Secret")]
+
+    def check() -> list[str]:
+        command = [sys.executable, "-I", "-c", textwrap.dedent(block)]
+        return subprocess.run(command, cwd=directory, check=True, capture_output=True, text=True).stdout.splitlines()
+
+    fill(ledger, app, kate)
+    assert check() == ["hello 1 ok", "hello 2 ok", "hello 3 ok", "hello 4 ok"]
+    tamper("UPDATE releases SET description = '\u20ac' WHERE version = 3")
+    assert check() == ["hello 1 ok", "hello 2 ok", "hello 3 CHANGED", "hello 4 CHANGED"]
 
 
 def test_the_head_can_be_noted_elsewhere(ledger, app, kate):
