@@ -44,7 +44,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--name", default=os.environ.get("HOSTD_BOX", "hostd"), help="which box (default: %(default)s)"
     )
-    parser.add_argument("--directory", type=Path, help=f"where the box lies (default: {BOXES}/<name>)")
+    directory = os.environ.get("HOSTD_BOX_DIRECTORY")
+    parser.add_argument(
+        "--directory",
+        type=Path,
+        default=Path(directory) if directory else None,
+        help=f"where the box lies (default: {directory or f'{BOXES}/<name>'})",
+    )
     topics = parser.add_subparsers(required=True, metavar="start|stop|status|shell|remove")
     start = topics.add_parser("start", help="boot the box and wait until it is ready")
     start.add_argument(

@@ -1,0 +1,116 @@
+"""The files that the installer writes outside the virtual environment and the data, as values."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hostd.install.errors import InstallError
+from hostd.settings import Settings
+
+VENV = Path("/opt/hostd/venv")
+ETC = Path("/etc/hostd")
+UNITS = Path("/etc/systemd/system")
+SETTINGS_FILE = ETC / "hostd.toml"
+SSHD_CONFIG = ETC / "sshd_config"
+SSHD_MATCH = Path("/etc/ssh/sshd_config.d/hostd.conf")
+TEMPLATES = Path(__file__).with_name("files")
+
+UNIT_NAMES = (
+    "hostd.slice",
+    "hostd-platform.slice",
+    "hostd-apps.slice",
+    "hostd-builds.slice",
+    "hostd.socket",
+    "hostd-attach.socket",
+    "hostd.service",
+    "hostd-router@.socket",
+    "hostd-router-tls@.socket",
+    "hostd-router@.service",
+    "hostd-logplex.socket",
+    "hostd-logplex.service",
+)
+OWN_SSHD_UNIT = "hostd-sshd.service"
+
+
+@dataclass(frozen=True)
+class ManagedFile:
+    """A file that the installer owns: its place and its whole text."""
+
+    path: Path
+    text: str
+    mode: int = 0o644
+
+    def write(self) -> bool:
+        """Write the file if it differs; returns whether it did."""
+        wanted = self.text.encode()
+        if self.path.is_file() and not self.path.is_symlink() and self.path.read_bytes() == wanted:
+            self.path.chmod(self.mode)
+            return False
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        draft = self.path.with_name(f".{self.path.name}.new")
+        draft.write_bytes(wanted)
+        draft.chmod(self.mode)
+        draft.rename(self.path)
+        return True
+
+
+def managed_files(settings: Settings, *, own_sshd: bool, pool_image: Path | None) -> list[ManagedFile]:
+    """Every file for these settings, units included.
+
+    `own_sshd`: an ssh server of our own, else a part in the system's. `pool_image`: the image of a pool that
+    is mounted at boot, or None when the pool needs no mount.
+    """
+    names = [*UNIT_NAMES, OWN_SSHD_UNIT] if own_sshd else list(UNIT_NAMES)
+    files = [ManagedFile(UNITS / name, _render(name, settings)) for name in names]
+    files += [
+        ManagedFile(SETTINGS_FILE, settings.to_toml()),
+        ManagedFile(Path("/etc/systemd/journald@hostd.conf"), _render("journald@hostd.conf", settings)),
+        ManagedFile(Path("/etc/sysusers.d/hostd.conf"), _render("sysusers.conf", settings)),
+        ManagedFile(Path("/etc/tmpfiles.d/hostd.conf"), _render("tmpfiles.conf", settings)),
+    ]
+    if own_sshd:
+        files.append(ManagedFile(SSHD_CONFIG, _render("sshd_config", settings)))
+    else:
+        files.append(ManagedFile(SSHD_MATCH, _render("sshd_match.conf", settings)))
+    if pool_image is not None:
+        files.append(ManagedFile(UNITS / mount_unit(settings.pool_dir), _render("pool.mount", settings)))
+    return files
+
+
+def write_all(files: Iterable[ManagedFile]) -> set[Path]:
+    """Write the files; returns the places of those that changed."""
+    return {file.path for file in files if file.write()}
+
+
+def mount_unit(path: Path) -> str:
+    """The name of the mount unit of a path (systemd.unit(5), string escaping for paths)."""
+    parts = []
+    for part in path.parts[1:]:
+        kept = (
+            char if char.isascii() and (char.isalnum() or char in ":_.") else f"\\x{ord(char):02x}" for char in part
+        )
+        parts.append("".join(kept))
+    name = "-".join(parts)
+    return f"\\x2e{name[1:]}.mount" if name.startswith(".") else f"{name}.mount"
+
+
+def fill(text: str, values: Mapping[str, str]) -> str:
+    """Replace each @NAME@ by its value."""
+    for name, value in values.items():
+        text = text.replace(f"@{name}@", value)
+    return text
+
+
+def _render(name: str, settings: Settings) -> str:
+    try:
+        text = (TEMPLATES / name).read_text(encoding="utf-8")
+    except OSError as error:
+        raise InstallError(f"the installation is incomplete: {TEMPLATES / name} is missing") from error
+    values = {
+        "VENV": str(VENV),
+        "DATA_DIR": str(settings.data_dir),
+        "HTTP_PORT": str(settings.http_port),
+        "HTTPS_PORT": str(settings.https_port),
+        "SSH_PORT": str(settings.ssh_port),
+    }
+    return fill(text, values)

@@ -1,0 +1,106 @@
+"""Starting, restarting and removing the platform's services; a service that does not come up shows why."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from hostd.install.errors import InstallError
+from hostd.install.managed import UNITS
+from hostd.settings import Settings
+from units.run import run
+
+START_SECONDS = 150
+SHOWN_LINES = 20
+PLATFORM_SOCKETS = ("hostd.socket", "hostd-attach.socket", "hostd-logplex.socket")
+JOURNAL_UNITS = (
+    "systemd-journald@hostd.service",
+    "systemd-journald@hostd.socket",
+    "systemd-journald-varlink@hostd.socket",
+)
+
+
+def instances(settings: Settings) -> list[str]:
+    """The names of the router's workers, without suffix."""
+    return [f"hostd-router@{number}" for number in range(1, settings.router_workers + 1)]
+
+
+def apply_services(settings: Settings, changed: set[Path], *, new_code: bool) -> None:
+    """Bring every socket and service up, restarting only what changed.
+
+    Router workers restart one after the other: their sockets belong to systemd, so no connection is refused.
+    Raises InstallError with the unit's status and last log lines when one does not come up.
+    """
+    _retire_workers(settings)
+    names = {path.name for path in changed if path.parent == UNITS}
+    settings_changed = any(path.name == "hostd.toml" for path in changed)
+    workers = instances(settings)
+    sockets = [*PLATFORM_SOCKETS, *(f"{each}.socket" for each in workers)]
+    sockets += [f"{each}.socket".replace("router@", "router-tls@") for each in workers]
+    services = ["hostd-logplex.service", "hostd.service", *(f"{each}.service" for each in workers)]
+    run(["systemctl", "enable", "--quiet", *sockets, *services], timeout=60)
+    for socket in sockets:
+        if _template(socket) in names and _active(socket):
+            # A socket unit only binds anew when its service lets go of it.
+            run(["systemctl", "stop", _service_of(socket), socket], timeout=START_SECONDS)
+    _do("start", sockets)
+    for service in services:
+        stale = new_code or settings_changed or _template(service) in names
+        _do("restart" if stale and _active(service) else "start", [service])
+
+
+def stop_everything() -> None:
+    """Stop the platform, its dynos and builds, and disable it."""
+    for units in (
+        ["hostd.service", "hostd.socket", "hostd-attach.socket"],
+        ["hostd-*.service", "hostd-*.socket"],
+        ["hostd.slice"],
+    ):
+        run(["systemctl", "stop", *units], timeout=180, check=False)
+    enabled = sorted({path.name for path in UNITS.glob("*.wants/hostd*")})
+    if enabled:
+        run(["systemctl", "disable", "--quiet", *enabled], timeout=60, check=False)
+    for unit in JOURNAL_UNITS:
+        run(["systemctl", "stop", unit], timeout=60, check=False)
+
+
+def reload_systemd() -> None:
+    """Make systemd read changed unit files. Only here: a platform that runs never reloads PID 1."""
+    run(["systemctl", "daemon-reload"], timeout=120)
+
+
+def _retire_workers(settings: Settings) -> None:
+    """Stop workers beyond the wanted number."""
+    wanted = {f"{each}.service" for each in instances(settings)}
+    enabled = {path.name for path in UNITS.glob("*.wants/hostd-router@*.service")}
+    for service in sorted(enabled - wanted):
+        sockets = [f"{Path(service).stem}.socket", f"{Path(service).stem}.socket".replace("router@", "router-tls@")]
+        run(["systemctl", "disable", "--quiet", "--now", service, *sockets], timeout=120)
+
+
+def _do(verb: str, units: Iterable[str]) -> None:
+    for unit in units:
+        done = run(["systemctl", verb, unit], timeout=START_SECONDS, check=False)
+        if done.returncode != 0:
+            raise InstallError(f"{unit} did not start.\n{_explain(unit)}")
+
+
+def _explain(unit: str) -> str:
+    status = run(["systemctl", "status", "--no-pager", "--full", "--lines=0", unit], timeout=30, check=False)
+    asked = ["journalctl", "--no-pager", f"--lines={SHOWN_LINES}", f"--unit={unit}"]
+    lines = run(asked, timeout=30, check=False)
+    return f"{status.text}\n{lines.text}".strip()
+
+
+def _service_of(socket: str) -> str:
+    if socket == "hostd-attach.socket":
+        return "hostd.service"
+    return f"{Path(socket).stem}.service".replace("router-tls@", "router@")
+
+
+def _template(unit: str) -> str:
+    """The unit file of a unit: hostd-router@1.socket comes from hostd-router@.socket."""
+    name, at, rest = unit.partition("@")
+    return f"{name}@.{rest.rpartition('.')[2]}" if at else unit
+
+
+def _active(unit: str) -> bool:
+    return run(["systemctl", "is-active", "--quiet", unit], timeout=30, check=False).returncode == 0
