@@ -15,8 +15,11 @@ _NAMES = {"\r": "\\r", "\x1b": "\\e", "\0": "\\0", "\a": "\\a", "\b": "\\b", "\v
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One journal entry of an app. `microseconds` since the epoch; `cursor` is its place in the journal."""
+class Line:
+    """What one journal entry says in an app's log, before it is written out.
+
+    `microseconds` since the epoch, when journald received it; `cursor` is its place in the journal.
+    """
 
     cursor: str
     microseconds: int
@@ -26,11 +29,11 @@ class Entry:
     message: bytes
 
 
-def lines(entry: Entry) -> list[str]:
-    """The entry's lines, without line ends. More than one if its text has line breaks or is very long."""
-    prefix = f"{stamp(entry.microseconds)} {entry.source}[{entry.process}]: "
-    text = harmless(entry.message.decode("utf-8", "replace"))
-    return [f"{prefix}{piece}" for line in text.split("\n") for piece in _pieces(line)]
+def written(line: Line) -> list[str]:
+    """The line as a user reads it, without line ends; several if its text has line breaks or is very long."""
+    prefix = f"{stamp(line.microseconds)} {line.source}[{line.process}]: "
+    text = harmless(line.message.decode("utf-8", "replace"))
+    return [f"{prefix}{piece}" for part in text.split("\n") for piece in _pieces(part)]
 
 
 def harmless(text: str) -> str:
@@ -44,11 +47,11 @@ def stamp(microseconds: int) -> str:
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest:06d}+00:00"
 
 
-def overflow(now: int, lost: int, since: int) -> str:
-    """The line that stands where lines are missing, in the words of Heroku's L11. Times in microseconds."""
+def overflow(now: int, lost: int | None, since: int) -> str:
+    """What stands where lines are missing, as Heroku's L11; `lost` is None if nobody counted. Times in microseconds."""
     return (
         f"{stamp(now)} heroku[logplex]: Error L11 (Tail buffer overflow) -> "
-        f"This tail session dropped {lost} messages since {stamp(since)}."
+        f"This tail session dropped {lost or 'some'} messages since {stamp(since)}."
     )
 
 
@@ -59,10 +62,10 @@ def _spelled(match: re.Match[str]) -> str:
     return _NAMES.get(char) or f"\\x{ord(char):02x}"
 
 
-def _pieces(line: str) -> list[str]:
-    if len(line) * 4 <= LONGEST:
-        return [line]
-    rest, found = line.encode(), []
+def _pieces(text: str) -> list[str]:
+    if len(text) * 4 <= LONGEST:
+        return [text]
+    rest, found = text.encode(), []
     while len(rest) > LONGEST:
         end = LONGEST
         while rest[end] & 0xC0 == 0x80:  # not between the bytes of one character

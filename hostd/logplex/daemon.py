@@ -1,0 +1,72 @@
+"""`hostd-logplex`: the process. Its listening socket comes from systemd (`hostd-logplex.socket`)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import pwd
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+
+from hostd.errors import HostdError, Unavailable, to_terminal
+from hostd.listening import inherited, notify
+from hostd.logplex.key import load_key
+from hostd.logplex.reading import FIELDS
+from hostd.logplex.server import Server
+from hostd.logplex.streams import Streams
+from units.journal import Reader
+
+NAMESPACE = "hostd"
+ROUTER_USER = "hostd-router"
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    try:
+        key, listener = load_key(), _listener()
+    except HostdError as error:
+        text, code = to_terminal(error)
+        print(text, file=sys.stderr)
+        sys.exit(code)
+    asyncio.run(_serve(key, listener))
+
+
+async def _serve(key: bytes, listener: socket.socket) -> None:
+    streams = Streams(open_journal, platform_uids().__contains__)
+    server = Server(streams, key)
+    accepting = await server.serve(listener)
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    notify("READY=1")
+    await ended.wait()
+    accepting.close()
+    server.close()
+
+
+def open_journal(matches: Mapping[str, str]) -> Reader:
+    """The journal of all apps, narrowed to entries with these values."""
+    return Reader(NAMESPACE, fields=FIELDS, matches=matches)
+
+
+def platform_uids() -> frozenset[int]:
+    """The uids whose own statements about apps are believed: root, and the router's."""
+    try:
+        return frozenset({0, pwd.getpwnam(ROUTER_USER).pw_uid})
+    except KeyError:
+        return frozenset({0})
+
+
+def _listener() -> socket.socket:
+    sockets = list(inherited().values())
+    if len(sockets) != 1:
+        raise Unavailable("hostd-logplex is started by systemd with one socket: systemctl start hostd-logplex.socket")
+    sockets[0].setblocking(False)
+    return sockets[0]
+
+
+if __name__ == "__main__":
+    main()
