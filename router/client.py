@@ -1,0 +1,337 @@
+"""Client: the connection of a browser or any other client; parses requests and takes them in turn."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from time import monotonic, time
+from typing import TYPE_CHECKING, Any, cast
+
+import httptools
+
+from router import faults
+from router.exchange import Exchange
+from router.faults import Fault, refusal
+from router.heads import Field, Origin, Refused, RequestHead, read_request
+from router.journal import ERROR
+
+if TYPE_CHECKING:
+    from router.plane import Plane
+    from router.tunnel import Tunnel
+
+_SLICE = 32 * 1024
+"""Bytes parsed at once, so that a read full of pipelined requests does not become thousands of waiting ones."""
+
+
+class Client(asyncio.Protocol):
+    """One connection. Requests on it are handled one at a time, in order."""
+
+    __slots__ = (
+        "_advancing",
+        "_begun",
+        "_closing",
+        "_fields",
+        "_head_done",
+        "_head_fed",
+        "_head_size",
+        "_parser",
+        "_queue",
+        "_receiving",
+        "_refusal",
+        "_target",
+        "_unparsed",
+        "_upgraded",
+        "deadline",
+        "exchange",
+        "origin",
+        "plane",
+        "reading_held",
+        "transport",
+        "tunnel",
+        "write_paused",
+    )
+
+    transport: asyncio.Transport
+
+    def __init__(self, plane: Plane, protocol: str) -> None:
+        self.plane = plane
+        self.origin = Origin("", protocol, 0)
+        self.exchange: Exchange | None = None
+        self.tunnel: Tunnel | None = None
+        self.write_paused = False
+        self.reading_held = False
+        self.deadline = 0.0
+        self._parser: Any = httptools.HttpRequestParser(self)
+        self._queue: deque[Exchange] = deque()
+        self._receiving: Exchange | None = None
+        self._refusal: Fault | None = None
+        self._unparsed = b""
+        self._upgraded = False
+        self._advancing = False
+        self._closing = False
+        self._begun = False
+        self._head_done = False
+        self._target = b""
+        self._fields: list[Field] = []
+        self._head_size = 0
+        self._head_fed = 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request of this client is being handled or has begun to arrive."""
+        return self.exchange is None and self.tunnel is None and not self._queue and not self._begun
+
+    # What an exchange asks for
+
+    def finished(self, exchange: Exchange, keep: bool) -> None:
+        """The current request is answered, as far as it ever will be."""
+        self.exchange = None
+        if not keep:
+            self._close(linger=not exchange.received or self._refusal is not None)
+        elif self._queue or self._unparsed or self._upgraded or self._refusal or self.reading_held:
+            self._advance()
+        else:
+            self.deadline = monotonic() + self.plane.settings.client_idle
+
+    def begin_tunnel(self) -> None:
+        """What came after the request head belongs to the new protocol."""
+        assert self.tunnel is not None
+        rest, self._unparsed, self._upgraded = self._unparsed, b"", False
+        if rest:
+            self.tunnel.from_client(rest)
+        self.update_reading()
+
+    def update_reading(self) -> None:
+        """Read from the client only when what it sends has somewhere to go."""
+        if self.transport.is_closing():
+            return
+        if self.tunnel is not None:
+            hold = self.tunnel.upstream.write_paused
+        elif self._closing:
+            hold = False
+        else:
+            hold = bool(self._queue or self._unparsed) or (
+                self.exchange is not None and not self.exchange.received and self.exchange.full
+            )
+        if hold != self.reading_held:
+            self.reading_held = hold
+            if hold:
+                self.transport.pause_reading()
+            else:
+                self.transport.resume_reading()
+
+    def check(self, now: float) -> None:
+        """Act on the deadline that has passed, if one has."""
+        if self.tunnel is not None:
+            if now >= self.tunnel.deadline:
+                self.tunnel.close(silent=True)
+        elif self.exchange is not None:
+            if now >= self.exchange.deadline:
+                self.exchange.expired(now)
+        elif now >= self.deadline:
+            if self._begun and not self._closing:
+                self._refuse(refusal(408, "The request head did not arrive in time"))
+            elif self._closing:
+                self.transport.abort()
+            else:
+                self._close()
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by the event loop."""
+        self.transport = cast(asyncio.Transport, transport)
+        peer, here = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+        address = peer[0].removeprefix("::ffff:") if peer else "unknown"
+        self.origin = Origin(address, self.origin.protocol, here[1] if here else 0)
+        self.deadline = monotonic() + self.plane.settings.client_idle
+        self.plane.clients.add(self)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Called by the event loop."""
+        self.plane.clients.discard(self)
+        self._parser = None
+        self._closing = True
+        self._queue.clear()
+        if self.tunnel is not None:
+            self.tunnel.close()
+        elif self.exchange is not None:
+            self.exchange.client_gone()
+
+    def data_received(self, data: bytes) -> None:
+        """Called by the event loop."""
+        if self.tunnel is not None:
+            self.tunnel.from_client(data)
+        elif not self._closing:
+            self._advancing = True
+            self._parse(data)
+            self._advancing = False
+            exchange = self.exchange
+            if exchange is None or not exchange.received or self._queue or self._unparsed:
+                self._advance()
+
+    def pause_writing(self) -> None:
+        """Called by the event loop: the client does not read as fast as the dyno sends."""
+        self.write_paused = True
+        if self.exchange is not None and self.exchange.upstream is not None:
+            self.exchange.upstream.pause()
+        elif self.tunnel is not None:
+            self.tunnel.upstream.pause()
+
+    def resume_writing(self) -> None:
+        """Called by the event loop."""
+        self.write_paused = False
+        if self.tunnel is not None:
+            self.tunnel.upstream.resume()
+        elif self.exchange is None:
+            self._advance()
+        elif self.exchange.upstream is not None:
+            self.exchange.touch()
+            self.exchange.upstream.resume()
+
+    # httptools
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._begun = True
+        self._head_done = False
+        self._target = b""
+        self._fields = []
+        self._head_size = 0
+        self._head_fed = 0
+
+    def on_url(self, part: bytes) -> None:
+        """A part of the request target."""
+        self._target += part
+        if len(self._target) > self.plane.settings.max_line:
+            raise Refused(414, "The request line is too long")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header, or a trailer, which is counted and goes no further (RFC 9110, 6.5.1)."""
+        size = len(name) + len(value) + 4
+        self._head_size += size
+        if size > self.plane.settings.max_line or self._head_size > self.plane.settings.max_head:
+            raise Refused(431, "The request head is too long")
+        if not self._head_done:
+            self._fields.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """The head is complete."""
+        self._head_done = True
+        method = self._parser.get_method()
+        if method == b"CONNECT":
+            raise Refused(405, "CONNECT is not offered here")
+        version = self._parser.get_http_version()
+        head = read_request(
+            method, self._target, version, self._fields, origin=self.origin, now_ms=int(time() * 1000)
+        )
+        exchange = self._receiving = Exchange(self, head, self._fields)
+        if self.exchange is None and not self.write_paused and not self._queue:
+            self.exchange = exchange
+            exchange.begin()
+        else:
+            self._queue.append(exchange)
+
+    def on_body(self, data: bytes) -> None:
+        """A piece of a request's body, without its framing."""
+        if self._receiving is not None:
+            self._receiving.body(data)
+
+    def on_message_complete(self) -> None:
+        """A request is complete."""
+        self._begun = False
+        if self._receiving is not None:
+            self._receiving.body_end()
+            self._receiving = None
+
+    # Below the public part
+
+    def _parse(self, data: bytes) -> None:
+        """Feed the parser until it has given us more than one request to do."""
+        size = len(data)
+        while data and not self._closing and self._refusal is None:
+            if self._queue or self._upgraded:
+                self._unparsed += data
+                return
+            piece, data = (data, b"") if len(data) <= _SLICE else (data[:_SLICE], data[_SLICE:])
+            try:
+                self._parser.feed_data(piece)
+            except httptools.HttpParserUpgrade as upgrade:
+                self._upgraded = True
+                data = piece[upgrade.args[0] :] + data
+            except httptools.HttpParserCallbackError as error:
+                self._stop_parsing(error.__context__ or error)
+            except httptools.HttpParserError as error:
+                self._stop_parsing(Refused(400, f"This is not a proper HTTP request: {error}"))
+        if self._begun and not self._head_done:
+            self._await_head(size)
+
+    def _await_head(self, size: int) -> None:
+        if self._head_fed == 0:
+            self.deadline = monotonic() + self.plane.settings.head_arrival
+            self._head_fed = 1
+            return
+        self._head_fed += size
+        if self._head_fed > self.plane.settings.max_head + _SLICE:
+            self._stop_parsing(Refused(431, "The request head is too long"))
+
+    def _stop_parsing(self, error: BaseException) -> None:
+        """Nothing that comes after an error can be trusted; what came before is still answered."""
+        if isinstance(error, Refused):
+            fault = refusal(error.status, error.reason)
+        else:
+            fault = faults.H99
+            self.plane.journal.say(f"H99 in a request of {self.origin.address}: {error!r}", ERROR)
+        receiving, self._receiving = self._receiving, None
+        self._refusal = fault
+        if receiving is not None and receiving is self.exchange:
+            receiving.refuse(fault)
+        elif receiving is not None and receiving in self._queue:
+            self._queue.remove(receiving)
+
+    def _advance(self) -> None:
+        """Take the next request, in a loop rather than by recursion, as many may fail at once."""
+        if self._advancing:
+            return
+        self._advancing = True
+        try:
+            while self.exchange is None and not self.write_paused and not self._closing:
+                if self._queue:
+                    self.exchange = self._queue.popleft()
+                    self.exchange.begin()
+                elif self._upgraded:
+                    self._upgraded = False
+                    self._parser = httptools.HttpRequestParser(self)
+                elif self._unparsed:
+                    data, self._unparsed = self._unparsed, b""
+                    self._parse(data)
+                elif self._refusal is not None:
+                    self._refuse(self._refusal)
+                else:
+                    break
+        finally:
+            self._advancing = False
+        if self.exchange is None and not self._begun and not self._closing:
+            self.deadline = monotonic() + self.plane.settings.client_idle
+        self.update_reading()
+
+    def _refuse(self, fault: Fault) -> None:
+        """Answer what is not a proper request, log it, and close."""
+        target = self._target[: self.plane.settings.max_line]
+        self._refusal = fault
+        self.exchange = Exchange(self, RequestHead.improper(target, self.origin), self._fields)
+        self.exchange.fail(fault)
+
+    def _close(self, linger: bool = False) -> None:
+        """Close after what is buffered was sent. `linger`: the client may still be sending; closing right away would
+        reset the connection and could destroy the answer before the client has read it (RFC 9112, 9.6)."""
+        self._closing = True
+        self._queue.clear()
+        self._unparsed = b""
+        self.deadline = monotonic() + self.plane.settings.linger
+        if linger and self.transport.can_write_eof() and not self.transport.is_closing():
+            self.transport.write_eof()
+            self.update_reading()
+        else:
+            self.deadline += self.plane.settings.idle
+            self.transport.close()

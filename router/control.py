@@ -1,0 +1,143 @@
+"""Control: a worker's unix socket, on which hostd swaps the table, drains dynos and asks how things are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from aiohttp import web
+
+from router.exchange import Stage
+from router.plane import Plane
+from router.table import Table, TableError
+
+_MAX_TABLE = 64 * 1024 * 1024
+_MAX_DRAIN = 3600.0
+
+
+class Control:
+    """The HTTP API of one worker. Errors are `{"id": ..., "message": ...}`, as in the platform's own API."""
+
+    def __init__(self, plane: Plane, worker: int) -> None:
+        self._plane = plane
+        self._worker = worker
+        self._since = monotonic()
+        self._runner: web.AppRunner | None = None
+        self._path: Path | None = None
+
+    async def listen(self, path: Path) -> None:
+        """Serve on a unix socket for its owner and group; one left behind by a dead worker is replaced."""
+        app = web.Application(client_max_size=_MAX_TABLE)
+        app.add_routes(
+            [
+                web.get("/status", self._status),
+                web.get("/metrics", self._metrics),
+                web.get("/routes", self._routes),
+                web.put("/routes", self._swap),
+                web.post("/drain", self._drain),
+            ]
+        )
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+        await self._runner.setup()
+        path.unlink(missing_ok=True)
+        self._path = path
+        before = os.umask(0o117)
+        try:
+            await web.UnixSite(self._runner, str(path)).start()
+        finally:
+            os.umask(before)
+
+    async def close(self) -> None:
+        """Stop serving."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+
+    async def _status(self, _request: web.Request) -> web.Response:
+        plane = self._plane
+        working = [client.exchange for client in plane.clients if client.exchange is not None]
+        return web.json_response(
+            {
+                "worker": self._worker,
+                "pid": os.getpid(),
+                "uptime": round(monotonic() - self._since, 3),
+                "sequence": plane.table.sequence if plane.loaded else None,
+                "apps": len(plane.table.apps),
+                "closing": plane.closing,
+                "connections": len(plane.clients),
+                "in_flight": sum(exchange.stage is not Stage.TUNNEL for exchange in working),
+                "tunnels": sum(len(backend.tunnels) for backend in plane.backends.values()),
+                "held": len(plane.held),
+                "requests": plane.statuses.total(),
+                "log_lines_lost": plane.journal.lost,
+            }
+        )
+
+    async def _metrics(self, _request: web.Request) -> web.Response:
+        plane = self._plane
+        return web.json_response(
+            {
+                "statuses": {str(status): count for status, count in sorted(plane.statuses.items())},
+                "faults": {code or "refused": count for code, count in sorted(plane.faults.items())},
+                "dynos": [
+                    {
+                        "name": backend.name,
+                        "address": backend.spot,
+                        "app": app_id,
+                        "live": backend.live,
+                        "in_flight": backend.in_flight,
+                        "tunnels": len(backend.tunnels),
+                        "idle_connections": len(backend.idle),
+                    }
+                    for (_, _, app_id), backend in plane.backends.items()
+                ],
+            }
+        )
+
+    async def _routes(self, _request: web.Request) -> web.Response:
+        if not self._plane.loaded:
+            return _problem(404, "not_found", "No route table is loaded yet. PUT one to /routes.")
+        return web.Response(text=self._plane.table.to_json(), content_type="application/json")
+
+    async def _swap(self, request: web.Request) -> web.Response:
+        plane = self._plane
+        try:
+            table = Table.parse(await request.read())
+        except TableError as error:
+            return _problem(422, "invalid_params", f"This is not a route table: {error}")
+        if plane.loaded and table.sequence < plane.table.sequence and request.query.get("force") != "1":
+            return _problem(
+                409,
+                "conflict",
+                f"Table {table.sequence} is older than the one in force ({plane.table.sequence}). "
+                "Send a newer one, or add ?force=1 to go back on purpose.",
+            )
+        plane.swap(table)
+        return web.json_response({"sequence": table.sequence})
+
+    async def _drain(self, request: web.Request) -> web.Response:
+        try:
+            dynos, timeout = _drain_order(await request.json())
+        except ValueError as error:
+            return _problem(422, "invalid_params", f"This is not a drain order: {error}")
+        left, tunnels = await self._plane.drained(dynos, timeout)
+        return web.json_response({"left": left, "tunnels": tunnels})
+
+
+def _drain_order(document: Any) -> tuple[set[str], float]:
+    """`{"dynos": ["127.0.0.1:20001"], "timeout": 30}`; raises ValueError."""
+    if not isinstance(document, dict):
+        raise ValueError("expected an object with dynos and timeout")
+    dynos, timeout = document.get("dynos"), document.get("timeout", 30)
+    if not isinstance(dynos, list) or not all(isinstance(item, str) for item in dynos):
+        raise ValueError("dynos is a list of address:port")
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 <= timeout <= _MAX_DRAIN:
+        raise ValueError(f"timeout is a number of seconds, at most {_MAX_DRAIN:.0f}")
+    return set(dynos), float(timeout)
+
+
+def _problem(status: int, identity: str, message: str) -> web.Response:
+    return web.json_response({"id": identity, "message": message}, status=status)

@@ -1,0 +1,70 @@
+"""Log line: one request in one line, field for field as Heroku's router writes it. Pure."""
+
+from __future__ import annotations
+
+import re
+
+from router.faults import Fault
+
+_MAX_FORWARDED = 2048
+"""Only the end of a longer X-Forwarded-For is logged: the addresses nearest to us."""
+_NOT_BARE = re.compile(r'[\s"\\=]')
+
+
+def request_line(
+    *,
+    fault: Fault | None,
+    method: str,
+    target: bytes,
+    host: str,
+    request_id: str,
+    forwarded: str,
+    dyno: str,
+    connect: float,
+    service: float,
+    status: int,
+    sent: int,
+    protocol: str,
+) -> str:
+    """One request. `connect` and `service` are seconds; without a dyno (`""`) they and `bytes` stay empty."""
+    if dyno:
+        timing = f"dyno={dyno} connect={connect * 1000:.0f}ms service={service * 1000:.0f}ms"
+        result = f"status={status} bytes={sent}"
+    else:
+        timing, result = "dyno= connect= service=", f"status={status} bytes="
+    return (
+        f"{_opening(fault) if fault else 'at=info'} method={method} "
+        f'path="{quoted(target.decode("latin-1"))}" host={bare(host)} request_id={request_id} '
+        f'fwd="{quoted(forwarded[-_MAX_FORWARDED:])}" {timing} {result} protocol={protocol}'
+    )
+
+
+def quoted(text: str) -> str:
+    """Text that can stand between double quotes in a log line: nothing in it can end the quotes or the line."""
+    if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
+        return text
+    return "".join(char if _harmless(char) else _escape(char) for char in text)
+
+
+def bare(text: str) -> str:
+    """Text that can stand in a log line without quotes: as `quoted`, and blanks and equal signs escaped too."""
+    if text.isascii() and text.isprintable() and not _NOT_BARE.search(text):
+        return text
+    return "".join(char if _harmless(char) and char not in " =" else _escape(char) for char in text)
+
+
+def _opening(fault: Fault) -> str:
+    side = f"sock={fault.side} " if fault.side else ""
+    code = f"code={fault.code} " if fault.code else ""
+    return f'{side}at={fault.level} {code}desc="{quoted(fault.desc)}"'
+
+
+def _harmless(char: str) -> bool:
+    return " " <= char <= "~" and char not in '"\\'
+
+
+def _escape(char: str) -> str:
+    number = ord(char)
+    if char in '"\\':
+        return f"\\{char}"
+    return f"\\x{number:02x}" if number < 256 else f"\\u{number:04x}" if number < 65536 else f"\\U{number:08x}"

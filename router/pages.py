@@ -1,0 +1,88 @@
+"""Pages: what a client sees when the app's own answer is not to be had. Small, readable by anyone, JSON on demand."""
+
+from __future__ import annotations
+
+import html
+import json
+
+from router.faults import REASONS, Fault
+
+_HTML = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark }}
+body {{ font: 1.1rem/1.6 system-ui, sans-serif; max-width: 34rem; margin: 18vh auto 0; padding: 0 1.5rem }}
+h1 {{ font-size: 1.7rem; line-height: 1.25; margin: 0 0 .6rem }}
+p {{ margin: 0 0 1rem }}
+footer {{ font-size: .85rem; opacity: .75; overflow-wrap: anywhere }}
+</style>
+</head>
+<body>
+<main>
+<h1>{title}</h1>
+<p>{advice}</p>
+</main>
+<footer>{trace}</footer>
+</body>
+</html>
+"""
+
+
+def render(fault: Fault, *, accept: bytes, request_id: str) -> tuple[str, bytes]:
+    """The content type and body for a fault: JSON when the Accept header prefers it, a web page otherwise."""
+    if _wants_json(accept):
+        return "application/json", _json(fault, request_id)
+    return "text/html; charset=utf-8", _html(fault, request_id)
+
+
+def answer(fault: Fault, *, accept: bytes, request_id: str, keep_alive: bool, head_only: bool, old: bool) -> bytes:
+    """The whole HTTP answer. `old` is an HTTP/1.0 client, which must be told when the connection stays open."""
+    kind, body = render(fault, accept=accept, request_id=request_id)
+    lines = [
+        f"HTTP/1.1 {fault.status} {REASONS.get(fault.status, 'Error')}",
+        f"Content-Type: {kind}",
+        f"Content-Length: {len(body)}",
+        "Cache-Control: no-cache, no-store",
+        "Via: 1.1 hostd-router",
+    ]
+    if request_id:
+        lines.append(f"X-Request-ID: {request_id}")
+    if fault.status == 405:
+        lines.append("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+    if not keep_alive:
+        lines.append("Connection: close")
+    elif old:
+        lines.append("Connection: keep-alive")
+    head = ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
+    return head if head_only else head + body
+
+
+def _wants_json(accept: bytes) -> bool:
+    """Whether JSON comes before HTML in the Accept header; order decides, which is how clients write it."""
+    for part in accept.lower().split(b","):
+        kind = part.partition(b";")[0].strip()
+        if kind in (b"text/html", b"application/xhtml+xml"):
+            return False
+        if kind == b"application/json" or (kind.startswith(b"application/") and kind.endswith(b"+json")):
+            return True
+    return False
+
+
+def _html(fault: Fault, request_id: str) -> bytes:
+    parts = [f"{fault.code} {fault.desc}".strip(), f"request {request_id}" if request_id else ""]
+    trace = " · ".join(html.escape(part) for part in parts if part)
+    return _HTML.format(title=html.escape(fault.title), advice=html.escape(fault.advice), trace=trace).encode()
+
+
+def _json(fault: Fault, request_id: str) -> bytes:
+    identity = {404: "not_found", 503: "unavailable", 500: "internal"}.get(fault.status, "bad_request")
+    document = {"id": identity, "message": f"{fault.title}. {fault.advice}"}
+    if fault.code:
+        document["code"] = fault.code
+    if request_id:
+        document["request_id"] = request_id
+    return (json.dumps(document) + "\n").encode()

@@ -1,0 +1,146 @@
+"""Plane: what all requests of a worker share: the routes, the dynos behind them, who waits, and the counts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import random
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from router.journal import Journal
+from router.settings import Settings
+from router.table import App, State, Table
+from router.upstream import Backend
+
+if TYPE_CHECKING:
+    from router.client import Client
+    from router.exchange import Exchange
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """An app with the backends of its dynos."""
+
+    app: App
+    backends: tuple[Backend, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Routing:
+    """A table made ready for requests. Always replaced as a whole, in one assignment."""
+
+    table: Table
+    routes: dict[str, Route]
+    loaded: bool
+
+
+class Plane:
+    """One per worker. Requests are handled on one event loop, so nothing here needs a lock."""
+
+    def __init__(self, settings: Settings, journal: Journal, loop: asyncio.AbstractEventLoop) -> None:
+        self.settings = settings
+        self.journal = journal
+        self.loop = loop
+        self.closing = False
+        self.clients: set[Client] = set()
+        self.held: set[Exchange] = set()
+        self.statuses: Counter[int] = Counter()
+        self.faults: Counter[str] = Counter()
+        self.backends: dict[tuple[str, int, str], Backend] = {}
+        self._routing = _Routing(Table(), {}, loaded=False)
+
+    @property
+    def table(self) -> Table:
+        """The table in force."""
+        return self._routing.table
+
+    @property
+    def loaded(self) -> bool:
+        """Whether a table was ever loaded; before that no host can be said to be unknown."""
+        return self._routing.loaded
+
+    def find(self, host: str) -> Route | None:
+        """The route of a Host header."""
+        routing = self._routing
+        route = routing.routes.get(host)
+        if route is None:
+            app = routing.table.lookup(host)
+            route = routing.routes.get(app.hosts[0]) if app else None
+        return route
+
+    def swap(self, table: Table) -> None:
+        """Put a table in force. Requests in flight go on; those held are looked at again; only idle connections
+        to dynos that are not in the new table are closed."""
+        backends: dict[tuple[str, int, str], Backend] = {}
+        routes: dict[str, Route] = {}
+        for app in table.apps:
+            mine: list[Backend] = []
+            for dyno in app.dynos:
+                key = (dyno.address, dyno.port, app.id)
+                backend = self.backends.get(key) or Backend(dyno.address, dyno.port, self.settings)
+                backend.name = dyno.name
+                backend.live = True
+                backends[key] = backend
+                mine.append(backend)
+            route = Route(app, tuple(mine))
+            for host in app.hosts:
+                routes[host] = route
+        gone = {key: backend for key, backend in self.backends.items() if key not in backends}
+        self._routing = _Routing(table, routes, loaded=True)
+        self.backends = backends
+        for key, backend in gone.items():
+            backend.retire()
+            if backend.busy:
+                self.backends[key] = backend
+        self.journal.forget({"", *(app.id for app in table.apps)})
+        for exchange in list(self.held):
+            exchange.route()
+
+    @staticmethod
+    def choose(backends: Sequence[Backend], tried: Sequence[Backend]) -> Backend | None:
+        """The less busy of two picked at random, leaving out those already tried; None when all were."""
+        if tried:
+            backends = [backend for backend in backends if backend not in tried]
+        count = len(backends)
+        if count < 2:
+            return backends[0] if count else None
+        first, second = int(random() * count), int(random() * (count - 1))  # noqa: S311 - spreads load, hides nothing
+        if second >= first:
+            second += 1
+        one, other = backends[first], backends[second]
+        return one if one.in_flight <= other.in_flight else other
+
+    def serving(self, route: Route) -> bool:
+        """Whether requests go to this app's dynos now."""
+        return route.app.state is State.UP and bool(route.backends)
+
+    def sweep(self) -> None:
+        """Look at every deadline."""
+        now = monotonic()
+        for client in list(self.clients):
+            client.check(now)
+        for key, backend in list(self.backends.items()):
+            backend.sweep(now)
+            if not backend.live and not backend.busy:
+                del self.backends[key]
+
+    async def drained(self, addresses: set[str], timeout: float) -> tuple[int, int]:
+        """Wait until no request is in flight at these dynos (`"address:port"`), at most `timeout` seconds.
+
+        Returns the requests and the tunnels (WebSockets) that are left. Tunnels do not hold the answer up; they are
+        closed at the deadline.
+        """
+        deadline = self.loop.time() + timeout
+        leaving = [backend for backend in self.backends.values() if backend.spot in addresses]
+        waits = [asyncio.ensure_future(backend.quiet()) for backend in leaving if backend.in_flight]
+        if waits:
+            _, pending = await asyncio.wait(waits, timeout=timeout)
+            for wait in pending:
+                wait.cancel()
+        for backend in leaving:
+            if backend.tunnels:
+                self.loop.call_at(deadline, backend.close_tunnels)
+        return sum(backend.in_flight for backend in leaving), sum(len(backend.tunnels) for backend in leaving)

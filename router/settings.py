@@ -1,0 +1,50 @@
+"""Settings: every limit and timeout of a worker, in one value that tests can shrink."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+KIB = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Limits in bytes and timeouts in seconds; the defaults are Heroku's where Heroku documents one."""
+
+    first_byte: float = 30.0
+    """The dyno's time to its first byte, counted from the last byte of the request (H12)."""
+    idle: float = 55.0
+    """Silence allowed after that, each way, tunnels included (H15, H28)."""
+    connect: float = 5.0
+    """Time to reach a dyno (H19)."""
+    boot_wait: float = 75.0
+    """How long a request waits for an app that is starting (H20)."""
+    settle: float = 1.0
+    """How long a request that every dyno refused waits for news from the dyno manager before H21."""
+
+    client_idle: float = 75.0
+    """How long a client may keep a connection open between two requests."""
+    head_arrival: float = 30.0
+    """How long a request head may take to arrive once it has begun."""
+    linger: float = 5.0
+    """How long an unread request body is thrown away, so that the client can read an early answer."""
+    dyno_idle: float = 60.0
+    """How long a pooled connection to a dyno is kept."""
+    fresh: float = 0.5
+    """A pooled connection used this recently may carry a request that cannot be repeated."""
+
+    stop_grace: float = 30.0
+    """SIGTERM to exit at the latest."""
+    stop_idle: float = 5.0
+    """After SIGTERM, how long an idle keep-alive connection may still bring one request."""
+    tick: float = 0.25
+    """How often deadlines are looked at."""
+
+    max_line: int = 8 * KIB
+    """Longest request line, and longest single header."""
+    max_head: int = 64 * KIB
+    """Longest request head."""
+    max_answer_head: int = 512 * KIB
+    """Longest head of a dyno's answer."""
+    max_idle_per_dyno: int = 128
+    """Pooled idle connections per dyno."""

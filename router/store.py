@@ -1,0 +1,38 @@
+"""Store: the route table on disk, so that a worker starts and serves without hostd."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from router.table import Table
+
+
+def load(path: Path) -> Table | None:
+    """The saved table, or None if there is none yet. Raises TableError or OSError when it cannot be read."""
+    try:
+        return Table.parse(path.read_bytes())
+    except FileNotFoundError:
+        return None
+
+
+def save(path: Path, table: Table, mode: int = 0o644) -> None:
+    """Replace the file in one step that survives a power cut: a reader sees the old table or the new one."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(table.to_json().encode())
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,179 @@
+"""Table: which host belongs to which app, and where its dynos are. A pure, immutable value."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from ipaddress import ip_address
+from typing import Any
+
+_IDENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
+_APP_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_DYNO_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}\.[0-9]{1,9}")
+_HOST = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
+
+
+class TableError(ValueError):
+    """The document is not a route table; the text says which part and why."""
+
+
+class State(Enum):
+    """What an app does with requests."""
+
+    UP = "up"
+    STARTING = "starting"
+    CRASHED = "crashed"
+    NONE = "none"
+    MAINTENANCE = "maintenance"
+
+
+@dataclass(frozen=True, slots=True)
+class Dyno:
+    """A web dyno: its name (`web.1`) and where it listens."""
+
+    name: str
+    address: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """An app: id (goes into log fields), name, its hosts in lower case, its state and its web dynos."""
+
+    id: str
+    name: str
+    hosts: tuple[str, ...]
+    state: State
+    dynos: tuple[Dyno, ...] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """All routes. `sequence` orders tables: a worker refuses to go back to an older one."""
+
+    sequence: int = 0
+    domain: str = "localhost"
+    apps: tuple[App, ...] = ()
+    _exact: Mapping[str, App] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Build the host index; raises TableError when two apps claim one host."""
+        index: dict[str, App] = {}
+        for app in self.apps:
+            for host in app.hosts:
+                other = index.setdefault(host, app)
+                if other is not app:
+                    raise TableError(f"host {host} belongs to both {other.name} and {app.name}")
+        object.__setattr__(self, "_exact", index)
+
+    def lookup(self, host: str) -> App | None:
+        """The app of a Host header: any case, with or without a port or a trailing dot; exact before wildcard."""
+        name = normal_host(host)
+        app = self._exact.get(name)
+        if app is None:
+            _, dot, rest = name.partition(".")
+            app = self._exact.get(f"*.{rest}") if dot else None
+        return app
+
+    @classmethod
+    def parse(cls, document: str | bytes) -> Table:
+        """A table from its JSON text; raises TableError naming the first thing that is wrong."""
+        try:
+            value = json.loads(document)
+        except ValueError as error:
+            raise TableError(f"not JSON: {error}") from error
+        entry = _expect(value, dict, "the table")
+        apps = tuple(_app(item) for item in _expect(entry.get("apps"), list, "apps"))
+        _unique((app.id for app in apps), "app id")
+        domain = _expect(entry.get("domain", "localhost"), str, "domain")
+        return cls(_number(entry.get("sequence"), "sequence"), domain, apps)
+
+    def to_json(self) -> str:
+        """The JSON text that `parse` reads back: one app a line, so that a person can read and diff it."""
+        apps = ",\n".join(json.dumps(_app_document(app), separators=(",", ":")) for app in self.apps)
+        head = f'{{"sequence":{self.sequence},"domain":{json.dumps(self.domain)},"apps":['
+        return f"{head}\n{apps}\n]}}\n" if apps else f"{head}]}}\n"
+
+
+def normal_host(host: str) -> str:
+    """A Host header's name alone: lower case, without port and trailing dot. `[::1]:80` gives `[::1]`."""
+    name = host.lower()
+    if name.startswith("["):
+        return name[: name.find("]") + 1]
+    name = name.partition(":")[0]
+    return name[:-1] if name.endswith(".") else name
+
+
+def _app(value: Any) -> App:
+    entry = _expect(value, dict, "an app")
+    name = _matching(entry.get("name"), _APP_NAME, "app name")
+    where = f"app {name}"
+    hosts = tuple(_host(item, where) for item in _expect(entry.get("hosts"), list, f"hosts of {where}"))
+    dynos = tuple(_dyno(item, where) for item in _expect(entry.get("dynos", []), list, f"dynos of {where}"))
+    _unique((f"{dyno.address}:{dyno.port}" for dyno in dynos), f"dyno address in {where}")
+    try:
+        state = State(entry.get("state"))
+    except ValueError:
+        known = ", ".join(item.value for item in State)
+        raise TableError(f"state of {where} is {entry.get('state')!r}; it is one of {known}") from None
+    return App(_matching(entry.get("id"), _IDENTITY, f"id of {where}"), name, hosts, state, dynos)
+
+
+def _dyno(value: Any, where: str) -> Dyno:
+    entry = _expect(value, dict, f"a dyno of {where}")
+    name = _matching(entry.get("name"), _DYNO_NAME, f"dyno name in {where}")
+    address = _expect(entry.get("address"), str, f"address of {name} of {where}")
+    try:
+        ip_address(address)
+    except ValueError:
+        raise TableError(f"address of {name} of {where} is {address!r}, not an IP address") from None
+    port = _number(entry.get("port"), f"port of {name} of {where}")
+    if not 1 <= port <= 65535:
+        raise TableError(f"port of {name} of {where} is {port}; ports go from 1 to 65535")
+    return Dyno(name, address, port)
+
+
+def _host(value: Any, where: str) -> str:
+    host = normal_host(_expect(value, str, f"a host of {where}"))
+    return _matching(host, _HOST, f"host of {where}")
+
+
+def _app_document(app: App) -> dict[str, Any]:
+    dynos = [{"name": dyno.name, "address": dyno.address, "port": dyno.port} for dyno in app.dynos]
+    return {
+        "id": app.id,
+        "name": app.name,
+        "hosts": list(app.hosts),
+        "state": app.state.value,
+        "dynos": dynos,
+    }
+
+
+def _expect(value: Any, kind: type, what: str) -> Any:
+    if not isinstance(value, kind):
+        raise TableError(f"{what}: expected {kind.__name__}, found {type(value).__name__}")
+    return value
+
+
+def _number(value: Any, what: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise TableError(f"{what}: expected a whole number, found {value!r}")
+    return value
+
+
+def _matching(value: Any, pattern: re.Pattern[str], what: str) -> str:
+    text = str(_expect(value, str, what))
+    if not pattern.fullmatch(text):
+        raise TableError(f"{what}: {text[:80]!r} is not valid")
+    return text
+
+
+def _unique(values: Iterable[str], what: str) -> None:
+    seen: set[str] = set()
+    for value in values:
+        if value in seen:
+            raise TableError(f"{what} {value} appears twice")
+        seen.add(value)

@@ -1,0 +1,299 @@
+"""Upstream: the connections to a dyno, the pool they rest in, and the dyno's side of the protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import select
+from time import monotonic
+from typing import TYPE_CHECKING, Any, cast
+
+import httptools
+
+from router.heads import Field, Refused
+from router.settings import Settings
+
+if TYPE_CHECKING:
+    from router.exchange import Exchange
+    from router.tunnel import Tunnel
+
+
+class Backend:
+    """A dyno's address with its pooled connections and what is in flight there."""
+
+    __slots__ = ("_quiet", "_settings", "address", "idle", "in_flight", "live", "name", "port", "spot", "tunnels")
+
+    def __init__(self, address: str, port: int, settings: Settings) -> None:
+        self.address = address
+        self.port = port
+        self.spot = f"{address}:{port}"
+        self.name = ""
+        self.live = True
+        self.in_flight = 0
+        self.idle: list[Upstream] = []
+        self.tunnels: set[Tunnel] = set()
+        self._settings = settings
+        self._quiet: asyncio.Event | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether any client still depends on this dyno."""
+        return bool(self.in_flight or self.tunnels)
+
+    def take(self, careful: bool) -> Upstream | None:
+        """A pooled connection, the latest used first. `careful`: only one that the dyno has hardly had the time to
+        close, for requests that must not be sent twice."""
+        while self.idle:
+            upstream = self.idle.pop()
+            if upstream.transport.is_closing():
+                continue
+            if careful and not upstream.fresh(monotonic() - self._settings.fresh):
+                self.idle.append(upstream)
+                return None
+            return upstream
+        return None
+
+    def put(self, upstream: Upstream) -> None:
+        """Pool a connection whose answer is complete, or close it if the dyno is gone or has enough of them."""
+        if self.live and len(self.idle) < self._settings.max_idle_per_dyno and not upstream.transport.is_closing():
+            upstream.idle_since = monotonic()
+            self.idle.append(upstream)
+        else:
+            upstream.transport.close()
+
+    def leave(self) -> None:
+        """A request is no longer in flight here."""
+        self.in_flight -= 1
+        if self._quiet is not None and not self.in_flight:
+            self._quiet.set()
+            self._quiet = None
+
+    async def quiet(self) -> None:
+        """Return when no request is in flight here."""
+        while self.in_flight:
+            if self._quiet is None:
+                self._quiet = asyncio.Event()
+            await self._quiet.wait()
+
+    def retire(self) -> None:
+        """The dyno is not in the table any more: no connection of it is kept."""
+        self.live = False
+        for upstream in self.idle:
+            upstream.transport.close()
+        self.idle.clear()
+
+    def sweep(self, now: float) -> None:
+        """Close pooled connections that were idle for too long; the longest idle are at the front."""
+        limit = now - self._settings.dyno_idle
+        while self.idle and self.idle[0].idle_since < limit:
+            self.idle.pop(0).transport.close()
+
+    def close_tunnels(self) -> None:
+        """End every tunnel to this dyno."""
+        for tunnel in list(self.tunnels):
+            tunnel.close()
+
+
+class Upstream(asyncio.Protocol):
+    """One connection to a dyno: parses answers and passes them to the exchange it works for."""
+
+    __slots__ = (
+        "_fields",
+        "_head_size",
+        "_interim",
+        "_max_head",
+        "_parser",
+        "_reason",
+        "_switching",
+        "answered",
+        "backend",
+        "complete",
+        "exchange",
+        "idle_since",
+        "paused",
+        "reused",
+        "transport",
+        "tunnel",
+        "write_paused",
+    )
+
+    transport: asyncio.Transport
+
+    def __init__(self, backend: Backend, settings: Settings) -> None:
+        self.backend = backend
+        self.exchange: Exchange | None = None
+        self.tunnel: Tunnel | None = None
+        self.idle_since = 0.0
+        self.answered = False
+        self.reused = False
+        self.paused = False
+        self.write_paused = False
+        self._max_head = settings.max_answer_head
+        self._parser: Any = httptools.HttpResponseParser(self)
+        self._fields: list[Field] = []
+        self._reason = b""
+        self._head_size = 0
+        self.complete = False
+        self._interim = False
+        self._switching = False
+
+    # What an exchange asks for
+
+    def begin(self, exchange: Exchange, data: bytes) -> None:
+        """Send a request's beginning and pass the answer to this exchange."""
+        self.exchange = exchange
+        self.answered = False
+        self.complete = False
+        self.transport.write(data)
+
+    def fresh(self, since: float) -> bool:
+        """Whether the connection was used after `since` and nothing, not even its end, waits to be read."""
+        if self.idle_since < since:
+            return False
+        watch = select.poll()
+        watch.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN | select.POLLRDHUP)
+        return not watch.poll(0)
+
+    def pause(self) -> None:
+        """Read nothing from the dyno until `resume`."""
+        if not self.paused and not self.transport.is_closing():
+            self.paused = True
+            self.transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read on."""
+        if self.paused:
+            self.paused = False
+            if not self.transport.is_closing():
+                self.transport.resume_reading()
+
+    def abandon(self) -> None:
+        """Close without a word to the exchange."""
+        self.exchange = None
+        self.transport.abort()
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by the event loop."""
+        self.transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Called by the event loop."""
+        if self.tunnel is not None:
+            self.tunnel.from_dyno(data)
+            return
+        exchange = self.exchange
+        if exchange is None:
+            self.transport.close()
+            return
+        self.answered = True
+        clean = True
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            if self._switching:
+                self.exchange = None
+                exchange.switch(data[upgrade.args[0] :])
+                return
+            clean = False
+        except httptools.HttpParserCallbackError as error:
+            if self.exchange is exchange:
+                exchange.malformed(error.__context__ or error)
+            return
+        except httptools.HttpParserError as error:
+            if not self.complete:
+                exchange.malformed(error)
+                return
+            clean = False
+        exchange.flush()
+        if self.complete:
+            self._finish(exchange, clean)
+
+    def eof_received(self) -> None:
+        """Called by the event loop: the dyno will say no more. The transport closes by itself."""
+        if self.exchange is None and self in self.backend.idle:
+            self.backend.idle.remove(self)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Called by the event loop."""
+        self._parser = None
+        if self.tunnel is not None:
+            self.tunnel.close()
+            return
+        exchange, self.exchange = self.exchange, None
+        if exchange is not None:
+            exchange.dyno_gone(self, error)
+        elif self in self.backend.idle:
+            self.backend.idle.remove(self)
+
+    def pause_writing(self) -> None:
+        """Called by the event loop: the dyno does not read as fast as the client sends."""
+        self.write_paused = True
+        if self.exchange is not None:
+            self.exchange.client.update_reading()
+        elif self.tunnel is not None:
+            self.tunnel.client.update_reading()
+
+    def resume_writing(self) -> None:
+        """Called by the event loop."""
+        self.write_paused = False
+        if self.exchange is not None:
+            self.exchange.touch()
+            self.exchange.client.update_reading()
+        elif self.tunnel is not None:
+            self.tunnel.client.update_reading()
+
+    # httptools
+
+    def on_message_begin(self) -> None:
+        """A head begins."""
+        if self.complete:
+            raise Refused(502, "The dyno sent more than one answer")
+        self._fields = []
+        self._reason = b""
+        self._head_size = 0
+
+    def on_status(self, reason: bytes) -> None:
+        """A part of the reason phrase."""
+        self._reason += reason
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header, or a trailer, which goes no further (RFC 9110, 6.5.1)."""
+        self._head_size += len(name) + len(value)
+        if self._head_size > self._max_head:
+            raise Refused(502, "The head of the dyno's answer is too long")
+        self._fields.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """The head is complete."""
+        exchange = self.exchange
+        assert exchange is not None
+        status = self._parser.get_status_code()
+        self._interim = status < 200 and status != 101
+        if self._interim:
+            exchange.interim(status, self._reason, self._fields)
+            return
+        self._switching = status == 101
+        if exchange.answer(status, self._reason, self._parser.get_http_version(), self._fields):
+            self.complete = True
+
+    def on_body(self, data: bytes) -> None:
+        """A piece of the body, without its framing."""
+        if self.complete:
+            raise Refused(502, "The dyno sent a body where there is none")
+        if self.exchange is not None:
+            self.exchange.answer_body(data)
+
+    def on_message_complete(self) -> None:
+        """The answer is complete."""
+        if not self._interim:
+            self.complete = True
+
+    def _finish(self, exchange: Exchange, clean: bool) -> None:
+        self.exchange = None
+        self.reused = True
+        if self.paused:
+            self.resume()
+        if exchange.head.method == b"HEAD":
+            self._parser = httptools.HttpResponseParser(self)
+        exchange.answered(self, clean)

@@ -1,0 +1,249 @@
+"""Worker: one router process: its sockets, its certificate, its beginning and its end."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import os
+import signal
+import socket
+import ssl
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any, cast
+
+import uvloop
+
+from router import journal, service, store
+from router.client import Client
+from router.control import Control
+from router.journal import Journal, socket_path
+from router.plane import Plane
+from router.settings import Settings
+from router.table import TableError
+
+_BACKLOG = 4096
+_HANDSHAKE = 20.0
+"""Seconds a TLS handshake may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """What the command line says."""
+
+    control: Path | None
+    routes: Path | None
+    worker: int
+    listen: tuple[tuple[str, int], ...]
+    tls_directory: Path | None
+    journal_namespace: str | None
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command `hostd-router`. Returns its exit status."""
+    arguments = parse_arguments(argv)
+    sockets = service.inherited(os.environ, os.getpid())
+    sockets.http.extend(_listener(host, port) for host, port in arguments.listen)
+    if not sockets.http:
+        print("hostd-router: nothing to listen on: start hostd-router@.socket, or give --listen", file=sys.stderr)
+        return 2
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(Worker(arguments, sockets, Settings()).run())
+    return 0
+
+
+def parse_arguments(argv: Sequence[str] | None) -> Arguments:
+    """Read the command line; exits with a message when it makes no sense."""
+    parser = argparse.ArgumentParser(
+        prog="hostd-router",
+        description="One router worker: HTTP in, the right dyno out. Listening sockets come from systemd.",
+    )
+    add = parser.add_argument
+    add("worker", type=int, nargs="?", metavar="N", help="this worker's number; implies the paths of an installation")
+    add("--worker", type=int, dest="number", metavar="N", help="this worker's number, implying nothing")
+    add("--control", type=Path, metavar="SOCKET", help="unix socket on which hostd talks to this worker")
+    add("--routes", type=Path, metavar="FILE", help="route table to start with")
+    add("--listen", type=_endpoint, action="append", default=[], metavar="HOST:PORT", help="listen for HTTP here too")
+    add("--tls-directory", type=Path, metavar="DIR", help="cert.pem and key.pem for the https socket")
+    add("--journal-namespace", metavar="NAME", help="where request lines go; without it, to standard error")
+    options = parser.parse_args(argv)
+    installed = options.worker is not None
+    return Arguments(
+        worker=options.worker or options.number or 1,
+        control=options.control or (Path(f"/run/hostd/router/{options.worker}.sock") if installed else None),
+        routes=options.routes or (Path("/var/lib/hostd/routes/routes.json") if installed else None),
+        listen=tuple(options.listen),
+        tls_directory=options.tls_directory,
+        journal_namespace=options.journal_namespace or ("hostd" if installed else None),
+    )
+
+
+class Worker:
+    """One process's life: load the routes, listen, serve until SIGTERM, leave without breaking a request."""
+
+    def __init__(
+        self, arguments: Arguments, sockets: service.Sockets, settings: Settings
+    ) -> None:
+        self._arguments = arguments
+        self._sockets = sockets
+        self._settings = settings
+        self._servers: list[asyncio.Server] = []
+        self._insecure: list[asyncio.Server] = []
+        self._tls: ssl.SSLContext | None = None
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT. SIGHUP reads the certificate again."""
+        loop = asyncio.get_running_loop()
+        namespace = self._arguments.journal_namespace
+        self._journal = Journal(None if namespace is None else socket_path(namespace), loop)
+        self._plane = Plane(self._settings, self._journal, loop)
+        loop.set_exception_handler(self._report)
+        stopping = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopping.set)
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        control = Control(self._plane, self._arguments.worker)
+        if self._arguments.control is not None:
+            await control.listen(self._arguments.control)
+        # Only now, so that a table saved before hostd could reach the socket is not missed.
+        self._load_routes()
+        self.load_certificate()
+        await self._listen(loop)
+        sweeping = loop.create_task(self._sweep())
+        _settle_memory()
+        service.notify(os.environ, "READY=1", f"STATUS=Serving {len(self._plane.table.apps)} apps")
+        await stopping.wait()
+        service.notify(os.environ, "STOPPING=1", "STATUS=Finishing requests")
+        await self._leave()
+        sweeping.cancel()
+        await control.close()
+        self._journal.close()
+
+    def load_certificate(self) -> None:
+        """Read cert.pem and key.pem for connections from now on; a bad pair is told and the old one kept."""
+        folder = self._arguments.tls_directory
+        if folder is None or not (folder / "cert.pem").exists():
+            return
+        context = self._tls or ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.set_alpn_protocols(["http/1.1"])
+        try:
+            context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+        except (OSError, ssl.SSLError) as error:
+            self._journal.say(f"The certificate in {folder} cannot be used: {error}", journal.ERROR)
+            return
+        self._tls = context
+
+    async def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
+        for listener in self._sockets.http:
+            server = await loop.create_server(lambda: Client(self._plane, "http"), sock=listener, backlog=_BACKLOG)
+            self._servers.append(server)
+        await self._listen_https(loop)
+
+    async def _listen_https(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Serve https; without a certificate hang up at once, so that a browser does not wait for a handshake."""
+        if self._tls is None and self._sockets.https:
+            self._journal.say("There is no certificate: https is not served", journal.WARNING)
+        seconds = _HANDSHAKE if self._tls else None
+        for listener in self._sockets.https:
+            server = await loop.create_server(
+                self._https_client, sock=listener.dup(), backlog=_BACKLOG, ssl=self._tls, ssl_handshake_timeout=seconds
+            )
+            self._servers.append(server)
+            self._insecure = [] if self._tls else [*self._insecure, server]
+
+    def _https_client(self) -> asyncio.Protocol:
+        return Client(self._plane, "https") if self._tls else _HangUp()
+
+    def _reload(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.load_certificate()
+        if self._tls is not None and self._insecure:
+            for server in self._insecure:
+                server.close()
+            self._insecure = []
+            self._listening = loop.create_task(self._listen_https(loop))
+
+    def _load_routes(self) -> None:
+        path = self._arguments.routes
+        if path is None:
+            return
+        try:
+            table = store.load(path)
+        except (TableError, OSError) as error:
+            self._journal.say(f"The route table {path} cannot be used: {error}", journal.ERROR)
+            return
+        if table is not None and (not self._plane.loaded or table.sequence > self._plane.table.sequence):
+            self._plane.swap(table)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.tick)
+            self._plane.sweep()
+
+    async def _leave(self) -> None:
+        """First answer with `Connection: close` while still accepting, as new connections would otherwise wait in the
+        socket for as long as old ones take; when the old ones are gone, stop accepting, finish, and go."""
+        plane, settings = self._plane, self._settings
+        plane.closing = True
+        end = monotonic() + settings.stop_grace
+        idle_end = min(end, monotonic() + settings.stop_idle)
+        old = set(plane.clients)
+        while old & plane.clients and monotonic() < end - settings.stop_idle:
+            if monotonic() >= idle_end:
+                _close_idle(old & plane.clients)
+            await asyncio.sleep(settings.tick)
+        for server in self._servers:
+            server.close()
+        while plane.clients and monotonic() < end:
+            _close_idle(plane.clients)
+            await asyncio.sleep(settings.tick)
+        for client in list(plane.clients):
+            client.transport.abort()
+        await asyncio.sleep(0)
+
+    def _report(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, ConnectionError | ssl.SSLError):
+            return
+        self._journal.say(f"{context.get('message')}: {error!r}", journal.ERROR)
+
+
+class _HangUp(asyncio.Protocol):
+    """What answers on the https socket while there is no certificate."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by the event loop."""
+        cast(asyncio.Transport, transport).abort()
+
+
+def _close_idle(clients: set[Client]) -> None:
+    for client in list(clients):
+        if client.idle:
+            client.transport.close()
+
+
+def _settle_memory() -> None:
+    """What was loaded so far stays for good: the garbage collector need not look at it again. Requests make next to
+    no reference cycles, so it need not run often either."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
+
+
+def _endpoint(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server((host, port), family=family, backlog=_BACKLOG, reuse_port=True)
+    listener.setblocking(False)
+    return listener
