@@ -1,5 +1,3 @@
-import os
-
 import pytest
 from logplex_fakes import session
 
@@ -59,7 +57,7 @@ def test_the_key_is_made_once_and_kept(tmp_path):
     assert len(key) == 32
     assert path.stat().st_mode & 0o777 == 0o600
     assert ensure_key(path, group=None) == load_key(path) == key
-    assert os.listdir(path.parent) == ["logplex.key"]
+    assert [each.name for each in path.parent.iterdir()] == ["logplex.key"]
 
 
 def test_a_key_that_cannot_be_used_is_explained(tmp_path):
