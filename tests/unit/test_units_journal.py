@@ -1,0 +1,68 @@
+import os
+import socket
+
+import pytest
+
+from units.journal import JournalUnavailable, Writer, encode_entry, socket_path
+
+
+@pytest.fixture
+def journald(tmp_path):
+    """A socket that takes entries as journald does."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
+        server.bind(str(tmp_path / "socket"))
+        server.settimeout(5)
+        yield server
+
+
+def test_namespaces_have_sockets_of_their_own():
+    assert socket_path("hostd") == "/run/systemd/journal.hostd/socket"
+    assert socket_path(None) == "/run/systemd/journal/socket"
+
+
+def test_plain_values_are_lines():
+    assert encode_entry({"MESSAGE": "hello", "PRIORITY": 6}) == b"MESSAGE=hello\nPRIORITY=6\n"
+
+
+def test_values_with_newlines_carry_their_length_so_that_no_field_can_be_smuggled_in():
+    assert encode_entry({"MESSAGE": "a\nHOSTD_APP=x"}) == (
+        b"MESSAGE\n" + (13).to_bytes(8, "little") + b"a\nHOSTD_APP=x\n"
+    )
+
+
+def test_bytes_pass_as_they_are():
+    assert encode_entry({"MESSAGE": b"\xff\x00="}) == b"MESSAGE=\xff\x00=\n"
+
+
+@pytest.mark.parametrize("name", ["", "lower", "_TRUSTED", "A B", "A=B", "A\nB", "1A", "A" * 65])
+def test_field_names_that_journald_would_drop_are_refused(name):
+    with pytest.raises(ValueError, match="cannot be a journal field"):
+        encode_entry({name: "x"})
+
+
+def test_an_entry_is_one_datagram(journald):
+    Writer(path=journald.getsockname()).send("hello", HOSTD_PROCESS="web.1")
+    assert journald.recv(100) == b"MESSAGE=hello\nHOSTD_PROCESS=web.1\n"
+
+
+def test_a_large_entry_goes_as_a_sealed_file(journald):
+    message = b"x" * 20_000_000
+    Writer(path=journald.getsockname()).send(message)
+    data, descriptors, _, _ = socket.recv_fds(journald, 10, 1)
+    assert data == b""
+    with os.fdopen(descriptors[0], "rb") as file:
+        file.seek(0)
+        assert file.read() == b"MESSAGE=" + message + b"\n"
+
+
+def test_a_restarted_journald_is_found_again(tmp_path):
+    path = tmp_path / "socket"
+    writer = Writer(path=str(path))
+    for message in (b"first", b"second"):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
+            server.bind(str(path))
+            writer.send(message)
+            assert server.recv(100) == b"MESSAGE=" + message + b"\n"
+        path.unlink()
+    with pytest.raises(JournalUnavailable, match="No such file"):
+        writer.send("third")
