@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlite_utils import Database as SqliteUtils
 
-from hostd.errors import Unavailable
+from hostd.errors import Invalid, Unavailable
 from hostd.ledger import migrations
 
 Clock = Callable[[], datetime]
@@ -89,12 +89,17 @@ class Database:
             except BaseException:
                 self._db.rollback()
                 raise
+        except UnicodeEncodeError as error:
+            raise Invalid(_NOT_UTF8) from error
         except sqlite3.OperationalError as error:
             raise Unavailable(f"The ledger cannot be written now: {error}. Nothing was changed.") from error
 
     def select(self, sql: str, *parameters: Any) -> list[Record]:
         """All rows of a query, by column name."""
-        cursor = self._db.execute(sql, parameters)
+        try:
+            cursor = self._db.execute(sql, parameters)
+        except UnicodeEncodeError as error:
+            raise Invalid(_NOT_UTF8) from error
         columns = [column[0] for column in cursor.description]
         return [dict(zip(columns, row, strict=True)) for row in cursor]
 
@@ -137,6 +142,9 @@ class Database:
         """Close the connection; the last one to close folds the WAL into the file."""
         self._db.close()
 
+
+# Python's texts may hold half a character, for example out of JSON; no such text is in the ledger.
+_NOT_UTF8 = "A text in the request is not text in UTF-8."
 
 _DENIED = frozenset(
     {

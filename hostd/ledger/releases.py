@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from hostd.errors import NotFound
+from hostd.errors import Invalid, NotFound
 from hostd.ledger import audit, chain
 from hostd.ledger.audit import Problem
 from hostd.ledger.builds import bounded
@@ -67,10 +67,14 @@ class Releases:
         user: User,
         build_id: str | None = None,
     ) -> Release:
-        """Add the next release of an app, on disk when this returns; raises NotFound for no such app.
+        """Add the next release of an app, on disk when this returns.
+
+        Raises NotFound for no such app, Invalid for a description that is not one line of printable text.
 
         To make it one step with other changes (its slug, its build's end), call within `Ledger.transaction()`.
         """
+        if not description.isprintable():
+            raise Invalid("A release's description must be one line of printable text.")
         with self._database.transaction():
             now = to_text(self._database.now())
             if not self._database.write(

@@ -6,7 +6,7 @@ import pytest
 import sqlite_utils
 from ledger_kit import START, Clock, open_ledger
 
-from hostd.errors import Unavailable
+from hostd.errors import Invalid, Unavailable
 from hostd.ledger import Ledger, migrations
 from hostd.ledger.database import BUSY_TIMEOUT_MS, Database, from_text, to_text
 
@@ -210,6 +210,19 @@ def test_a_ledger_that_another_process_holds_says_so(directory):
     other.execute("ROLLBACK")
     ledger.users.add("kate@example.com")
     other.close()
+    ledger.close()
+
+
+def test_half_a_character_is_bad_input_not_a_failure(directory):
+    ledger = open_ledger(directory)
+    kate = ledger.users.add("kate@example.com")
+    for attempt in (
+        lambda: ledger.apps.get("\ud800"),
+        lambda: ledger.users.get("\ud800"),
+        lambda: ledger.builds.start(ledger.apps.create(None, kate.id).id, kate.id, "\ud800"),
+    ):
+        with pytest.raises(Invalid, match="UTF-8"):
+            attempt()
     ledger.close()
 
 

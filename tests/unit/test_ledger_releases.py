@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from ledger_kit import add_slug, open_ledger
 
-from hostd.errors import Internal, NotFound
+from hostd.errors import Internal, Invalid, NotFound
 from hostd.ledger import App, Ledger, User, audit, chain
 from hostd.ledger.database import to_text
 
@@ -115,6 +115,13 @@ def test_no_release_for_an_app_that_is_not_there(ledger, app, kate):
     with pytest.raises(NotFound):
         ledger.releases.current("never")
     assert ledger.releases.verify() == []
+
+
+@pytest.mark.parametrize("description", ["two\nlines", "\x1b[31mred", "half \ud800", "right to left \u202e"])
+def test_a_description_is_one_line_that_can_be_shown(ledger, app, kate, description):
+    with pytest.raises(Invalid, match="one line of printable text"):
+        ledger.releases.append(app.id, slug_id=None, config={}, description=description, user=kate)
+    assert ledger.releases.current(app.id).version == 1
 
 
 def test_output_of_the_release_phase_is_kept_in_pieces(ledger, app, kate):
