@@ -60,22 +60,30 @@ def unit_properties(
     binds: Sequence[Bind],
     limits: BuildLimits,
     description: str,
-    buildpacks: Sequence[str],
+    buildpacks: Path,
+    order: Sequence[str],
     stdio: tuple[int, int, int],
 ) -> dict[str, Any]:
     """A build's unit as a value: as shut in as a dyno, with the directories that the contract promises.
 
-    The directory of config vars is memory of the unit's own, so that no value is ever written to a disk.
+    `buildpacks` is the folder with the buildpacks, `order` their names as they are to be tried. The directory
+    of config vars is memory of the unit's own, so that no value is ever written to a disk.
     """
     properties = hardened(
         root=stack.root,
         uid=uid,
         gid=uid,
-        binds=[*stack.binds, *stack.build_binds, *binds, *_contract_binds()],
+        binds=[
+            *stack.binds,
+            *stack.build_binds,
+            *binds,
+            Bind(contract.RUNNER, Path("/.hostd/build")),
+            Bind(buildpacks, Path("/.hostd/buildpacks")),
+        ],
         limits=Limits(limits.memory_max, limits.cpu_weight, limits.tasks_max),
         slice_name=SLICE,
         description=description,
-        command=["/usr/bin/env", "-i", "/bin/bash", "/.hostd/build", *buildpacks],
+        command=["/usr/bin/env", "-i", "/bin/bash", "/.hostd/build", *order],
         environment_file=None,
         working_directory="/",
         stop_timeout=_STOP_SECONDS,
@@ -175,13 +183,6 @@ class BuildUnits:
         for name, event in self._changed.items():
             if unit in (name, ANY_UNIT):
                 event.set()
-
-
-def _contract_binds() -> list[Bind]:
-    return [
-        Bind(contract.RUNNER, Path("/.hostd/build")),
-        Bind(contract.FOLDER, Path("/.hostd/buildpacks")),
-    ]
 
 
 @contextmanager

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import stat
 import sys
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,14 +81,21 @@ class Compiler:
         max_slug_bytes: int = MAX_SLUG_BYTES,
         min_free_bytes: int = MIN_FREE_BYTES,
         uv: Path | None = None,
+        buildpacks: Path = contract.FOLDER,
+        order: Sequence[str] = contract.BUNDLED,
     ) -> None:
-        """`uv` is the program that Python builds use; by default the one that came with hostd."""
+        """`uv` is the program that Python builds use; by default the one that came with hostd.
+
+        `buildpacks` is a folder of buildpacks, `order` the names of those that are tried, in that order.
+        """
         self.pool = pool
         self._stack = stack
         self._limits = limits
         self._max_slug_bytes = max_slug_bytes
         self._min_free_bytes = min_free_bytes
         self._uv = uv or _find_uv()
+        self._buildpacks = buildpacks
+        self._order = tuple(order)
         self._units = BuildUnits(systemd)
 
     async def compile(self, request: CompileRequest, *, source: AsyncIterator[bytes], output: Output) -> CompiledSlug:
@@ -105,7 +113,7 @@ class Compiler:
             ended = await self._run(request, tree, cache, source, output)
             report = ended.report
             if report.failed is not None or ended.info.result != "success":
-                raise _failure(ended, self._limits)
+                raise failure(ended, self._limits)
             process_types = await _discover(tree, report, output)
             measured = await self._measure(request, tree)
             await self._check_size(measured, output)
@@ -149,7 +157,8 @@ class Compiler:
                 binds=binds,
                 limits=self._limits,
                 description=f"{request.app_name} build {request.build_id}",
-                buildpacks=contract.BUNDLED,
+                buildpacks=self._buildpacks,
+                order=self._order,
                 stdio=stdio,
             )
 
@@ -241,20 +250,21 @@ def read_procfile(tree: Path) -> bytes:
         raise ProcfileError(0, f"must be an ordinary file ({os.strerror(error.errno or 0)})") from error
     finally:
         os.close(folder)
-    with os.fdopen(file, "rb") as opened:
-        try:
-            return opened.read(MAX_BYTES + 1)
-        except OSError as error:
-            raise ProcfileError(0, "must be an ordinary file") from error
+    try:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            raise ProcfileError(0, "must be an ordinary file")
+        return os.read(file, MAX_BYTES + 1)
+    finally:
+        os.close(file)
 
 
-def _failure(ended: Ended, limits: BuildLimits) -> BuildFailed:
+def failure(ended: Ended, limits: BuildLimits) -> BuildFailed:
     """Why a build that ended did not make a slug."""
     info, report = ended.info, ended.report
     killed = info.exec_main_code == _CLD_KILLED and info.exec_main_status == _SIGKILL
     if info.result == "oom-kill" or killed or report.status == _STATUS_KILLED:
         return BuildFailed(
-            f"The build was killed: it most likely needed more than its {size(limits.memory_max)} of memory"
+            f"The build was killed: most likely it needed more than its {size(limits.memory_max)} of memory"
         )
     if report.failed == "detect":
         return NoBuildpack(
@@ -265,6 +275,6 @@ def _failure(ended: Ended, limits: BuildLimits) -> BuildFailed:
         return BuildFailed("The source did not arrive whole. Push again")
     if report.failed == "compile":
         return BuildFailed(
-            f"Failed to compile the {report.language} app: see above (bin/compile: exit status {report.status})"
+            f"Failed to compile the {report.language} app (exit status {report.status}): the lines above say why"
         )
     return BuildFailed(f"The build ended early: {info.result}, status {info.exec_main_status}")

@@ -1,0 +1,111 @@
+"""The parts of the compiler that need no box: the unit as a value, Procfiles on disk, reasons of failures."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from buildpacks.contract import Report
+from buildpacks.procfile import ProcfileError
+from buildpacks.release import Release
+from slugs.build_unit import BuildLimits, Ended, unit_name, unit_properties
+from slugs.compiler import failure, read_procfile
+from slugs.errors import BuildFailed, NoBuildpack
+from slugs.pool import size
+from slugs.stacks import Stack
+from units.sandbox import Bind
+from units.systemd import UnitInfo
+
+STACK = Stack("host", Path("/pool/stacks/host"), [Bind(Path("/usr"), Path("/usr"))], [], "debian-12", "Debian-12")
+
+
+def properties() -> dict[str, Any]:
+    return unit_properties(
+        stack=STACK,
+        uid=200001,
+        binds=[Bind(Path("/pool/builds/b1"), Path("/app"), writable=True)],
+        limits=BuildLimits(memory_max=123 << 20),
+        description="hello build b1",
+        buildpacks=Path("/packs"),
+        order=["python", "procfile"],
+        stdio=(3, 4, 5),
+    )
+
+
+def test_build_runs_shut_in_below_its_slice() -> None:
+    unit = properties()
+    assert unit["Slice"] == "hostd-builds.slice"
+    assert unit["User"] == "200001"
+    assert unit["MemoryMax"] == 123 << 20
+    assert unit["NoNewPrivileges"] is True
+    assert unit["RootDirectory"] == "/pool/stacks/host"
+
+
+def test_config_vars_lie_in_memory_that_only_the_app_can_read() -> None:
+    unit = properties()
+    assert ("/env", "mode=0700,uid=200001,gid=200001,size=4M") in unit["TemporaryFileSystem"]
+    assert {"/app", "/env"} <= set(unit["ReadWritePaths"])
+
+
+def test_command_starts_from_an_empty_environment() -> None:
+    commands = next(value for name, value in properties().items() if name.startswith("ExecStart"))
+    assert commands[0][1] == ["/usr/bin/env", "-i", "/bin/bash", "/.hostd/build", "python", "procfile"]
+
+
+def test_unit_name() -> None:
+    assert unit_name("b1") == "hostd-build-b1.service"
+
+
+def test_procfile_is_read(tmp_path: Path) -> None:
+    assert read_procfile(tmp_path) == b""
+    (tmp_path / "Procfile").write_bytes(b"web: x\n")
+    assert read_procfile(tmp_path) == b"web: x\n"
+
+
+def test_procfile_must_be_an_ordinary_file(tmp_path: Path) -> None:
+    procfile = tmp_path / "Procfile"
+    for make in (lambda: procfile.symlink_to("/etc/shadow"), procfile.mkdir, lambda: os.mkfifo(procfile)):
+        make()
+        with pytest.raises(ProcfileError, match="must be an ordinary file"):
+            read_procfile(tmp_path)
+        procfile.rmdir() if procfile.is_dir() and not procfile.is_symlink() else procfile.unlink()
+
+
+def ended(
+    *, result: str = "exit-code", code: int = 1, status: int = 1, failed: str | None, exit_status: int = 0
+) -> Ended:
+    info = UnitInfo("u", "d", "failed", "failed", result, code, status, 0, None, None, None, None, "")
+    return Ended(info, Report("python", "Python", Release(), failed, exit_status))
+
+
+@pytest.mark.parametrize(
+    ("how", "text"),
+    [
+        (ended(failed="compile", exit_status=3), "Failed to compile the Python app (exit status 3)"),
+        (ended(failed="source"), "did not arrive whole"),
+        (ended(failed="", result="oom-kill"), "more than its 2.0G of memory"),
+        (ended(failed="", result="signal", code=2, status=9), "more than its 2.0G of memory"),
+        (ended(failed="compile", exit_status=137), "more than its 2.0G of memory"),
+        (ended(failed="", status=127), "ended early: exit-code, status 127"),
+    ],
+)
+def test_failures_name_their_reason(how: Ended, text: str) -> None:
+    error = failure(how, BuildLimits())
+    assert isinstance(error, BuildFailed)
+    assert text in str(error)
+
+
+def test_no_buildpack_says_what_is_looked_for() -> None:
+    error = failure(ended(failed="detect"), BuildLimits())
+    assert isinstance(error, NoBuildpack)
+    assert "requirements.txt" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0K"), (1, "1K"), (66 * 1024, "66K"), (8_703_181, "8.3M"), (3 << 30, "3.0G")]
+)
+def test_sizes_as_heroku_prints_them(count: int, text: str) -> None:
+    assert size(count) == text
