@@ -27,9 +27,7 @@ class Bind:
     target: Path
 
 
-def nspawn_command(
-    name: str, root: Path, binds: Sequence[Bind], hidden: Sequence[Path], init: Path
-) -> list[str]:
+def nspawn_command(name: str, root: Path, binds: Sequence[Bind], hidden: Sequence[Path], init: Path) -> list[str]:
     """The argument list that boots the box (systemd-nspawn(1)).
 
     - `--register=no --keep-unit`: there is no systemd-machined on the machine to register with.

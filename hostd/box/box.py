@@ -53,9 +53,7 @@ class Box:
 
     def __init__(self, name: str, directory: Path | None = None) -> None:
         if not NAME.fullmatch(name):
-            raise BoxError(
-                f"{name!r} is no name for a box: use lower-case letters, digits and dashes, at most 40"
-            )
+            raise BoxError(f"{name!r} is no name for a box: use lower-case letters, digits and dashes, at most 40")
         self.name = name
         self.directory = (directory or BOXES / name).resolve()
         self.root = self.directory / "root"

@@ -41,9 +41,7 @@ def parse_size(text: str) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="hostctl box", description=DESCRIPTION)
-    parser.add_argument(
-        "--name", default=os.environ.get("HOSTD_BOX", "hostd"), help="which box (default: %(default)s)"
-    )
+    parser.add_argument("--name", default=os.environ.get("HOSTD_BOX", "hostd"), help="which box (default: %(default)s)")
     directory = os.environ.get("HOSTD_BOX_DIRECTORY")
     parser.add_argument(
         "--directory",
@@ -53,14 +51,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     topics = parser.add_subparsers(required=True, metavar="start|stop|status|shell|remove")
     start = topics.add_parser("start", help="boot the box and wait until it is ready")
-    start.add_argument(
-        "--pool-size", type=parse_size, metavar="SIZE", help="size of its btrfs pool, such as 20G"
-    )
+    start.add_argument("--pool-size", type=parse_size, metavar="SIZE", help="size of its btrfs pool, such as 20G")
     start.set_defaults(action=_start)
     stop = topics.add_parser("stop", help="shut the box down; its data stays")
-    stop.add_argument(
-        "--timeout", type=float, default=60.0, metavar="S", help="seconds before force (default: 60)"
-    )
+    stop.add_argument("--timeout", type=float, default=60.0, metavar="S", help="seconds before force (default: 60)")
     stop.set_defaults(action=_stop)
     status = topics.add_parser("status", help="show whether the box runs; exit status 3 if it does not")
     status.add_argument("--json", action="store_true", help="print JSON")

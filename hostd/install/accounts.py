@@ -1,6 +1,7 @@
 """Users, groups and directories: declared in sysusers.d and tmpfiles.d, made by systemd's own tools."""
 
 import pwd
+import re
 from pathlib import Path
 
 from hostd.install.errors import InstallError
@@ -10,6 +11,7 @@ from hostd.settings import Settings
 from units.run import run
 
 HOSTCTL = Path("/usr/local/bin/hostctl")
+APP_USER = re.compile(r"hostd-\d+")
 
 
 def make_accounts(settings: Settings) -> None:
@@ -41,8 +43,9 @@ def link_hostctl() -> None:
 
 
 def remove_accounts() -> None:
-    """Remove the users and the group."""
-    for user in ("git", "hostd-router", "hostd-logplex"):
+    """Remove the users, those of apps too, and the group."""
+    apps = [entry.pw_name for entry in pwd.getpwall() if APP_USER.fullmatch(entry.pw_name)]
+    for user in ("git", "hostd-router", "hostd-logplex", *apps):
         run(["userdel", user], timeout=30, check=False)
     run(["groupdel", "hostd"], timeout=30, check=False)
     if HOSTCTL.is_symlink() and HOSTCTL.readlink() == VENV / "bin/hostctl":

@@ -12,6 +12,7 @@ from hostd.install import accounts, managed, pool, services, sshd
 from hostd.install.errors import InstallError
 from hostd.install.progress import note, step
 from hostd.settings import Settings
+from hostd.ssh.hooks import EXECUTABLE, hooks_directory, write_hooks
 from units.run import run
 
 JOURNAL = Path("/var/log/journal")
@@ -34,6 +35,7 @@ def apply(wishes: Wishes) -> Settings:
     """
     settings = wished_settings(managed.SETTINGS_FILE, wishes.changes)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
+    programs = managed.VENV / "bin"
     own_sshd = sshd.needs_own_sshd(settings)
     image = pool.pool_image(settings)
     with step("Writing settings, users and units"):
@@ -48,6 +50,7 @@ def apply(wishes: Wishes) -> Settings:
     note(pool_is)
     with step("Starting the ssh server"):
         sshd.make_host_keys(settings)
+        write_hooks(hooks_directory(programs), programs / EXECUTABLE)
         sshd.apply_sshd(changed, own_sshd=own_sshd)
         _write_known_hosts(settings, sshd.host_keys(settings, own_sshd=own_sshd))
     with step("Starting hostd, router and logplex"):

@@ -47,15 +47,17 @@ class Demo:
             key, new = ssh_key(self.caller)
             ensure_key(client, key.with_suffix(".pub").read_text(encoding="utf-8"))
         note(f"{'made' if new else 'using'} {key}")
-        if not app_exists(client, APP):
-            if self.again:
-                return
+        exists = app_exists(client, APP)
+        if self.again and not exists:
+            return
+        if not exists:
             client.request("POST", "/apps", {"name": APP})
+        if not self.again:
             note(f"$ git push {self.git_url} main")
             self._push(key)
         with step(f"Fetching {self.url}"):
             page = self._fetch()
-        note(page.splitlines()[0] if page else "(an empty page)")
+        note(f"200, {len(page)} characters")
         self._tell()
 
     @property
