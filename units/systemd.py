@@ -315,14 +315,16 @@ _SERVICE_VALUES = {
 
 
 def _read_values(bus: Bus, name: str) -> dict[str, Any] | None:
-    # The unit before its service: a unit that is read as ended has its final result already.
+    """The values of one moment: read again if the unit changed its state in between."""
     path = object_path(name)
-    values = bus.read_all(path, UNIT)
-    if values["LoadState"] == "not-found":
-        return None
-    # All 250 service properties would take three times as long as these.
-    values.update({key: bus.read(path, SERVICE, key, kind) for key, kind in _SERVICE_VALUES.items()})
-    return values
+    while True:
+        values = bus.read_all(path, UNIT)
+        if values["LoadState"] == "not-found":
+            return None
+        # All 250 service properties would take three times as long as these.
+        values.update({key: bus.read(path, SERVICE, key, kind) for key, kind in _SERVICE_VALUES.items()})
+        if bus.read(path, UNIT, "SubState", "s") == values["SubState"]:
+            return values
 
 
 def _unit_info(name: str, values: Mapping[str, Any]) -> UnitInfo:
