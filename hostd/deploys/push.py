@@ -205,7 +205,7 @@ class Pusher:
         await push.output(step(f"Launching... v{release.version} is not up"))
         await push.output(problem(_trouble(push.app, release, settled)))
         for dyno in settled.crashed[:1]:
-            await push.output(quoted(await self._last_lines(push.app.id, dyno.name)))
+            await push.output(quoted(await self._last_lines(dyno.unit)))
         await push.output(
             problem(f"See `hostctl logs -a {push.app.name}`; go back with `hostctl rollback -a {push.app.name}`.")
         )

@@ -141,3 +141,5 @@ class Dyno:
     """How a one-off or crashed dyno ended; None while it runs."""
     reason: str = ""
     """Why it crashed, in a few words."""
+    unit: str = ""
+    """The systemd unit that runs it."""

@@ -63,4 +63,5 @@ class Record:
             serving=serving,
             exit_status=self.exit_status,
             reason=self.reason,
+            unit=self.id.unit,
         )
