@@ -121,10 +121,15 @@ def listing(dynos: Sequence[dict[str, Any]], now: float, style: Style, width: in
             title = f"=== {style.paint('run', 32)}: one-off processes ({len(group)})"
             shown = [_one_off(dyno, now, style, width) for dyno in group]
         else:
-            head, tail = f"=== {type_} ({size_name(size)}): ", f" ({len(group)})"
+            newest = max(_version(dyno) for dyno in group)
+            count = sum(_version(dyno) == newest for dyno in group)
+            head, tail = f"=== {type_} ({size_name(size)}): ", f" ({count})"
             fitted = cut(command_, width - len(head) - len(tail)) if width else command_
             title = f"=== {style.paint(type_, 32)} ({size_name(size)}): {fitted}{tail}"
-            shown = [f"{dyno['name']}: {since(dyno, now, style)}" for dyno in group]
+            shown = [
+                f"{dyno['name']}: {since(dyno, now, style)}{_older(dyno) if _version(dyno) < newest else ''}"
+                for dyno in group
+            ]
         lines += [title, "", *shown, ""]
     return lines
 
@@ -155,6 +160,16 @@ def _one_off(dyno: dict[str, Any], now: float, style: Style, width: int) -> str:
     head = f"{dyno['name']} ({size_name(dyno['size'])}): {since(dyno, now, style)}: "
     command_ = printable(dyno["command"])
     return head + (cut(command_, width - len(head)) if width else command_)
+
+
+def _older(dyno: dict[str, Any]) -> str:
+    """What a dyno of an older release still does: serve, while the newer release is not up, or end."""
+    serving = (dyno.get("extended") or {}).get("serving")
+    return f" ({'serving' if serving else 'stopping'}, v{_version(dyno)})"
+
+
+def _version(dyno: dict[str, Any]) -> int:
+    return int((dyno.get("release") or {}).get("version") or 0)
 
 
 def _number(name: str) -> int:
