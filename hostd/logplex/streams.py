@@ -37,14 +37,15 @@ class Streams:
         wanted = Filter(session.app, session.source, session.process)
         after = after if after is not None and is_cursor(after) else None
         if not session.tail:
-            yield self._past(await self._history(wanted, None, session.lines, after), render)
+            past = await self._history(wanted, None, session.lines, after)
+            yield self._past(past, render, None if after else session.lines)
             return
         tail = Tail(wanted, self._clock)
         until = self._follower.add(tail)
         try:
             # The first piece comes at once, whatever the log holds: it tells the reader that the stream is open.
             past = await self._history(wanted, until, session.lines, after) if until is not None else History([])
-            yield self._past(past, render)
+            yield self._past(past, render, None if after else session.lines)
             while True:
                 missing, lines = await tail.take()
                 head = render([missing], None) if missing else b""
@@ -67,11 +68,24 @@ class Streams:
         finally:
             journal.close()
 
-    def _past(self, past: History, render: Render) -> bytes:
+    def _past(self, past: History, render: Render, most: int | None) -> bytes:
         head = b""
         if past.incomplete and past.lines:
             head = render([overflow(int(self._clock() * 1e6), None, past.lines[0].microseconds)], None)
-        return head + b"".join(render(written(line), line.cursor) for line in past.lines)
+        return head + b"".join(render(rows, cursor) for cursor, rows in newest(past, most))
+
+
+def newest(past: History, most: int | None) -> list[tuple[str, list[str]]]:
+    """The last `most` rows (None: all), each entry's together with its cursor: one entry may be several rows."""
+    found: list[tuple[str, list[str]]] = []
+    left = most
+    for line in reversed(past.lines):
+        if left is not None and left <= 0:
+            break
+        rows = written(line)[-left:] if left is not None else written(line)
+        left = None if left is None else left - len(rows)
+        found.append((line.cursor, rows))
+    return found[::-1]
 
 
 def as_text(said: list[str], _cursor: str | None) -> bytes:

@@ -82,6 +82,14 @@ async def test_history_ends_the_stream(tmp_path):
         assert await (await ask(app=OTHER)).rest() == ""
 
 
+async def test_lines_are_counted_as_they_are_shown(tmp_path):
+    async with logplex(tmp_path) as (store, ask, _path, _server):
+        store.write("a\nb\nc")
+        store.write("x" * 25_000)
+        for lines, lengths in ((0, []), (1, [5000]), (2, [10_000, 5000]), (4, [1, 10_000, 10_000, 5000])):
+            assert [len(text) for text in said(await (await ask(lines=lines)).rest())] == lengths
+
+
 async def test_a_tail_has_history_then_live_lines_each_once(tmp_path):
     async with logplex(tmp_path) as (store, ask, _path, _server):
         store.write("old")
@@ -143,7 +151,7 @@ async def test_server_sent_events_can_be_resumed(tmp_path):
             store.write(f"line {number}")
         store.write("two\nlines")
         events = "Accept: text/event-stream\r\n"
-        client = await ask(events, lines=2)
+        client = await ask(events, lines=3)
         assert client.headers["content-type"] == "text/event-stream"
         body = await client.rest()
         first, second, third, _ = body.split("\n\n")
