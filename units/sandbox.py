@@ -1,6 +1,13 @@
 """The sandbox of an untrusted process, as the properties of a transient unit: a pure function.
 
-Each property's price was measured (docs/security.md); what is left out is left out for a reason given here.
+The whole of it costs about 40 ms beyond the bare process (systemd 252, 2 cores, in a box), nearly all of it
+mounts made in the child, not in PID 1: 15 ms ProtectKernelTunables, 3-6 ms each ProtectSystem, ProtectHome and
+SystemCallFilter, at most 4 ms anything else. ProtectKernelTunables stays although a process without
+capabilities cannot write those files: the user namespace maps root to the host's root, so whoever became root
+inside could set kernel.core_pattern, and that must take two mistakes, not one.
+
+Left out on purpose: MemoryDenyWriteExecute (breaks every just-in-time compiler), ProcSubset=pid (hides
+/proc/meminfo and /proc/cpuinfo: node then counts 0 processors), refusing AF_NETLINK (getifaddrs needs it).
 """
 
 import errno
@@ -60,10 +67,11 @@ def hardened(
 ) -> dict[str, Any]:
     """The unit that runs ``command`` (an absolute path inside ``root``, and its arguments) shut in.
 
-    ``root`` becomes ``/``, read-only to the process, with ``binds`` on top; ``uid`` and ``gid`` need no
-    entry in any passwd file. ``stdio`` are file descriptors for input, output and errors; without it input is
-    empty and output goes to the journal. The process is never restarted, and once ended the unit stays loaded
-    with its result until somebody lets go of it (``Systemd.unref``). Times are in seconds.
+    ``root`` becomes ``/``, read-only to the process, with ``binds`` on top; ``uid`` needs a name on the host
+    (``users.ensure_user``) but none inside. ``stdio`` are file descriptors for input, output and errors (a
+    terminal becomes the controlling one); without it input is empty and output goes to the journal. The process
+    is never restarted, and once ended the unit stays loaded with its result until somebody lets go of it
+    (``Systemd.unref``). Times are in seconds.
     """
     return {
         "Description": description,
@@ -162,6 +170,7 @@ def _kernel() -> dict[str, Any]:
         "SystemCallArchitectures": ["native"],
         "SystemCallFilter": (True, ["@system-service"]),
         EXCEPT_SYSTEM_CALLS: ["@privileged", "@resources"],
+        # Refused, not killed: many programs try to chown or to pin themselves to a processor, and go on without.
         "SystemCallErrorNumber": errno.EPERM,
     }
 
