@@ -273,14 +273,16 @@ class Exchange:
         else:
             self._out.append(data)
 
+    def answer_end(self) -> None:
+        """There is no more of the body."""
+        if self._framing is Framing.CHUNKED:
+            self._out.append(b"0\r\n\r\n")
+
     def flush(self) -> None:
         """Write what the dyno's last bytes made: once per read, not once per piece."""
         out = self._out
         if out:
-            client = self.client
-            if self.upstream is not None and self.upstream.complete and self._framing is Framing.CHUNKED:
-                out.append(b"0\r\n\r\n")
-            client.transport.write(out[0] if len(out) == 1 else b"".join(out))
+            self.client.transport.write(out[0] if len(out) == 1 else b"".join(out))
             self._out = []
         self.touch()
 

@@ -288,6 +288,8 @@ class Upstream(asyncio.Protocol):
         """The answer is complete."""
         if not self._interim:
             self.complete = True
+            if self.exchange is not None:
+                self.exchange.answer_end()
 
     def _finish(self, exchange: Exchange, clean: bool) -> None:
         self.exchange = None

@@ -191,20 +191,24 @@ class Worker:
         plane, settings = self._plane, self._settings
         plane.closing = True
         end = monotonic() + settings.stop_grace
-        idle_end = min(end, monotonic() + settings.stop_idle)
-        old = set(plane.clients)
-        while old & plane.clients and monotonic() < end - settings.stop_idle:
-            if monotonic() >= idle_end:
-                _close_idle(old & plane.clients)
-            await asyncio.sleep(settings.tick)
+        await self._see_off(set(plane.clients), end - settings.stop_idle)
         for server in self._servers:
             server.close()
-        while plane.clients and monotonic() < end:
-            _close_idle(plane.clients)
-            await asyncio.sleep(settings.tick)
+        await self._see_off(plane.clients, end)
         for client in list(plane.clients):
             client.transport.abort()
         await asyncio.sleep(0)
+
+    async def _see_off(self, leaving: set[Client], end: float) -> None:
+        """Wait until these clients are gone. One that is idle has some time left to send a request, as it may just
+        be doing so; every answer ends its connection."""
+        patience = monotonic() + self._settings.stop_idle
+        while (staying := leaving & self._plane.clients) and (now := monotonic()) < end:
+            if now >= patience:
+                for client in staying:
+                    if client.idle:
+                        client.transport.close()
+            await asyncio.sleep(self._settings.tick)
 
     def _report(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
@@ -219,12 +223,6 @@ class _HangUp(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the event loop."""
         cast(asyncio.Transport, transport).abort()
-
-
-def _close_idle(clients: set[Client]) -> None:
-    for client in list(clients):
-        if client.idle:
-            client.transport.close()
 
 
 def _settle_memory() -> None:
