@@ -87,7 +87,7 @@ class AttachServer:
             if len(descriptors) != expected:
                 raise ValueError(f"expected {expected} descriptors, got {len(descriptors)}")
             stdio = (descriptors[0], descriptors[expected // 2], descriptors[-1])
-            return await self._one_offs.attach(str(request["token"]), stdio, tty=bool(request.get("tty")))
+            return await self._one_offs.attach(str(request["token"]), stdio)
         except (KeyError, AttributeError) as error:
             raise ValueError("the request names no token") from error
         finally:

@@ -41,7 +41,6 @@ class Launch:
     config: Mapping[str, str]
     extra: Mapping[str, str]
     stdio: tuple[int, int, int] | None = None
-    tty: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +150,7 @@ def unit_properties(
         ),
         slice_name=app_slice(launch.dyno.app),
         description=launch.dyno.description,
-        command=launch_command(launch.command, tty=launch.tty),
+        command=launch_command(launch.command),
         environment_file=environment_file,
         log_namespace="hostd",
         log_fields={
@@ -170,13 +169,9 @@ def app_slice(app: str) -> str:
     return f"hostd-apps-{app.replace('-', chr(92) + 'x2d')}.slice"
 
 
-def launch_command(command: str, *, tty: bool) -> list[str]:
-    """The argument list that runs a Procfile's *command* inside the sandbox.
-
-    Only there does the text meet a shell. With *tty*, standard input becomes the controlling terminal.
-    """
-    terminal = ["/usr/bin/setsid", "--ctty", "--wait"] if tty else []
-    return [*terminal, "/bin/bash", "/.hostd/launch", command]
+def launch_command(command: str) -> list[str]:
+    """The argument list that runs a Procfile's *command* inside the sandbox; only there the text meets a shell."""
+    return ["/bin/bash", "/.hostd/launch", command]
 
 
 def shell_status(info: UnitInfo) -> int:

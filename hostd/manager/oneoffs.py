@@ -114,7 +114,7 @@ class OneOffs:
         asyncio.get_running_loop().call_later(_TOKEN_SECONDS, self._expire, token)
         return OneOff(record.view(), token)
 
-    async def attach(self, token: str, stdio: tuple[int, int, int], *, tty: bool) -> tuple[str, asyncio.Event]:
+    async def attach(self, token: str, stdio: tuple[int, int, int]) -> tuple[str, asyncio.Event]:
         """Start the dyno of *token* on the given descriptors; return its unit and the event of its end.
 
         Raises NotFound for a token that was never given, was used, or has expired.
@@ -122,7 +122,7 @@ class OneOffs:
         session = self._tokens.pop(token, None)
         if session is None or session.launch is None:
             raise NotFound("That one-off dyno is gone: it waited for a terminal too long (R13). Run it again.")
-        session.launch = replace(session.launch, stdio=stdio, tty=tty)
+        session.launch = replace(session.launch, stdio=stdio)
         await self._start(session)
         return session.record.id.unit, session.ended
 
