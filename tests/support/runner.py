@@ -1,0 +1,88 @@
+"""Runs pytest, for a full run with a box around it that is gone afterwards, however the run ends."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+
+import pytest
+
+from hostd.box import Box
+from tests.support import slots, watcher
+
+PROJECT = Path(__file__).parents[2]
+ADMIN = "admin@example.com"
+INSTALL_SECONDS = 900
+POOL_SIZE = "8G"
+
+
+def main(words: Sequence[str]) -> int:
+    """Run the tests; returns pytest's exit status. The last line printed is pytest's."""
+    arguments = [word for word in words if word != "--quick"]
+    if "--quick" in words:
+        return run_pytest(["tests/unit"], arguments)
+    if os.geteuid() != 0:
+        print("tests/run: the tests in a box need root; tests/run --quick does not", file=sys.stderr)
+        return 2
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _leave)
+    with slots.take() as slot, throw_away_box(slot):
+        return run_pytest(["tests/unit", "tests/box"], arguments)
+
+
+def run_pytest(folders: Sequence[str], arguments: Sequence[str]) -> int:
+    """Run pytest in this process: on `folders`, unless the arguments name files themselves."""
+    named = any(Path(word.partition("::")[0]).exists() for word in arguments if not word.startswith("-"))
+    return int(pytest.main([*([] if named else folders), *arguments]))
+
+
+@contextlib.contextmanager
+def throw_away_box(slot: slots.Slot) -> Iterator[None]:
+    """Install the platform into a box of its own and tell the tests about it; remove it at the end."""
+    watcher.remove_stale()
+    name = f"test-{os.getpid()}"
+    box = Box(name)
+    os.environ.update(
+        HOSTD_TEST_BOX=name,
+        HOSTD_TEST_DIRECTORY=str(box.directory),
+        HOSTD_TEST_HTTP_PORT=str(slot.http),
+        HOSTD_TEST_SSH_PORT=str(slot.ssh),
+        HOSTD_TEST_ADMIN=ADMIN,
+    )
+    watcher.start(os.getpid(), name)
+    try:
+        _install(box, slot)
+        yield
+    finally:
+        box.remove()
+
+
+def _install(box: Box, slot: slots.Slot) -> None:
+    options = {
+        "--box-name": box.name,
+        "--box-dir": str(box.directory),
+        "--http-port": str(slot.http),
+        "--https-port": str(slot.https),
+        "--ssh-port": str(slot.ssh),
+        "--dyno-ports": f"[{slot.first_dyno}, {slot.last_dyno}]",
+        "--pool-size": POOL_SIZE,
+        "--admin": ADMIN,
+    }
+    argv = [PROJECT / "install.sh", "--yes", "--no-demo", *(word for pair in options.items() for word in pair)]
+    installed = subprocess.run(argv, stdin=subprocess.DEVNULL, check=False, timeout=INSTALL_SECONDS)
+    if installed.returncode != 0:
+        raise SystemExit(f"tests/run: install.sh failed with status {installed.returncode}")
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,32 @@
+"""Waiting for what a test expects: asked again and again, with a deadline, never a blind sleep."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+_NEVER = threading.Event()
+
+
+def wait_until(condition: Callable[[], T], seconds: float = 10.0, *, every: float = 0.05, what: str = "") -> T:
+    """Ask until the answer is true and return it; fails with the last answer when `seconds` are over.
+
+    An AssertionError of the condition counts as "not yet"; the last one is the cause of the failure.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        failure: AssertionError | None = None
+        answer: T | None = None
+        try:
+            answer = condition()
+            if answer:
+                return answer
+        except AssertionError as error:
+            failure = error
+        if time.monotonic() > deadline:
+            name = what or getattr(condition, "__name__", "the condition")
+            raise AssertionError(f"{name} did not hold within {seconds:g} s; last answer: {answer!r}") from failure
+        _NEVER.wait(every)

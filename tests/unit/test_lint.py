@@ -1,0 +1,32 @@
+"""Lint and types are tests like all others."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+PROJECT = Path(__file__).parents[2]
+
+
+def check(*words: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", *words], cwd=PROJECT, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, f"{' '.join(words)}\n{done.stdout}{done.stderr}"
+
+
+def test_ruff_finds_nothing():
+    check("ruff", "check", "--no-cache", "--output-format=concise", ".")
+
+
+def test_mypy_finds_nothing():
+    cache = Path(os.environ.get("HOSTD_TEST_CACHE", PROJECT)) / ".mypy_cache"
+    check("mypy", f"--cache-dir={cache}")
+
+
+def test_shell_scripts_parse():
+    scripts = [PROJECT / "install.sh", PROJECT / "tests/run", PROJECT / ".ci/run"]
+    scripts += sorted((PROJECT / "hostd/install").glob("*.sh"))
+    for script in scripts:
+        done = subprocess.run(["bash", "-n", script], capture_output=True, text=True, check=False, timeout=30)
+        assert done.returncode == 0, done.stderr
