@@ -35,6 +35,7 @@ def nspawn_command(name: str, root: Path, binds: Sequence[Bind], hidden: Sequenc
     - `--notify-ready=yes`: READY=1 arrives when the box's systemd has ended its start-up, not when it begins.
     - `--resolv-conf=off`: the network is the machine's, and so is its name resolution.
     - `--kill-signal=SIGRTMIN+3`: a SIGTERM to nspawn is a clean shut-down.
+    - `--console=read-only`: nspawn reads what PID 1 prints; a console that nobody reads would block it for good.
     - no `--boot`: the box's first process is `init`, which becomes systemd.
     """
     return [
@@ -46,7 +47,7 @@ def nspawn_command(name: str, root: Path, binds: Sequence[Bind], hidden: Sequenc
         "--keep-unit",
         "--capability=all",
         "--system-call-filter=@keyring bpf",
-        "--console=passive",
+        "--console=read-only",
         "--notify-ready=yes",
         "--resolv-conf=off",
         "--timezone=off",
