@@ -106,8 +106,8 @@ class Compiler:
         no unit, no tree, and the app's cache as it was.
         """
         self.pool.require_space(self._min_free_bytes)
-        await ensure_user(request.uid)
         try:
+            await ensure_user(request.uid)
             tree = self.pool.create_build(request.build_id, request.uid)
             cache = self.pool.borrow_cache(request.app_id, request.build_id, request.uid)
             ended = await self._run(request, tree, cache, source, output)
@@ -120,6 +120,8 @@ class Compiler:
             slug_id = str(uuid.uuid4())
             self.pool.return_cache(request.app_id, request.build_id)
             self.pool.freeze(request.build_id, slug_id)
+        except CommandError as error:
+            raise BuildFailed(f"The build could not be prepared or measured: {error}") from error
         finally:
             self.pool.delete_build(request.build_id)
         return CompiledSlug(
@@ -189,8 +191,6 @@ class Compiler:
         except CommandFailed as error:
             reason = error.stderr.decode(errors="replace").strip()
             raise BuildFailed(f"The finished build cannot become a slug: {reason}") from error
-        except CommandError as error:
-            raise BuildFailed(f"The finished build could not be measured: {error}") from error
         measured: dict[str, Any] = json.loads(done.stdout)
         return measured
 

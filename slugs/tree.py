@@ -57,7 +57,7 @@ def measure(tree: str, previous: str | None = None) -> Measured:
         walk.folder(here, before, "", os.fstat(here).st_dev, 0)
     measured = walk.measured
     measured.digest = "sha256:" + walk.digest.hexdigest()
-    measured.largest = [(path, size) for size, path in sorted(walk.largest, reverse=True)]
+    measured.largest = [(_shown(path), size) for size, path in sorted(walk.largest, reverse=True)]
     return measured
 
 
@@ -106,7 +106,7 @@ class _Walk:
             os.close(new)
 
     def _keep_largest(self, path: str, size: int) -> None:
-        heapq.heappush(self.largest, (size, _shown(path)))
+        heapq.heappush(self.largest, (size, path))
         if len(self.largest) > LARGEST:
             heapq.heappop(self.largest)
 

@@ -4,8 +4,10 @@ It listens on $PORT, answers over kept-alive HTTP/1.1 connections, and on SIGTER
 connections, finishes the requests it has and exits.
 """
 
+import contextlib
 import os
 import signal
+import socket
 import threading
 from datetime import datetime, timezone
 from html import escape
@@ -65,16 +67,31 @@ class Server(ThreadingHTTPServer):
     daemon_threads = False
     request_queue_size = 128
 
+    def __init__(self, port):
+        self.connections = set()
+        super().__init__(("", port), Handler)
+
+    def process_request(self, connection, address):
+        self.connections.add(connection)
+        super().process_request(connection, address)
+
+    def shutdown_request(self, connection):
+        self.connections.discard(connection)
+        super().shutdown_request(connection)
+
+    def stop(self):
+        """Take no more connections, and let those that wait for another request end."""
+        self.shutdown()
+        for connection in list(self.connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RD)
+
 
 def main():
     port = int(os.environ.get("PORT", "5000"))
-    server = Server(("", port), Handler)
-
-    def stop(signum, frame):
-        # shutdown() waits for serve_forever() to return, so it must not run in the same thread.
-        threading.Thread(target=server.shutdown).start()
-
-    signal.signal(signal.SIGTERM, stop)
+    server = Server(port)
+    # In a thread, because shutdown() waits until serve_forever(), which the signal interrupts, has returned.
+    signal.signal(signal.SIGTERM, lambda signum, frame: threading.Thread(target=server.stop).start())
     print(f"Listening on port {port}", flush=True)
     server.serve_forever(poll_interval=0.1)
     server.server_close()

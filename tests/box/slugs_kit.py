@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
+import shutil
 import tarfile
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from slugs.compiler import CompiledSlug, Compiler, CompileRequest
+from slugs.errors import NotBtrfs
 from slugs.pool import Pool
-from slugs.stacks import Stack
-from units.systemd import Systemd
+from slugs.stacks import Stack, ensure_host_stack
+from units.systemd import Systemd, SystemdUnavailable
 
 BTRFS = Path(os.environ.get("HOSTD_TEST_BTRFS", "/var/lib/hostd/pool"))
 UID = 299901
@@ -66,6 +72,43 @@ class Bench:
         """What a build that failed must not leave."""
         units = [unit.name for unit in self.systemd.list_units([f"hostd-build-{self.build_id}*"])]
         return [*units, *self.pool.builds(), *self.pool.slugs()]
+
+
+@asynccontextmanager
+async def bench_of_its_own() -> AsyncIterator[Bench]:
+    """A bench with a pool of its own, emptied afterwards; skips the test where there is no systemd or btrfs."""
+    with pool_of_its_own() as pool:
+        systemd = Systemd()
+        try:
+            systemd.attach(asyncio.get_running_loop())
+        except SystemdUnavailable as error:
+            pytest.skip(f"needs systemd as PID 1: {error}")
+        try:
+            yield Bench(pool, ensure_host_stack(pool), systemd)
+        finally:
+            systemd.close()
+
+
+@contextmanager
+def pool_of_its_own() -> Iterator[Pool]:
+    if os.geteuid() != 0:
+        pytest.skip("needs root: subvolumes are owned by apps")
+    try:
+        pool = Pool(BTRFS / f"test-{uuid.uuid4().hex[:8]}")
+    except NotBtrfs as error:
+        pytest.skip(f"needs a directory on btrfs: {error}")
+    try:
+        yield pool
+    finally:
+        for names, delete in (
+            (pool.builds, pool.delete_build),
+            (pool.slugs, pool.delete_slug),
+            (pool.dynos, pool.delete_dyno),
+            (pool.caches, pool.drop_cache),
+        ):
+            for name in names():
+                delete(name)
+        shutil.rmtree(pool.root)
 
 
 def tree(files: Mapping[str, str | bytes], *, links: Mapping[str, str] = {}, executable: tuple[str, ...] = ()) -> bytes:
