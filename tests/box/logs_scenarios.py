@@ -69,6 +69,14 @@ def settled(count: int, **changes: Any) -> list[str]:
     return rows
 
 
+def wait_for(text: str) -> list[str]:
+    """The newest line, as soon as it is that text."""
+    deadline = time.monotonic() + PATIENCE
+    while texts(rows := read(lines=1)) != [text] and time.monotonic() < deadline:
+        pause()
+    return texts(rows)
+
+
 def logplex(name: str) -> int:
     return int(subprocess.check_output(["systemctl", "show", "--value", f"--property={name}", "hostd-logplex"]))
 
@@ -105,11 +113,9 @@ def short() -> Any:
 def long() -> Any:
     """One line of ten million bytes."""
     dyno("head -c 10000000 /dev/zero | tr '\\0' x; echo; echo after")
-    deadline = time.monotonic() + PATIENCE
-    while (rows := read(lines=1))[-1:] and not rows[-1].endswith(": after") and time.monotonic() < deadline:
-        pause()
+    last = wait_for("after")
     last_hundred = texts(read(lines=100))
-    return {"last": texts(rows), "rows": len(last_hundred), "longest": max(map(len, last_hundred))}
+    return {"last": last, "rows": len(last_hundred), "longest": max(map(len, last_hundred))}
 
 
 def burst() -> Any:
@@ -121,13 +127,24 @@ def burst() -> Any:
     return {"in order": texts(rows) == [f"line {number}" for number in range(1, 20_001)] + ["END"]}
 
 
+def rotated() -> Any:
+    """journald begins new files while a tail and a dyno are at work."""
+    follower = stream(tail=True, lines=0)
+    dyno("for i in $(seq 3000); do echo line $i; ((i % 20)) || sleep 0.01; done; echo END", wait=False)
+    rows = []
+    while not rows or not rows[-1].endswith(": END"):
+        rows.append(follower.readline().decode().rstrip())
+        if len(rows) % 700 == 350:
+            subprocess.run(["journalctl", "--namespace=hostd", "--rotate", "--quiet"], check=True)
+    whole = [f"line {number}" for number in range(1, 3001)] + ["END"]
+    return {"live": texts(rows) == whole, "afterwards": texts(read(lines=1500)) == whole[-1500:]}
+
+
 def slow() -> Any:
     """A tail that nobody reads for a while."""
     follower = stream(tail=True, lines=0)
     dyno("for i in $(seq 60000); do echo line $i is long enough to fill the buffers between us; done; echo END")
-    deadline = time.monotonic() + PATIENCE
-    while not read(lines=1)[-1].endswith(": END") and time.monotonic() < deadline:
-        pause()
+    wait_for("END")
     rows = []
     while not rows or not rows[-1].endswith(": END"):
         rows.append(follower.readline().decode().rstrip())

@@ -56,6 +56,10 @@ def test_a_tail_keeps_up_with_twenty_thousand_lines(scenario):
     assert scenario("burst") == {"in order": True}
 
 
+def test_a_tail_goes_on_when_the_journal_begins_a_new_file(scenario):
+    assert scenario("rotated") == {"live": True, "afterwards": True}
+
+
 def test_a_reader_that_is_too_slow_is_told_what_it_missed(scenario):
     assert scenario("slow") == {"told": True, "all accounted for": True}
 
