@@ -1,0 +1,206 @@
+"""A fake hostd for tests of the command line and of the ssh programs: HTTP on unix sockets, answers from a table.
+
+It is not hostd: it knows no apps and checks nothing. What the real API answers is tested with the real API.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import socketserver
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+from hostd.cli import main
+from hostd.cli.call import Surroundings
+
+NOW = 1_447_781_861.0 + 3600
+"""One hour after 2015-11-17 17:37:41 UTC."""
+
+
+@dataclass
+class Request:
+    """What the client sent."""
+
+    method: str
+    target: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+Answer = tuple[int, Any] | tuple[int, Any, dict[str, str]] | Callable[["Handler", Request], None]
+
+
+@dataclass
+class FakeHostd:
+    """Answers by `METHOD /path`; several answers under one key are given one after the other, the last for ever."""
+
+    directory: Path
+    answers: dict[str, list[Answer]] = field(default_factory=dict)
+    requests: list[Request] = field(default_factory=list)
+
+    def on(self, key: str, *answers: Answer) -> FakeHostd:
+        self.answers[key] = list(answers)
+        return self
+
+    def asked(self, key: str) -> list[Request]:
+        return [request for request in self.requests if f"{request.method} {request.target}" == key]
+
+    @contextmanager
+    def serving(self, *names: str) -> Iterator[FakeHostd]:
+        servers = []
+        for name in names or ("hostd.sock",):
+            server = Server(str(self.directory / name), Handler)
+            server.fake = self
+            threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+            servers.append(server)
+        try:
+            yield self
+        finally:
+            for server in servers:
+                server.shutdown()
+                server.server_close()
+            for name in names or ("hostd.sock",):
+                (self.directory / name).unlink()
+
+
+class Server(socketserver.ThreadingUnixStreamServer):
+    daemon_threads = True
+    block_on_close = False
+    fake: FakeHostd
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def handle(self) -> None:
+        self.client_address = ("unix", 0)
+        try:
+            super().handle()
+        except ConnectionError:
+            return
+
+    def answer(self) -> None:
+        fake: FakeHostd = self.server.fake  # type: ignore[attr-defined]
+        key = f"{self.command} {self.path}"
+        known = fake.answers.get(key) or fake.answers.get(key.partition("?")[0])
+        answer = known.pop(0) if known and len(known) > 1 else (known or [None])[0]
+        streams = callable(answer)
+        body = b"" if streams else self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        request = Request(self.command, self.path, dict(self.headers.items()), body)
+        fake.requests.append(request)
+        if answer is None:
+            return self.say(404, {"id": "not_found", "message": f"fake: no answer for {key}"}, {})
+        if callable(answer):
+            return answer(self, request)
+        return self.say(answer[0], answer[1], answer[2] if len(answer) == 3 else {})
+
+    do_GET = do_POST = do_PATCH = do_DELETE = answer  # noqa: N815
+
+    def say(self, status: int, value: Any, headers: Mapping[str, str]) -> None:
+        text = value.encode() if isinstance(value, str) else json.dumps(value).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "text/plain" if isinstance(value, str) else "application/json")
+        self.send_header("Content-Length", str(len(text)))
+        for name, content in headers.items():
+            self.send_header(name, content)
+        self.end_headers()
+        self.wfile.write(text)
+
+    def begin_stream(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+
+    def chunk(self, data: bytes) -> None:
+        self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
+        self.wfile.flush()
+
+    def read_chunks(self) -> bytes:
+        whole = b""
+        while size := int(self.rfile.readline() or b"0", 16):
+            whole += self.rfile.read(size)
+            self.rfile.readline()
+        return whole
+
+    def log_message(self, *_: Any) -> None:
+        return
+
+
+@dataclass
+class Ran:
+    """What a command did."""
+
+    status: int
+    out: str
+    err: str
+
+
+class FakeTerminal(io.TextIOWrapper):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def hostctl(
+    directory: Path, *words: str, stdin: bytes = b"", user: str | None = None, terminal: bool = False, **env: str
+) -> Ran:
+    """Run a command in this process against the sockets in *directory*."""
+    kind = FakeTerminal if terminal else io.TextIOWrapper
+    streams = [kind(io.BytesIO(data), encoding="utf-8", write_through=True) for data in (stdin, b"", b"")]
+    around = Surroundings({"HOSTD_RUN_DIR": str(directory), **env}, *streams, user=user, clock=lambda: NOW)
+    status = main(list(words), around)
+    return Ran(status, *(stream.buffer.getvalue().decode() for stream in streams[1:]))  # type: ignore[attr-defined]
+
+
+def app(name: str = "hello", owner: str = "you@example.com", **more: Any) -> dict[str, Any]:
+    return {
+        "name": name,
+        "owner": {"email": owner},
+        "web_url": f"http://{name}.localhost/",
+        "git_url": f"ssh://git@localhost:2222/{name}.git",
+        "repo_size": 6_291_456,
+        "slug_size": 67_584,
+        "stack": {"name": "host"},
+        "maintenance": False,
+        **more,
+    }
+
+
+def dyno(name: str, state: str = "up", since: str = "2015-11-17T17:37:41Z", **more: Any) -> dict[str, Any]:
+    return {
+        "name": name,
+        "type": name.partition(".")[0],
+        "state": state,
+        "updated_at": since,
+        "size": "Standard-1X",
+        "command": "python app.py",
+        "release": {"version": 3},
+        "extended": {"exit_status": None, "retry_at": None},
+        **more,
+    }
+
+
+def release(version: int, description: str = "Deploy 20a5742", **more: Any) -> dict[str, Any]:
+    return {
+        "id": f"id-{version}",
+        "version": version,
+        "description": description,
+        "user": {"email": "you@example.com"},
+        "created_at": "2015-11-17T17:37:41Z",
+        "status": "succeeded",
+        "current": False,
+        "eligible_for_rollback": version > 1,
+        **more,
+    }

@@ -1,0 +1,100 @@
+"""Times, sizes, columns and colours."""
+
+from __future__ import annotations
+
+import shlex
+import time
+
+import pytest
+
+from hostd.cli import output
+from hostd.cli.logcolour import Painter
+from hostd.cli.output import Style, age, columns, cut, moment, pairs, size, size_name, wants_colour
+
+STAMP = "2015-11-17T17:37:41Z"
+THEN = 1447781861.0
+
+
+@pytest.fixture(autouse=True)
+def _utc(monkeypatch):
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("later", "text"),
+    [
+        (0, " (~ 0s ago)"), (59, " (~ 59s ago)"), (60, " (~ 1m ago)"), (3599, " (~ 59m ago)"), (3600, " (~ 1h ago)"),
+        (86400, " (~ 24h ago)"), (25 * 3600 - 1, " (~ 24h ago)"), (25 * 3600, ""), (10**8, ""), (-5, " (~ 0s ago)"),
+    ],
+)  # fmt: skip
+def test_a_moment_with_its_age(later, text):
+    assert moment(STAMP, THEN + later) == f"2015/11/17 17:37:41 +0000{text}"
+
+
+def test_ages():
+    assert [age(s) for s in (-1, 0, 59.9, 60, 7200, 90000)] == ["0s", "0s", "59s", "1m", "2h", "1d"]
+
+
+def test_sizes():
+    assert [size(n) for n in (None, 0, 999, 67584, 8_700_000, 2**41)] == [
+        "0 B", "0 B", "999 B", "66 KB", "8.3 MB", "2.0 TB",
+    ]  # fmt: skip
+    assert [size_name(n) for n in ("standard-1x", "Standard-2X", "eco", "performance-m", "768m")] == [
+        "Standard-1X", "Standard-2X", "Eco", "Performance-M", "768m",
+    ]  # fmt: skip
+
+
+def test_columns_and_pairs_align_whatever_the_colours():
+    style = Style(True)
+    assert columns([("a", "b"), ("long", "c")]) == ["a     b", "long  c"]
+    red = columns([(style.paint("a", 31), "b"), ("long", "c")])
+    assert output.ESCAPE.sub("", red[0]) == "a     b"
+    assert columns([]) == []
+    assert pairs({"A": "1", "LONG": "2"}) == ["A:    1", "LONG: 2"]
+
+
+def test_shell_lines_come_back_exactly():
+    values = {"A": "it's $HOME\n`x`", "B": ""}
+    assert [shlex.split(line)[0].partition("=")[2] for line in output.shell(values)] == list(values.values())
+
+
+def test_cut():
+    assert [cut("python app.py", n) for n in (13, 7, 0)] == ["python app.py", "python…", "…"]
+
+
+def test_when_colours_are_wanted():
+    assert wants_colour({"TERM": "xterm"}, True)
+    for env, terminal in (({"TERM": "xterm"}, False), ({"TERM": "dumb"}, True), ({"TERM": "x", "NO_COLOR": "1"}, True)):
+        assert not wants_colour(env, terminal)
+    assert Style(False).app("hello") == "hello"
+    assert "⬢ hello" in Style(True).app("hello")
+
+
+LINES = [
+    b"2026-01-27T10:48:08.123456+00:00 app[web.1]: Hello \xff\n",
+    b"2026-01-27T10:48:08.123456+00:00 heroku[router]: at=error code=H12 desc=\"Request timeout\" method=GET "
+    b"path=\"/a\" dyno=web.1 connect=1ms service=30000ms status=503\n",
+    b"2026-01-27T10:48:08.123456+00:00 heroku[web.1]: State changed from starting to up\n",
+    b"2026-01-27T10:48:08.123456+00:00 heroku[web.1]: Process exited with status 1\n",
+    b"2026-01-27T10:48:08.123456+00:00 heroku[worker.2]: Starting process with command `true` by you@x\n",
+    b"2026-01-27T10:48:08.123456+00:00 heroku[web.1]: Stopping all processes with SIGTERM\n",
+    b"no log line\n",
+]  # fmt: skip
+
+
+def test_log_lines_keep_their_bytes():
+    assert Painter(False).paint(LINES) == b"".join(LINES)
+    painted = Painter(True).paint(LINES)
+    assert b"\x1b[36m2026-01-27T10:48:08.123456+00:00 app[web.1]:\x1b[0m Hello \xff\n" in painted
+    plain = output.ESCAPE.sub("", painted.decode(errors="surrogateescape")).encode(errors="surrogateescape")
+    assert plain == b"".join(LINES)
+
+
+def test_each_process_type_has_its_colour():
+    painter = Painter(True)
+    colours = {name: painter._of(name) for name in ("web", "worker", "clock", "web", "router")}
+    assert len(set(colours.values())) == 4
