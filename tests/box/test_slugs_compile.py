@@ -99,6 +99,7 @@ async def test_no_buildpack(bench: Bench) -> None:
         (b"web:\n", 'line 1: "web" has no command'),
         (b"web: caf\xe9\n", "line 1: not UTF-8"),
     ],
+    ids=["twice", "name", "empty", "bytes"],
 )
 async def test_bad_procfile(bench: Bench, procfile: bytes, reason: str) -> None:
     with pytest.raises(BuildFailed, match=reason.replace("(", r"\(")):
