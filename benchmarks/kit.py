@@ -1,0 +1,94 @@
+"""What the benchmarks share: the installation under test, temporary apps, waiting for pages, medians.
+
+The installation is the one that `hostctl` on the PATH reaches; `HOSTCTL=/path/to/hostctl` names another.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+HOSTCTL = os.environ.get("HOSTCTL", "hostctl")
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+_PAGE_SECONDS = 60.0
+_POLL_SECONDS = 0.005
+
+
+def hostctl(*words: str) -> str:
+    """Run hostctl and return what it printed on stdout."""
+    return subprocess.run([HOSTCTL, *words], check=True, capture_output=True, text=True).stdout
+
+
+def inside(argv: Sequence[str], script: str = "") -> str:
+    """Run a program where the platform's systemd is: here on a server, else in the box."""
+    prefix = [] if Path("/run/systemd/system").is_dir() else [HOSTCTL, "box", "shell", "--"]
+    done = subprocess.run([*prefix, *argv], input=script, check=True, capture_output=True, text=True)
+    return done.stdout
+
+
+@contextmanager
+def app(example: str) -> Iterator[App]:
+    """A temporary app made of a copy of an example, destroyed at the end."""
+    info = json.loads(hostctl("apps:create", "--no-remote", "--json"))
+    directory = Path(tempfile.mkdtemp(prefix="hostd-benchmark-"))
+    try:
+        shutil.copytree(EXAMPLES / example, directory, dirs_exist_ok=True)
+        made = App(info, directory)
+        made.git("init", "--quiet", "--initial-branch=main")
+        yield made
+    finally:
+        subprocess.run([HOSTCTL, "apps:destroy", "-a", info["name"], "--confirm", info["name"]], check=False)
+        shutil.rmtree(directory)
+
+
+class App:
+    """One app of the installation and the checkout that is pushed to it."""
+
+    def __init__(self, info: dict[str, str], directory: Path) -> None:
+        self.name = info["name"]
+        self.git_url = info["git_url"]
+        self.web_url = info["web_url"]
+        self.directory = directory
+
+    def git(self, *words: str) -> None:
+        """Run git in the checkout."""
+        who = ["-c", "user.name=benchmark", "-c", "user.email=benchmark@localhost"]
+        subprocess.run(["git", *who, *words], cwd=self.directory, check=True, capture_output=True)
+
+    def push(self) -> None:
+        """Commit whatever there is and push it to main; returns when git does."""
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "--message", "benchmark")
+        self.git("push", "--quiet", self.git_url, "HEAD:main")
+
+    def wait_for(self, text: str) -> None:
+        """Ask for the page, again and again, until it contains *text*."""
+        host = self.web_url.removeprefix("http://").rstrip("/")
+        port = int(host.partition(":")[2] or 80)
+        deadline = time.monotonic() + _PAGE_SECONDS
+        while time.monotonic() < deadline:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_PAGE_SECONDS)
+            connection.request("GET", "/", headers={"Host": host})
+            if text in connection.getresponse().read().decode():
+                return
+            connection.close()
+            time.sleep(_POLL_SECONDS)
+        raise SystemExit(f"{self.web_url} did not show {text!r} within {_PAGE_SECONDS:g} s")
+
+
+def row(name: str, seconds: Sequence[float], goal: str = "") -> str:
+    """One line of a result: name, median, minimum, maximum in milliseconds, and the goal."""
+    low, middle, high = min(seconds), statistics.median(seconds), max(seconds)
+    return f"{name:<44} {middle * 1e3:9.1f} {low * 1e3:9.1f} {high * 1e3:9.1f}   {goal}"
+
+
+HEADER = f"{'':<44} {'median ms':>9} {'min':>9} {'max':>9}   goal"
