@@ -8,12 +8,9 @@ import signal
 import sys
 from dataclasses import dataclass
 
-from aiohttp import web
-from slugs.compiler import Compiler
-from units.journal import Writer
-
 from hostd import settings as settings_module
 from hostd.api import build_api
+from hostd.api import serve as serve_api
 from hostd.context import Context
 from hostd.deploys.deploys import Deploys
 from hostd.deploys.faults import Faults
@@ -36,8 +33,10 @@ from hostd.manager.manager import Manager
 from hostd.manager.ports import Ports
 from hostd.manager.routing import Routing
 from hostd.settings import Settings
+from slugs.compiler import Compiler
 from slugs.pool import Pool
 from slugs.stacks import ensure_host_stack
+from units.journal import Writer
 from units.systemd import Systemd
 
 log = logging.getLogger(__name__)
@@ -78,11 +77,7 @@ async def serve(settings: Settings) -> None:
     await daemon.manager.start()
     attach = AttachServer(sockets["attach"], daemon.manager.one_offs)
     attach.start()
-    runner = web.AppRunner(
-        build_api(daemon.context), handler_cancellation=True, access_log=None, shutdown_timeout=5.0
-    )
-    await runner.setup()
-    await web.SockSite(runner, sockets["api"]).start()
+    runner = await serve_api(build_api(daemon.context), sockets["api"])
     notify("READY=1")
     log.info("ready: %d apps", len(daemon.ledger.apps.list()))
     await stop.wait()
