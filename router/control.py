@@ -9,8 +9,8 @@ from typing import Any
 
 from aiohttp import web
 
-from router.exchange import Stage
 from router.plane import Plane
+from router.stage import Stage
 from router.table import Table, TableError
 
 _MAX_TABLE = 64 * 1024 * 1024

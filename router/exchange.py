@@ -1,13 +1,10 @@
-"""Exchange: the life of one request, from its head to its log line: choosing, waiting, retrying, answering.
+"""Exchange: the life of one request, from its head to its log line: passing on, timing out, retrying, answering.
 
 A request is never sent twice to dynos unless HTTP allows it (`RequestHead.replayable`) or not a byte of it was sent.
 """
 
 from __future__ import annotations
 
-import asyncio
-import errno
-from enum import Enum
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -15,62 +12,39 @@ import httptools
 
 from router import faults, pages
 from router.faults import Fault
-from router.heads import CHUNKED, Field, Framing, Refused, RequestHead, interim, read_answer
+from router.heads import CHUNKED, AnswerHead, Field, Framing, Refused, RequestHead, interim, read_answer
 from router.journal import ERROR
 from router.logline import request_line
-from router.table import State
+from router.search import Search
+from router.stage import Stage
 from router.tunnel import Tunnel
 from router.upstream import Backend, Upstream
 
 if TYPE_CHECKING:
     from router.client import Client
-    from router.plane import Route
-
-_FAULT_OF_STATE = {
-    State.MAINTENANCE: faults.H80,
-    State.NONE: faults.H14,
-    State.CRASHED: faults.H10,
-}
-
-
-class Stage(Enum):
-    """Where a request is in its life."""
-
-    QUEUED = "behind an earlier request of its connection"
-    HELD = "waiting for the route table to change"
-    CONNECTING = "waiting for a connection to its dyno"
-    SENT = "waiting for the first byte of the answer"
-    ANSWERING = "passing the answer on"
-    TUNNEL = "turned into a tunnel"
-    DONE = "over"
 
 
 class Exchange:
     """One request and its answer."""
 
     __slots__ = (
-        "_app_id",
-        "_arrived",
-        "_asked",
-        "_avoided",
-        "_backend",
+        "_answer",
         "_body",
-        "_connect",
-        "_fault",
         "_fields",
-        "_framing",
         "_heard",
         "_keep_client",
-        "_keep_dyno",
         "_out",
         "_replayed",
+        "_search",
         "_sent",
+        "_sent_at",
         "_status",
-        "_task",
-        "_tried",
         "_unread",
-        "_until_close",
+        "app_id",
+        "arrived",
+        "backend",
         "client",
+        "connect",
         "deadline",
         "head",
         "received",
@@ -78,123 +52,64 @@ class Exchange:
         "upstream",
     )
 
+    _answer: AnswerHead
+    _out: list[bytes]
+
     def __init__(self, client: Client, head: RequestHead, fields: list[Field]) -> None:
         self.client = client
         self.head = head
-        self._fields = fields
+        self.received = not head.length
         self.stage = Stage.QUEUED
-        self.received = head.length == 0
-        self.deadline = float("inf")
+        self.arrived = self._sent_at = monotonic()
+        self.app_id = ""
+        self.connect = 0.0
+        self.backend: Backend | None = None
         self.upstream: Upstream | None = None
-        self._backend: Backend | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._fields = fields
+        self._search: Search | None = None
         self._body: list[bytes] = []
-        self._out: list[bytes] = []
-        self._tried: tuple[Backend, ...] = ()
-        self._fault: Fault = faults.H99
-        self._avoided: Backend | None = None
-        self._replayed = False
-        self._app_id = ""
-        self._arrived = 0.0
-        self._asked = 0.0
-        self._connect = 0.0
         self._heard = False
-        self._framing = Framing.NONE
-        self._until_close = False
-        self._keep_dyno = False
+        self._replayed = False
         self._keep_client = False
-        self._status = 0
         self._sent = 0
         self._unread = -1
 
-    # Where to
-
     def begin(self) -> None:
-        """Its turn on the client's connection has come."""
-        self._arrived = monotonic()
-        self.route()
-
-    def route(self) -> None:
-        """Look the app up and act on its state; called again whenever the table changes while the request is held."""
+        """Its turn on the client's connection has come: take a pooled connection, or search for one."""
         plane = self.client.plane
-        if self.stage is Stage.HELD:
-            plane.held.discard(self)
-            self._tried = ()
         route = plane.find(self.head.host)
-        if route is None:
-            self.fail(faults.NO_APP if plane.loaded else faults.NO_TABLE)
-            return
-        self._app_id = route.app.id
-        fault = _FAULT_OF_STATE.get(route.app.state)
-        if fault is not None:
-            self.fail(fault)
-        elif route.app.state is State.UP and route.backends:
-            self._dispatch(route)
+        if route is not None and plane.serving(route):
+            self.app_id = route.app.id
+            backend = plane.choose(route.backends, ())
+            assert backend is not None
+            upstream = backend.take(not self.head.replayable)
+            if upstream is not None:
+                backend.in_flight += 1
+                self.backend = backend
+                self.send(upstream)
+            else:
+                self._begin_search().connect(backend)
         else:
-            self._hold(faults.H20, self._arrived + plane.settings.boot_wait)
+            self._begin_search().route()
 
-    def _dispatch(self, route: Route) -> None:
-        plane = self.client.plane
-        backend = None
-        if self._avoided is not None:
-            backend = plane.choose(route.backends, (*self._tried, self._avoided))
-        if backend is None:
-            backend = plane.choose(route.backends, self._tried)
-        if backend is None:
-            self._hold(self._fault, monotonic() + plane.settings.settle)
-            return
-        backend.in_flight += 1
-        self._backend = backend
-        upstream = None if self._replayed else backend.take(careful=not self.head.replayable)
-        if upstream is not None:
-            self._send(upstream)
-            return
-        self.stage = Stage.CONNECTING
-        self._asked = monotonic()
-        self.deadline = self._asked + plane.settings.connect
-        self._task = plane.loop.create_task(self._reach(backend))
-
-    def _hold(self, fault: Fault, until: float) -> None:
-        self.stage = Stage.HELD
-        self._fault = fault
-        self.deadline = until
-        self.client.plane.held.add(self)
-
-    async def _reach(self, backend: Backend) -> None:
-        plane = self.client.plane
-        try:
-            _, upstream = await plane.loop.create_connection(
-                lambda: Upstream(backend, plane.settings), backend.address, backend.port
-            )
-        except OSError as error:
-            self._unreachable(_connect_fault(error))
-            return
-        self._task = None
-        self._connect = monotonic() - self._asked
-        self._send(upstream)
-
-    def _unreachable(self, fault: Fault) -> None:
-        """Not a byte was sent, so any request may try the next dyno."""
-        assert self._backend is not None
-        self._task = None
-        self._fault = fault
-        self._tried = (*self._tried, self._backend)
-        self._backend.leave()
-        self.route()
-
-    def _send(self, upstream: Upstream) -> None:
+    def send(self, upstream: Upstream) -> None:
+        """There is a connection: send what has arrived of the request."""
         self.stage = Stage.SENT
         self.upstream = upstream
         wire = self.head.wire
         if self._body:
             wire = b"".join((wire, *self._body))
             self._body = []
-        now = monotonic()
-        self._asked = now
-        self.deadline = now + self._patience()
+        self._sent_at = monotonic()
+        self.deadline = self._sent_at + self._patience()
         upstream.begin(self, wire)
         if self.client.reading_held:
             self.client.update_reading()
+
+    def _begin_search(self) -> Search:
+        self.stage = Stage.SEARCHING
+        self._search = Search(self)
+        return self._search
 
     # From the client
 
@@ -213,20 +128,25 @@ class Exchange:
 
     def body_end(self) -> None:
         """The request is complete."""
-        self.received = True
-        if self.head.length == CHUNKED:
-            self._pass_on(b"0\r\n\r\n")
-        elif self.head.length:
-            self.touch()
+        if not self.received:
+            self.received = True
+            if self.head.length == CHUNKED:
+                self._pass_on(b"0\r\n\r\n")
 
     def _pass_on(self, data: bytes) -> None:
         self._heard = True
-        if self.stage in (Stage.SENT, Stage.ANSWERING):
-            assert self.upstream is not None
+        if self.upstream is not None:
             self.upstream.transport.write(data)
             self.touch()
         elif self.stage is not Stage.DONE:
             self._body.append(data)
+
+    def refuse(self, fault: Fault) -> None:
+        """The rest of the request is not HTTP, or handling it failed here."""
+        if self.stage is not Stage.DONE:
+            self.received = False
+            self._let_go()
+            self.fail(fault)
 
     def client_gone(self) -> None:
         """The client closed its connection."""
@@ -239,7 +159,7 @@ class Exchange:
     def interim(self, status: int, reason: bytes, fields: list[Field]) -> None:
         """An answer before the answer (100, 103)."""
         if not self.head.old:
-            self._out.append(interim(status, reason, fields))
+            self.client.transport.write(interim(status, reason, fields))
         self.touch()
 
     def answer(self, status: int, reason: bytes, version: str, fields: list[Field]) -> bool:
@@ -257,49 +177,47 @@ class Exchange:
             keep_client=head.keep_alive and self.received and not self.client.plane.closing,
         )
         self.stage = Stage.ANSWERING
+        self._answer = answer
         self._status = status
-        self._framing = answer.framing
-        self._until_close = answer.until_close
         self._keep_client = answer.keep_client
-        self._keep_dyno = answer.keep_dyno
-        self._out.append(answer.wire)
+        self._out = [answer.wire]
         return answer.framing is Framing.NONE and status != 101
 
     def answer_body(self, data: bytes) -> None:
         """A piece of the answer's body."""
         self._sent += len(data)
-        if self._framing is Framing.CHUNKED:
+        if self._answer.framing is Framing.CHUNKED:
             self._out += (b"%x\r\n" % len(data), data, b"\r\n")
         else:
             self._out.append(data)
 
     def answer_end(self) -> None:
         """There is no more of the body."""
-        if self._framing is Framing.CHUNKED:
+        if self._answer.framing is Framing.CHUNKED:
             self._out.append(b"0\r\n\r\n")
 
     def flush(self) -> None:
         """Write what the dyno's last bytes made: once per read, not once per piece."""
-        out = self._out
-        if out:
-            self.client.transport.write(out[0] if len(out) == 1 else b"".join(out))
+        if self.stage is Stage.ANSWERING and self._out:
+            self.client.transport.write(b"".join(self._out))
             self._out = []
-        self.touch()
+            self.deadline = monotonic() + self.client.plane.settings.idle
 
     def answered(self, upstream: Upstream, clean: bool) -> None:
         """The answer is complete. `clean`: the dyno sent nothing after it."""
         self.upstream = None
-        assert self._backend is not None
-        self._backend.leave()
-        if self._keep_dyno and self.received and clean:
-            self._backend.put(upstream)
+        backend = self.backend
+        assert backend is not None
+        backend.leave()
+        if self._answer.keep_dyno and self.received and clean:
+            backend.put(upstream)
         else:
             upstream.transport.close()
         self._finish(None, self._status)
 
     def switch(self, rest: bytes) -> None:
         """The dyno switched protocols: from now on only bytes are passed on."""
-        upstream, backend = self.upstream, self._backend
+        upstream, backend = self.upstream, self.backend
         assert upstream is not None and backend is not None
         self.stage = Stage.TUNNEL
         self.client.transport.write(b"".join(self._out))
@@ -326,13 +244,13 @@ class Exchange:
 
     def dyno_gone(self, upstream: Upstream, error: Exception | None) -> None:
         """The dyno closed the connection."""
-        assert self._backend is not None
+        assert self.backend is not None
         self.upstream = None
-        self._backend.leave()
+        self.backend.leave()
         if self.stage is Stage.ANSWERING:
-            if self._until_close and error is None:
-                if self._framing is Framing.CHUNKED:
-                    self.client.transport.write(b"0\r\n\r\n")
+            if self._answer.until_close and error is None:
+                self.answer_end()
+                self.flush()
                 self._finish(None, self._status)
             else:
                 self.fail(faults.H18)
@@ -340,8 +258,7 @@ class Exchange:
             self.fail(faults.H13)
         else:
             self._replayed = True
-            self._avoided = self._backend
-            self.route()
+            self._begin_search().again(self.backend)
 
     # Time
 
@@ -351,16 +268,13 @@ class Exchange:
 
     def expired(self, now: float) -> None:
         """The deadline has passed."""
-        if self.stage is Stage.HELD:
-            self.client.plane.held.discard(self)
-            self.fail(self._fault)
-        elif self.stage is Stage.CONNECTING:
-            assert self._task is not None
-            self._task.cancel()
-            self._unreachable(faults.H19)
+        if self.stage is Stage.SEARCHING:
+            assert self._search is not None
+            self._search.expired()
         elif self.stage is Stage.SENT:
+            fault = faults.H28 if self._uploading else faults.H12
             self._let_go()
-            self.fail(faults.H28 if self._uploading else faults.H12)
+            self.fail(fault)
         elif self.stage is Stage.ANSWERING and not self._still_reading(now):
             self._let_go()
             self.fail(faults.H28 if self.client.write_paused else faults.H15)
@@ -395,7 +309,7 @@ class Exchange:
         """End without the app's answer: a page if the client has seen nothing yet, a broken connection otherwise."""
         if self.stage is Stage.ANSWERING:
             self._keep_client = False
-            if self._framing is Framing.CLOSE:
+            if self._answer.framing is Framing.CLOSE:
                 self.client.transport.abort()
         elif fault.status != 499:
             self._keep_client = self.head.keep_alive and self.received and not self.client.plane.closing
@@ -410,58 +324,36 @@ class Exchange:
             self.client.transport.write(page)
         self._finish(fault, fault.status)
 
-    def refuse(self, fault: Fault) -> None:
-        """The rest of the request is not HTTP, or handling it failed here."""
-        if self.stage is not Stage.DONE:
-            self.received = False
-            self._let_go()
-            self.fail(fault)
-
     def _let_go(self) -> None:
         """Part with the dyno in whatever state its connection is."""
-        if self._task is not None:
-            self._task.cancel()
-            self._task = None
-        elif self.upstream is None:
-            return
+        if self._search is not None:
+            self._search.cancel()
         if self.upstream is not None:
             self.upstream.abandon()
             self.upstream = None
-        assert self._backend is not None
-        self._backend.leave()
+            assert self.backend is not None
+            self.backend.leave()
 
     def _finish(self, fault: Fault | None, status: int) -> None:
         plane = self.client.plane
         self.stage = Stage.DONE
-        plane.held.discard(self)
         plane.statuses[status] += 1
         if fault is not None:
             plane.faults[fault.code] += 1
         head = self.head
-        now = monotonic()
-        plane.journal.request(
-            self._app_id,
-            request_line(
-                fault=fault,
-                method=head.method.decode("ascii"),
-                target=head.target,
-                host=head.host,
-                request_id=head.request_id,
-                forwarded=head.forwarded,
-                dyno=self._backend.name if self._backend else "",
-                connect=self._connect,
-                service=now - self._asked,
-                status=status,
-                sent=self._sent,
-                protocol=self.client.origin.protocol,
-            ),
+        line = request_line(
+            fault=fault,
+            method=head.method.decode("ascii"),
+            target=head.target,
+            host=head.host,
+            request_id=head.request_id,
+            forwarded=head.forwarded,
+            dyno=self.backend.name if self.backend is not None else "",
+            connect=self.connect,
+            service=monotonic() - self._sent_at,
+            status=status,
+            sent=self._sent,
+            protocol=self.client.origin.protocol,
         )
+        plane.journal.request(self.app_id, line)
         self.client.finished(self, self._keep_client)
-
-
-def _connect_fault(error: OSError) -> Fault:
-    if isinstance(error, ConnectionError):
-        return faults.H21
-    if error.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT):
-        return faults.H19
-    return faults.H99

@@ -17,7 +17,7 @@ from router.upstream import Backend
 
 if TYPE_CHECKING:
     from router.client import Client
-    from router.exchange import Exchange
+    from router.search import Search
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Plane:
         self.loop = loop
         self.closing = False
         self.clients: set[Client] = set()
-        self.held: set[Exchange] = set()
+        self.held: set[Search] = set()
         self.statuses: Counter[int] = Counter()
         self.faults: Counter[str] = Counter()
         self.backends: dict[tuple[str, int, str], Backend] = {}
@@ -96,8 +96,8 @@ class Plane:
             if backend.busy:
                 self.backends[key] = backend
         self.journal.forget({"", *(app.id for app in table.apps)})
-        for exchange in list(self.held):
-            exchange.route()
+        for search in list(self.held):
+            search.route()
 
     @staticmethod
     def choose(backends: Sequence[Backend], tried: Sequence[Backend]) -> Backend | None:

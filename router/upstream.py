@@ -11,6 +11,10 @@ import httptools
 
 from router.heads import Field, Refused
 from router.settings import Settings
+from router.stage import Stage
+
+_READ = 256 * 1024
+"""What one read brings at most; a body may follow the head in it."""
 
 if TYPE_CHECKING:
     from router.exchange import Exchange
@@ -143,6 +147,7 @@ class Upstream(asyncio.Protocol):
         self.exchange = exchange
         self.answered = False
         self.complete = False
+        self._head_size = 0
         self.transport.write(data)
 
     def fresh(self, since: float) -> bool:
@@ -187,6 +192,11 @@ class Upstream(asyncio.Protocol):
             self.transport.close()
             return
         self.answered = True
+        if exchange.stage is not Stage.ANSWERING:
+            self._head_size += len(data)
+            if self._head_size > self._max_head + _READ:
+                exchange.malformed(Refused(502, "The head of the dyno's answer is too long"))
+                return
         clean = True
         try:
             self._parser.feed_data(data)
@@ -251,7 +261,6 @@ class Upstream(asyncio.Protocol):
             raise Refused(502, "The dyno sent more than one answer")
         self._fields = []
         self._reason = b""
-        self._head_size = 0
 
     def on_status(self, reason: bytes) -> None:
         """A part of the reason phrase."""
@@ -259,9 +268,6 @@ class Upstream(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header, or a trailer, which goes no further (RFC 9110, 6.5.1)."""
-        self._head_size += len(name) + len(value)
-        if self._head_size > self._max_head:
-            raise Refused(502, "The head of the dyno's answer is too long")
         self._fields.append((name, value))
 
     def on_headers_complete(self) -> None:

@@ -1,0 +1,146 @@
+"""Search: finding a dyno for a request when no pooled connection is at hand: connect, try others, wait for news.
+
+Not a byte of the request has been sent while it is searched for, or the request may be sent twice; so every failure
+here is free to end at another dyno.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from router import faults
+from router.faults import Fault
+from router.table import State
+from router.upstream import Backend, Upstream
+
+if TYPE_CHECKING:
+    from router.exchange import Exchange
+    from router.plane import Route
+
+_FAULT_OF_STATE = {
+    State.MAINTENANCE: faults.H80,
+    State.NONE: faults.H14,
+    State.CRASHED: faults.H10,
+}
+
+
+class Search:
+    """The search for one exchange. While it waits it is in `Plane.held`, and every new table calls `route`."""
+
+    __slots__ = ("_avoided", "_exchange", "_fault", "_task", "_tried", "connecting_since")
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._tried: tuple[Backend, ...] = ()
+        self._avoided: Backend | None = None
+        self._fault: Fault = faults.H99
+        self._task: asyncio.Task[None] | None = None
+        self.connecting_since = 0.0
+
+    @property
+    def connecting(self) -> bool:
+        """Whether a connection is being made; otherwise the request is held."""
+        return self._task is not None
+
+    def route(self) -> None:
+        """Look the app up in the table as it is now, and act on its state."""
+        exchange = self._exchange
+        plane = exchange.client.plane
+        if self in plane.held:
+            plane.held.discard(self)
+            self._tried = ()
+        route = plane.find(exchange.head.host)
+        if route is None:
+            exchange.fail(faults.NO_APP if plane.loaded else faults.NO_TABLE)
+            return
+        exchange.app_id = route.app.id
+        fault = _FAULT_OF_STATE.get(route.app.state)
+        if fault is not None:
+            exchange.fail(fault)
+        elif plane.serving(route):
+            self._choose(route)
+        else:
+            self._hold(faults.H20, exchange.arrived + plane.settings.boot_wait)
+
+    def again(self, avoided: Backend) -> None:
+        """The request is to be sent a second time, to another dyno than this if there is one."""
+        self._avoided = avoided
+        self.route()
+
+    def connect(self, backend: Backend) -> None:
+        """Make a new connection to this dyno and send the request on it."""
+        exchange = self._exchange
+        plane = exchange.client.plane
+        backend.in_flight += 1
+        exchange.backend = backend
+        self.connecting_since = monotonic()
+        exchange.deadline = self.connecting_since + plane.settings.connect
+        self._task = plane.loop.create_task(self._reach(backend))
+
+    def expired(self) -> None:
+        """The time for connecting, or for waiting, is over."""
+        if self._task is not None:
+            self._task.cancel()
+            self._unreachable(faults.H19)
+        else:
+            self._exchange.client.plane.held.discard(self)
+            self._exchange.fail(self._fault)
+
+    def cancel(self) -> None:
+        """Nobody waits for the outcome any more."""
+        self._exchange.client.plane.held.discard(self)
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+            assert self._exchange.backend is not None
+            self._exchange.backend.leave()
+
+    def _choose(self, route: Route) -> None:
+        plane = self._exchange.client.plane
+        backend = None
+        if self._avoided is not None:
+            backend = plane.choose(route.backends, (*self._tried, self._avoided))
+        backend = backend or plane.choose(route.backends, self._tried)
+        if backend is not None:
+            self.connect(backend)
+        else:
+            # Every dyno refused. The dyno manager sees a dead dyno at once; its next table says what is to be done.
+            self._hold(self._fault, monotonic() + plane.settings.settle)
+
+    def _hold(self, fault: Fault, until: float) -> None:
+        self._fault = fault
+        self._exchange.deadline = until
+        self._exchange.client.plane.held.add(self)
+
+    async def _reach(self, backend: Backend) -> None:
+        plane = self._exchange.client.plane
+        try:
+            _, upstream = await plane.loop.create_connection(
+                lambda: Upstream(backend, plane.settings), backend.address, backend.port
+            )
+        except OSError as error:
+            self._unreachable(_fault_of(error))
+            return
+        self._task = None
+        self._exchange.connect = monotonic() - self.connecting_since
+        self._exchange.send(upstream)
+
+    def _unreachable(self, fault: Fault) -> None:
+        backend = self._exchange.backend
+        assert backend is not None
+        self._task = None
+        self._fault = fault
+        self._tried = (*self._tried, backend)
+        backend.leave()
+        self.route()
+
+
+def _fault_of(error: OSError) -> Fault:
+    if isinstance(error, ConnectionError):
+        return faults.H21
+    if error.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT):
+        return faults.H19
+    return faults.H99
