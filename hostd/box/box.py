@@ -96,8 +96,8 @@ class Box:
             return self._end(seconds)
 
     def remove(self) -> None:
-        """Stop the box and delete its directory with everything in it, the pool too."""
-        self.stop(seconds=20.0)
+        """End the box at once and delete its directory with everything in it, the pool too."""
+        self.stop(seconds=0)
         if any(self.directory in path.parents for path in mounts.mount_points()):
             raise BoxError(f"something is still mounted below {self.directory}; nothing was deleted")
         shutil.rmtree(self.directory, ignore_errors=True)
