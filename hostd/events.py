@@ -5,11 +5,17 @@ The only store is the journal: a line is one entry of the namespace `hostd` whos
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from units.journal import JournalUnavailable
+
 if TYPE_CHECKING:
     from hostd.ledger.releases import Release
+
+
+_log = logging.getLogger(__name__)
 
 
 class Identified(Protocol):
@@ -51,4 +57,8 @@ class Events:
 
     def platform(self, app: Identified, process: str, text: str) -> None:
         """Say what the platform did to `process`, a dyno such as `web.1` or a component such as `api`."""
-        self._writer.send(text, HOSTD_APP=app.id, HOSTD_SOURCE="heroku", HOSTD_PROCESS=process)
+        try:
+            self._writer.send(text, HOSTD_APP=app.id, HOSTD_SOURCE="heroku", HOSTD_PROCESS=process)
+        except JournalUnavailable as error:
+            # What a line tells has happened; that it cannot be told must not undo or stop it.
+            _log.warning("%s; the line was: %s", error, text)

@@ -16,7 +16,7 @@ from hostd import sizes
 from hostd.events import Events, Subject
 from hostd.manager.desired import DesiredApp
 from hostd.manager.dyno import Dyno, DynoId, DynoState
-from hostd.manager.launcher import STOP_SECONDS, Exit, Launch, Launcher
+from hostd.manager.launcher import STOP_SECONDS, Exit, Launch, Launcher, LaunchFailedError
 from hostd.manager.planner import Observed, Phase, Remove, Start, Stop, cool_off, next_wake, plan
 from hostd.manager.ports import Ports
 from hostd.manager.probe import accepts, wait_accepting
@@ -24,7 +24,6 @@ from hostd.manager.record import Record
 from hostd.manager.routes import route, serving
 from hostd.manager.routing import Routing
 from hostd.settings import Settings
-from units.systemd import UnitFailed
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +67,7 @@ class Keeper:
         self._wake = asyncio.Event()
         self._changed = asyncio.Condition()
         self._served: frozenset[str] = frozenset()
+        self._publishing = 0
         self._task: asyncio.Task[None] | None = None
 
     async def adopt(self, dynos: list[DynoId]) -> None:
@@ -235,7 +235,7 @@ class Keeper:
         self._say(record, f"Starting process with command `{record.command}`")
         try:
             await self._tools.launcher.launch(launch)
-        except (UnitFailed, OSError) as error:
+        except LaunchFailedError as error:
             self._say(record, f"Error: the dyno could not be started: {error}")
             self._crash(record, Exit(1, str(error)))
             return
@@ -329,9 +329,12 @@ class Keeper:
         """Make the router use the app's route as it is now, then tell those who wait for it."""
         self.set_route()
         chosen = serving(self.desired, self._observed()) if self.desired else []
+        self._publishing += 1
+        number = self._publishing
         await self._tools.routing.publish()
         async with self._changed:
-            self._served = frozenset(dyno.unit for dyno in chosen)
+            if number == self._publishing:
+                self._served = frozenset(dyno.unit for dyno in chosen)
             self._changed.notify_all()
 
     def _settled(self, version: int) -> Settled | None:

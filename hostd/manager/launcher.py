@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,8 +13,11 @@ from typing import Any
 from hostd import sizes
 from hostd.manager.dyno import DynoId
 from hostd.manager.environment import EnvironmentFiles, environment
+from slugs.errors import SlugsError
 from slugs.pool import Pool
 from slugs.stacks import Stack, identity_binds
+from units.errors import SystemdError
+from units.run import CommandError
 from units.sandbox import Bind, Limits, hardened
 from units.systemd import Systemd, UnitInfo
 from units.users import ensure_user
@@ -56,6 +60,10 @@ class Exit:
         return self.result == "oom-kill"
 
 
+class LaunchFailedError(Exception):
+    """A dyno could not be started; the message says why. Nothing of it is left."""
+
+
 class Launcher:
     """Starts, stops and removes the units of dynos; keeps no state of its own."""
 
@@ -76,31 +84,39 @@ class Launcher:
     async def launch(self, launch: Launch) -> None:
         """Start the dyno on a fresh snapshot of its slug; returns when its program has been executed.
 
-        Raises UnitFailed when systemd cannot start it; nothing is left behind then.
+        Raises LaunchFailedError; nothing is left behind then, nor when it is cancelled.
         """
         async with self._jobs:
-            await ensure_user(launch.uid)
-            await self._systemd.stop(launch.dyno.unit)
-            self.remove(launch.dyno)
-            tree = self._pool.snapshot(launch.slug_id, launch.dyno.snapshot)
-            variables = environment(launch.dyno, launch.config, launch.extra)
-            file = self._environment_files.write(launch.dyno.unit, variables)
-            properties = unit_properties(
-                launch,
-                root=self._stack.root,
-                binds=[
-                    *self._stack.binds,
-                    *identity_binds(self._stack, launch.uid),
-                    Bind(tree, Path("/app"), writable=True),
-                ],
-                environment_file=file,
-            )
             try:
-                await self._systemd.start(launch.dyno.unit, properties)
-            except BaseException:
+                await ensure_user(launch.uid)
                 await self._systemd.stop(launch.dyno.unit)
                 self.remove(launch.dyno)
+                await self._systemd.start(launch.dyno.unit, self._prepare(launch))
+            except (SystemdError, SlugsError, CommandError, OSError) as error:
+                await self._clear(launch.dyno)
+                raise LaunchFailedError(str(error)) from error
+            except asyncio.CancelledError:
+                await self._clear(launch.dyno)
                 raise
+
+    def _prepare(self, launch: Launch) -> dict[str, Any]:
+        tree = self._pool.snapshot(launch.slug_id, launch.dyno.snapshot)
+        variables = environment(launch.dyno, launch.config, launch.extra)
+        return unit_properties(
+            launch,
+            root=self._stack.root,
+            binds=[
+                *self._stack.binds,
+                *identity_binds(self._stack, launch.uid),
+                Bind(tree, Path("/app"), writable=True),
+            ],
+            environment_file=self._environment_files.write(launch.dyno.unit, variables),
+        )
+
+    async def _clear(self, dyno: DynoId) -> None:
+        with contextlib.suppress(SystemdError):
+            await self._systemd.stop(dyno.unit)
+            self.remove(dyno)
 
     async def terminate(self, dyno: DynoId) -> Exit:
         """SIGTERM to all its processes, SIGKILL after STOP_SECONDS; return how it ended."""

@@ -17,10 +17,9 @@ from hostd.events import Subject
 from hostd.manager.desired import DesiredApp
 from hostd.manager.dyno import Dyno, DynoId, DynoState
 from hostd.manager.keeper import Tools
-from hostd.manager.launcher import Exit, Launch
+from hostd.manager.launcher import Exit, Launch, LaunchFailedError
 from hostd.manager.planner import Phase
 from hostd.manager.record import Record
-from units.systemd import UnitFailed
 
 log = logging.getLogger(__name__)
 
@@ -224,7 +223,7 @@ class OneOffs:
         self._say(record, record.move(DynoState.STARTING, self._tools.clock()))
         try:
             await self._tools.launcher.launch(launch)
-        except (UnitFailed, OSError) as error:
+        except LaunchFailedError as error:
             self._finish(session, Exit(1, str(error)))
             raise Conflict(f"{record.id.name} could not be started: {error}") from error
         record.phase = Phase.UP
