@@ -70,7 +70,7 @@ def main() -> int:
     options = parser.parse_args()
     missing = [tool for tool in ("nginx", "wrk", "taskset") if not shutil.which(tool)]
     if missing:
-        print(f"benchmarks/router.py needs {', '.join(missing)}: apt-get install nginx-light wrk util-linux", file=sys.stderr)
+        print(f"{', '.join(missing)} not found: apt-get install nginx-light wrk util-linux", file=sys.stderr)
         return 2
     cores = sorted(os.sched_getaffinity(0))
     mine, theirs = cores[0], cores[-1]
@@ -78,15 +78,13 @@ def main() -> int:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="router-benchmark-")))
         backend, nginx, ours = (free_port() for _ in range(3))
-        stack.enter_context(nginx_process(folder, "backend", BACKEND.format(port=backend), theirs, "off"))
+        stack.enter_context(nginx_process(folder, "backend", BACKEND.format(port=backend), backend, theirs, "off"))
         proxy = PROXY.format(port=nginx, backend=backend)
         pids = {
-            "nginx": stack.enter_context(nginx_process(folder, "proxy", proxy, mine, str(folder / "access.log"))),
+            "nginx": stack.enter_context(nginx_process(folder, "proxy", proxy, nginx, mine, f"{folder}/access.log")),
             "hostd-router": stack.enter_context(router_process(folder, ours, backend, mine)),
         }
         ports = {"nginx": nginx, "hostd-router": ours}
-        for port in (backend, nginx, ours):
-            wait_for(port)
         for turn in range(options.rounds + 1):
             for name, port in ports.items():
                 # The first turn warms connections and caches up and is not counted.
@@ -94,7 +92,7 @@ def main() -> int:
                 result = measure(port, pids[name], theirs, options.clients, seconds)
                 if turn:
                     results[name].append(result)
-                    print(f"round {turn} {name:13} {result.rate:9,.0f} req/s  p99 {result.p99:6.2f} ms", file=sys.stderr)
+                    print(f"round {turn} {name:13} {result.rate:9,.0f} req/s, p99 {result.p99} ms", file=sys.stderr)
         memory = pss(pids["hostd-router"])
     report(results, memory)
     return 0
@@ -150,18 +148,13 @@ def pss(pid: int) -> int:
 
 
 @contextmanager
-def nginx_process(folder: Path, name: str, body: str, core: int, log: str) -> Iterator[int]:
+def nginx_process(folder: Path, name: str, body: str, port: int, core: int, log: str) -> Iterator[int]:
     """An nginx with one worker; yields the worker's pid."""
     path = folder / f"{name}.conf"
     path.write_text(NGINX.format(folder=folder, name=name, log=log, body=body))
-    with running(["taskset", "-c", str(core), "nginx", "-e", str(folder / "start.err"), "-c", str(path)]) as master:
-        children = Path(f"/proc/{master}/task/{master}/children")
-        deadline = time.monotonic() + 10
-        while not (pids := children.read_text().split()):
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"nginx did not start: {(folder / 'start.err').read_text()}")
-            time.sleep(0.02)
-        yield int(pids[0])
+    argv = ["taskset", "-c", str(core), "nginx", "-e", str(folder / "start.err"), "-c", str(path)]
+    with running(argv, port) as master:
+        yield int(Path(f"/proc/{master}/task/{master}/children").read_text().split()[0])
 
 
 @contextmanager
@@ -172,16 +165,17 @@ def router_process(folder: Path, port: int, backend: int, core: int) -> Iterator
     code = "import sys; from router.worker import main; sys.exit(main())"
     argv = ["taskset", "-c", str(core), sys.executable, "-c", code, "--listen", f"127.0.0.1:{port}"]
     paths = ["--routes", str(folder / "routes.json"), "--control", str(folder / "1.sock")]
-    with (folder / "router.log").open("wb") as log, running([*argv, *paths], stderr=log) as pid:
+    with (folder / "router.log").open("wb") as log, running([*argv, *paths], port, stderr=log) as pid:
         yield pid
 
 
 @contextmanager
-def running(argv: list[str], **options: object) -> Iterator[int]:
-    """A child process that is ended with the block."""
+def running(argv: list[str], port: int, **options: object) -> Iterator[int]:
+    """A child process that listens on the port when the block begins and is ended with it."""
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     process = subprocess.Popen(argv, env=environment, **options)
     try:
+        wait_for(port, process)
         yield process.pid
     finally:
         process.send_signal(signal.SIGTERM)
@@ -198,18 +192,18 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for(port: int) -> None:
-    """Return when something listens on the port."""
+def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Return when the port is listened on; raises RuntimeError if the process ends instead, or after 10 s."""
     deadline = time.monotonic() + 10
-    while True:
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
         try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except ConnectionRefusedError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
-        else:
-            return
+            raise RuntimeError(f"{process.args} ended with status {process.wait(0.02)}")
+        except subprocess.TimeoutExpired:
+            continue
+    raise RuntimeError(f"{process.args} does not listen on port {port}")
 
 
 if __name__ == "__main__":

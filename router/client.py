@@ -30,10 +30,10 @@ class Client(asyncio.Protocol):
         "_advancing",
         "_begun",
         "_closing",
+        "_fed",
         "_fields",
         "_head_done",
         "_head_fed",
-        "_head_size",
         "_parser",
         "_queue",
         "_receiving",
@@ -73,8 +73,8 @@ class Client(asyncio.Protocol):
         self._head_done = False
         self._target = b""
         self._fields: list[Field] = []
-        self._head_size = 0
         self._head_fed = 0
+        self._fed = 0
 
     @property
     def idle(self) -> bool:
@@ -197,7 +197,6 @@ class Client(asyncio.Protocol):
         self._head_done = False
         self._target = b""
         self._fields = []
-        self._head_size = 0
         self._head_fed = 0
 
     def on_url(self, part: bytes) -> None:
@@ -207,17 +206,14 @@ class Client(asyncio.Protocol):
             raise Refused(414, "The request line is too long")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header, or a trailer, which is counted and goes no further (RFC 9110, 6.5.1)."""
-        size = len(name) + len(value) + 4
-        self._head_size += size
-        if size > self.plane.settings.max_line or self._head_size > self.plane.settings.max_head:
-            raise Refused(431, "The request head is too long")
-        if not self._head_done:
-            self._fields.append((name, value))
+        """A header, or a trailer, which goes no further (RFC 9110, 6.5.1)."""
+        self._fields.append((name, value))
 
     def on_headers_complete(self) -> None:
         """The head is complete."""
         self._head_done = True
+        if self._fed > self.plane.settings.max_line or self._head_fed:
+            self._check_lengths()
         method = self._parser.get_method()
         if method == b"CONNECT":
             raise Refused(405, "CONNECT is not offered here")
@@ -248,11 +244,11 @@ class Client(asyncio.Protocol):
 
     def _parse(self, data: bytes) -> None:
         """Feed the parser until it has given us more than one request to do."""
-        size = len(data)
+        size = self._fed = len(data)
         while data and not self._closing and self._refusal is None:
             if self._queue or self._upgraded:
                 self._unparsed += data
-                return
+                break
             piece, data = (data, b"") if len(data) <= _SLICE else (data[:_SLICE], data[_SLICE:])
             try:
                 self._parser.feed_data(piece)
@@ -274,6 +270,13 @@ class Client(asyncio.Protocol):
         self._head_fed += size
         if self._head_fed > self.plane.settings.max_head + _SLICE:
             self._stop_parsing(Refused(431, "The request head is too long"))
+
+    def _check_lengths(self) -> None:
+        """Called for heads that did not come whole in one small read, which says enough about their size."""
+        settings = self.plane.settings
+        sizes = [len(name) + len(value) + 4 for name, value in self._fields]
+        if max(sizes, default=0) > settings.max_line or sum(sizes) + len(self._target) > settings.max_head:
+            raise Refused(431, "The request head is too long")
 
     def _stop_parsing(self, error: BaseException) -> None:
         """Nothing that comes after an error can be trusted; what came before is still answered."""

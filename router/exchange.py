@@ -67,7 +67,7 @@ class Exchange:
         self.upstream: Upstream | None = None
         self._fields = fields
         self._search: Search | None = None
-        self._body: list[bytes] = []
+        self._body: list[bytes] | None = None
         self._heard = False
         self._replayed = False
         self._keep_client = False
@@ -99,9 +99,10 @@ class Exchange:
         wire = self.head.wire
         if self._body:
             wire = b"".join((wire, *self._body))
-            self._body = []
+            self._body = None
+        settings = self.client.plane.settings
         self._sent_at = monotonic()
-        self.deadline = self._sent_at + self._patience()
+        self.deadline = self._sent_at + (settings.first_byte if self.received else self._patience())
         upstream.begin(self, wire)
         if self.client.reading_held:
             self.client.update_reading()
@@ -139,7 +140,7 @@ class Exchange:
             self.upstream.transport.write(data)
             self.touch()
         elif self.stage is not Stage.DONE:
-            self._body.append(data)
+            self._body = [*(self._body or ()), data]
 
     def refuse(self, fault: Fault) -> None:
         """The rest of the request is not HTTP, or handling it failed here."""

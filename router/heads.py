@@ -7,9 +7,10 @@ ours, so that no byte sequence can mean one thing to us and another to a dyno (R
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from itertools import product
 from random import getrandbits
 
@@ -146,7 +147,7 @@ def read_request(
         forwarded = b", ".join((*found[b"x-forwarded-for"], forwarded))
     wire = b"".join(
         (
-            b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (method, target, host),
+            b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (method, target, host.encode()),
             *lines,
             framing,
             b"Connection: Upgrade\r\nUpgrade: %b\r\n" % upgrade if upgrade else b"",
@@ -158,7 +159,7 @@ def read_request(
     return RequestHead(
         method,
         target,
-        host.decode("ascii"),
+        host,
         wire,
         length,
         keep_alive,
@@ -218,6 +219,11 @@ def new_request_id() -> str:
 
 
 _STREAMED = (Framing.CHUNKED, Framing.CLOSE)
+_COMMON_CONNECTIONS = {
+    b"keep-alive": frozenset((b"keep-alive",)),
+    b"close": frozenset((b"close",)),
+    b"Upgrade": frozenset((b"upgrade",)),
+}
 _CONNECTION_WORDS = frozenset((b"", b"close", b"keep-alive", b"upgrade"))
 
 
@@ -236,11 +242,14 @@ def _sort(fields: Sequence[Field], rules: _Rules) -> tuple[list[bytes], _Found]:
     return lines, found
 
 
-def _tokens(values: list[bytes]) -> set[bytes]:
+def _tokens(values: list[bytes]) -> Set[bytes]:
+    common = _COMMON_CONNECTIONS.get(values[0])
+    if common is not None and len(values) == 1:
+        return common
     return {token.strip() for token in b",".join(values).lower().split(b",")}
 
 
-def _without(lines: list[bytes], tokens: set[bytes]) -> list[bytes]:
+def _without(lines: list[bytes], tokens: Set[bytes]) -> list[bytes]:
     """Drop headers that Connection names: they were meant for us alone (RFC 9110, 7.6.1)."""
     if tokens <= _CONNECTION_WORDS:
         return lines
@@ -294,7 +303,7 @@ def _request_id(found: _Found) -> bytes:
     return new_request_id().encode()
 
 
-def _where(method: bytes, target: bytes, found: _Found, old: bool) -> tuple[bytes, bytes]:
+def _where(method: bytes, target: bytes, found: _Found, old: bool) -> tuple[bytes, str]:
     """Target and host for the dyno: the absolute form (`GET http://host/path`) is taken apart; raises Refused."""
     hosts = found.get(b"host", [])
     if len(hosts) > 1 or (not hosts and not old):
@@ -307,6 +316,12 @@ def _where(method: bytes, target: bytes, found: _Found, old: bool) -> tuple[byte
         host, target = absolute[1], absolute[2]
         if target[:1] != b"/":
             target = b"*" if method == b"OPTIONS" and not target else b"/" + target
-    if not _HOST.fullmatch(host):
+    return target, _host(host)
+
+
+@lru_cache(1024)
+def _host(host: bytes) -> str:
+    """A Host header as text, sure to be harmless in a log line; raises Refused."""
+    if len(host) > 300 or not _HOST.fullmatch(host):
         raise Refused(400, "The Host header is not a host name")
-    return target, host
+    return host.decode("ascii")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from router.journal import Journal
 from router.settings import Settings
-from router.table import App, State, Table
+from router.table import App, State, Table, normal_host
 from router.upstream import Backend
 
 if TYPE_CHECKING:
@@ -65,10 +65,10 @@ class Plane:
     def find(self, host: str) -> Route | None:
         """The route of a Host header."""
         routing = self._routing
-        route = routing.routes.get(host)
+        route = routing.routes.get(normal_host(host))
         if route is None:
             app = routing.table.lookup(host)
-            route = routing.routes.get(app.hosts[0]) if app else None
+            route = routing.routes[app.hosts[0]] if app else None
         return route
 
     def swap(self, table: Table) -> None:
@@ -86,8 +86,7 @@ class Plane:
                 backends[key] = backend
                 mine.append(backend)
             route = Route(app, tuple(mine))
-            for host in app.hosts:
-                routes[host] = route
+            routes.update(dict.fromkeys(app.hosts, route))
         gone = {key: backend for key, backend in self.backends.items() if key not in backends}
         self._routing = _Routing(table, routes, loaded=True)
         self.backends = backends

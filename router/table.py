@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
@@ -98,6 +99,7 @@ class Table:
         return f"{head}\n{apps}\n]}}\n" if apps else f"{head}]}}\n"
 
 
+@lru_cache(4096)
 def normal_host(host: str) -> str:
     """A Host header's name alone: lower case, without port and trailing dot. `[::1]:80` gives `[::1]`."""
     name = host.lower()
