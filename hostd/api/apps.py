@@ -66,8 +66,10 @@ async def update(request: web.Request) -> web.Response:
         raise BadRequest(f"An app's {unknown[0]} cannot be changed; its name and maintenance can.")
     if optional_text(body, "name") not in (None, app.name):
         app_for(request, owning=True)
+        _refuse_during_deploy(context, app)
         app = context.ledger.apps.rename(app.id, names.app_name(text_field(body, "name")))
-        context.events.api(app, f"Renamed to {app.name} by {user.email}")
+        # Units bear the app's name: a release replaces them, without a pause, by units with the new one.
+        await context.deploys.release(app, user=known_owner(user), description=f"Rename to {app.name}")
     maintenance = flag_field(body, "maintenance", app.maintenance)
     if maintenance != app.maintenance:
         app = context.ledger.apps.set_maintenance(app.id, maintenance)
@@ -80,13 +82,17 @@ async def update(request: web.Request) -> web.Response:
 async def destroy(request: web.Request) -> web.Response:
     """Destroy an app: its dynos stop, its name is free again. The ledger keeps its releases."""
     context, app = context_of(request), app_for(request, owning=True)
-    if holder := context.deploys.holder(app.id):
-        raise Busy(f"{holder}. Wait until that is done, then try again.")
+    _refuse_during_deploy(context, app)
     shown = _json(context, app)
     context.ledger.apps.destroy(app.id)
     await context.manager.forget(app)
     context.deploys.destroyed(app)
     return answer(shown)
+
+
+def _refuse_during_deploy(context: Context, app: App) -> None:
+    if holder := context.deploys.holder(app.id):
+        raise Busy(f"{holder}. Wait until that is done, then try again.")
 
 
 def _json(context: Context, app: App, *, repo_size: int | None = None) -> dict[str, Any]:
