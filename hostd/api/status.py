@@ -68,18 +68,24 @@ def _guarded(name: str, look: Callable[[], Component]) -> Component:
         return Component(name, False, f"{type(error).__name__}: {error}")
 
 
+# The journal of a namespace ends when it is idle, and its socket starts it again.
 _SERVICES: tuple[tuple[str, str], ...] = (
     ("router", "hostd-router@*.service"),
     ("logplex", "hostd-logplex.service"),
     ("sshd", "hostd-sshd.service"),
-    ("journal", "systemd-journald@hostd.service"),
+    ("journal", "systemd-journald@hostd.socket"),
 )
+_SYSTEM_SSHD = ("ssh.service", "ssh.socket")
 
 
 def _units(context: Context) -> list[Component]:
     def look(name: str, pattern: str) -> Component:
         wanted = context.settings.router_workers if name == "router" else 1
-        return service(name, context.systemd.list_units([pattern]), wanted=wanted)
+        units = context.systemd.list_units([pattern])
+        if name == "sshd" and not units:
+            # Without a server of its own, hostd is a part of the system's.
+            units = context.systemd.list_units(_SYSTEM_SSHD)
+        return service(name, units, wanted=wanted)
 
     return [_guarded(name, functools.partial(look, name, pattern)) for name, pattern in _SERVICES]
 

@@ -26,8 +26,12 @@ def mount_overlay(upper: Path, work: Path, target: Path) -> None:
 
 
 def make_pool(image: Path, size: int) -> None:
-    """Create `image` as a sparse file of `size` bytes with btrfs in it, or grow an existing smaller one."""
+    """Create `image` as a sparse file of `size` bytes with btrfs in it, or grow an existing smaller one.
+
+    Only root may read it: it holds every app's code.
+    """
     if image.exists():
+        image.chmod(0o600)
         if image.stat().st_size < size:
             with image.open("r+b") as file:
                 file.truncate(size)
@@ -35,6 +39,7 @@ def make_pool(image: Path, size: int) -> None:
     draft = image.with_suffix(".new")
     with draft.open("wb") as file:
         file.truncate(size)
+    draft.chmod(0o600)
     run(["mkfs.btrfs", "--quiet", "--force", "--label", "hostd-pool", draft])
     draft.rename(image)
 

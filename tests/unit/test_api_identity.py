@@ -149,10 +149,14 @@ async def test_status_and_version(tmp_path):
             "hostd-router@*.service": [FakeUnit("hostd-router@1.service"), FakeUnit("hostd-router@2.service")],
             "hostd-logplex.service": [FakeUnit("hostd-logplex.service")],
             "hostd-sshd.service": [FakeUnit("hostd-sshd.service")],
-            "systemd-journald@hostd.service": [FakeUnit("systemd-journald@hostd.service")],
+            "systemd-journald@hostd.socket": [FakeUnit("systemd-journald@hostd.socket")],
         }
         whole = (await api("GET", "/hostd/status")).data
         assert whole["status"] == "ok", whole
+        own_sshd = api.systemd.units.pop("hostd-sshd.service")
+        assert (await api("GET", "/hostd/status")).data["status"] == "degraded"
+        api.systemd.units["ssh.service"] = own_sshd
+        assert (await api("GET", "/hostd/status")).data["status"] == "ok"
         api.pool.free = 2**30
         assert (await api("GET", "/hostd/status")).data["status"] == "degraded"
         assert (await api("GET", "/hostd/version")).data["version"]
