@@ -122,7 +122,7 @@ class Box:
         leader = self.leader()
         if leader is None:
             raise BoxError(f"the box {self.name} is not running; start it with `hostctl box start`")
-        namespaces = ["--mount", "--uts", "--ipc", "--pid", "--cgroup"]
+        namespaces = ["--mount", "--uts", "--ipc", "--pid", "--cgroup", "--root"]
         return ["nsenter", f"--target={leader}", *namespaces, "--wdns=/root", "--", *argv]
 
     def exec(self, argv: Sequence[str], timeout: float = 60.0) -> str:

@@ -45,8 +45,10 @@ def link_hostctl() -> None:
 def remove_accounts() -> None:
     """Remove the users, those of apps too, and the group."""
     apps = [entry.pw_name for entry in pwd.getpwall() if APP_USER.fullmatch(entry.pw_name)]
+    # A login through the system's ssh server leaves a session behind, and userdel spares whom it finds at work.
+    run(["loginctl", "terminate-user", "git"], timeout=30, check=False)
     for user in ("git", "hostd-router", "hostd-logplex", *apps):
-        run(["userdel", user], timeout=30, check=False)
+        run(["userdel", "--force", user], timeout=30, check=False)
     run(["groupdel", "hostd"], timeout=30, check=False)
     if HOSTCTL.is_symlink() and HOSTCTL.readlink() == VENV / "bin/hostctl":
         HOSTCTL.unlink()

@@ -11,10 +11,10 @@ install_in_box() {
     for name in domain http_port https_port admin dyno_ports; do
         [[ -z ${!name} ]] || passed+=("--${name//_/-}" "${!name}")
     done
-    # Half of a small disk stays for the rest of the box and of the machine.
+    # Some of a small disk stays for the rest of the box and of the machine.
     local free size=50
     free=$(df --output=avail -B1G "$(existing_parent "$(box_directory)")" | tail -n 1)
-    ((free / 2 >= size)) || size=$((free / 2))
+    ((free * 3 / 4 >= size)) || size=$((free * 3 / 4))
     step "Starting the box in $(box_directory)" box start --pool-size "${pool_size:-$(pool_size_kept "${size}G")}"
     step "Copying the program into the box" copy_into_box
     pip_environment

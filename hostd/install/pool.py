@@ -10,9 +10,10 @@ from hostd.settings import Settings
 from units.run import run
 
 GIB = 1024**3
-KEEP_FREE = 2 * GIB
 SMALLEST = 2 * GIB
 USUAL = 50 * GIB
+SHARE = 0.75
+"""Of the free disk: the rest stays for the ledger, the repositories and the journal."""
 
 
 def pool_image(settings: Settings) -> Path | None:
@@ -40,6 +41,8 @@ def prepare_pool(settings: Settings, image: Path | None, size: int | None) -> st
         _make_image(image, size or usual_size(shutil.disk_usage(settings.data_dir).free))
     elif size is not None and size > image.stat().st_size:
         os.truncate(image, size)
+    # It holds every app's code.
+    image.chmod(0o600)
     run(["systemctl", "enable", "--now", mount_unit(settings.pool_dir)], timeout=120)
     run(["btrfs", "filesystem", "resize", "max", str(settings.pool_dir)], timeout=120)
     return f"{image}, sparse, at most {image.stat().st_size / GIB:.0f} GiB"
@@ -47,9 +50,9 @@ def prepare_pool(settings: Settings, image: Path | None, size: int | None) -> st
 
 def usual_size(free: int) -> int:
     """The size in bytes of a new image on a disk with `free` bytes: whole GiB, some of the disk left over."""
-    size = min(USUAL, free - KEEP_FREE) // GIB * GIB
+    size = int(min(USUAL, free * SHARE)) // GIB * GIB
     if size < SMALLEST:
-        needed = (SMALLEST + KEEP_FREE) / GIB
+        needed = SMALLEST / SHARE / GIB
         raise InstallError(f"too little disk: {free / GIB:.1f} GiB free, at least {needed:.0f} GiB needed")
     return size
 
