@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,13 +18,14 @@ from hostd.ssh.hooks import are_in_place, hooks_directory
 
 LARGEST_PUSH = "2g"
 """Bytes git takes in one push; beyond, it says `pack exceeds maximum allowed size`."""
+LEAVE_SECONDS = 1.0
+"""How long git may still take to end after the client has: it hangs up as soon as it has read git's last word."""
 KILL_SECONDS = 5.0
 """From SIGTERM to SIGKILL, for git and the hook, when the client has gone."""
 GIT_SECONDS = 10.0
 """For the small questions to git after a push."""
 
 _GIT_PROTOCOL = re.compile(r"version=[012](?::version=[012])*")
-_BROKEN = select.POLLERR | select.POLLHUP | select.POLLNVAL
 
 # `git archive` in the hook must give the tree as it is: .gitattributes would make it leave out files that are
 # export-ignore. $GIT_DIR/info/attributes overrules them (gitattributes(5)).
@@ -93,49 +94,46 @@ def environment(job: Job, env: Mapping[str, str]) -> dict[str, str]:
     return kept
 
 
-class _Ended(Exception):  # noqa: N818 - a signal, not an error
-    """sshd tells us to end."""
-
-
 def _attend(argv: list[str], env: Mapping[str, str]) -> int:
     """Run git in a process group of its own until it ends, or the client goes: then the whole group ends."""
+    told = _signals((signal.SIGTERM, signal.SIGHUP, signal.SIGINT))
     # Not through units.run: git talks to the client on our own descriptors, and must be ended when the client is
     # gone, which it would notice only at its next write, minutes into a quiet build.
     child = subprocess.Popen(argv, env=env, process_group=0)
     ended = os.pidfd_open(child.pid)
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        signal.signal(number, _end)
-    try:
-        poll = select.poll()
-        poll.register(ended, select.POLLIN)
-        poll.register(sys.stdout.fileno(), 0)
-        while child.poll() is None:
-            for descriptor, events in poll.poll():
-                if descriptor != ended and events & _BROKEN:
-                    raise _Ended
-    except _Ended:
-        _end_group(child, ended)
-    finally:
-        os.close(ended)
+    poll = select.poll()
+    poll.register(ended, select.POLLIN)
+    poll.register(told, select.POLLIN)
+    poll.register(sys.stdout.fileno(), 0)
+    while not (happened := dict(poll.poll())).get(ended):
+        if told in happened or not _wait(ended, LEAVE_SECONDS):
+            _end_group(child.pid, ended)
+            break
     status = child.wait()
     return 128 - status if status < 0 else status
 
 
-def _end(number: int, _frame: object) -> None:
-    raise _Ended
+def _signals(numbers: Iterable[int]) -> int:
+    """A descriptor that becomes readable when one of the signals comes."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer)
+    for number in numbers:
+        signal.signal(number, lambda *_: None)
+    return reader
 
 
-def _end_group(child: subprocess.Popen[bytes], ended: int) -> None:
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)
-    if child.returncode is not None:
-        return
-    os.killpg(child.pid, signal.SIGTERM)
+def _end_group(group: int, ended: int) -> None:
+    os.killpg(group, signal.SIGTERM)
+    _wait(ended, KILL_SECONDS)
+    # Its leader is not reaped yet, so the number is still its own; the hook and its children may be left in it.
+    os.killpg(group, signal.SIGKILL)
+
+
+def _wait(ended: int, seconds: float) -> bool:
     poll = select.poll()
     poll.register(ended, select.POLLIN)
-    poll.poll(KILL_SECONDS * 1000)
-    # Not reaped yet, so the group's number is still its own; the hook and its children may be left in it.
-    os.killpg(child.pid, signal.SIGKILL)
+    return bool(poll.poll(seconds * 1000))
 
 
 def _write_attributes(repository: Path) -> None:

@@ -42,41 +42,34 @@ class BrokenOff(Exception):  # noqa: N818 - says what happened
 
 
 class Trailer:
-    """Parts the output from the last line, a NUL and JSON, wherever the pieces are cut.
+    """Parts the output from what ends it, a NUL and a line of JSON, wherever the pieces are cut.
 
-    Only the very last line counts: what looks like one before it was printed by the build, and is output.
+    Only the very end counts: what looks like it before was printed by the build, and is output.
     """
 
     def __init__(self) -> None:
         self._held = b""
-        self._at_line_start = True
 
     def feed(self, piece: bytes) -> bytes:
         """Take in a piece; return what is certainly output."""
         data = self._held + piece
-        start = self._start(data)
-        self._held, output = data[start:], data[:start]
-        if output:
-            self._at_line_start = output.endswith(b"\n")
-        return output
+        begin = data.rfind(b"\0{")
+        if begin < 0:
+            begin = len(data) - data.endswith(b"\0")
+        if len(data) - begin > LONGEST_TRAILER:
+            begin = len(data)
+        self._held = data[begin:]
+        return data[:begin]
 
     def outcome(self) -> Outcome:
-        """What the last line says; raises BrokenOff if there was none."""
-        line = self._held.removesuffix(b"\n")
+        """What the end says; raises BrokenOff if there was none."""
         try:
-            ended = json.loads(line[1:]) if self._held.endswith(b"\n") else None
+            ended = json.loads(self._held[1:]) if self._held.endswith(b"\n") else None
         except ValueError:
             ended = None
         if not isinstance(ended, dict):
             raise BrokenOff
         return Outcome.of(ended)
-
-    def _start(self, data: bytes) -> int:
-        """Where the last line begins, if it may be the trailer; else the end."""
-        begin = data.rfind(b"\n", 0, len(data) - 1 if data.endswith(b"\n") else len(data)) + 1
-        starts_line = begin > 0 or self._at_line_start
-        may_be = starts_line and data[begin : begin + 1] == b"\0" and len(data) - begin <= LONGEST_TRAILER
-        return begin if may_be else len(data)
 
 
 def push(

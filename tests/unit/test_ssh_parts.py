@@ -1,0 +1,188 @@
+"""What comes over ssh, which updates deploy, what a key's line says, where the outcome of a push stands. All pure."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cli_fakes import FakeHostd
+
+from hostd.ssh.authorized_keys import line
+from hostd.ssh.git import Job, command, environment
+from hostd.ssh.hooks import are_in_place, hooks_directory, write_hooks
+from hostd.ssh.request import BadRequest, GitRequest, HostctlRequest, parse
+from hostd.ssh.updates import Plan, Rejected, Update, plan, read
+from hostd.ssh.upload import LONGEST_TRAILER, BrokenOff, Outcome, Trailer
+
+ROOT = Path(__file__).parents[2]
+ZERO, OLD, NEW = "0" * 40, "1" * 40, "2" * 40
+BLOB = "AAAAC3NzaC1lZDI1NTE5AAAAIJbsQ7V0000000000000000000000000000000000000"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "'hello.git'",
+        "'/hello.git'",
+        "hello",
+        "'~hello.git'",
+        "'/~/hello.git'",
+        "'/~hello'",
+        '"hello.git"',
+        "hello.git/",
+    ],
+)
+def test_git_requests(words):
+    assert parse(f"git-receive-pack {words}") == GitRequest("git-receive-pack", "hello")
+    assert parse(f"git upload-pack {words}") == GitRequest("git-upload-pack", "hello")
+
+
+@pytest.mark.parametrize(
+    "original",
+    [
+        "git-receive-pack '../hello.git'", "git-receive-pack '/etc/hello.git'", "git-receive-pack 'a/b.git'",
+        "git-receive-pack 'Hello.git'", "git-receive-pack ''", "git-receive-pack", "git-receive-pack 'a b'",
+        "git-receive-pack 'hello.git' x", "git-receive-pack '-hello.git'", "git-receive-pack 'hello.git\n'",
+        "git-receive-pack --help", "git-upload-archive 'hello.git'", "git-receive-pack 'he", "git-shell",
+        "git-upload-pack $(id)", "git-upload-pack 'hello.git;id'",
+    ],
+)  # fmt: skip
+def test_bad_git_requests(original):
+    with pytest.raises(BadRequest):
+        parse(original)
+
+
+def test_all_else_is_a_command():
+    assert parse("ps -a hello") == HostctlRequest(("ps", "-a", "hello"))
+    assert parse("config:set 'A=b c' ; rm -rf $HOME").words == ("config:set", "A=b c", ";", "rm", "-rf", "$HOME")
+    assert parse("") == parse("   ") == HostctlRequest(())
+    assert parse("git:remote -a hello").words == ("git:remote", "-a", "hello")
+
+
+def test_a_key_may_run_one_program():
+    program = Path("/opt/hostd/venv/bin/hostd-ssh")
+    assert line(program, "you@example.com", "ssh-ed25519", BLOB) == (
+        f'command="/opt/hostd/venv/bin/hostd-ssh you@example.com",restrict,pty ssh-ed25519 {BLOB}\n'
+    )
+
+
+@pytest.mark.parametrize("user", ["o'brien@x.org", "a;id@x", "$(id)@x", "a b@x", "a|b@x", '"@x', "`id`@x", "a&b@x"])
+def test_a_users_name_is_one_word_for_sshds_shell(user):
+    text = line(Path("/bin/hostd-ssh"), user, "ssh-ed25519", BLOB)
+    command = text[len('command="') : text.index('",restrict')].replace('\\"', '"')
+    assert shlex.split(command) == ["/bin/hostd-ssh", user]
+    done = subprocess.run(["sh", "-c", command.replace("/bin/hostd-ssh", "echo")], capture_output=True, text=True)
+    assert done.stdout == user + "\n"
+
+
+@pytest.mark.parametrize("user", ["a\nb@x", "a\\b@x", "a\x00b"])
+def test_names_that_no_line_can_hold(user):
+    with pytest.raises(ValueError, match="no authorized_keys line"):
+        line(Path("/bin/hostd-ssh"), user, "ssh-ed25519", BLOB)
+
+
+def look_up(tmp_path: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    program = "import sys; from hostd.ssh.authorized_keys import main; sys.argv[0] = '/opt/bin/x'; sys.exit(main())"
+    env = {"HOSTD_RUN_DIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    return subprocess.run([sys.executable, "-c", program, *words], env=env, capture_output=True, text=True)
+
+
+def test_the_look_up_of_a_key(tmp_path):
+    with FakeHostd(tmp_path).on("GET /hostd/ssh/keys", (200, {"user": "you@example.com"})).serving() as fake:
+        assert look_up(tmp_path, "ssh-ed25519", BLOB + "+/=").stdout.startswith(
+            'command="/opt/bin/hostd-ssh you@example.com",restrict,pty ssh-ed25519 AAAA'
+        )
+        assert fake.requests[0].target == f"/hostd/ssh/keys?type=ssh-ed25519&key={BLOB}%2B%2F%3D"
+        for words in (["ssh-ed25519", "AAAA\nBBBB"], ["ssh ed25519", BLOB], ["x", BLOB]):
+            done = look_up(tmp_path, *words)
+            assert (done.returncode, done.stdout) == (0, "")
+        fake.on("GET /hostd/ssh/keys", (404, {"id": "not_found", "message": "No user has this ssh key."}))
+        done = look_up(tmp_path, "ssh-ed25519", BLOB)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    done = look_up(tmp_path, "ssh-ed25519", BLOB)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "hostd does not answer" in done.stderr
+
+
+def test_updates_are_read():
+    assert read([f"{OLD} {NEW} refs/heads/main\n", "\n"]) == [Update(OLD, NEW, "refs/heads/main")]
+
+
+def test_what_deploys():
+    main, master = Update(OLD, NEW, "refs/heads/main"), Update(ZERO, NEW, "refs/heads/master")
+    branch, tag = Update(ZERO, NEW, "refs/heads/fix/it"), Update(ZERO, NEW, "refs/tags/v1")
+    assert plan([]) == Plan(None, ())
+    assert plan([main, branch, tag]) == Plan(main, ("fix/it",))
+    assert plan([master]) == Plan(master, ())
+    assert plan([tag, Update(OLD, ZERO, "refs/heads/fix")]) == Plan(None, ())
+    assert plan([Update(ZERO, NEW, "refs/heads/main2"), Update(ZERO, NEW, "refs/notes/main")]).deploy is None
+    for updates, words in (
+        ([main, master], "one of them at a time"),
+        ([Update(OLD, ZERO, "refs/heads/main")], "main is what was deployed and cannot be deleted"),
+        ([branch, Update(OLD, ZERO, "refs/heads/master")], "cannot be deleted"),
+    ):
+        with pytest.raises(Rejected, match=words):
+            plan(updates)
+
+
+RELEASED = b'\0{"status": "released", "version": 12, "reason": null}\n'
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
+def test_the_outcome_is_parted_from_the_output_however_it_is_cut(size):
+    output = b'-----> Building\n\0{"status": "released"}\nhalf \0 line\nno end\n\0\0\n\n'
+    trailer, said = Trailer(), b""
+    whole = output + RELEASED
+    for begin in range(0, len(whole), size):
+        said += trailer.feed(whole[begin : begin + size])
+    assert (said, trailer.outcome()) == (output, Outcome(True, 12))
+
+
+def test_output_is_handed_on_at_once_even_without_a_line_end():
+    trailer = Trailer()
+    assert trailer.feed(b"Launching...") == b"Launching..."
+    assert trailer.feed(b"\0 done") == b"\0 done"
+    assert trailer.feed(b"\n") == b"\n"
+    assert trailer.feed(b"\0") == b""
+    assert trailer.feed(b"{" + b"x" * LONGEST_TRAILER) == b"\0{" + b"x" * LONGEST_TRAILER
+
+
+@pytest.mark.parametrize("stream", [b"", b"text\n", b"text\n" + RELEASED[:-1], b"\0{rubbish\n", b"\0[]\n"])
+def test_without_an_outcome_the_connection_broke(stream):
+    trailer = Trailer()
+    trailer.feed(stream)
+    with pytest.raises(BrokenOff):
+        trailer.outcome()
+
+
+def test_hooks_are_exactly_ours(tmp_path):
+    directory = hooks_directory(tmp_path / "venv" / "bin")
+    assert directory == tmp_path / "venv" / "share" / "hostd" / "git-hooks"
+    assert not are_in_place(directory)
+    program = tmp_path / "hostd-pre-receive"
+    write_hooks(directory, program)
+    assert not are_in_place(directory)
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    (directory / "post-receive").write_text("left over")
+    write_hooks(directory, program)
+    assert are_in_place(directory)
+    assert [entry.name for entry in directory.iterdir()] == ["pre-receive"]
+
+
+def test_git_sees_nothing_that_a_client_sent():
+    job = Job("git-receive-pack", Path("/repos/1.git"), "id-1", "hello", "you@example.com")
+    sent = {"GIT_DIR": "/etc", "LD_PRELOAD": "x", "GIT_PROTOCOL": "version=2", "HOME": "/home/git", "TERM": "x"}
+    env = environment(job, sent)
+    assert not {"GIT_DIR", "LD_PRELOAD", "TERM"} & set(env)
+    assert (env["GIT_PROTOCOL"], env["HOME"], env["HOSTD_APP"]) == ("version=2", "/home/git", "id-1")
+    assert "GIT_PROTOCOL" not in environment(job, {"GIT_PROTOCOL": "version=2;x"})
+    argv = command(job, Path("/hooks"))
+    assert argv[0] == "git"
+    assert argv[-2:] == ["receive-pack", "/repos/1.git"]
+    assert {"receive.fsckObjects=true", "core.hooksPath=/hooks"} <= set(argv)
+    assert json.dumps(argv)
