@@ -232,7 +232,7 @@ def test_a_shell_on_a_terminal(fake, attach, tmp_path):
     terminal.type(b"meow\n")
     terminal.wait_for(b"meow\r\nmeow\r\n")
     terminal.type(b"\x03")
-    terminal.wait_for(b"^C")
+    terminal.wait_for(b"^C\r\n")
     terminal.type(b"echo status $?\n")
     terminal.wait_for(b"status 130")
     terminal.type(b"exit 7\n")
