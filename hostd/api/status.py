@@ -108,7 +108,9 @@ def _ledger(context: Context) -> Component:
 
 
 def _dynos(context: Context) -> Component:
-    dynos = [dyno for app in context.ledger.apps.list() for dyno in context.manager.dynos(app.id)]
+    known = [dyno for app in context.ledger.apps.list() for dyno in context.manager.dynos(app.id)]
+    # An ended one-off dyno is remembered for its exit status.
+    dynos = [dyno for dyno in known if dyno.state not in (DynoState.COMPLETE, DynoState.DOWN)]
     up = sum(dyno.state is DynoState.UP for dyno in dynos)
     crashed = sum(dyno.state is DynoState.CRASHED for dyno in dynos)
     # A crashed dyno is the app's affair, not a fault of the platform.

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from hostd.install.errors import InstallError
-from hostd.install.managed import UNITS
+from hostd.install.managed import SETTINGS_FILE, UNITS
 from hostd.settings import Settings
 from units.run import run
 
@@ -31,7 +31,6 @@ def apply_services(settings: Settings, changed: set[Path], *, new_code: bool) ->
     """
     _retire_workers(settings)
     names = {path.name for path in changed if path.parent == UNITS}
-    settings_changed = any(path.name == "hostd.toml" for path in changed)
     workers = instances(settings)
     sockets = [*PLATFORM_SOCKETS, *(f"{each}.socket" for each in workers)]
     sockets += [f"{each}.socket".replace("router@", "router-tls@") for each in workers]
@@ -43,7 +42,7 @@ def apply_services(settings: Settings, changed: set[Path], *, new_code: bool) ->
             run(["systemctl", "stop", _service_of(socket), socket], timeout=START_SECONDS)
     _do("start", sockets)
     for service in services:
-        stale = new_code or settings_changed or _template(service) in names
+        stale = new_code or _template(service) in names or _started_before(service, SETTINGS_FILE)
         _do("restart" if stale and _active(service) else "start", [service])
 
 
@@ -88,6 +87,13 @@ def _explain(unit: str) -> str:
     asked = ["journalctl", "--no-pager", f"--lines={SHOWN_LINES}", f"--unit={unit}"]
     lines = run(asked, timeout=30, check=False)
     return f"{status.text}\n{lines.text}".strip()
+
+
+def _started_before(service: str, file: Path) -> bool:
+    """Whether a service runs since before the file was last changed, by us or by hand."""
+    asked = ["systemctl", "show", "--property=ActiveEnterTimestamp", "--value", "--timestamp=unix", service]
+    since = run(asked, timeout=30).text.strip().removeprefix("@")
+    return since.isdecimal() and int(since) <= int(file.stat().st_mtime)
 
 
 def _service_of(socket: str) -> str:
