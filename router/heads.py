@@ -141,7 +141,8 @@ def read_request(
         lines = _without(lines, tokens)
     target, host = _where(method, target, found, old)
     expects = b"expect" in found and _expects(found[b"expect"]) and length != 0 and not old
-    request_id = _request_id(found)
+    given = found.get(b"x-request-id")
+    request_id = given[0].decode() if given and _REQUEST_ID.fullmatch(given[0]) else new_request_id()
     forwarded = origin.wire_address
     if b"x-forwarded-for" in found:
         forwarded = b", ".join((*found[b"x-forwarded-for"], forwarded))
@@ -152,7 +153,8 @@ def read_request(
             framing,
             b"Connection: Upgrade\r\nUpgrade: %b\r\n" % upgrade if upgrade else b"",
             b"Expect: 100-continue\r\n" if expects else b"",
-            b"X-Request-ID: %b\r\nX-Request-Start: %d\r\nX-Forwarded-For: %b\r\n" % (request_id, now_ms, forwarded),
+            b"X-Request-ID: %b\r\nX-Request-Start: %d\r\n" % (request_id.encode(), now_ms),
+            b"X-Forwarded-For: %b\r\n" % forwarded,
             origin.lines,
         )
     )
@@ -167,7 +169,7 @@ def read_request(
         expects,
         bool(upgrade),
         not length and method in _IDEMPOTENT,
-        request_id.decode("ascii"),
+        request_id,
         forwarded.decode("latin-1"),
     )
 
@@ -213,9 +215,8 @@ def interim(status: int, reason: bytes, fields: Sequence[Field]) -> bytes:
 
 
 def new_request_id() -> str:
-    """A random id in the shape of a UUID."""
-    text = f"{getrandbits(128):032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    """A random id: 32 hexadecimal digits, as Heroku's."""
+    return f"{getrandbits(128):032x}"
 
 
 _STREAMED = (Framing.CHUNKED, Framing.CLOSE)
@@ -294,13 +295,6 @@ def _protocols(found: _Found) -> bytes:
     """What Upgrade offers. HTTP/2 is left out: it would hide later requests from us, and RFC 9113 has dropped it."""
     values = b", ".join(found.get(b"upgrade", ()))
     return b"" if b"h2c" in values.lower() else values
-
-
-def _request_id(found: _Found) -> bytes:
-    given = found.get(b"x-request-id")
-    if given and _REQUEST_ID.fullmatch(given[0]):
-        return given[0]
-    return new_request_id().encode()
 
 
 def _where(method: bytes, target: bytes, found: _Found, old: bool) -> tuple[bytes, str]:

@@ -148,6 +148,7 @@ class Upstream(asyncio.Protocol):
         self.answered = False
         self.complete = False
         self._head_size = 0
+        self._fields, self._reason = [], b""
         self.transport.write(data)
 
     def fresh(self, since: float) -> bool:
@@ -206,13 +207,9 @@ class Upstream(asyncio.Protocol):
                 exchange.switch(data[upgrade.args[0] :])
                 return
             clean = False
-        except httptools.HttpParserCallbackError as error:
-            if self.exchange is exchange:
-                exchange.malformed(error.__context__ or error)
-            return
         except httptools.HttpParserError as error:
             if not self.complete:
-                exchange.malformed(error)
+                exchange.malformed(error.__context__ or error)
                 return
             clean = False
         exchange.flush()
@@ -256,11 +253,9 @@ class Upstream(asyncio.Protocol):
     # httptools
 
     def on_message_begin(self) -> None:
-        """A head begins."""
+        """A head begins. Nothing may follow a complete answer, or the next request would get it."""
         if self.complete:
             raise Refused(502, "The dyno sent more than one answer")
-        self._fields = []
-        self._reason = b""
 
     def on_status(self, reason: bytes) -> None:
         """A part of the reason phrase."""
@@ -278,6 +273,7 @@ class Upstream(asyncio.Protocol):
         self._interim = status < 200 and status != 101
         if self._interim:
             exchange.interim(status, self._reason, self._fields)
+            self._fields, self._reason = [], b""
             return
         self._switching = status == 101
         if exchange.answer(status, self._reason, self._parser.get_http_version(), self._fields):

@@ -75,7 +75,7 @@ def test_heads_are_written_anew():
         b"X-Request-Start: 1\r\nX-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Proto: https\r\n"
         b"X-Forwarded-Port: 443\r\nVia: 1.1 hostd-router\r\n\r\n"
     )
-    assert (len(head.request_id), head.replayable, head.keep_alive) == (36, True, True)
+    assert (len(head.request_id), head.replayable, head.keep_alive) == (32, True, True)
     with pytest.raises(Refused):
         read_answer(
             200,

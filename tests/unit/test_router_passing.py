@@ -295,3 +295,16 @@ async def test_a_client_that_pipelines_and_never_reads_is_not_served_on_and_on()
         await asyncio.sleep(0.3)
         assert len(router.dynos[0].calls) < 150
         assert sum(item.transport.get_write_buffer_size() for item in router.plane.clients) < 2**20
+
+
+async def test_bytes_after_an_answer_never_reach_the_next_request():
+    async def say_more(call: Call) -> None:
+        stray = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstray"
+        await call.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok" + stray[: int(call.line.split()[1][1:])])
+
+    async with rig(say_more) as router, router.client() as client:
+        for length in (10, 20, 50, 60):
+            assert (await client.get(f"/{length}")).body == b"ok"
+        assert (await client.ask(b"HEAD /50 HTTP/1.1\r\nHost: hello.localhost\r\n\r\n")).status == 200
+        assert (await client.get("/10")).body == b"ok"
+        assert router.dynos[0].connections == 6
