@@ -73,8 +73,12 @@ class Platform:
         env: Mapping[str, str] | None = None,
     ) -> Finished:
         """Run hostctl on the machine as root, who speaks for the first admin."""
-        argv = [str(self.machine.directory / "hostctl"), *words]
+        argv = self.hostctl_command(*words)
         return _run(argv, check=check, timeout=timeout, input=input, cwd=cwd, env={**os.environ, **(env or {})})
+
+    def hostctl_command(self, *words: str) -> list[str]:
+        """The argument list of a hostctl command on the machine."""
+        return [str(self.machine.directory / "hostctl"), *words]
 
     def ssh(
         self,
@@ -86,8 +90,13 @@ class Platform:
         options: Sequence[str] = (),
     ) -> Finished:
         """Run one command over ssh as the user, or with another key."""
-        argv = [*self.ssh_command(key), *options, "-p", str(self.ssh_port), "git@localhost"]
-        return _run([*argv, *map(shlex.quote, words)], check=check, timeout=timeout, input=input)
+        argv = self.remote_command(*words, key=key, options=options)
+        return _run(argv, check=check, timeout=timeout, input=input)
+
+    def remote_command(self, *words: str, key: Path | None = None, options: Sequence[str] = ()) -> list[str]:
+        """The argument list of a hostctl command over ssh."""
+        ssh = [*self.ssh_command(key), *options, "-p", str(self.ssh_port), "git@localhost"]
+        return [*ssh, *map(shlex.quote, words)]
 
     def ssh_command(self, key: Path | None = None) -> list[str]:
         """The ssh client with a key, and with nothing of this machine's own configuration."""
