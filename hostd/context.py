@@ -100,8 +100,8 @@ class Deploys(Protocol):
         Writes the log lines of the release (`Events.release`).
         """
 
-    def destroyed(self, app: App) -> None:
-        """Delete the files of an app that was destroyed and whose dynos have stopped."""
+    async def destroyed(self, app: App) -> None:
+        """Delete the files and the account of an app that was destroyed and whose dynos have stopped."""
 
     def holder(self, app_id: str) -> str | None:
         """What is going on, such as `kate@example.com is deploying 20a5742`; None if the app is free."""

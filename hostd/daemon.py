@@ -13,7 +13,6 @@ from hostd.api import build_api
 from hostd.api import serve as serve_api
 from hostd.context import Context
 from hostd.deploys.deploys import Deploys
-from hostd.deploys.faults import Faults
 from hostd.deploys.garbage import Garbage
 from hostd.deploys.lastlines import LastLines
 from hostd.deploys.locks import DeployLocks
@@ -21,6 +20,7 @@ from hostd.deploys.push import Pusher
 from hostd.deploys.repositories import Repositories
 from hostd.errors import HostdError, NotFound, to_terminal
 from hostd.events import Events
+from hostd.faults import Faults
 from hostd.ledger import Ledger
 from hostd.listening import inherited, notify
 from hostd.logplex.key import ensure_key
@@ -98,17 +98,22 @@ def assemble(settings: Settings) -> Daemon:
     systemd.attach(asyncio.get_running_loop())
     events = Events(Writer(NAMESPACE))
     environment_files = EnvironmentFiles(settings.env_dir)
+    faults = Faults(settings.run_dir / "faults")
     first_port, last_port = settings.dyno_ports
     tools = Tools(
-        launcher=Launcher(systemd=systemd, pool=pool, stack=stack, environment_files=environment_files),
+        launcher=Launcher(
+            systemd=systemd, pool=pool, stack=stack, environment_files=environment_files, faults=faults
+        ),
         routing=Routing(
             table_file=settings.routes_file,
             control_directory=settings.router_dir,
             domain=settings.domain,
+            faults=faults,
         ),
         ports=Ports(settings.dyno_address, first_port, last_port),
         events=events,
         settings=settings,
+        faults=faults,
     )
 
     def desired(app_id: str) -> DesiredApp | None:
@@ -127,7 +132,7 @@ def assemble(settings: Settings) -> Daemon:
     )
     locks = DeployLocks()
     repositories = Repositories(settings)
-    garbage = Garbage(ledger, pool, systemd, repositories, settings.kept_slugs)
+    garbage = Garbage(ledger, pool, stack, systemd, repositories, settings.kept_slugs)
     pusher = Pusher(
         ledger=ledger,
         compiler=Compiler(systemd=systemd, pool=pool, stack=stack),
@@ -135,7 +140,7 @@ def assemble(settings: Settings) -> Daemon:
         events=events,
         settings=settings,
         locks=locks,
-        faults=Faults(settings.run_dir / "faults"),
+        faults=faults,
         last_lines=LastLines(NAMESPACE),
         garbage=garbage,
     )

@@ -9,6 +9,7 @@ files that no one binds anything to.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,7 +94,7 @@ def ensure_host_stack(pool: Pool, host: Path = Path("/")) -> Stack:
 
 def identity_binds(stack: Stack, uid: int) -> list[Bind]:
     """`/etc/passwd` and `/etc/group` in which `uid` is the user and group `app` with the home `/app`."""
-    folder = stack.root.parent / ".identities" / str(uid)
+    folder = _identity(stack, uid)
     for name, text in identity_files(uid).items():
         path = folder / name
         if not path.exists() or path.read_text() != text:
@@ -101,6 +102,11 @@ def identity_binds(stack: Stack, uid: int) -> list[Bind]:
             _make_directory(folder)
             _replace(path, text.encode())
     return [Bind(folder / name, Path("/etc") / name) for name in ("passwd", "group")]
+
+
+def drop_identity(stack: Stack, uid: int) -> None:
+    """Forget the files of a uid that no app has any more; fine if there are none."""
+    shutil.rmtree(_identity(stack, uid), ignore_errors=True)
 
 
 def identity_files(uid: int) -> dict[str, str]:
@@ -117,6 +123,10 @@ def identity_files(uid: int) -> dict[str, str]:
 
 
 # Helpers
+
+
+def _identity(stack: Stack, uid: int) -> Path:
+    return stack.root.parent / ".identities" / str(uid)
 
 
 def _os_release(host: Path) -> tuple[str, str]:

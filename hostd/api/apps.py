@@ -86,7 +86,7 @@ async def destroy(request: web.Request) -> web.Response:
     shown = _json(context, app)
     context.ledger.apps.destroy(app.id)
     await context.manager.forget(app)
-    context.deploys.destroyed(app)
+    await context.deploys.destroyed(app)
     return answer(shown)
 
 

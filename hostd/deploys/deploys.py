@@ -101,9 +101,9 @@ class Deploys:
         self._manager.nudge(app.id)
         return release
 
-    def destroyed(self, app: App) -> None:
-        """Delete the files of an app that the ledger has ended and whose dynos have stopped."""
-        self._garbage.destroy(app)
+    async def destroyed(self, app: App) -> None:
+        """Delete the files and the account of an app that the ledger has ended and whose dynos have stopped."""
+        await self._garbage.destroy(app)
 
     def holder(self, app_id: str) -> str | None:
         """What holds the app's deploy lock; None if it is free."""

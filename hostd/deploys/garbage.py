@@ -12,7 +12,10 @@ from hostd.deploys.repositories import Repositories
 from hostd.ledger import Ledger
 from hostd.ledger.apps import App
 from slugs.pool import Pool
+from slugs.stacks import Stack, drop_identity
+from units.run import CommandError
 from units.systemd import Systemd
+from units.users import remove_user
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +28,7 @@ class Garbage:
 
     ledger: Ledger
     pool: Pool
+    stack: Stack
     systemd: Systemd
     repositories: Repositories
     kept: int
@@ -43,7 +47,7 @@ class Garbage:
         for build_id in self.pool.builds():
             self.pool.delete_build(build_id)
         for app in self.ledger.apps.destroyed():
-            self.destroy(app)
+            await self.destroy(app)
         known = {slug.id for slug in self.ledger.slugs.kept()}
         for slug_id in self.pool.slugs():
             if slug_id not in known:
@@ -58,8 +62,14 @@ class Garbage:
             self.pool.delete_slug(slug.id)
         return [slug.id for slug in surplus]
 
-    def destroy(self, app: App) -> None:
-        """Delete what the pool and the repositories hold of an app that the ledger has ended."""
+    async def destroy(self, app: App) -> None:
+        """Delete what there is on this host of an app that the ledger has ended: files, repository, account."""
         self.collect(app.id)
         self.pool.drop_cache(app.id)
         self.repositories.delete(app)
+        drop_identity(self.stack, app.uid)
+        try:
+            await remove_user(app.uid)
+        except CommandError as error:
+            # A process of its may still be ending; the next start of hostd tries again.
+            log.warning("the account of app %s stays for now: %s", app.name, error)

@@ -8,16 +8,14 @@ import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from slugs.compiler import CompiledSlug, Compiler, CompileRequest
-
 from hostd.context import Output, PushOutcome
-from hostd.deploys.faults import FaultPoint, Faults
 from hostd.deploys.garbage import Garbage
 from hostd.deploys.lastlines import LastLines
 from hostd.deploys.locks import DeployLocks
 from hostd.deploys.transcript import detail, problem, quoted, size, step
 from hostd.errors import Conflict, HostdError
 from hostd.events import Events
+from hostd.faults import FaultPoint, Faults
 from hostd.ledger import Ledger
 from hostd.ledger.apps import App
 from hostd.ledger.releases import Release
@@ -25,6 +23,7 @@ from hostd.ledger.users import User
 from hostd.manager.keeper import Settled
 from hostd.manager.manager import Manager
 from hostd.settings import Settings
+from slugs.compiler import CompiledSlug, Compiler, CompileRequest
 from slugs.errors import SlugsError
 
 log = logging.getLogger(__name__)
@@ -123,7 +122,12 @@ class Pusher:
             config=current.config,
             previous_slug=current.slug_id,
         )
-        slug = await self._compiler.compile(request, source=push.source, output=push.output)
+
+        async def output(piece: bytes) -> None:
+            self._faults.reach(FaultPoint.BUILDING)
+            await push.output(piece)
+
+        slug = await self._compiler.compile(request, source=push.source, output=output)
         shared = ""
         if current.slug_id is not None:
             shared = f" ({size(slug.shared_bytes)} shared with v{current.version})"
@@ -153,6 +157,7 @@ class Pusher:
             )
             running.add_done_callback(lambda _: os.close(writer))
             async for line in _lines_of(reader):
+                self._faults.reach(FaultPoint.RELEASE_PHASE_RUNNING)
                 lines.append(line)
                 await push.output(b"       " + line)
             status = await running
@@ -194,7 +199,6 @@ class Pusher:
 
     async def _launch(self, push: Push, release: Release) -> None:
         self._manager.nudge(push.app.id)
-        self._faults.reach(FaultPoint.DYNOS_STARTED)
         limit = self._settings.boot_timeout + _SETTLE_MARGIN
         settled = await self._manager.settle(push.app.id, release.version, limit)
         self._faults.reach(FaultPoint.SETTLED)

@@ -6,7 +6,9 @@ import enum
 import re
 from dataclasses import dataclass
 
-ONE_OFF_TYPES = ("run", "release")
+RELEASE_PHASE = "release"
+"""The process type whose command runs once for each release, before it is made."""
+ONE_OFF_TYPES = ("run", RELEASE_PHASE)
 """Process types that are never part of a formation: a one-off dyno runs once and is removed."""
 
 _DESCRIPTION = re.compile(

@@ -7,13 +7,15 @@ One keeper never waits for another's app; slow steps run as tasks, one for each 
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 
 from hostd import sizes
 from hostd.events import Events, Subject
+from hostd.faults import FaultPoint, Faults
 from hostd.manager.desired import DesiredApp
 from hostd.manager.dyno import Dyno, DynoId, DynoState
 from hostd.manager.launcher import STOP_SECONDS, Exit, Launch, Launcher, LaunchFailedError
@@ -27,6 +29,8 @@ from hostd.settings import Settings
 
 log = logging.getLogger(__name__)
 
+_AGAIN_SECONDS = 1.0
+"""Until what failed for a reason of ours is tried again."""
 _STEADY_SECONDS = 60.0
 """A dyno that was up this long has recovered: its next crash counts as the first."""
 
@@ -50,6 +54,7 @@ class Tools:
     ports: Ports
     events: Events
     settings: Settings
+    faults: Faults
     clock: Callable[[], float] = time.time
 
 
@@ -88,14 +93,18 @@ class Keeper:
             self._records[dyno.unit] = record
             if since is not None and (dyno.type != "web" or await accepts(dyno.place)):
                 record.phase, record.state = Phase.UP, DynoState.UP
-            elif since is not None:
-                record.task = asyncio.create_task(self._await_boot(record))
-            else:
-                self._dirty.add(dyno.unit)
+            elif self._tools.launcher.is_stopping(dyno):
+                record.phase, record.state = Phase.STOPPING, DynoState.UP
         self.set_route()
 
     def start(self) -> None:
-        """Begin to keep the app."""
+        """Begin to keep the app; what an earlier hostd had begun with an adopted dyno is finished."""
+        for record in self._records.values():
+            if record.phase is Phase.STOPPING:
+                self._begin(record, self._stop(record))
+            elif record.phase is Phase.STARTING and self._tools.launcher.exit_of(record.id) is None:
+                self._begin(record, self._await_boot(record))
+            self._dirty.add(record.id.unit)
         self._task = asyncio.create_task(self._run(), name=f"keeper {self.app_id}")
 
     async def close(self) -> None:
@@ -148,10 +157,14 @@ class Keeper:
         self._wake.set()
         return len(records)
 
-    async def gone(self) -> None:
-        """Wait until the app has no dyno left."""
+    async def end(self) -> None:
+        """Keep an app that the ledger has ended to its own end: no dyno is left then, and no route."""
+        self.desired = self._read_desired()
+        self._wake.set()
         async with self._changed:
             await self._changed.wait_for(lambda: not self._records)
+        await self.publish()
+        await self.close()
 
     async def _run(self) -> None:
         while True:
@@ -161,7 +174,7 @@ class Keeper:
             except Exception:
                 # One app's trouble must not end its keeper: it is said, and tried again.
                 log.exception("keeping app %s failed; trying again", self.app_id)
-                self._wake_later(1.0)
+                self._wake_later(_AGAIN_SECONDS)
             await self._wake.wait()
 
     async def _reconcile(self) -> None:
@@ -198,6 +211,22 @@ class Keeper:
             if ended is not None:
                 self._crash(record, ended)
 
+    def _begin(self, record: Record, work: Coroutine[None, None, None]) -> None:
+        record.task = asyncio.create_task(work)
+        record.task.add_done_callback(functools.partial(self._check, record))
+
+    def _check(self, record: Record, task: asyncio.Task[None]) -> None:
+        """See to a dyno whose task failed: without a task nobody would look after it."""
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        log.error("%s: this step failed", record.id.unit, exc_info=error)
+        if record.phase is Phase.STOPPING:
+            record.phase = Phase.UP
+            self._dirty.add(record.id.unit)
+            self._wake_later(_AGAIN_SECONDS)
+        elif record.phase is Phase.STARTING:
+            self._crash(record, Exit(1, str(error)))
+
     def _begin_start(self, action: Start) -> None:
         desired = self.desired
         process = desired.process(action.type) if desired else None
@@ -218,7 +247,7 @@ class Keeper:
             crashes=before.crashes if before else 0,
         )
         self._records[dyno.unit] = record
-        record.task = asyncio.create_task(self._start(record, desired))
+        self._begin(record, self._start(record, desired))
 
     async def _start(self, record: Record, desired: DesiredApp) -> None:
         assert desired.slug_id is not None
@@ -239,6 +268,7 @@ class Keeper:
             self._say(record, f"Error: the dyno could not be started: {error}")
             self._crash(record, Exit(1, str(error)))
             return
+        self._tools.faults.reach(FaultPoint.DYNO_STARTED)
         self._say(record, record.move(DynoState.STARTING, self._tools.clock()))
         ended = self._tools.launcher.exit_of(record.id)
         if ended is not None:
@@ -256,12 +286,15 @@ class Keeper:
                     f"within {limit:g} seconds of launch",
                 )
                 self._say(record, "Stopping process with SIGKILL")
+                # From here on its end is not news: this is the reason that is to be told.
+                record.phase = Phase.STOPPING
                 self._tools.launcher.kill(record.id)
                 ended = await self._tools.launcher.terminate(record.id)
                 self._crash(record, Exit(ended.status, "boot timeout (R10)"))
                 return
         if record.phase is Phase.STARTING:
             record.phase = Phase.UP
+            self._tools.faults.reach(FaultPoint.DYNO_UP)
             self._say(record, record.move(DynoState.UP, self._tools.clock()))
             self._wake.set()
 
@@ -285,20 +318,27 @@ class Keeper:
         self._wake.set()
 
     def _begin_stop(self, record: Record) -> None:
-        if record.task is not None:
-            record.task.cancel()
+        before = record.task
+        if before is not None:
+            before.cancel()
         record.phase = Phase.STOPPING
-        record.task = asyncio.create_task(self._stop(record))
+        self._begin(record, self._stop(record, before))
 
-    async def _stop(self, record: Record) -> None:
+    async def _stop(self, record: Record, before: asyncio.Task[None] | None = None) -> None:
+        if before is not None:
+            # A launch that was cancelled clears up after itself: two tasks must never work on one unit.
+            await asyncio.wait({before})
         if record.id.type == "web":
             await self.publish()
+            self._tools.faults.reach(FaultPoint.TABLE_SWAPPED)
             left = await self._tools.routing.drain([record.id.place], STOP_SECONDS)
             if left:
                 self._say(record, f"Stopping with {left} requests unanswered after {STOP_SECONDS:g} seconds")
+        self._tools.faults.reach(FaultPoint.DRAINED)
         self._say(record, "Stopping all processes with SIGTERM")
         asked = self._tools.clock()
         ended = await self._tools.launcher.terminate(record.id)
+        self._tools.faults.reach(FaultPoint.STOPPED)
         if self._tools.clock() - asked >= STOP_SECONDS:
             self._say(
                 record,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hostd import sizes
+from hostd.faults import FaultPoint, Faults
 from hostd.manager.dyno import DynoId
 from hostd.manager.environment import EnvironmentFiles, environment
 from slugs.errors import SlugsError
@@ -74,11 +75,13 @@ class Launcher:
         pool: Pool,
         stack: Stack,
         environment_files: EnvironmentFiles,
+        faults: Faults,
     ) -> None:
         self._systemd = systemd
         self._pool = pool
         self._stack = stack
         self._environment_files = environment_files
+        self._faults = faults
         self._jobs = asyncio.Semaphore(_JOBS_IN_FLIGHT)
 
     async def launch(self, launch: Launch) -> None:
@@ -102,6 +105,8 @@ class Launcher:
     def _prepare(self, launch: Launch) -> dict[str, Any]:
         tree = self._pool.snapshot(launch.slug_id, launch.dyno.snapshot)
         variables = environment(launch.dyno, launch.config, launch.extra)
+        environment_file = self._environment_files.write(launch.dyno.unit, variables)
+        self._faults.reach(FaultPoint.SNAPSHOT_MADE)
         return unit_properties(
             launch,
             root=self._stack.root,
@@ -110,7 +115,7 @@ class Launcher:
                 *identity_binds(self._stack, launch.uid),
                 Bind(tree, Path("/app"), writable=True),
             ],
-            environment_file=self._environment_files.write(launch.dyno.unit, variables),
+            environment_file=environment_file,
         )
 
     async def _clear(self, dyno: DynoId) -> None:
@@ -136,6 +141,11 @@ class Launcher:
         if not ended:
             return None
         return Exit(shell_status(info), info.result)
+
+    def is_stopping(self, dyno: DynoId) -> bool:
+        """True while the unit is being stopped."""
+        info = self._systemd.info(dyno.unit)
+        return info is not None and info.active == "deactivating"
 
     def running_since(self, dyno: DynoId) -> float | None:
         """When the unit became active, in seconds since the epoch; None if it is not."""

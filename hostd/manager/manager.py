@@ -10,7 +10,7 @@ from hostd.errors import NotFound
 from hostd.ledger.apps import App
 from hostd.ledger.users import User
 from hostd.manager.desired import DesiredApp
-from hostd.manager.dyno import Dyno, DynoId, parse_description
+from hostd.manager.dyno import RELEASE_PHASE, Dyno, DynoId, parse_description
 from hostd.manager.environment import EnvironmentFiles
 from hostd.manager.keeper import Keeper, Settled, Tools
 from hostd.manager.oneoffs import OneOff, OneOffs
@@ -50,21 +50,25 @@ class Manager:
         self._app_ids = app_ids
         self._keepers: dict[str, Keeper] = {}
         self._ticker: asyncio.Task[None] | None = None
+        self._strays: set[asyncio.Task[None]] = set()
         self.one_offs = OneOffs(tools, desired)
 
     async def start(self) -> None:
         """Adopt what runs, publish the routes once they are all known, then keep every app."""
+        self._systemd.subscribe(self._unit_changed)
+        await self._tools.routing.catch_up()
         await self._adopt()
         await self._tools.routing.publish()
-        self._systemd.subscribe(self._unit_changed)
         for keeper in self._keepers.values():
             keeper.start()
         self._ticker = asyncio.create_task(self._tick())
 
     async def close(self) -> None:
         """Stop keeping; every dyno runs on."""
-        if self._ticker is not None:
-            self._ticker.cancel()
+        tasks = [task for task in (self._ticker, *self._strays) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.gather(*(keeper.close() for keeper in self._keepers.values()))
         await self.one_offs.close()
 
@@ -103,15 +107,10 @@ class Manager:
 
     async def forget(self, app: App) -> None:
         """Stop every dyno of an app that the ledger has ended, and its keeper."""
+        self.nudge(app.id)
         await self.one_offs.stop(app.id, None)
-        keeper = self._keepers.get(app.id)
-        if keeper is None:
-            return
-        keeper.nudge()
-        await keeper.gone()
-        await keeper.publish()
-        await keeper.close()
-        del self._keepers[app.id]
+        await self._keepers[app.id].end()
+        self._keepers.pop(app.id, None)
 
     async def prepare_one_off(  # noqa: PLR0917
         self, app: App, command: str, env: Mapping[str, str], size: str, attach: bool, user: User
@@ -130,14 +129,13 @@ class Manager:
             dyno = parse_description(unit.description)
             if dyno is None or dyno.unit != unit.name:
                 continue
-            app_id = by_name.get(dyno.app)
-            if app_id is None:
-                log.warning("stopping %s: the ledger has no app %s", unit.name, dyno.app)
-                await self._tools.launcher.terminate(dyno)
-                self._tools.launcher.remove(dyno)
-                continue
             known.add(dyno.unit)
-            if dyno.one_off:
+            app_id = by_name.get(dyno.app)
+            if app_id is None or dyno.type == RELEASE_PHASE:
+                why = "the push that ran it was interrupted" if app_id else f"the ledger has no app {dyno.app}"
+                log.warning("stopping %s: %s", unit.name, why)
+                self._put_away(dyno)
+            elif dyno.one_off:
                 self.one_offs.adopt(app_id, dyno)
             else:
                 found[app_id].append(dyno)
@@ -145,6 +143,17 @@ class Manager:
         for app_id in found:
             self._keepers[app_id] = self._keeper(app_id)
         await asyncio.gather(*(self._keepers[app_id].adopt(dynos) for app_id, dynos in found.items()))
+
+    def _put_away(self, dyno: DynoId) -> None:
+        """Stop a dyno that nobody wants, without making anybody wait for it."""
+
+        async def put_away() -> None:
+            await self._tools.launcher.terminate(dyno)
+            self._tools.launcher.remove(dyno)
+
+        task = asyncio.create_task(put_away())
+        self._strays.add(task)
+        task.add_done_callback(self._strays.discard)
 
     def _sweep(self, known: set[str]) -> None:
         for name in self._pool.dynos():
@@ -176,6 +185,7 @@ class Manager:
     def _look_at_everything(self) -> None:
         self.one_offs.nudge_all()
         for keeper in self._keepers.values():
+            keeper.nudge()
             for unit in keeper.units():
                 keeper.nudge(unit)
 

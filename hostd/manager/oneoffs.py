@@ -27,6 +27,8 @@ _TOKEN_SECONDS = 60.0
 """How long an attachable dyno waits for its client (Heroku's R13)."""
 _REMEMBERED_SECONDS = 300.0
 """How long the exit status of an ended one-off dyno can still be asked for."""
+_SIGTERMED = 143
+"""The exit status, as a shell shows it, of what was ended by SIGTERM."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class OneOff:
 class _Session:
     record: Record
     launch: Launch | None
+    stopping: bool = False
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -119,7 +122,7 @@ class OneOffs:
         Raises NotFound for a token that was never given, was used, or has expired.
         """
         session = self._tokens.pop(token, None)
-        if session is None or session.launch is None:
+        if session is None or session.launch is None or session.record.phase is Phase.STOPPING:
             raise NotFound("That one-off dyno is gone: it waited for a terminal too long (R13). Run it again.")
         session.launch = replace(session.launch, stdio=stdio)
         await self._start(session)
@@ -145,7 +148,7 @@ class OneOffs:
             await session.ended.wait()
         except asyncio.CancelledError:
             await self._tools.launcher.terminate(session.record.id)
-            self._finish(session, Exit(143, "cancelled"))
+            self._finish(session, Exit(_SIGTERMED, "cancelled"))
             raise
         return session.record.exit_status or 0
 
@@ -195,7 +198,7 @@ class OneOffs:
     def nudge(self, unit: str) -> None:
         """Say that systemd may have changed *unit*."""
         session = self._sessions.get(unit)
-        if session is None or session.record.phase is not Phase.UP:
+        if session is None or session.record.phase is not Phase.UP or session.stopping:
             return
         ended = self._tools.launcher.exit_of(session.record.id)
         if ended is not None:
@@ -226,6 +229,9 @@ class OneOffs:
         except LaunchFailedError as error:
             self._finish(session, Exit(1, str(error)))
             raise Conflict(f"{record.id.name} could not be started: {error}") from error
+        except asyncio.CancelledError:
+            self._finish(session, Exit(_SIGTERMED, "cancelled"))
+            raise
         record.phase = Phase.UP
         self._say(record, record.move(DynoState.UP, self._tools.clock()))
         self.nudge(record.id.unit)
@@ -235,7 +241,12 @@ class OneOffs:
         if session.record.state is DynoState.CREATED:
             self._finish(session, Exit(0, "success"))
             return
-        ended = await self._tools.launcher.terminate(session.record.id)
+        # Its last state is known to the one who stops it: a unit that ended well is unloaded at once.
+        session.stopping = True
+        try:
+            ended = await self._tools.launcher.terminate(session.record.id)
+        finally:
+            session.stopping = False
         self._finish(session, ended)
 
     def _finish(self, session: _Session, ended: Exit) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 
+from hostd.faults import FaultPoint, Faults
 from hostd.manager.dyno import Place
 from router.store import load, save
 from router.table import App, Table, TableError
@@ -18,6 +19,8 @@ from router.table import App, Table, TableError
 log = logging.getLogger(__name__)
 
 _WORKER_ANSWERS = aiohttp.ClientTimeout(total=5.0)
+_ATTEMPTS = 3
+"""How often a worker that lives but does not answer is told, until a table is published without it."""
 
 
 class Routing:
@@ -27,15 +30,22 @@ class Routing:
     reads the file: whichever way a restart falls, it ends with the newest table.
     """
 
-    def __init__(self, *, table_file: Path, control_directory: Path, domain: str) -> None:
+    def __init__(self, *, table_file: Path, control_directory: Path, domain: str, faults: Faults) -> None:
         self._table_file = table_file
         self._control_directory = control_directory
         self._domain = domain
+        self._faults = faults
         self._apps: dict[str, App] = {}
-        # A worker refuses to go back to an older table, so that a restart of hostd must go on counting.
-        self._sequence = _saved_sequence(table_file)
-        self._published = self._sequence
-        self._lock = asyncio.Lock()
+        # What an earlier hostd published may name apps that are gone: our first table is always a new one.
+        self._published = _saved_sequence(table_file)
+        self._sequence = self._published + 1
+        self._publishing: asyncio.Task[None] | None = None
+
+    async def catch_up(self) -> None:
+        """Count on from the newest table of any worker: it refuses older ones, even if the file was lost."""
+        known = [answer.get("sequence") or 0 for answer in (await self.status()).values()]
+        self._published = max([self._published, *known])
+        self._sequence = self._published + 1
 
     def set(self, app_id: str, entry: App | None) -> bool:
         """Put *entry* into the table that is published next; True if that changes anything."""
@@ -51,18 +61,17 @@ class Routing:
     async def publish(self) -> None:
         """Make the table as it is now the one that every worker uses; returns after the swap.
 
-        Callers that come while a table is being published share the next one.
+        Callers that come while a table is being published share the next one. A worker that hangs is
+        left out after some attempts, and told again by the next call. Raises OSError.
         """
         wanted = self._sequence
-        async with self._lock:
+        for _ in ("one that is under way and may lack the last change", "one with it"):
             if self._published >= wanted:
                 return
-            sequence = self._sequence
-            table = Table(sequence, self._domain, tuple(self._apps.values()))
-            await asyncio.to_thread(save, self._table_file, table)
-            body = table.to_json().encode()
-            await asyncio.gather(*(self._call(worker, "PUT", "/routes", body) for worker in self._workers()))
-            self._published = sequence
+            if self._publishing is None or self._publishing.done():
+                self._publishing = asyncio.create_task(self._publish())
+            # A caller that is cancelled must not leave a file half written, nor let an older one overtake a newer.
+            await asyncio.shield(self._publishing)
 
     async def drain(self, places: Sequence[Place], seconds: float) -> int:
         """Wait until no worker has a request in flight at *places*; return how many are left after *seconds*."""
@@ -79,6 +88,28 @@ class Routing:
         answers = await asyncio.gather(*(self._call(worker, "GET", "/status", None) for worker in workers))
         return {worker.stem: answer for worker, answer in zip(workers, answers, strict=True)}
 
+    async def _publish(self) -> None:
+        sequence = self._sequence
+        table = Table(sequence, self._domain, tuple(self._apps.values()))
+        await asyncio.to_thread(save, self._table_file, table)
+        self._faults.reach(FaultPoint.TABLE_SAVED)
+        body = table.to_json().encode()
+        if all(await asyncio.gather(*(self._tell(worker, body) for worker in self._workers()))):
+            self._published = sequence
+
+    async def _tell(self, worker: Path, body: bytes) -> bool:
+        """Hand the table to a worker; True if it has it, or is not there and will read the file when it starts."""
+        for _ in range(_ATTEMPTS):
+            try:
+                await _ask(worker, "PUT", "/routes", body, _WORKER_ANSWERS)
+            except (aiohttp.ClientError, OSError, TimeoutError) as error:
+                if _nobody_listens(error):
+                    return True
+                log.warning("router worker %s does not take the table: %r", worker.stem, error)
+            else:
+                return True
+        return False
+
     def _workers(self) -> list[Path]:
         return sorted(self._control_directory.glob("*.sock"))
 
@@ -91,16 +122,27 @@ class Routing:
         timeout: aiohttp.ClientTimeout = _WORKER_ANSWERS,
     ) -> dict[str, Any]:
         try:
-            async with (
-                aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(worker)), timeout=timeout) as session,
-                session.request(verb, f"http://router{path}", data=body) as answer,
-            ):
-                answer.raise_for_status()
-                value: dict[str, Any] = await answer.json()
-                return value
+            return await _ask(worker, verb, path, body, timeout)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            log.warning("router worker %s does not answer %s %s: %s", worker.stem, verb, path, error)
+            log.warning("router worker %s does not answer %s %s: %r", worker.stem, verb, path, error)
             return {}
+
+
+async def _ask(
+    worker: Path, verb: str, path: str, body: bytes | None, timeout: aiohttp.ClientTimeout
+) -> dict[str, Any]:
+    async with (
+        aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(worker)), timeout=timeout) as session,
+        session.request(verb, f"http://router{path}", data=body) as answer,
+    ):
+        answer.raise_for_status()
+        value: dict[str, Any] = await answer.json()
+        return value
+
+
+def _nobody_listens(error: Exception) -> bool:
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    return isinstance(cause, ConnectionRefusedError | FileNotFoundError)
 
 
 def _saved_sequence(table_file: Path) -> int:

@@ -101,7 +101,7 @@ class FakeDeploys:
     def outcome(self, push_id: str) -> PushOutcome | None:
         return self.outcomes.get(push_id)
 
-    def destroyed(self, app: App) -> None:
+    async def destroyed(self, app: App) -> None:
         self.cleaned = app.id
 
     async def release(
