@@ -146,14 +146,18 @@ class Plumbing:
 
     @classmethod
     def pipes(cls, streams: list[int]) -> Plumbing:
-        """Our own pipes and files for the dyno; what is a terminal or a socket is copied through a pipe instead.
+        """Our own pipes and files for the dyno; some are copied through a pipe instead.
 
-        With our terminal an app could read what is typed, and make it non-blocking for the shell we came from;
-        a socket, as sshd gives to commands, cannot be opened again as /dev/stdout.
+        A terminal is: an app could read what is typed on ours, and make it non-blocking for the shell we came from.
+        A socket, as sshd gives to commands, is: it cannot be opened again as /dev/stdout. Standard error is, so that
+        nothing comes before our `up`; and output with it where both go to one place, to stay in order.
         """
         plumbing = cls()
+        together = os.path.sameopenfile(streams[1], streams[2])
         for number, descriptor in enumerate(streams):
-            if os.isatty(descriptor) or stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+            if number == 2 and together:
+                plumbing.theirs.append(plumbing.theirs[1])
+            elif number == 2 or (number == 1 and together) or _must_copy(descriptor):
                 plumbing._add_pipe(descriptor, to_dyno=number == 0)
             else:
                 _let_reopen(descriptor)
@@ -187,6 +191,10 @@ class Plumbing:
             self.flows.append(Flow(descriptor, ours, to_dyno=True, closes_sink=True))
         else:
             self.flows.append(Flow(ours, descriptor, to_dyno=False))
+
+
+def _must_copy(descriptor: int) -> bool:
+    return os.isatty(descriptor) or stat.S_ISSOCK(os.fstat(descriptor).st_mode)
 
 
 def _let_reopen(descriptor: int) -> None:

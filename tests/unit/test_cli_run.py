@@ -172,6 +172,12 @@ def test_pipes_are_passed_on_and_so_is_the_status(fake, attach, tmp_path):
     assert fake.asked_for == [{"command": "cat; echo bad >/dev/stderr; exit 42", "attach": True, "env": {}}]
 
 
+def test_output_and_errors_in_one_pipe_keep_their_order(fake, attach, tmp_path):
+    child = spawn(tmp_path, "for i in 1 2 3; do echo out; echo err >&2; done", stdin=-3, stdout=-1, stderr=-2)
+    out, _ = child.communicate(timeout=10)
+    assert b"".join(out.splitlines(keepends=True)[-6:]) == b"out\nerr\n" * 3
+
+
 def test_sockets_are_copied_through_pipes(fake, attach, tmp_path):
     # sshd gives sockets to commands; with them `echo > /dev/stdout` would fail.
     ours, theirs = socket.socketpair()
@@ -219,7 +225,7 @@ def test_ctrl_c_in_pipes_ends_with_130(fake, attach, tmp_path):
 
 def test_a_shell_on_a_terminal(fake, attach, tmp_path):
     terminal = Terminal()
-    child = terminal.run(tmp_path, "bash", "--norc")
+    child = terminal.run(tmp_path, "bash", "--norc", "--noediting")
     terminal.wait_for(b"up, run.8963")
     terminal.type(b"stty size; tty; echo T=$TERM\n")
     terminal.wait_for(b"40 100\r\n")
@@ -227,10 +233,8 @@ def test_a_shell_on_a_terminal(fake, attach, tmp_path):
     terminal.resize(50, 200)
     terminal.type(b"sleep 0.2; stty size\n")
     terminal.wait_for(b"50 200\r\n")
-    terminal.type(b"cat\n")
-    terminal.wait_for(b"# cat\r\n")
-    terminal.type(b"meow\n")
-    terminal.wait_for(b"meow\r\nmeow\r\n")
+    terminal.type(b"sh -c 'echo re\"\"ady; exec cat'\n")
+    terminal.wait_for(b"ready\r\n")
     terminal.type(b"\x03")
     terminal.wait_for(b"^C\r\n")
     terminal.type(b"echo status $?\n")
@@ -264,7 +268,7 @@ def test_a_terminal_is_put_back_when_we_are_ended(fake, attach, tmp_path):
 def test_a_terminal_lives_on_when_hostd_goes_away(fake, attach, tmp_path):
     fake.on("GET /apps/hello/dynos/run.8963", (200, dyno("run.8963")))
     terminal = Terminal()
-    child = terminal.run(tmp_path, "bash", "--norc")
+    child = terminal.run(tmp_path, "bash", "--norc", "--noediting")
     terminal.wait_for(b"up, run.8963")
     attach.break_off()
     terminal.type(b"echo still $((40+2))\n")
