@@ -9,6 +9,14 @@ from pathlib import Path
 from router.table import Table
 
 
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+def this_boot() -> str:
+    """The kernel's name for the time since it booted (random(4))."""
+    return BOOT_ID.read_text().strip()
+
+
 def load(path: Path) -> Table | None:
     """The saved table, or None if there is none yet. Raises TableError or OSError when it cannot be read."""
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import lru_cache
 from ipaddress import ip_address
@@ -53,11 +53,15 @@ class App:
 
 @dataclass(frozen=True)
 class Table:
-    """All routes. `sequence` orders tables: a worker refuses to go back to an older one."""
+    """All routes. `sequence` orders tables: a worker refuses to go back to an older one.
+
+    `boot` names the boot of the machine (boot_id of random(4)) in which the dynos listened; "" is unknown.
+    """
 
     sequence: int = 0
     domain: str = "localhost"
     apps: tuple[App, ...] = ()
+    boot: str = ""
     _exact: Mapping[str, App] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -90,12 +94,24 @@ class Table:
         apps = tuple(_app(item) for item in _expect(entry.get("apps"), list, "apps"))
         _unique((app.id for app in apps), "app id")
         domain = _expect(entry.get("domain", "localhost"), str, "domain")
-        return cls(_number(entry.get("sequence"), "sequence"), domain, apps)
+        boot = _expect(entry.get("boot", ""), str, "boot")
+        return cls(_number(entry.get("sequence"), "sequence"), domain, apps, boot)
+
+    def in_boot(self, boot: str) -> Table:
+        """This table as it holds in `boot`: after a reboot no dyno is where it was, and every app is starting."""
+        if self.boot in ("", boot):
+            return self
+        apps = tuple(
+            replace(app, state=State.STARTING, dynos=()) if app.state is State.UP else replace(app, dynos=())
+            for app in self.apps
+        )
+        return replace(self, apps=apps)
 
     def to_json(self) -> str:
         """The JSON text that `parse` reads back: one app a line, so that a person can read and diff it."""
         apps = ",\n".join(json.dumps(_app_document(app), separators=(",", ":")) for app in self.apps)
-        head = f'{{"sequence":{self.sequence},"domain":{json.dumps(self.domain)},"apps":['
+        known = {"sequence": self.sequence, "domain": self.domain, "boot": self.boot}
+        head = f'{json.dumps(known, separators=(",", ":"))[:-1]},"apps":['
         return f"{head}\n{apps}\n]}}\n" if apps else f"{head}]}}\n"
 
 

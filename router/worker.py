@@ -178,7 +178,7 @@ class Worker:
             self._journal.say(f"The route table {path} cannot be used: {error}", journal.ERROR)
             return
         if table is not None and (not self._plane.loaded or table.sequence > self._plane.table.sequence):
-            self._plane.swap(table)
+            self._plane.swap(table.in_boot(store.this_boot()))
 
     async def _sweep(self) -> None:
         while True:

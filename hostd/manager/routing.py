@@ -13,7 +13,7 @@ import aiohttp
 
 from hostd.faults import FaultPoint, Faults
 from hostd.manager.dyno import Place
-from router.store import load, save
+from router.store import load, save, this_boot
 from router.table import App, Table, TableError
 
 log = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ class Routing:
 
     async def _publish(self) -> None:
         sequence = self._sequence
-        table = Table(sequence, self._domain, tuple(self._apps.values()))
+        table = Table(sequence, self._domain, tuple(self._apps.values()), this_boot())
         await asyncio.to_thread(save, self._table_file, table)
         self._faults.reach(FaultPoint.TABLE_SAVED)
         body = table.to_json().encode()

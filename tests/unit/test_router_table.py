@@ -24,6 +24,15 @@ def test_a_table_survives_json():
     ]
 
 
+def test_after_a_reboot_no_dyno_is_where_it_was():
+    saved = Table.parse(Table(17, "localhost", (HELLO, WILD), "before").to_json())
+    assert saved.in_boot("before") is saved
+    after = saved.in_boot("after").lookup("hello.localhost")
+    assert after is not None
+    assert (after.state, after.dynos) == (State.STARTING, ())
+    assert TABLE.in_boot("after") is TABLE
+
+
 @pytest.mark.parametrize("host", ["hello.localhost", "HELLO.localhost", "hello.localhost:8080", "Hello.LocalHost.:80"])
 def test_hosts_are_found_however_they_are_written(host):
     assert TABLE.lookup(host) is HELLO
