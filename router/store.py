@@ -8,7 +8,6 @@ from pathlib import Path
 
 from router.table import Table
 
-
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
