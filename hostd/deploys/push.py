@@ -20,8 +20,8 @@ from hostd.ledger import Ledger
 from hostd.ledger.apps import App
 from hostd.ledger.releases import Release
 from hostd.ledger.users import User
-from hostd.manager.keeper import Settled
 from hostd.manager.manager import Manager
+from hostd.manager.settling import Settled
 from hostd.settings import Settings
 from slugs.compiler import CompiledSlug, Compiler, CompileRequest
 from slugs.errors import SlugsError
@@ -220,10 +220,19 @@ def _trouble(app: App, release: Release, settled: Settled) -> str:
         names = ", ".join(dyno.name for dyno in settled.crashed)
         text = f"Release v{release.version} of {app.name} crashed: {names}."
         reason = next((dyno.reason for dyno in settled.crashed if dyno.reason), "")
-        return f"{text} {reason}".rstrip() + "\nWeb dynos of the release before it, if any, go on serving."
+        return f"{text} {reason}".rstrip() + _serving(release, settled)
     if settled.superseded:
         return f"Release v{release.version} was overtaken by a newer one before it was up."
     return f"Release v{release.version} of {app.name} is still starting; hostd goes on with it."
+
+
+def _serving(release: Release, settled: Settled) -> str:
+    """One more line: who answers the app's web requests now."""
+    if settled.serving is None:
+        return ""
+    if settled.serving == release.version:
+        return "\nIts web dynos are up and serving."
+    return f"\nv{settled.serving} goes on serving its web requests."
 
 
 def _reason(error: BaseException) -> str:

@@ -25,6 +25,7 @@ from hostd.manager.probe import accepts, wait_accepting
 from hostd.manager.record import Record
 from hostd.manager.routes import route, serving
 from hostd.manager.routing import Routing
+from hostd.manager.settling import Settled, judge
 from hostd.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -33,16 +34,6 @@ _AGAIN_SECONDS = 1.0
 """Until what failed for a reason of ours is tried again."""
 _STEADY_SECONDS = 60.0
 """A dyno that was up this long has recovered: its next crash counts as the first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """What became of a release: ``ok`` when every wanted dyno runs and the web ones take traffic."""
-
-    ok: bool
-    crashed: tuple[Dyno, ...] = ()
-    timed_out: bool = False
-    superseded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +126,11 @@ class Keeper:
         return [record.view(serving=record.id.unit in self._served) for record in records]
 
     async def settle(self, version: int, seconds: float) -> Settled:
-        """Wait until every dyno of release *version* runs and takes traffic, or one has crashed."""
+        """Wait until every dyno of release *version* runs and takes traffic, or has crashed."""
         try:
             async with asyncio.timeout(seconds), self._changed:
                 while True:
-                    settled = self._settled(version)
+                    settled = judge(self.desired, version, list(self._records.values()), self._served)
                     if settled is not None:
                         return settled
                     await self._changed.wait()
@@ -376,28 +367,6 @@ class Keeper:
             if number == self._publishing:
                 self._served = frozenset(dyno.unit for dyno in chosen)
             self._changed.notify_all()
-
-    def _settled(self, version: int) -> Settled | None:
-        if self.desired is None or self.desired.version > version:
-            return Settled(ok=False, superseded=True)
-        if self.desired.version < version:
-            return None
-        wanted = {
-            (process.type, number)
-            for process in self.desired.processes
-            for number in range(1, process.quantity + 1)
-        }
-        records = [
-            r
-            for r in self._records.values()
-            if r.id.version == version and (r.id.type, r.id.number) in wanted
-        ]
-        crashed = tuple(r.view() for r in records if r.crashes and r.phase is not Phase.UP)
-        if crashed:
-            return Settled(ok=False, crashed=crashed)
-        up = [r for r in records if r.phase is Phase.UP]
-        takes_traffic = all(r.id.unit in self._served for r in up if r.id.type == "web")
-        return Settled(ok=True) if len(up) == len(wanted) and takes_traffic else None
 
     def _say(self, record: Record, text: str) -> None:
         self._tools.events.platform(self._subject, record.id.name, text)

@@ -12,9 +12,10 @@ from hostd.ledger.users import User
 from hostd.manager.desired import DesiredApp
 from hostd.manager.dyno import RELEASE_PHASE, Dyno, DynoId, parse_description
 from hostd.manager.environment import EnvironmentFiles
-from hostd.manager.keeper import Keeper, Settled, Tools
+from hostd.manager.keeper import Keeper, Tools
 from hostd.manager.oneoffs import OneOff, OneOffs
 from hostd.manager.record import Record
+from hostd.manager.settling import Settled
 from slugs.pool import Pool
 from units.systemd import ANY_UNIT, Systemd
 

@@ -1,0 +1,56 @@
+"""What became of a release: a pure function of what is wanted and of the dynos there are."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from hostd.manager.desired import DesiredApp
+from hostd.manager.dyno import Dyno
+from hostd.manager.planner import Phase
+from hostd.manager.record import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of a release: ``ok`` when every wanted dyno runs and the web ones take traffic."""
+
+    ok: bool
+    crashed: tuple[Dyno, ...] = ()
+    serving: int | None = None
+    """The release whose web dynos take the app's traffic, if any do."""
+    timed_out: bool = False
+    superseded: bool = False
+
+
+def judge(
+    desired: DesiredApp | None, version: int, records: Sequence[Record], served: Collection[str]
+) -> Settled | None:
+    """Return what became of release *version*; None as long as that is open.
+
+    It is open until each of its dynos runs or has crashed, and the router has been told if its web dynos
+    all run. *served* are the units that the router sends requests to. A dyno that crashed counts as
+    crashed even if it has been started again since.
+    """
+    if desired is None or desired.version > version:
+        return Settled(ok=False, superseded=True)
+    if desired.version < version:
+        return None
+    wanted = {(process.type, number) for process in desired.processes for number in range(1, process.quantity + 1)}
+    ours = [record for record in records if record.id.version == version and _slot(record) in wanted]
+    crashed = [record for record in ours if record.crashes]
+    running = [record for record in ours if record.phase is Phase.UP and not record.crashes]
+    if len(crashed) + len(running) < len(wanted):
+        return None
+    web_crashed = any(record.id.type == "web" for record in crashed)
+    if not web_crashed and any(record.id.type == "web" and record.id.unit not in served for record in running):
+        return None
+    return Settled(
+        ok=not crashed,
+        crashed=tuple(record.view() for record in crashed),
+        serving=max((record.id.version for record in records if record.id.unit in served), default=None),
+    )
+
+
+def _slot(record: Record) -> tuple[str, int]:
+    return record.id.type, record.id.number

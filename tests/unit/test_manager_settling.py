@@ -1,0 +1,78 @@
+"""What a push is told about its release."""
+
+from hostd.manager.desired import DesiredApp, DesiredProcess
+from hostd.manager.dyno import DynoId, DynoState, Place
+from hostd.manager.planner import Phase
+from hostd.manager.record import Record
+from hostd.manager.settling import Settled, judge
+
+
+def app(version=3, web=1, worker=0):
+    processes = (
+        DesiredProcess("web", "python app.py", web, "standard-1x"),
+        DesiredProcess("worker", "python work.py", worker, "standard-1x"),
+    )
+    return DesiredApp("id", "hello", 200001, version, "slug", processes, {}, ("hello.localhost",))
+
+
+def dyno(name, phase=Phase.UP, version=3, crashes=0):
+    type_, number = name.split(".")
+    id_ = DynoId("hello", type_, int(number), version, Place("127.0.0.1", 20000 + version))
+    return Record(id_, "id", "command", "standard-1x", DynoState.UP, 0.0, phase, crashes=crashes)
+
+
+def units(*records):
+    return {record.id.unit for record in records}
+
+
+def names(settled):
+    return [dyno.name for dyno in settled.crashed]
+
+
+def test_it_is_open_until_every_dyno_is_up_and_the_router_knows():
+    old, web, worker = dyno("web.1", version=2), dyno("web.1"), dyno("worker.1")
+    wanted = app(worker=1)
+    assert judge(wanted, 3, [old, web], units(old)) is None
+    assert judge(wanted, 3, [old, web, dyno("worker.1", Phase.STARTING)], units(old)) is None
+    assert judge(wanted, 3, [old, web, worker], units(old)) is None
+    assert judge(wanted, 3, [old, web, worker], units(web)) == Settled(ok=True, serving=3)
+
+
+def test_a_crash_is_told_when_the_fate_of_all_is_known():
+    old, web = dyno("web.1", version=2), dyno("web.1", Phase.CRASHED, crashes=1)
+    wanted = app(worker=1)
+    assert judge(wanted, 3, [old, web, dyno("worker.1", Phase.STARTING)], units(old)) is None
+    settled = judge(wanted, 3, [old, web, dyno("worker.1", Phase.CRASHED, crashes=1)], units(old))
+    assert not settled.ok
+    assert names(settled) == ["web.1", "worker.1"]
+    assert settled.serving == 2
+
+
+def test_a_dyno_that_starts_again_after_a_crash_has_crashed():
+    old, web = dyno("web.1", version=2), dyno("web.1", Phase.STARTING, crashes=1)
+    assert names(judge(app(), 3, [old, web], units(old))) == ["web.1"]
+
+
+def test_a_crashed_worker_does_not_keep_the_new_web_dynos_from_serving():
+    old, web = dyno("web.1", version=2), dyno("web.1")
+    records = [old, web, dyno("worker.1", Phase.CRASHED, crashes=1)]
+    assert judge(app(worker=1), 3, records, units(old)) is None
+    settled = judge(app(worker=1), 3, records, units(web))
+    assert (names(settled), settled.serving) == (["worker.1"], 3)
+
+
+def test_one_crashed_web_dyno_of_two_leaves_the_traffic_with_the_older_release():
+    old, first, second = dyno("web.1", version=2), dyno("web.1"), dyno("web.2", Phase.CRASHED, crashes=1)
+    settled = judge(app(web=2), 3, [old, first, second], units(old))
+    assert (names(settled), settled.serving) == (["web.2"], 2)
+
+
+def test_dynos_that_are_not_wanted_do_not_count():
+    web = dyno("web.1")
+    assert judge(app(), 3, [web, dyno("worker.1", Phase.STOPPING)], units(web)) == Settled(ok=True, serving=3)
+
+
+def test_a_newer_release_or_the_end_of_the_app_supersedes():
+    assert judge(app(version=4), 3, [], set()) == Settled(ok=False, superseded=True)
+    assert judge(None, 3, [], set()) == Settled(ok=False, superseded=True)
+    assert judge(app(version=2), 3, [], set()) is None
