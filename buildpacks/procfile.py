@@ -53,7 +53,8 @@ def _decode(number: int, raw: bytes) -> str:
 def _entry(number: int, line: str) -> tuple[str, str]:
     name, colon, command = (part.strip() for part in line.partition(":"))
     if not colon:
-        raise ProcfileError(number, f'no colon; write it as "type: command", for example "web: {_short(line)}"')
+        example = _short(line.removeprefix("web "))
+        raise ProcfileError(number, f'no colon; write it as "type: command", for example "web: {example}"')
     if not is_process_type(name):
         raise ProcfileError(
             number, f'"{_short(name)}" is no process type; use letters, digits, "-" and "_", at most 63'

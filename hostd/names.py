@@ -26,7 +26,7 @@ _APP_NAME = re.compile(r"[a-z][a-z0-9-]{1,28}[a-z0-9]")
 _CONFIG_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PROCESS_TYPE = re.compile(r"[A-Za-z0-9_-]{1,63}")
 _EMAIL = re.compile(r"[A-Za-z0-9.!#$%&*+/=?^_{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,188}[A-Za-z0-9])?")
-_SCALE = re.compile(r"(?P<type>[A-Za-z0-9_-]+)(?P<sign>[=+-])(?P<count>-?[0-9]+)(?::(?P<size>\S+))?")
+_SCALE = re.compile(r"(?P<type>[A-Za-z0-9_-]+)(?P<sign>[=+-])(?P<count>(?:(?<==)-)?[0-9]+)(?::(?P<size>\S+))?")
 _QUANTITY = re.compile(r"(?P<sign>[+-]?)(?P<count>[0-9]+)")
 
 

@@ -23,7 +23,7 @@ from hostd.api.shapes import dyno_json
 from hostd.context import Context
 from hostd.errors import BadRequest, Invalid, NotFound
 from hostd.ledger.apps import App
-from hostd.manager.dyno import Dyno
+from hostd.manager.dyno import Dyno, DynoState
 
 routes = web.RouteTableDef()
 
@@ -109,7 +109,9 @@ def _selected(context: Context, app: App, wanted: str) -> str:
 
 
 def _no_dyno(context: Context, app: App, wanted: str) -> NotFound:
-    there = ", ".join(sorted({dyno.name for dyno in context.manager.dynos(app.id)})) or "none"
+    # A one-off dyno that has ended is remembered for its exit status only.
+    dynos = [dyno for dyno in context.manager.dynos(app.id) if dyno.state is not DynoState.COMPLETE]
+    there = ", ".join(sorted({dyno.name for dyno in dynos})) or "none"
     return NotFound(f"Couldn't find that dyno: {wanted[:80]!r}. Dynos of {app.name}: {there}.")
 
 

@@ -51,7 +51,7 @@ def accessible_app(context: Context, user: User, name: str, *, owning: bool = Fa
     try:
         app = context.ledger.apps.get(name)
     except NotFound:
-        raise NotFound("Couldn't find that app.") from None
+        raise NotFound(f"Couldn't find that app: {name[:60]!r}. Your apps: hostctl apps") from None
     if not context.ledger.access.allowed(app, user):
         raise Forbidden(
             f"You do not have access to the app {app.name}. "

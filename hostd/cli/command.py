@@ -176,6 +176,8 @@ def _value(spelling: str, option: Option, rest: list[str]) -> str:
 
 
 def _keep(parsed: Parsed, option: Option, value: str) -> None:
+    if not value and option in FOR_APP:
+        raise Usage(f"The flag --{option.name} is empty.")
     values = parsed.values.setdefault(option.name, [])
     if option.many:
         values.append(value)
@@ -194,12 +196,21 @@ def _with_trailing_app(words: list[str], parsed: Parsed) -> list[str]:
 
 
 def _count(command: Command, words: list[str]) -> None:
+    if not command.verbatim and "" in words:
+        # A shell's "$VARIABLE" that is not set: to take it for a missing word would do something else than meant.
+        raise Usage(f"{_named(command, words.index(''))} is empty.")
     needed = [word for word in command.words if not word.startswith("[")]
     if len(words) < len(needed):
         raise Usage(f"{needed[len(words)].removesuffix('...')} is missing.")
     endless = any("..." in word for word in command.words)
     if len(words) > len(command.words) and not endless:
         raise Usage(f"{words[len(command.words)]!r} is one word too many.")
+
+
+def _named(command: Command, place: int) -> str:
+    """What the help calls the word at that place."""
+    name = command.words[min(place, len(command.words) - 1)] if command.words else "A word"
+    return name.strip("[]").removesuffix("...")
 
 
 def _brief(option: Option) -> str:

@@ -25,6 +25,9 @@ MODULES: dict[str, tuple[str, ...]] = {
     "completion": ("completion",),
 }  # fmt: skip
 
+LONGEST_SHOWN = 60
+"""Characters of a word that is not known which a message repeats."""
+
 COMMANDS: dict[str, str] = {name: module for module, names in MODULES.items() for name in names}
 
 ALIASES: dict[str, str] = {
@@ -51,7 +54,13 @@ ALIASES: dict[str, str] = {
     "-h": "help",
 }
 
+_NO_SHELL = "there is no shell on the server itself. For one in a dyno: run -a APP bash"
+_NO_FILES = "files come and go by git: push them, or clone what was pushed."
 _NO_SUCH_THING = {
+    "bash": _NO_SHELL,
+    "sh": _NO_SHELL,
+    "scp": _NO_FILES,
+    "rsync": _NO_FILES,
     "login": "hostd has no passwords: it knows you by your ssh key, or as root on its own machine.",
     "logout": "hostd has no sessions: to take a key away, use keys:remove.",
     "auth": "hostd has no passwords: it knows you by your ssh key, or as root on its own machine.",
@@ -79,6 +88,7 @@ def old_names(name: str) -> list[str]:
 
 
 def _unknown(name: str) -> str:
+    name = name[:LONGEST_SHOWN]
     if hint := _NO_SUCH_THING.get(name.partition(":")[0]):
         return f"{name} is not a command: {hint}"
     near = _near(name, [*COMMANDS, *(alias for alias in ALIASES if not alias.startswith("-"))])

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from hostd import names
 from hostd.cli.call import Call
 from hostd.cli.client import path
 from hostd.cli.command import FOR_APP, JSON, Option, Usage, command
 from hostd.cli.output import Style, age, cut, moment, printable, seconds, size_name
+from hostd.errors import Invalid
 
 WHICH = (
     Option("dyno-name", "d", "one dyno, such as web.1", "DYNO", aliases=("dyno",)),
@@ -18,9 +19,6 @@ WHICH = (
 YOUNG_SECONDS = 60
 WIDTH_IN_PIPES = 0
 """No limit: what reads a pipe wants the whole command."""
-
-_SCALE = re.compile(r"([A-Za-z0-9_-]+?)([=+-])([0-9]+)(?::([A-Za-z0-9.-]+))?")
-
 
 @command(
     "ps",
@@ -65,6 +63,8 @@ def scale(call: Call) -> None:
         formation = call.client.get(path("apps", app, "formation"))
         if call.flag("json"):
             call.print_json(formation)
+        elif not formation:
+            call.say(f"{call.error_style.app(app)} has no process types yet: push it first, then scale it.")
         else:
             call.print(" ".join(f"{p['type']}={p['quantity']}:{size_name(p['size'])}" for p in formation))
         return
@@ -193,12 +193,13 @@ def _width(call: Call) -> int:
 
 
 def _update(word: str) -> dict[str, str]:
-    found = _SCALE.fullmatch(word)
-    if not found:
-        raise Usage(f"{word!r} is not a scale expression: write TYPE=NUMBER, TYPE+NUMBER or TYPE-NUMBER, as web=2.")
-    type_, sign, number, size = found.groups()
-    update = {"type": type_, "quantity": number if sign == "=" else sign + number}
-    return {**update, "size": size} if size else update
+    try:
+        change = names.scale(word)
+    except Invalid as error:
+        raise Usage(error.message) from error
+    quantity = f"{change.delta:+d}" if change.quantity is None else str(change.quantity)
+    update = {"type": change.type, "quantity": quantity}
+    return {**update, "size": change.size} if change.size else update
 
 
 def _which(call: Call) -> str | None:

@@ -24,7 +24,8 @@ async def test_create_list_show_and_destroy_an_app(tmp_path):
         assert (await api("DELETE", "/apps/hello")).status == 200
         assert ("forget", "hello") in api.manager.calls
         gone = await api("GET", "/apps/hello")
-        assert (gone.status, gone.data) == (404, {"id": "not_found", "message": "Couldn't find that app."})
+        message = "Couldn't find that app: 'hello'. Your apps: hostctl apps"
+        assert (gone.status, gone.data) == (404, {"id": "not_found", "message": message})
         assert (await api("POST", "/apps", {"name": "hello"})).status == 201
 
 

@@ -25,7 +25,8 @@ async def test_repositories_are_for_those_with_access(tmp_path):
         assert found.data == {"path": f"/repos/{app.id}.git", "app_id": app.id, "app": "hello"}
         assert (await api("POST", "/hostd/ssh/repositories", body | {"user": "ann@example.com"})).status == 403
         unknown = await api("POST", "/hostd/ssh/repositories", body | {"app": "nope"})
-        assert (unknown.status, unknown.data["message"]) == (404, "Couldn't find that app.")
+        assert unknown.status == 404
+        assert unknown.data["message"] == "Couldn't find that app: 'nope'. Your apps: hostctl apps"
         assert (await api("POST", "/hostd/ssh/repositories", body | {"service": "git-shell"})).status == 422
 
 

@@ -79,10 +79,11 @@ def test_a_refusal_ends_the_line_and_explains(fake, tmp_path):
     assert ran.err == "Creating hello... failed\n !    The name hello is taken.\n"
 
 
-def test_an_empty_name_is_refused_by_the_api_not_replaced(fake, tmp_path):
-    fake.on("POST /apps", (422, {"id": "invalid_params", "message": "An app's name must not be empty."}))
-    assert hostctl(tmp_path, "apps:create", "").status == 1
-    assert fake.asked("POST /apps")[0].json == {"name": ""}
+def test_an_empty_word_is_refused_not_taken_for_a_missing_one(fake, tmp_path):
+    for line in (["apps:create", ""], ["rollback", "", "-a", "hello"], ["apps:destroy", "", "--confirm", "hello"]):
+        ran = hostctl(tmp_path, *line)
+        assert (ran.status, fake.requests) == (2, [])
+        assert " is empty. See: hostctl " in ran.err
 
 
 def test_info(fake, tmp_path):
@@ -242,11 +243,26 @@ def test_scale(fake, tmp_path):
     )
 
 
-@pytest.mark.parametrize("word", ["web", "web=", "web=-1", "=2", "web=2x", "web==2", "web=1:", "wéb=1"])
-def test_wrong_scale_expressions_are_not_sent(fake, tmp_path, word):
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [
+        *((word, "is not a scale expression") for word in ("web", "web=", "=2", "web=2x", "web==2", "web=1:", "wéb=1")),
+        ("web=-1", "web=-1 is below 0: a type has 0 to 100 dynos."),
+        ("web=1000000", "web=1000000 is too much: a type has 0 to 100 dynos."),
+        ("web=1:giant", "There is no dyno size 'giant'."),
+    ],
+    ids=str,
+)
+def test_wrong_scale_expressions_are_not_sent(fake, tmp_path, word, reason):
     ran = hostctl(tmp_path, "ps:scale", word, "-a", "hello")
     assert (ran.status, fake.requests) == (2, [])
-    assert "is not a scale expression" in ran.err
+    assert reason in ran.err
+
+
+def test_an_app_without_process_types_has_nothing_to_scale(fake, tmp_path):
+    fake.on("GET /apps/hello/formation", (200, []))
+    ran = hostctl(tmp_path, "ps:scale", "-a", "hello")
+    assert (ran.out, ran.err) == ("", "hello has no process types yet: push it first, then scale it.\n")
 
 
 def test_types_with_dashes_scale(fake, tmp_path):

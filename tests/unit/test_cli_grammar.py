@@ -38,6 +38,11 @@ def test_flags_may_stand_anywhere_in_every_spelling():
         ("config:set", [], "KEY=VALUE is missing."),
         ("apps:create", ["a", "b"], "'b' is one word too many."),
         ("run", ["-a", "hello"], "COMMAND is missing."),
+        ("rollback", [""], "RELEASE is empty."),
+        ("apps:create", [""], "NAME is empty."),
+        ("config:unset", ["A", ""], "KEY is empty."),
+        ("apps:destroy", ["-a", ""], "The flag --app is empty."),
+        ("ps", ["--remote="], "The flag --remote is empty."),
     ],
 )
 def test_a_wrong_line_says_which_part(name, line, message):

@@ -177,6 +177,8 @@ def test_scale_expressions(text, change):
         ("web=\u0663", "not a scale expression"),
         ("web = 2", "not a scale expression"),
         ("web=2:", "not a scale expression"),
+        ("web+-1", "not a scale expression"),
+        ("web=--1", "not a scale expression"),
         ("web=-1", "below 0.*0 to 100"),
         ("web=101", "0 to 100"),
         ("web=1000000", "web=1000000 is too much.*0 to 100"),
