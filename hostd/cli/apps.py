@@ -7,7 +7,7 @@ from typing import Any
 from hostd.cli.call import Call
 from hostd.cli.client import path
 from hostd.cli.command import APP, FOR_APP, JSON, REMOTE, SHELL, Option, Usage, command
-from hostd.cli.output import columns, pairs, shell, size
+from hostd.cli.output import ENDED, columns, pairs, shell, size
 
 
 @command(
@@ -140,7 +140,7 @@ def _named(call: Call) -> str:
 def _described(app: dict[str, Any], dynos: list[dict[str, Any]], people: list[dict[str, Any]]) -> dict[str, str]:
     """What `apps:info` shows; a line that does not apply is left out."""
     running: dict[str, int] = {}
-    for dyno in dynos:
+    for dyno in (dyno for dyno in dynos if dyno["state"] not in ENDED):
         running[dyno["type"]] = running.get(dyno["type"], 0) + 1
     owner = app["owner"]["email"]
     shown = {

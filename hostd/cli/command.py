@@ -28,6 +28,14 @@ class Usage(Refused):
     status = 2
 
 
+class Word(str):
+    """A word of a command that came as one line (over ssh): it knows where in the line it stood."""
+
+    line: str
+    begin: int
+    end: int
+
+
 @dataclass(frozen=True, slots=True)
 class Option:
     """A flag. `metavar` names its value (None: it has none); `many` lets it be given several times."""

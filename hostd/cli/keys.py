@@ -9,6 +9,7 @@ from pathlib import Path
 from hostd.cli.call import Call
 from hostd.cli.client import path
 from hostd.cli.command import JSON, Option, Refused, Usage, command
+from hostd.cli.output import printable
 
 DEFAULT_FILES = ("id_ed25519.pub", "id_ed25519_sk.pub", "id_ecdsa.pub", "id_ecdsa_sk.pub", "id_rsa.pub")
 LARGEST_FILE = 64 * 1024
@@ -29,8 +30,8 @@ def keys(call: Call) -> None:
     elif not found:
         call.say("You have no ssh keys. Add one: hostctl keys:add")
     else:
-        lines = (key["public_key"].strip() if call.flag("long") else shortened(key["public_key"]) for key in found)
-        call.print(call.style.heading(f"{found[0]['email']} keys"), "", *lines)
+        shown = str.strip if call.flag("long") else shortened
+        call.print(call.style.heading(f"{found[0]['email']} keys"), "", *(shown(_line(key)) for key in found))
 
 
 @command(
@@ -87,6 +88,12 @@ def public_key(call: Call, given: str | None) -> tuple[str, str]:
         if file.is_file():
             return str(file), _read(file)
     raise Refused(f"There is no public key in {folder}. Make one: ssh-keygen -t ed25519")
+
+
+def _line(key: dict[str, str]) -> str:
+    """The line of a key file."""
+    text = " ".join(key["public_key"].split()[:2])
+    return f"{text} {printable(key.get('comment') or '')}"
 
 
 def _read(file: Path) -> str:

@@ -12,6 +12,9 @@ ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 RED, GREEN, YELLOW, BLUE, MAGENTA, CYAN = 31, 32, 33, 34, 35, 36
 BOLD, DIM = 1, 2
 
+ENDED = ("complete", "down")
+"""States of a one-off dyno that hostd remembers for its exit status; to users it is gone."""
+
 RECENT_SECONDS = 25 * 3600
 """Ages are shown for a day and an hour, as Heroku does."""
 

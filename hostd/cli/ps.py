@@ -9,7 +9,7 @@ from hostd import names
 from hostd.cli.call import Call
 from hostd.cli.client import path
 from hostd.cli.command import FOR_APP, JSON, Option, Usage, command
-from hostd.cli.output import Style, age, cut, moment, printable, seconds, size_name
+from hostd.cli.output import ENDED, Style, age, cut, moment, printable, seconds, size_name
 from hostd.errors import Invalid
 
 WHICH = (
@@ -19,6 +19,7 @@ WHICH = (
 YOUNG_SECONDS = 60
 WIDTH_IN_PIPES = 0
 """No limit: what reads a pipe wants the whole command."""
+
 
 @command(
     "ps",
@@ -180,8 +181,7 @@ def _number(name: str) -> int:
 def _is_shown(dyno: dict[str, Any], types: Sequence[str]) -> bool:
     if types:
         return dyno["type"] in types or dyno["name"] in types
-    # hostd remembers an ended one-off dyno for its exit status; to the user it is gone.
-    return dyno["type"] != "run" or dyno["state"] not in ("complete", "down")
+    return dyno["type"] != "run" or dyno["state"] not in ENDED
 
 
 def _width(call: Call) -> int:

@@ -1,6 +1,6 @@
 """Prints the reference part of docs/cli.md: every command's help, from the commands themselves.
 
-    python -m hostd.cli.reference docs/cli.md     # writes it into the file, below the marker
+python -m hostd.cli.reference docs/cli.md     # writes it into the file, below the marker
 """
 
 from __future__ import annotations

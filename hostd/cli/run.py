@@ -15,7 +15,7 @@ from typing import Any
 
 from hostd.cli.call import Call
 from hostd.cli.client import Client, path
-from hostd.cli.command import FOR_APP, JSON, Option, Refused, Usage, command
+from hostd.cli.command import FOR_APP, JSON, Option, Refused, Usage, Word, command
 from hostd.errors import NotFound, Unavailable
 
 HOW = (
@@ -107,8 +107,17 @@ def detached(call: Call) -> None:
 
 
 def command_line(words: list[str]) -> str:
-    """The line for the dyno's shell: one word is a line already, several are quoted to stay what they are."""
-    line = words[0] if len(words) == 1 else shlex.join(words)
+    """The line for the dyno's shell: one word is a line already, several are quoted to stay what they are.
+
+    What came over ssh was a line before it was words, and stays that line: ssh has taken one layer of quotes off.
+    """
+    first, last = words[0], words[-1]
+    if len(words) == 1:
+        line = first
+    elif isinstance(first, Word) and isinstance(last, Word):
+        line = first.line[first.begin : last.end]
+    else:
+        line = shlex.join(words)
     if not line.strip():
         raise Usage("COMMAND is missing.")
     return line
@@ -146,22 +155,25 @@ class Plumbing:
 
     @classmethod
     def pipes(cls, streams: list[int]) -> Plumbing:
-        """Our own pipes and files for the dyno; some are copied through a pipe instead.
+        """Our own standard input for the dyno, and pipes whose contents are copied to our output and errors.
 
-        A terminal is: an app could read what is typed on ours, and make it non-blocking for the shell we came from.
-        A socket, as sshd gives to commands, is: it cannot be opened again as /dev/stdout. Standard error is, so that
-        nothing comes before our `up`; and output with it where both go to one place, to stay in order.
+        Pipes of our own, because programs open /dev/stdout again, which the app's uid may not do with our files and
+        nobody with sockets, as sshd gives; and so that nothing comes before our `up`. Input is passed on as it is,
+        so that nothing is read which the command does not read; but for sockets, and our terminal: an app could
+        read what is typed on it, and make it non-blocking for the shell we came from.
         """
         plumbing = cls()
-        together = os.path.sameopenfile(streams[1], streams[2])
-        for number, descriptor in enumerate(streams):
-            if number == 2 and together:
-                plumbing.theirs.append(plumbing.theirs[1])
-            elif number == 2 or (number == 1 and together) or _must_copy(descriptor):
-                plumbing._add_pipe(descriptor, to_dyno=number == 0)
-            else:
-                _let_reopen(descriptor)
-                plumbing.theirs.append(descriptor)
+        if os.isatty(streams[0]) or stat.S_ISSOCK(os.fstat(streams[0]).st_mode):
+            plumbing._add_pipe(streams[0], to_dyno=True)
+        else:
+            _let_reopen(streams[0])
+            plumbing.theirs.append(streams[0])
+        plumbing._add_pipe(streams[1], to_dyno=False)
+        if os.path.sameopenfile(streams[1], streams[2]):
+            # One pipe for both, so that what is written stays in order.
+            plumbing.theirs.append(plumbing.theirs[1])
+        else:
+            plumbing._add_pipe(streams[2], to_dyno=False)
         return plumbing
 
     def hand_over(self) -> None:
@@ -191,10 +203,6 @@ class Plumbing:
             self.flows.append(Flow(descriptor, ours, to_dyno=True, closes_sink=True))
         else:
             self.flows.append(Flow(ours, descriptor, to_dyno=False))
-
-
-def _must_copy(descriptor: int) -> bool:
-    return os.isatty(descriptor) or stat.S_ISSOCK(os.fstat(descriptor).st_mode)
 
 
 def _let_reopen(descriptor: int) -> None:

@@ -88,7 +88,7 @@ def test_an_empty_word_is_refused_not_taken_for_a_missing_one(fake, tmp_path):
 
 def test_info(fake, tmp_path):
     fake.on("GET /apps/hello", (200, app()))
-    fake.on("GET /apps/hello/dynos", (200, [dyno("web.1"), dyno("web.2"), dyno("run.1234")]))
+    fake.on("GET /apps/hello/dynos", (200, [dyno("web.1"), dyno("web.2"), dyno("run.1234"), dyno("run.1", "complete")]))
     people = [{"user": {"email": "you@example.com"}, "role": "owner"}, {"user": {"email": "kate@example.com"}}]
     fake.on("GET /apps/hello/collaborators", (200, people))
     ran = hostctl(tmp_path, "info", "-a", "hello")
@@ -349,7 +349,10 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJbsQ7V000000000000000000000000000000
 
 
 def test_keys(fake, tmp_path):
-    fake.on("GET /account/keys", (200, [{"email": "you@example.com", "public_key": KEY}]))
+    fake.on(
+        "GET /account/keys",
+        (200, [{"email": "you@example.com", "public_key": KEY.rpartition(" ")[0], "comment": "you@laptop"}]),
+    )
     assert hostctl(tmp_path, "keys").out == (
         "=== you@example.com keys\n\nssh-ed25519 AAAAC3NzaC...0000000000 you@laptop\n"
     )

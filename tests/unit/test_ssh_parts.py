@@ -10,11 +10,16 @@ from pathlib import Path
 
 import pytest
 from cli_fakes import FakeHostd
+from hypothesis import given
+from hypothesis import strategies as st
 
+from hostd.cli.command import parse as parse_words
+from hostd.cli.index import find
+from hostd.cli.run import command_line
 from hostd.ssh.authorized_keys import line
 from hostd.ssh.git import Job, command, environment
 from hostd.ssh.hooks import are_in_place, hooks_directory, write_hooks
-from hostd.ssh.request import BadRequest, GitRequest, HostctlRequest, parse
+from hostd.ssh.request import BadRequest, GitRequest, HostctlRequest, parse, split
 from hostd.ssh.updates import Plan, Rejected, Update, plan, read
 from hostd.ssh.upload import LONGEST_TRAILER, BrokenOff, Outcome, Trailer
 
@@ -61,6 +66,35 @@ def test_all_else_is_a_command():
     assert parse("config:set 'A=b c' ; rm -rf $HOME").words == ("config:set", "A=b c", ";", "rm", "-rf", "$HOME")
     assert parse("") == parse("   ") == HostctlRequest(())
     assert parse("git:remote -a hello").words == ("git:remote", "-a", "hello")
+
+
+@pytest.mark.parametrize(
+    ("typed", "line"),
+    [
+        ("run -a hello echo $PORT; exit 7", "echo $PORT; exit 7"),
+        ("run -a hello 'echo $PORT; exit 7'", "echo $PORT; exit 7"),
+        ("run  echo  'a  b' \"$X\"  -a   hello ", "echo  'a  b' \"$X\""),
+        ("run -a hello -- ls -a x ", "ls -a x"),
+        ("run -a hello python -c 'print(1)'", "python -c 'print(1)'"),
+    ],
+)
+def test_a_line_that_came_over_ssh_stays_that_line(typed, line):
+    _, *words = parse(typed).words
+    assert command_line(parse_words(find("run"), words).words) == line
+
+
+@given(st.text(alphabet="ab '\"\\\t\n$", max_size=30))
+def test_words_are_those_of_a_shell_and_know_their_places(text):
+    try:
+        expected = shlex.split(text)
+    except ValueError:
+        with pytest.raises(ValueError):
+            split(text)
+        return
+    words = split(text)
+    assert words == expected
+    for word in words:
+        assert shlex.split(word.line[word.begin : word.end]) == [word]
 
 
 def test_a_key_may_run_one_program():
