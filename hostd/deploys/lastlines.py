@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from hostd.logplex.lines import harmless
 from units.run import arun
 
 _COUNT = 20
+_LONGEST = 300
+"""Characters of one line that are shown: the whole of it is in the log."""
 _SECONDS = 10.0
 
 
@@ -20,4 +23,10 @@ class LastLines:
         await arun([*journal, "--sync"], timeout=_SECONDS)
         lines = [f"--lines={_COUNT}", "--output=cat", f"_SYSTEMD_UNIT={unit}"]
         done = await arun([*journal, *lines], timeout=_SECONDS)
-        return done.text.splitlines()
+        return [shortened(line) for line in done.text.splitlines()[-_COUNT:]]
+
+
+def shortened(line: str) -> str:
+    """The line as a terminal may show it: no longer than a few rows, and nothing in it that moves the cursor."""
+    shown = harmless(line)
+    return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}..."

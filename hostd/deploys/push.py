@@ -12,7 +12,7 @@ from hostd.context import Output, PushOutcome
 from hostd.deploys.garbage import Garbage
 from hostd.deploys.lastlines import LastLines
 from hostd.deploys.locks import DeployLocks
-from hostd.deploys.transcript import detail, problem, quoted, size, step
+from hostd.deploys.transcript import Indent, detail, problem, quoted, size, step
 from hostd.errors import Conflict, HostdError
 from hostd.events import Events
 from hostd.faults import FaultPoint, Faults
@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 
 _SETTLE_MARGIN = 15.0
 """Seconds beyond the boot timeout that a push waits to tell how its release fares."""
+_PIECE = 64 * 1024
+_RELEASE_OUTPUT = 1024 * 1024
+"""Bytes of the release command's output that are kept with the release: its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +143,7 @@ class Pusher:
             return None
         await push.output(step("Running release command..."))
         current = self._ledger.releases.current(push.app.id)
-        lines: list[bytes] = []
+        kept, indent = bytearray(), Indent()
         reader, writer = os.pipe()
         try:
             running = asyncio.create_task(
@@ -156,18 +159,21 @@ class Pusher:
                 )
             )
             running.add_done_callback(lambda _: os.close(writer))
-            async for line in _lines_of(reader):
+            async for piece in _pieces_of(reader):
                 self._faults.reach(FaultPoint.RELEASE_PHASE_RUNNING)
-                lines.append(line)
-                await push.output(b"       " + line)
+                kept += piece
+                if len(kept) > 2 * _RELEASE_OUTPUT:
+                    del kept[:-_RELEASE_OUTPUT]
+                await push.output(indent(piece))
+            await push.output(indent.end())
             status = await running
         except BaseException:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
             raise
         if status != 0:
-            raise Conflict(f"the release command exited with status {status}; the release before it runs on")
-        return b"".join(lines)
+            raise Conflict(f"The release command failed with exit status {status}: the lines above say why.")
+        return bytes(kept[-_RELEASE_OUTPUT:])
 
     def _append(self, push: Push, slug: CompiledSlug, phase_output: bytes | None) -> Release:
         ledger = self._ledger
@@ -217,10 +223,8 @@ class Pusher:
 
 def _trouble(app: App, release: Release, settled: Settled) -> str:
     if settled.crashed:
-        names = ", ".join(dyno.name for dyno in settled.crashed)
-        text = f"Release v{release.version} of {app.name} crashed: {names}."
-        reason = next((dyno.reason for dyno in settled.crashed if dyno.reason), "")
-        return f"{text} {reason}".rstrip() + _serving(release, settled)
+        names = ", ".join(f"{dyno.name} ({dyno.reason})" for dyno in settled.crashed)
+        return f"Release v{release.version} of {app.name} crashed: {names}.{_serving(release, settled)}"
     if settled.superseded:
         return f"Release v{release.version} was overtaken by a newer one before it was up."
     return f"Release v{release.version} of {app.name} is still starting; hostd goes on with it."
@@ -241,15 +245,15 @@ def _reason(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
-async def _lines_of(descriptor: int) -> AsyncIterator[bytes]:
-    """Yield what arrives at a pipe, line by line, until its other end is closed."""
-    reader = asyncio.StreamReader(limit=1024 * 1024)
+async def _pieces_of(descriptor: int) -> AsyncIterator[bytes]:
+    """Yield what arrives at a pipe until its other end is closed."""
+    reader = asyncio.StreamReader(limit=_PIECE)
     pipe = os.fdopen(descriptor, "rb")
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), pipe
     )
     try:
-        while line := await reader.readline():
-            yield line
+        while piece := await reader.read(_PIECE):
+            yield piece
     finally:
         transport.close()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+_DETAIL = b"       "
+
 
 def step(text: str) -> bytes:
     """A heading: ``-----> text``."""
@@ -12,7 +14,25 @@ def step(text: str) -> bytes:
 
 def detail(text: str) -> bytes:
     """A line below a heading, behind seven spaces."""
-    return f"       {text}\n".encode()
+    return _DETAIL + f"{text}\n".encode()
+
+
+class Indent:
+    """Sets output that comes in pieces behind seven spaces, wherever the pieces are cut."""
+
+    def __init__(self) -> None:
+        self._at_line_start = True
+
+    def __call__(self, piece: bytes) -> bytes:
+        """The piece, each of its lines behind seven spaces."""
+        lead = _DETAIL if self._at_line_start else b""
+        self._at_line_start = piece.endswith(b"\n")
+        end = b"\n" if self._at_line_start else b""
+        return lead + piece.removesuffix(b"\n").replace(b"\n", b"\n" + _DETAIL) + end
+
+    def end(self) -> bytes:
+        """What is missing to the end of the line."""
+        return b"" if self._at_line_start else b"\n"
 
 
 def problem(text: str) -> bytes:

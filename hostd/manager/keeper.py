@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from hostd import sizes
 from hostd.events import Events, Subject
 from hostd.faults import FaultPoint, Faults
+from hostd.manager import words
 from hostd.manager.desired import DesiredApp
 from hostd.manager.dyno import Dyno, DynoId, DynoState
 from hostd.manager.launcher import STOP_SECONDS, Exit, Launch, Launcher, LaunchFailedError
@@ -236,6 +237,7 @@ class Keeper:
             since=self._tools.clock(),
             phase=Phase.STARTING,
             crashes=before.crashes if before else 0,
+            reason=before.reason if before else "",
         )
         self._records[dyno.unit] = record
         self._begin(record, self._start(record, desired))
@@ -271,17 +273,12 @@ class Keeper:
         if record.id.type == "web":
             limit = self._tools.settings.boot_timeout
             if not await wait_accepting(record.id.place, limit):
-                self._say(
-                    record,
-                    "Error R10 (Boot timeout) -> Web process failed to bind to $PORT "
-                    f"within {limit:g} seconds of launch",
-                )
-                self._say(record, "Stopping process with SIGKILL")
+                self._say(record, *words.boot_timeout(limit))
                 # From here on its end is not news: this is the reason that is to be told.
                 record.phase = Phase.STOPPING
                 self._tools.launcher.kill(record.id)
                 ended = await self._tools.launcher.terminate(record.id)
-                self._crash(record, Exit(ended.status, "boot timeout (R10)"))
+                self._crash(record, Exit(ended.status, f"did not listen on $PORT within {limit:g} seconds, R10"))
                 return
         if record.phase is Phase.STARTING:
             record.phase = Phase.UP
@@ -298,11 +295,8 @@ class Keeper:
         record.crashes += 1
         record.retry_at = now + cool_off(record.crashes, self._tools.settings.cool_off)
         record.exit_status = ended.status
-        record.reason = "" if ended.result in ("success", "exit-code") else ended.result
-        if ended.out_of_memory:
-            self._say(record, "Error R15 (Memory quota vastly exceeded)")
-            self._say(record, "Stopping process with SIGKILL")
-        self._say(record, f"Process exited with status {ended.status}")
+        record.reason = ended.reason
+        self._say(record, *words.ended(ended))
         record.phase = Phase.CRASHED
         self._say(record, record.move(DynoState.CRASHED, now))
         self._tools.launcher.remove(record.id)
@@ -331,12 +325,7 @@ class Keeper:
         ended = await self._tools.launcher.terminate(record.id)
         self._tools.faults.reach(FaultPoint.STOPPED)
         if self._tools.clock() - asked >= STOP_SECONDS:
-            self._say(
-                record,
-                "Error R12 (Exit timeout) -> At least one process failed to exit "
-                f"within {STOP_SECONDS:g} seconds of SIGTERM",
-            )
-            self._say(record, "Stopping remaining processes with SIGKILL")
+            self._say(record, *words.exit_timeout(STOP_SECONDS))
         self._say(record, f"Process exited with status {ended.status}")
         self._say(record, record.move(DynoState.DOWN, self._tools.clock()))
         self._forget(record)
@@ -368,5 +357,6 @@ class Keeper:
                 self._served = frozenset(dyno.unit for dyno in chosen)
             self._changed.notify_all()
 
-    def _say(self, record: Record, text: str) -> None:
-        self._tools.events.platform(self._subject, record.id.name, text)
+    def _say(self, record: Record, *lines: str) -> None:
+        for line in lines:
+            self._tools.events.platform(self._subject, record.id.name, line)

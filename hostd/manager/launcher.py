@@ -18,6 +18,7 @@ from slugs.errors import SlugsError
 from slugs.pool import Pool
 from slugs.stacks import Stack, identity_binds
 from units.errors import SystemdError
+from units.oom import RESULT, OutOfMemory
 from units.run import CommandError
 from units.sandbox import Bind, Limits, hardened
 from units.systemd import Systemd, UnitInfo
@@ -28,6 +29,9 @@ STOP_SECONDS = 30.0
 
 _CLD_EXITED = 1
 """``si_code`` of a process that ended by itself (waitid(2)); systemd reports it as ExecMainCode."""
+
+_SIGNALLED = 128
+"""What a shell adds to a signal's number to make a status (bash(1), EXIT STATUS)."""
 
 _JOBS_IN_FLIGHT = 8
 _RUNNING = ("active", "activating", "deactivating", "reloading")
@@ -58,7 +62,18 @@ class Exit:
     @property
     def out_of_memory(self) -> bool:
         """True when the kernel killed it for its memory limit."""
-        return self.result == "oom-kill"
+        return self.result == RESULT
+
+    @property
+    def reason(self) -> str:
+        """The end in a few words."""
+        if self.out_of_memory:
+            return "out of memory, R15"
+        if self.result in ("success", "exit-code"):
+            return f"exit status {self.status}"
+        if self.result in ("signal", "core-dump"):
+            return f"killed by signal {self.status - _SIGNALLED}"
+        return self.result
 
 
 class LaunchFailedError(Exception):
@@ -66,7 +81,7 @@ class LaunchFailedError(Exception):
 
 
 class Launcher:
-    """Starts, stops and removes the units of dynos; keeps no state of its own."""
+    """Starts, stops and removes the units of dynos."""
 
     def __init__(
         self,
@@ -82,6 +97,7 @@ class Launcher:
         self._stack = stack
         self._environment_files = environment_files
         self._faults = faults
+        self._out_of_memory = OutOfMemory()
         self._jobs = asyncio.Semaphore(_JOBS_IN_FLIGHT)
 
     async def launch(self, launch: Launch) -> None:
@@ -94,6 +110,7 @@ class Launcher:
                 await ensure_user(launch.uid)
                 await self._systemd.stop(launch.dyno.unit)
                 self.remove(launch.dyno)
+                self._out_of_memory.starting(launch.dyno.unit)
                 await self._systemd.start(launch.dyno.unit, self._prepare(launch))
             except (SystemdError, SlugsError, CommandError, OSError) as error:
                 await self._clear(launch.dyno)
@@ -125,8 +142,7 @@ class Launcher:
 
     async def terminate(self, dyno: DynoId) -> Exit:
         """SIGTERM to all its processes, SIGKILL after STOP_SECONDS; return how it ended."""
-        info = await self._systemd.stop(dyno.unit)
-        return Exit(shell_status(info), info.result) if info is not None else Exit(0, "success")
+        return self._exit(await self._systemd.stop(dyno.unit))
 
     def kill(self, dyno: DynoId) -> None:
         """SIGKILL to all its processes."""
@@ -135,12 +151,8 @@ class Launcher:
     def exit_of(self, dyno: DynoId) -> Exit | None:
         """How the dyno ended; None while it runs. A unit that is gone counts as status 0."""
         info = self._systemd.info(dyno.unit)
-        if info is None:
-            return Exit(0, "success")
-        ended = info.active not in _RUNNING or (info.active == "active" and info.sub == "exited")
-        if not ended:
-            return None
-        return Exit(shell_status(info), info.result)
+        running = info is not None and info.active in _RUNNING and info.sub != "exited"
+        return None if running else self._exit(info)
 
     def is_stopping(self, dyno: DynoId) -> bool:
         """True while the unit is being stopped."""
@@ -153,10 +165,20 @@ class Launcher:
         return info.active_since if info is not None and info.sub == "running" else None
 
     def remove(self, dyno: DynoId) -> None:
-        """Forget the ended unit and delete its file tree and environment file; idempotent."""
+        """Forget the ended unit and delete its file tree and environment file; idempotent.
+
+        What its first process left running is killed: a dyno ends as a whole.
+        """
+        self.kill(dyno)
         self._systemd.unref(dyno.unit)
+        self._out_of_memory.forget(dyno.unit)
         self._environment_files.remove(dyno.unit)
         self._pool.delete_dyno(dyno.snapshot)
+
+    def _exit(self, info: UnitInfo | None) -> Exit:
+        if info is None:
+            return Exit(0, "success")
+        return Exit(shell_status(info), RESULT if self._out_of_memory.ended(info) else info.result)
 
 
 def unit_properties(
@@ -201,7 +223,7 @@ def launch_command(command: str) -> list[str]:
 
 
 def shell_status(info: UnitInfo) -> int:
-    """The exit status as a shell shows it: a signal's number plus 128 (bash(1), EXIT STATUS)."""
+    """The exit status as a shell shows it."""
     if info.exec_main_code in (0, _CLD_EXITED):
         return info.exec_main_status
-    return 128 + info.exec_main_status
+    return _SIGNALLED + info.exec_main_status

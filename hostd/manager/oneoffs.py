@@ -14,10 +14,11 @@ from dataclasses import dataclass, field, replace
 from hostd import sizes
 from hostd.errors import Conflict, NotFound
 from hostd.events import Subject
+from hostd.manager import words
 from hostd.manager.desired import DesiredApp
 from hostd.manager.dyno import Dyno, DynoId, DynoState
 from hostd.manager.keeper import Tools
-from hostd.manager.launcher import Exit, Launch, LaunchFailedError
+from hostd.manager.launcher import STOP_SECONDS, Exit, Launch, LaunchFailedError
 from hostd.manager.planner import Phase
 from hostd.manager.record import Record
 
@@ -243,10 +244,13 @@ class OneOffs:
             return
         # Its last state is known to the one who stops it: a unit that ended well is unloaded at once.
         session.stopping = True
+        asked = self._tools.clock()
         try:
             ended = await self._tools.launcher.terminate(session.record.id)
         finally:
             session.stopping = False
+        if self._tools.clock() - asked >= STOP_SECONDS:
+            self._say(session.record, *words.exit_timeout(STOP_SECONDS))
         self._finish(session, ended)
 
     def _finish(self, session: _Session, ended: Exit) -> None:
@@ -254,8 +258,8 @@ class OneOffs:
         if record.phase is Phase.STOPPING:
             return
         record.phase = Phase.STOPPING
-        record.exit_status, record.reason = ended.status, ended.result
-        self._say(record, f"Process exited with status {ended.status}")
+        record.exit_status, record.reason = ended.status, ended.reason
+        self._say(record, *words.ended(ended))
         after = DynoState.DOWN if record.state is DynoState.CREATED else DynoState.COMPLETE
         self._say(record, record.move(after, self._tools.clock()))
         self._tools.launcher.remove(record.id)
@@ -275,5 +279,6 @@ class OneOffs:
             continue
         return number
 
-    def _say(self, record: Record, text: str) -> None:
-        self._tools.events.platform(Subject(record.app_id), record.id.name, text)
+    def _say(self, record: Record, *lines: str) -> None:
+        for line in lines:
+            self._tools.events.platform(Subject(record.app_id), record.id.name, line)

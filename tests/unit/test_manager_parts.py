@@ -5,12 +5,14 @@ import stat
 
 import pytest
 
+from hostd.deploys.lastlines import shortened
 from hostd.deploys.locks import DeployLocks
-from hostd.deploys.transcript import detail, problem, size, step
+from hostd.deploys.transcript import Indent, detail, problem, size, step
 from hostd.errors import Busy, Unavailable
+from hostd.manager import words
 from hostd.manager.dyno import DynoId, Place, parse_description
 from hostd.manager.environment import EnvironmentFiles, environment, render
-from hostd.manager.launcher import app_slice, launch_command
+from hostd.manager.launcher import Exit, app_slice, launch_command
 from hostd.manager.ports import Ports, is_free
 
 WEB = DynoId("my-app", "web", 1, 12, Place("127.0.0.1", 20001))
@@ -93,3 +95,46 @@ def test_the_words_of_a_push():
     assert detail("http://x/") == b"       http://x/\n"
     assert problem("one\ntwo") == b" !     one\n !     two\n"
     assert [size(n) for n in (10, 67_000, 44_150_000, 1_300_000_000)] == ["1K", "65K", "42.1M", "1.2G"]
+
+
+@pytest.mark.parametrize("cut", range(1, 9))
+def test_output_is_indented_wherever_it_is_cut(cut):
+    text, indent = b"one\n\ntwo\xff\nno end", Indent()
+    pieces = [indent(text[start : start + cut]) for start in range(0, len(text), cut)]
+    assert b"".join([*pieces, indent.end()]) == b"       one\n       \n       two\xff\n       no end\n"
+    assert Indent().end() == b""
+
+
+def test_a_last_line_is_shown_short_and_harmless():
+    assert shortened("Traceback: \x1b[2Jno \x1b[31mred\x1b[0m") == "Traceback: \\e[2Jno \x1b[31mred\x1b[0m"
+    assert shortened("x" * 300) == "x" * 300
+    assert shortened("x" * 10_000_000) == "x" * 300 + "..."
+
+
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        (Exit(1, "exit-code"), "exit status 1"),
+        (Exit(0, "success"), "exit status 0"),
+        (Exit(139, "core-dump"), "killed by signal 11"),
+        (Exit(137, "oom-kill"), "out of memory, R15"),
+        (Exit(1, "the slug store is full"), "the slug store is full"),
+    ],
+)
+def test_an_end_is_told_in_a_few_words(end, reason):
+    assert end.reason == reason
+
+
+def test_the_log_says_how_a_dyno_ended_as_heroku_does():
+    assert words.ended(Exit(1, "exit-code")) == ["Process exited with status 1"]
+    assert words.ended(Exit(137, "oom-kill")) == [
+        "Error R15 (Memory quota vastly exceeded)",
+        "Stopping process with SIGKILL",
+        "Process exited with status 137",
+    ]
+    assert words.boot_timeout(60)[0] == (
+        "Error R10 (Boot timeout) -> Web process failed to bind to $PORT within 60 seconds of launch"
+    )
+    assert words.exit_timeout(30.0)[0] == (
+        "Error R12 (Exit timeout) -> At least one process failed to exit within 30 seconds of SIGTERM"
+    )

@@ -1,0 +1,27 @@
+"""What the log says of a dyno, in Heroku's words."""
+
+from __future__ import annotations
+
+from hostd.manager.launcher import Exit
+
+
+def boot_timeout(seconds: float) -> list[str]:
+    """A web dyno that does not listen (R10)."""
+    return [
+        f"Error R10 (Boot timeout) -> Web process failed to bind to $PORT within {seconds:g} seconds of launch",
+        "Stopping process with SIGKILL",
+    ]
+
+
+def exit_timeout(seconds: float) -> list[str]:
+    """A dyno that did not end when it was told to (R12)."""
+    return [
+        f"Error R12 (Exit timeout) -> At least one process failed to exit within {seconds:g} seconds of SIGTERM",
+        "Stopping remaining processes with SIGKILL",
+    ]
+
+
+def ended(exit_: Exit) -> list[str]:
+    """A dyno that has ended, with R15 if it ran out of memory."""
+    lines = ["Error R15 (Memory quota vastly exceeded)", "Stopping process with SIGKILL"]
+    return [*(lines if exit_.out_of_memory else ()), f"Process exited with status {exit_.status}"]
