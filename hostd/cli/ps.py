@@ -179,9 +179,9 @@ def _number(name: str) -> int:
 
 
 def _is_shown(dyno: dict[str, Any], types: Sequence[str]) -> bool:
-    if types:
-        return dyno["type"] in types or dyno["name"] in types
-    return dyno["type"] != "run" or dyno["state"] not in ENDED
+    if dyno["type"] == "run" and dyno["state"] in ENDED:
+        return dyno["name"] in types
+    return not types or dyno["type"] in types or dyno["name"] in types
 
 
 def _width(call: Call) -> int:

@@ -207,6 +207,8 @@ def test_ps_groups_dynos_by_type(fake, tmp_path):
     assert [d["name"] for d in json.loads(hostctl(tmp_path, "ps", "web", "--json", "-a", "hello").out)] == [
         "web.10", "web.2", "web.1",
     ]  # fmt: skip
+    assert "run.5000" not in hostctl(tmp_path, "ps", "run", "-a", "hello").out
+    assert "complete" in hostctl(tmp_path, "ps", "run.5000", "-a", "hello").out
     assert hostctl(tmp_path, "ps", "nope", "-a", "hello").err == "No dynos of type nope on hello\n"
 
 
