@@ -177,7 +177,8 @@ class Box:
         return clean
 
     def _clean(self) -> None:
-        """Undo the mounts, groups and sockets of a box that no longer runs."""
+        """Undo what a box leaves that no longer runs: surviving processes, mounts, groups, sockets."""
+        self._groups.kill()
         mounts.unmount(self.root)
         mounts.unmount(self.pool)
         self._groups.remove()

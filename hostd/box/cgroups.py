@@ -6,7 +6,11 @@ is made in the one tree, with the controllers handed down where the machine allo
 """
 
 import contextlib
+import time
 from pathlib import Path
+
+from hostd.box.errors import BoxError
+from hostd.box.processes import kill_and_wait
 
 ROOT = Path("/sys/fs/cgroup")
 HIERARCHIES = ("cpu", "cpuacct", "memory", "pids", "blkio", "devices", "freezer", "systemd", "unified")
@@ -37,6 +41,27 @@ class Groups:
         for path in self.paths():
             path.mkdir(exist_ok=True)
         return [path / "cgroup.procs" for path in self.paths()]
+
+    def kill(self, seconds: float = 10.0) -> None:
+        """Kill every process in the groups and wait until all have ended.
+
+        A box whose nspawn was killed goes on without it: its first process is nobody's child then, and is known by
+        its groups alone. Raises BoxError if one does not end within `seconds`.
+        """
+        deadline = time.monotonic() + seconds
+        while left := self.processes():
+            for pid in left:
+                if not kill_and_wait(pid, deadline - time.monotonic()):
+                    raise BoxError(f"process {pid} of the box did not end within {seconds:g} s of SIGKILL")
+
+    def processes(self) -> list[int]:
+        """The pids of every process in the groups, lowest first: the box's first process before its children."""
+        found: set[int] = set()
+        for path in self.paths():
+            for listing in path.rglob("cgroup.procs"):
+                with contextlib.suppress(OSError):
+                    found.update(int(pid) for pid in listing.read_text(encoding="ascii").split())
+        return sorted(found - {0})
 
     def remove(self) -> None:
         """Remove the groups, deepest first; one that still holds a dying process stays for the next time."""

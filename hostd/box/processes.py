@@ -51,6 +51,19 @@ def wait_for_exit(pidfd: int, seconds: float) -> bool:
     return bool(ready)
 
 
+def kill_and_wait(pid: int, seconds: float = 10.0) -> bool:
+    """Kill a process and wait until it has ended; False if it has not within `seconds`."""
+    try:
+        pidfd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        _send(pid, signal.SIGKILL)
+        return wait_for_exit(pidfd, max(seconds, 0.0))
+    finally:
+        os.close(pidfd)
+
+
 def end(running: Running, seconds: float) -> bool:
     """Shut a box down: cleanly within `seconds`, else by SIGKILL. Returns whether it went cleanly.
 
@@ -58,7 +71,7 @@ def end(running: Running, seconds: float) -> bool:
     order. The keeper goes first, so that nothing boots the box again.
     """
     if running.keeper is not None:
-        _kill_and_wait(running.keeper)
+        kill_and_wait(running.keeper)
     if running.nspawn is None:
         return True
     try:
@@ -73,7 +86,7 @@ def end(running: Running, seconds: float) -> bool:
         if running.leader is not None:
             _send(running.leader, signal.SIGKILL)
         if not wait_for_exit(pidfd, 5.0):
-            _kill_and_wait(running.nspawn)
+            kill_and_wait(running.nspawn)
         return False
     finally:
         os.close(pidfd)
@@ -101,15 +114,3 @@ def _children(pid: int, proc: Path) -> list[str]:
 def _send(pid: int, number: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
-
-
-def _kill_and_wait(pid: int) -> None:
-    try:
-        pidfd = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return
-    try:
-        _send(pid, signal.SIGKILL)
-        wait_for_exit(pidfd, 10.0)
-    finally:
-        os.close(pidfd)

@@ -1,5 +1,6 @@
 """The files that the installer writes outside the virtual environment and the data, as values."""
 
+import string
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ UNIT_NAMES = (
     "hostd-logplex.socket",
     "hostd-logplex.service",
 )
+PLAIN = frozenset(f"{string.ascii_letters}{string.digits}:_.")
 OWN_SSHD_UNIT = "hostd-sshd.service"
 
 
@@ -84,13 +86,11 @@ def write_all(files: Iterable[ManagedFile]) -> set[Path]:
 
 def mount_unit(path: Path) -> str:
     """The name of the mount unit of a path (systemd.unit(5), string escaping for paths)."""
-    parts = []
-    for part in path.parts[1:]:
-        kept = (
-            char if char.isascii() and (char.isalnum() or char in ":_.") else f"\\x{ord(char):02x}" for char in part
-        )
-        parts.append("".join(kept))
-    name = "-".join(parts)
+    escaped = [
+        "".join(chr(byte) if chr(byte) in PLAIN else f"\\x{byte:02x}" for byte in part.encode())
+        for part in path.parts[1:]
+    ]
+    name = "-".join(escaped)
     return f"\\x2e{name[1:]}.mount" if name.startswith(".") else f"{name}.mount"
 
 

@@ -74,7 +74,9 @@ class Platform:
     ) -> Finished:
         """Run hostctl on the machine as root, who speaks for the first admin."""
         argv = self.hostctl_command(*words)
-        return _run(argv, check=check, timeout=timeout, input=input, cwd=cwd, env={**os.environ, **(env or {})})
+        # Not in this project's own checkout: hostctl writes a git remote into the one it is called in.
+        where = cwd or Path("/")
+        return _run(argv, check=check, timeout=timeout, input=input, cwd=where, env={**os.environ, **(env or {})})
 
     def hostctl_command(self, *words: str) -> list[str]:
         """The argument list of a hostctl command on the machine."""

@@ -14,17 +14,17 @@ _NEVER = threading.Event()
 def wait_until(condition: Callable[[], T], seconds: float = 10.0, *, every: float = 0.05, what: str = "") -> T:
     """Ask until the answer is true and return it; fails with the last answer when `seconds` are over.
 
-    An AssertionError of the condition counts as "not yet"; the last one is the cause of the failure.
+    An AssertionError or a broken connection counts as "not yet"; the last one is the cause of the failure.
     """
     deadline = time.monotonic() + seconds
     while True:
-        failure: AssertionError | None = None
+        failure: Exception | None = None
         answer: T | None = None
         try:
             answer = condition()
             if answer:
                 return answer
-        except AssertionError as error:
+        except (AssertionError, ConnectionError) as error:
             failure = error
         if time.monotonic() > deadline:
             name = what or getattr(condition, "__name__", "the condition")
