@@ -74,7 +74,7 @@ class Settings:
 
     @property
     def pool_dir(self) -> Path:
-        """The btrfs pool: stacks, slugs, dynos, builds, caches."""
+        """The btrfs pool: stacks, slugs, dynos, builds, caches, scratch."""
         return self.data_dir / "pool"
 
     @property

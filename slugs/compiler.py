@@ -18,7 +18,7 @@ from buildpacks.procfile import MAX_BYTES, ProcfileError, parse
 from slugs.build_unit import BuildLimits, BuildUnits, Ended, Output, unit_name, unit_properties
 from slugs.errors import BuildFailed, NoBuildpack, NoSuchSubvolume, SlugTooLarge
 from slugs.pool import MIN_FREE_BYTES, Pool, size
-from slugs.stacks import Stack, identity_binds
+from slugs.stacks import Stack, identity_binds, scratch_binds
 from units.run import CommandError, CommandFailed, arun
 from units.sandbox import Bind
 from units.systemd import Systemd
@@ -149,6 +149,7 @@ class Compiler:
             *identity_binds(self._stack, request.uid),
             Bind(tree, Path(contract.BUILD_DIR), writable=True),
             Bind(cache, Path(contract.CACHE_DIR), writable=True),
+            *scratch_binds(self.pool.scratch(request.build_id)),
             *([Bind(self._uv, Path("/.hostd/bin/uv"))] if self._uv else []),
         ]
 

@@ -17,7 +17,9 @@ import btrfsutil
 
 from slugs.errors import NoSuchSubvolume, NotBtrfs, PoolFull
 
-FOLDERS = ("stacks", "slugs", "dynos", "builds", "caches")
+FOLDERS = ("stacks", "slugs", "dynos", "builds", "caches", "scratch")
+SCRATCH_FOLDERS = {"tmp": Path("/tmp"), "var-tmp": Path("/var/tmp")}
+"""Folders for temporary files, and where a sandbox sees them."""
 MIN_FREE_BYTES = 1 << 30
 MIN_FREE_SHARE = 0.05
 
@@ -65,7 +67,8 @@ class Pool:
         return slug
 
     def delete_build(self, build_id: str) -> None:
-        """Drops a build and the cache it borrowed."""
+        """Drops a build, its temporary files and the cache it borrowed."""
+        self._delete("scratch", build_id)
         self._delete("builds", build_id)
         self._delete("builds", build_id + _BORROWED)
 
@@ -82,12 +85,27 @@ class Pool:
         return self._snapshot(source, self._path("dynos", name))
 
     def delete_dyno(self, name: str) -> None:
-        """Drops a dyno's files. The dyno must have stopped."""
+        """Drops a dyno's files, the temporary ones too. The dyno must have stopped."""
+        self._delete("scratch", name)
         self._delete("dynos", name)
 
     def delete_slug(self, slug_id: str) -> None:
         """Drops a slug. Snapshots made of it live on."""
         self._delete("slugs", slug_id)
+
+    def scratch(self, name: str) -> Path:
+        """A fresh folder for the temporary files (SCRATCH_FOLDERS) of the dyno or build that is called `name`.
+
+        In the pool, so that an app which fills its disk fills nothing but the pool. Goes with the dyno or build,
+        which must be there already.
+        """
+        self._delete("scratch", name)
+        path = self._create("scratch", name, 0)
+        with self._full():
+            for kind in SCRATCH_FOLDERS:
+                (path / kind).mkdir()
+                (path / kind).chmod(0o1777)
+        return path
 
     # Caches
 
@@ -203,7 +221,7 @@ class Pool:
     def _full(self) -> Iterator[None]:
         try:
             yield
-        except btrfsutil.BtrfsUtilError as error:
+        except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
             raise PoolFull(

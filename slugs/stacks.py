@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from slugs.pool import Pool
+from slugs.pool import SCRATCH_FOLDERS, Pool
 from units.sandbox import Bind
 
 _FILES = {
@@ -90,6 +90,11 @@ def ensure_host_stack(pool: Pool, host: Path = Path("/")) -> Stack:
         release=f"{system}-{release}",
         title=f"{system.capitalize()}-{release}",
     )
+
+
+def scratch_binds(scratch: Path) -> list[Bind]:
+    """`/tmp` and `/var/tmp` of a sandbox, in a folder that `Pool.scratch` made."""
+    return [Bind(scratch / kind, target, writable=True) for kind, target in SCRATCH_FOLDERS.items()]
 
 
 def identity_binds(stack: Stack, uid: int) -> list[Bind]:

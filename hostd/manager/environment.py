@@ -19,6 +19,9 @@ _ESCAPED = re.compile(r'([\\"`$])')
 def environment(dyno: DynoId, config: Mapping[str, str], extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The variables of a dyno: config vars, then those the caller adds, then those of the platform."""
     return {
+        # The name that the dyno's own /etc/passwd has; systemd would say the host's.
+        "USER": "app",
+        "LOGNAME": "app",
         **config,
         **(extra or {}),
         "PORT": str(dyno.place.port),

@@ -16,7 +16,7 @@ from hostd.manager.dyno import DynoId
 from hostd.manager.environment import EnvironmentFiles, environment
 from slugs.errors import SlugsError
 from slugs.pool import Pool
-from slugs.stacks import Stack, identity_binds
+from slugs.stacks import Stack, identity_binds, scratch_binds
 from units.errors import SystemdError
 from units.oom import RESULT, OutOfMemory
 from units.run import CommandError
@@ -131,6 +131,7 @@ class Launcher:
                 *self._stack.binds,
                 *identity_binds(self._stack, launch.uid),
                 Bind(tree, Path("/app"), writable=True),
+                *scratch_binds(self._pool.scratch(launch.dyno.snapshot)),
             ],
             environment_file=environment_file,
         )

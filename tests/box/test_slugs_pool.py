@@ -102,6 +102,20 @@ def test_successful_build_gives_the_cache_back(pool: Pool) -> None:
     assert pool.caches() == []
 
 
+def test_temporary_files_go_with_the_dyno_and_the_build(pool: Pool) -> None:
+    pool.create_build("b1", UID)
+    (pool.scratch("b1") / "tmp" / "file").touch()
+    pool.freeze("b1", "s1")
+    assert list((pool.root / "scratch").iterdir()) == []
+    pool.snapshot("s1", "d1")
+    scratch = pool.scratch("d1")
+    assert {path.stat().st_mode & 0o7777 for path in scratch.iterdir()} == {0o1777}
+    (scratch / "var-tmp" / "file").touch()
+    assert list((pool.scratch("d1") / "var-tmp").iterdir()) == []
+    pool.delete_dyno("d1")
+    assert list((pool.root / "scratch").iterdir()) == []
+
+
 def test_numbers_of_a_full_pool(pool: Pool) -> None:
     assert 0 < pool.free_bytes() <= pool.total_bytes()
     pool.require_space(min_free=1, min_share=0)

@@ -37,10 +37,11 @@ def test_a_command_reaches_the_sandbox_as_one_argument():
 
 
 def test_the_platforms_variables_win_over_config():
-    variables = environment(WEB, {"PORT": "1", "A": "b"}, {"TERM": "xterm"})
+    variables = environment(WEB, {"PORT": "1", "A": "b", "LOGNAME": "me"}, {"TERM": "xterm"})
     assert variables["PORT"] == "20001"
     assert variables["DYNO"] == variables["PS"] == "web.1"
     assert (variables["A"], variables["TERM"], variables["HOME"]) == ("b", "xterm", "/app")
+    assert (variables["USER"], variables["LOGNAME"]) == ("app", "me")
 
 
 def test_values_are_quoted_as_systemd_reads_them():
