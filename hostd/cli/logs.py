@@ -5,9 +5,7 @@ from __future__ import annotations
 import http.client
 import threading
 import time
-from collections import Counter, deque
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 from hostd.cli.call import Call
 from hostd.cli.client import LOGPLEX_SOCKET, Client, path
@@ -18,6 +16,7 @@ from hostd.errors import Unavailable
 LINES = 100
 MOST_LINES = 1500
 """What the logplex keeps of an app, as Heroku's does."""
+TEXT, EVENTS = "text/plain", "text/event-stream"
 PIECE = 64 * 1024
 RECONNECT_SECONDS = 60.0
 """How long a tail tries to go on after its stream broke off."""
@@ -63,95 +62,75 @@ def logs(call: Call) -> None:
 def show(call: Call, app: str, wanted: dict[str, object]) -> None:
     """Print a log session's lines as they come."""
     painter = Painter(call.style.colour and not call.flag("no-color"))
-    if wanted.get("tail"):
-        stream = follow(call.client, app, wanted, call.around.clock())
-    else:
-        stream = _pieces(_open(call.client, app, wanted))
+    stream = follow(call.client, app, wanted) if wanted.get("tail") else _pieces(_open(call.client, app, wanted, TEXT))
     for lines in stream:
         call.write(painter.paint(lines))
 
 
-class Seen:
-    """Which lines were shown already, so that a stream that is opened again repeats none.
+def follow(client: Client, app: str, wanted: dict[str, object]) -> Iterator[list[bytes]]:
+    """Lines of a tail, over as many connections as it takes, none lost and none twice.
 
-    Remembers the last lines; older ones are told by their timestamp, which all lines begin with.
-    """
-
-    def __init__(self, since: str, limit: int = 2 * MOST_LINES) -> None:
-        self._oldest = since.encode()
-        self._limit = limit
-        self._order: deque[bytes] = deque()
-        self._known: Counter[bytes] = Counter()
-
-    def add(self, line: bytes) -> None:
-        """Remember a line that is shown."""
-        self._order.append(line)
-        self._known[line] += 1
-        if len(self._order) > self._limit:
-            dropped = self._order.popleft()
-            self._known[dropped] -= 1
-            self._oldest = dropped.partition(b" ")[0]
-
-    def again(self) -> Counter[bytes]:
-        """The lines known now, to be counted down while the stream is repeated."""
-        return +self._known
-
-    def is_new(self, line: bytes, known: Counter[bytes]) -> bool:
-        """False for a line that was shown before the break."""
-        if known[line] > 0:
-            known[line] -= 1
-            return False
-        return line.partition(b" ")[0] >= self._oldest
-
-
-def follow(client: Client, app: str, wanted: dict[str, object], since: float) -> Iterator[list[bytes]]:
-    """Lines of a tail begun at *since* (Unix time), over as many connections as it takes.
-
+    Each event of the stream bears the journal's cursor; a stream that is opened again goes on behind the last one.
     Raises Unavailable when the stream broke off and could not be opened again for a minute.
     """
-    seen = Seen(datetime.fromtimestamp(since, UTC).isoformat(timespec="microseconds"))
-    known: Counter[bytes] | None = None
-    response = _open(client, app, wanted)
+    last: str | None = None
+    response = _open(client, app, wanted, EVENTS)
     while True:
         try:
-            for lines in _pieces(response):
-                fresh = lines if known is None else [line for line in lines if seen.is_new(line, known)]
-                for line in fresh:
-                    seen.add(line)
-                yield fresh
+            for cursor, lines in _events(response):
+                last = cursor or last
+                yield lines
         except (OSError, http.client.HTTPException):
             response.close()
-        known = seen.again()
-        response = _reopen(client, app, {**wanted, "lines": MOST_LINES})
+        response = _reopen(client, app, wanted, last)
 
 
-def _reopen(client: Client, app: str, wanted: dict[str, object]) -> http.client.HTTPResponse:
+def _reopen(client: Client, app: str, wanted: dict[str, object], last: str | None) -> http.client.HTTPResponse:
     deadline = time.monotonic() + RECONNECT_SECONDS
     while True:
         _NEVER.wait(RECONNECT_PAUSE)
         try:
-            return _open(client, app, wanted)
+            return _open(client, app, wanted, EVENTS, last)
         except Unavailable:
             if time.monotonic() > deadline:
                 raise
 
 
-def _open(client: Client, app: str, wanted: dict[str, object]) -> http.client.HTTPResponse:
+def _open(
+    client: Client, app: str, wanted: dict[str, object], kind: str, last: str | None = None
+) -> http.client.HTTPResponse:
     session = client.request("POST", path("apps", app, "log-sessions"), wanted).data
     # The address is for any client; we reach the logplex on its socket, and need only what follows the host.
     target = "/" + str(session["logplex_url"]).split("/", 3)[3]
-    return client.stream("GET", target, headers={"Accept": "text/plain"}, socket_name=LOGPLEX_SOCKET)
+    headers = {"Accept": kind, **({"Last-Event-ID": last} if last else {})}
+    return client.stream("GET", target, headers=headers, socket_name=LOGPLEX_SOCKET)
 
 
-def _pieces(response: http.client.HTTPResponse) -> Iterator[list[bytes]]:
-    """Whole lines, as many as have come."""
+def _events(response: http.client.HTTPResponse) -> Iterator[tuple[str | None, list[bytes]]]:
+    """Server-sent events (HTML Standard, 9.2.6): each one's id and lines. An event cut off by a break is dropped."""
+    cursor: str | None = None
+    lines: list[bytes] = []
+    for piece in _pieces(response, whole=True):
+        for line in piece:
+            field, _, value = line.partition(b": ")
+            if field == b"id":
+                cursor = value.decode().rstrip("\n")
+            elif field == b"data":
+                lines.append(value)
+            elif line == b"\n" and lines:
+                yield cursor, lines
+                cursor, lines = None, []
+
+
+def _pieces(response: http.client.HTTPResponse, *, whole: bool = False) -> Iterator[list[bytes]]:
+    """Lines, as many as have come; with `whole`, none that the end of the stream has cut off."""
     rest = b""
     with response:
         while piece := response.read1(PIECE):
             *lines, rest = (rest + piece).split(b"\n")
             if lines:
                 yield [line + b"\n" for line in lines]
-    if rest:
+    if rest and not whole:
         yield [rest + b"\n"]
 
 

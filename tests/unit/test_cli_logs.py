@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import socket
-from collections import Counter
 from itertools import islice
 
 import pytest
-from cli_fakes import NOW, FakeHostd, Handler, Request, hostctl
+from cli_fakes import FakeHostd, Handler, Request, hostctl
 
 from hostd.cli.client import Client
-from hostd.cli.logs import Seen, follow
+from hostd.cli.logs import follow
 from hostd.errors import HostdError
 
 SESSION = (201, {"logplex_url": "http://logplex/streams?app=1&signature=abc"})
@@ -69,18 +68,24 @@ def test_a_terminal_gets_colours_unless_told_otherwise(fake, tmp_path):
     assert "\x1b[" not in hostctl(tmp_path, "logs", "-a", "hello", "--no-color", terminal=True, TERM="xterm").out
 
 
-def test_a_tail_goes_on_after_a_break_without_loss_or_repetition(fake, tmp_path):
-    twice = line(2, "the same")
+def event(cursor: str, *lines: bytes) -> bytes:
+    return f"id: {cursor}\n".encode() + b"".join(b"data: " + one for one in lines) + b"\n"
+
+
+def test_a_tail_goes_on_after_a_break_behind_the_last_whole_event(fake, tmp_path):
+    cut_off = event("c3", line(3))[:-1]
     fake.on(
         STREAM,
-        streaming(line(1), twice + twice, breaks=True),
-        streaming(line(0, "too old") + line(1) + twice + twice + twice + line(3), breaks=True),
-        streaming(line(1) + twice + twice + twice + line(3) + line(4)),
+        streaming(event("c1", line(1)), event("c2", line(2), line(2)) + cut_off, breaks=True),
+        streaming(b"data: a line of the logplex itself\n\n", breaks=True),
+        streaming(event("c3", line(3))),
     )
-    client = Client(tmp_path)
-    lines = (one for piece in follow(client, "hello", {"tail": True, "lines": 10}, 1769510881.0) for one in piece)
-    assert list(islice(lines, 6)) == [line(1), twice, twice, twice, line(3), line(4)]
-    assert [r.json["lines"] for r in fake.asked("POST /apps/hello/log-sessions")] == [10, 1500, 1500]
+    lines = (one for piece in follow(Client(tmp_path), "hello", {"tail": True, "lines": 10}) for one in piece)
+    said = b"a line of the logplex itself\n"
+    assert list(islice(lines, 5)) == [line(1), line(2), line(2), said, line(3)]
+    asked = fake.asked(STREAM)
+    assert [r.headers.get("Last-Event-ID") for r in asked] == [None, "c2", "c2"]
+    assert {r.headers["Accept"] for r in asked} == {"text/event-stream"}
 
 
 def test_a_tail_that_is_refused_says_why(fake, tmp_path):
@@ -91,13 +96,4 @@ def test_a_tail_that_is_refused_says_why(fake, tmp_path):
         STREAM, streaming(line(1), breaks=True), (403, {"message": "x"})
     )
     with pytest.raises(HostdError):
-        list(follow(Client(tmp_path), "hello", {"tail": True}, NOW))
-
-
-def test_what_was_seen_is_bounded():
-    seen = Seen("2026-01-27T10:48:00.000000+00:00", limit=2)
-    for second in (1, 2, 3):
-        seen.add(line(second))
-    known = seen.again()
-    assert known == Counter([line(2), line(3)])
-    assert [seen.is_new(line(second), known) for second in (0, 2, 3, 3, 4)] == [False, False, False, True, True]
+        list(follow(Client(tmp_path), "hello", {"tail": True}))
