@@ -33,12 +33,6 @@ def size_name(size: str) -> str:
     return size.title()
 
 
-def web_url(settings: Settings, app: App) -> str:
-    """Where the app's pages are."""
-    port = "" if settings.http_port == 80 else f":{settings.http_port}"
-    return f"http://{app.name}.{settings.domain}{port}/"
-
-
 def git_url(settings: Settings, app: App) -> str:
     """Where the app's repository is pushed to."""
     port = "" if settings.ssh_port == 22 else f":{settings.ssh_port}"
@@ -73,7 +67,7 @@ def app_json(
         "stack": stack,
         "team": None,
         "updated_at": moment(app.updated_at),
-        "web_url": web_url(settings, app),
+        "web_url": settings.web_url(app.name),
     }
 
 
