@@ -139,7 +139,11 @@ class Keeper:
             return Settled(ok=False, timed_out=True)
 
     async def stop_dynos(self, selected: Callable[[Record], bool]) -> int:
-        """Drain and stop the running dynos that *selected* picks; the keeper starts the wanted ones anew."""
+        """Drain and stop the running dynos that *selected* picks; the keeper starts the wanted ones anew.
+
+        Returns how many they were when they have ended: no ledger remembers that they are to end, so whoever
+        asked must not hear that it is done before it is.
+        """
         records = [r for r in self._records.values() if selected(r) and r.phase is not Phase.STOPPING]
         for record in records:
             if record.phase is Phase.CRASHED:
@@ -147,6 +151,8 @@ class Keeper:
             else:
                 self._begin_stop(record)
         self._wake.set()
+        if stops := [record.task for record in records if record.task is not None]:
+            await asyncio.wait(stops)
         return len(records)
 
     async def end(self) -> None:
