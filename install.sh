@@ -94,8 +94,12 @@ parse_options() {
     done
     local each
     for each in http_port https_port ssh_port; do
-        [[ -z ${!each} || ${!each} =~ ^[1-9][0-9]{0,4}$ ]] || refuse "--${each//_/-} must be a port, not ${!each}"
+        [[ -z ${!each} || ${!each} =~ ^[1-9][0-9]{0,4}$ && ${!each} -le 65535 ]] ||
+            refuse "--${each//_/-} must be a port, not ${!each}"
     done
+    [[ -z $domain || $domain =~ ^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$ ]] ||
+        refuse "--domain must be a host name in lower case, such as apps.example.com, not $domain"
+    [[ -z $admin || $admin =~ ^[^@[:space:]]+@[^@[:space:]]+$ ]] || refuse "--admin must be an e-mail address, not $admin"
     [[ -z $pool_size ]] || pool_bytes=$(bytes_of "$pool_size") || refuse "--pool-size must be a size such as 20G"
     [[ $with_data == no || $uninstall == yes ]] || refuse "--data goes with --uninstall only"
     [[ -z $data_dir || $data_dir == /* ]] || refuse "--data-dir must be an absolute path"
@@ -193,11 +197,11 @@ install_packages() {
     local missing
     mapfile -t missing < <(missing_packages)
     ((${#missing[@]})) || return 0
+    step "Updating Debian's package lists" apt-get -q update
     if in_box && box status >/dev/null 2>&1; then
         # An overlay does not follow what is replaced below it.
         step "Stopping the box, as the machine gets new packages" box stop
     fi
-    step "Updating Debian's package lists" apt-get -q update
     forbid_service_starts
     step "Installing ${missing[*]}" env DEBIAN_FRONTEND=noninteractive \
         apt-get -qy --no-install-recommends install "${missing[@]}"

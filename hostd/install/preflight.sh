@@ -9,6 +9,7 @@ preflight() {
     check_btrfs
     check_ports
     check_disk
+    check_localhost
     check_network
 }
 
@@ -81,16 +82,23 @@ check_disk() {
 check_network() {
     local site
     if [[ -n $(missing_packages) ]]; then
+        # A fresh machine has no release files yet, without which apt names no target by default.
         while read -r site; do
             reachable "$site" "$(apt-config dump --format '%v' "Acquire::${site%%:*}::Proxy" 2>/dev/null)" ||
                 refuse "cannot reach $site, where Debian's packages come from (apt's sources)"
-        done < <(apt-get indextargets --format '$(SITE)' 2>/dev/null | grep '^https\?://' | sort -u)
+        done < <(apt-get --no-release-info indextargets --format '$(SITE)' 2>/dev/null | grep '^https\?://' | sort -u)
     fi
     if [[ ! -x $(venv_seen)/bin/hostd-install ]]; then
         site=${PIP_INDEX_URL:-https://pypi.org/simple}
         [[ $site != http* ]] || reachable "$site" "${https_proxy:-${HTTPS_PROXY:-}}" ||
             refuse "cannot reach $site, where Python's packages come from (pip's index)"
     fi
+}
+
+# A bare root, such as debootstrap makes, has no /etc/hosts.
+check_localhost() {
+    getent hosts localhost >/dev/null ||
+        refuse "this machine does not know its own name localhost: add the line '127.0.0.1 localhost' to /etc/hosts"
 }
 
 venv_seen() { if in_box; then echo "$(box_directory)/upper$VENV"; else echo $VENV; fi; }
