@@ -33,6 +33,8 @@ ANY_UNIT = "*"
 _START_TIMEOUT = 60.0
 _STOP_TIMEOUT = 120.0
 _RECHECK = 1.0
+_CLD_EXITED = 1
+_STATUSES_OF_SYSTEMD = range(200, 256)
 _UNIT_EXISTS = "org.freedesktop.systemd1.UnitExists"
 
 
@@ -97,6 +99,7 @@ class Systemd:
     ) -> None:
         """Start a transient unit and wait until systemd says that it runs (``Type=exec``: execve succeeded).
 
+        A program that ends at once has been started all the same: ``info`` says how it ended.
         Raises UnitExists, UnitFailed, SystemdUnavailable after ``timeout`` seconds, and SystemdError
         for properties that systemd does not take. A unit that failed stays loaded until ``unref``.
         """
@@ -108,8 +111,9 @@ class Systemd:
         deadline = self._deadline(timeout)
         job = await self._queue_start(name, arguments, deadline)
         result = await self._job_result(job, name, deadline)
-        if result != "done":
-            raise _failure(name, result, self.info(name))
+        info = None if result == "done" else self.info(name)
+        if result != "done" and not _was_executed(info):
+            raise _failure(name, result, info)
 
     async def stop(self, name: str, *, timeout: float = _STOP_TIMEOUT) -> UnitInfo | None:
         """Stop a unit, wait until it has ended and return its last state; None if it was not loaded.
@@ -294,6 +298,16 @@ def _exists(error: BusError) -> bool:
 
 def _result_read(info: UnitInfo | None) -> str:
     return "failed" if info is not None and info.active == "failed" else "done"
+
+
+def _was_executed(info: UnitInfo | None) -> bool:
+    """Whether a failed unit's program ran: systemd may hear of its end before it hears that execve succeeded.
+
+    What failed before ends with a status of systemd's own (systemd.exec(5), "Process Exit Codes").
+    """
+    if info is None or not info.exec_main_code:
+        return False
+    return info.exec_main_code != _CLD_EXITED or info.exec_main_status not in _STATUSES_OF_SYSTEMD
 
 
 def _failure(name: str, job_result: str, info: UnitInfo | None) -> UnitFailed:

@@ -52,6 +52,7 @@ def test_an_ended_unit_keeps_its_result_until_it_is_let_go(scenario):
         "killed": ["failed", "failed", "signal", 9],
         "memory": ["failed", "failed", "signal", 9],
         "started again at once": 4,
+        "too brief to be seen running": 30,
         "no program": ["exit-code", 203],
         "no root": ["exit-code", 226],
     }

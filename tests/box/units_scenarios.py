@@ -193,6 +193,10 @@ async def ends() -> Any:
             k.systemd.unref(k.unit(name))
             await k.systemd.start(k.unit(name), k.properties())
         found["started again at once"] = sum(u.sub == "running" for u in k.systemd.list_units([f"{k.prefix}-*"]))
+        crowd = [k.unit(f"brief-{number}") for number in range(30)]
+        await asyncio.gather(*(k.systemd.start(unit, k.properties("/bin/false")) for unit in crowd))
+        ends = [await k.ended(unit) for unit in crowd]
+        found["too brief to be seen running"] = sum(info.exec_main_status == 1 for info in ends)
         for name, properties in {
             "no program": k.properties("/bin/nonexistent"),
             "no root": k.properties(root=Path("/nonexistent")),
