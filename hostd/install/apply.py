@@ -42,7 +42,7 @@ def apply(wishes: Wishes) -> Settings:
         changed = managed.write_all(managed.managed_files(settings, own_sshd=own_sshd, pool_image=image))
         accounts.make_accounts(settings)
         accounts.give_back_repositories(settings)
-        if any(path.parent == managed.UNITS for path in changed):
+        if any(managed.UNITS in path.parents for path in changed):
             services.reload_systemd()
         _prepare_journal(changed)
     with step("Preparing the pool"):

@@ -14,6 +14,8 @@ UNITS = Path("/etc/systemd/system")
 SETTINGS_FILE = ETC / "hostd.toml"
 SSHD_CONFIG = ETC / "sshd_config"
 SSHD_MATCH = Path("/etc/ssh/sshd_config.d/hostd.conf")
+APP_SLICES = UNITS / "hostd-apps-.slice.d" / "hostd-apps-.slice.conf"
+"""A drop-in for all slices whose name begins with `hostd-apps-` (systemd.unit(5))."""
 TEMPLATES = Path(__file__).with_name("files")
 
 UNIT_NAMES = (
@@ -65,6 +67,7 @@ def managed_files(settings: Settings, *, own_sshd: bool, pool_image: Path | None
     names = [*UNIT_NAMES, OWN_SSHD_UNIT] if own_sshd else list(UNIT_NAMES)
     files = [ManagedFile(UNITS / name, _render(name, settings)) for name in names]
     files += [
+        ManagedFile(APP_SLICES, _render(APP_SLICES.name, settings)),
         ManagedFile(SETTINGS_FILE, settings.to_toml()),
         ManagedFile(Path("/etc/systemd/journald@hostd.conf"), _render("journald@hostd.conf", settings)),
         ManagedFile(Path("/etc/sysusers.d/hostd.conf"), _render("sysusers.conf", settings)),

@@ -1,5 +1,6 @@
 """`hostd-install uninstall`: removes everything the installer made; the data only if asked."""
 
+import contextlib
 import shutil
 from pathlib import Path
 
@@ -25,6 +26,9 @@ def uninstall(*, data: bool) -> None:
         for own_sshd in (True, False):
             for file in managed.managed_files(settings, own_sshd=own_sshd, pool_image=image):
                 file.path.unlink(missing_ok=True)
+        # The operator may have put drop-ins of their own beside ours.
+        with contextlib.suppress(OSError):
+            managed.APP_SLICES.parent.rmdir()
         services.reload_systemd()
         accounts.remove_accounts()
         shutil.rmtree(managed.ETC, ignore_errors=True)

@@ -32,6 +32,11 @@ def test_every_template_is_used():
     assert {path.name for path in TEMPLATES.iterdir()} - renamed <= used
 
 
+def test_every_apps_slice_ends_with_its_last_dyno():
+    text = texts()[Path("/etc/systemd/system/hostd-apps-.slice.d/hostd-apps-.slice.conf")]
+    assert "StopWhenUnneeded=yes\n" in text
+
+
 def test_settings_reach_units_and_sshd():
     found = texts()
     assert "ListenStream=8081\n" in found[Path("/etc/systemd/system/hostd-router@.socket")]
