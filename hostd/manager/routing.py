@@ -18,7 +18,7 @@ from router.table import App, Table, TableError
 
 log = logging.getLogger(__name__)
 
-_WORKER_ANSWERS = aiohttp.ClientTimeout(total=5.0)
+_ANSWER_SECONDS = 5.0
 _ATTEMPTS = 3
 """How often a worker that lives but does not answer is told, until a table is published without it."""
 
@@ -30,11 +30,20 @@ class Routing:
     reads the file: whichever way a restart falls, it ends with the newest table.
     """
 
-    def __init__(self, *, table_file: Path, control_directory: Path, domain: str, faults: Faults) -> None:
+    def __init__(
+        self,
+        *,
+        table_file: Path,
+        control_directory: Path,
+        domain: str,
+        faults: Faults,
+        answer_seconds: float = _ANSWER_SECONDS,
+    ) -> None:
         self._table_file = table_file
         self._control_directory = control_directory
         self._domain = domain
         self._faults = faults
+        self._answers = aiohttp.ClientTimeout(total=answer_seconds)
         self._apps: dict[str, App] = {}
         # What an earlier hostd published may name apps that are gone: our first table is always a new one.
         self._published = _saved_sequence(table_file)
@@ -76,7 +85,7 @@ class Routing:
     async def drain(self, places: Sequence[Place], seconds: float) -> int:
         """Wait until no worker has a request in flight at *places*; return how many are left after *seconds*."""
         body = json.dumps({"dynos": [str(place) for place in places], "timeout": seconds}).encode()
-        timeout = aiohttp.ClientTimeout(total=seconds + 5.0)
+        timeout = aiohttp.ClientTimeout(total=seconds + _ANSWER_SECONDS)
         answers = await asyncio.gather(
             *(self._call(worker, "POST", "/drain", body, timeout) for worker in self._workers())
         )
@@ -101,7 +110,7 @@ class Routing:
         """Hand the table to a worker; True if it has it, or is not there and will read the file when it starts."""
         for _ in range(_ATTEMPTS):
             try:
-                await _ask(worker, "PUT", "/routes", body, _WORKER_ANSWERS)
+                await _ask(worker, "PUT", "/routes", body, self._answers)
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
                 if _nobody_listens(error):
                     return True
@@ -119,10 +128,10 @@ class Routing:
         verb: str,
         path: str,
         body: bytes | None,
-        timeout: aiohttp.ClientTimeout = _WORKER_ANSWERS,
+        timeout: aiohttp.ClientTimeout | None = None,
     ) -> dict[str, Any]:
         try:
-            return await _ask(worker, verb, path, body, timeout)
+            return await _ask(worker, verb, path, body, timeout or self._answers)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             log.warning("router worker %s does not answer %s %s: %r", worker.stem, verb, path, error)
             return {}

@@ -1,0 +1,156 @@
+"""What stands in for systemd, the pool and the router in tests of the dyno manager."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from hostd.events import Subject
+from hostd.faults import Faults
+from hostd.manager.desired import DesiredApp, DesiredProcess
+from hostd.manager.dyno import DynoId, Place
+from hostd.manager.keeper import Keeper, Tools
+from hostd.manager.launcher import Exit, Launch
+from hostd.manager.ports import Ports
+from hostd.settings import Settings
+from router.table import App
+
+APP_ID = "app-id"
+SECONDS = 5.0
+
+
+class FakeLauncher:
+    """Units as a dictionary: what each unit is doing, in systemd's words."""
+
+    def __init__(self) -> None:
+        self.units: dict[str, str] = {}
+        self.launches: list[str] = []
+        self.may_start = asyncio.Event()
+        self.may_start.set()
+        self.may_clear = asyncio.Event()
+        self.may_clear.set()
+        self.refusals = 0
+        self.busy: set[str] = set()
+        self.clashes: list[str] = []
+        """Units on which two tasks worked at once."""
+
+    async def launch(self, launch: Launch) -> None:
+        unit = launch.dyno.unit
+        self._check(unit)
+        self.busy.add(unit)
+        self.launches.append(unit)
+        self.units[unit] = "activating"
+        try:
+            await self.may_start.wait()
+            self.units[unit] = "active"
+        except asyncio.CancelledError:
+            await self.may_clear.wait()
+            self.units.pop(unit, None)
+            raise
+        finally:
+            self.busy.discard(unit)
+
+    async def terminate(self, dyno: DynoId) -> Exit:
+        self._check(dyno.unit)
+        if self.refusals:
+            self.refusals -= 1
+            raise RuntimeError("systemd is busy")
+        self.units.pop(dyno.unit, None)
+        return Exit(143, "success")
+
+    def kill(self, dyno: DynoId) -> None:
+        self.units[dyno.unit] = "failed"
+
+    def exit_of(self, dyno: DynoId) -> Exit | None:
+        state = self.units.get(dyno.unit)
+        if state is None:
+            return Exit(0, "success")
+        return Exit(1, "exit-code") if state == "failed" else None
+
+    def is_stopping(self, dyno: DynoId) -> bool:
+        return self.units.get(dyno.unit) == "deactivating"
+
+    def running_since(self, dyno: DynoId) -> float | None:
+        return 1.0 if self.units.get(dyno.unit) == "active" else None
+
+    def remove(self, dyno: DynoId) -> None:
+        self.units.pop(dyno.unit, None)
+
+    def _check(self, unit: str) -> None:
+        if unit in self.busy:
+            self.clashes.append(unit)
+
+
+class FakeRouting:
+    """A router that has every table at once."""
+
+    def __init__(self) -> None:
+        self.apps: dict[str, App] = {}
+        self.published: list[dict[str, App]] = []
+        self.drained: list[str] = []
+
+    def set(self, app_id: str, entry: App | None) -> bool:
+        before = self.apps.pop(app_id, None)
+        if entry is not None:
+            self.apps[app_id] = entry
+        return before != entry
+
+    async def publish(self) -> None:
+        self.published.append(dict(self.apps))
+
+    async def drain(self, places: Sequence[Place], seconds: float) -> int:
+        self.drained += map(str, places)
+        return 0
+
+
+class FakeEvents:
+    """Keeps the lines."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def platform(self, app: Subject, process: str, text: str) -> None:
+        self.lines.append(f"{process}: {text}")
+
+
+class Bench:
+    """One app with its keeper; `wanted` is what the ledger says."""
+
+    def __init__(self, directory: Path) -> None:
+        self.launcher, self.routing, self.events = FakeLauncher(), FakeRouting(), FakeEvents()
+        self.wanted: DesiredApp | None = desired()
+        self.tools = Tools(
+            launcher=self.launcher,  # type: ignore[arg-type]
+            routing=self.routing,  # type: ignore[arg-type]
+            ports=Ports("127.0.0.1", 20000, 20099, free=lambda _address, _port: True),
+            events=self.events,  # type: ignore[arg-type]
+            settings=Settings(cool_off=(0, 10)),
+            faults=Faults(directory),
+        )
+
+    def keeper(self) -> Keeper:
+        return Keeper(APP_ID, self.tools, lambda: self.wanted)
+
+    async def until(self, keeper: Keeper, state: dict[str, str]) -> None:
+        """Wait until the app has exactly these dynos in these states."""
+        async with asyncio.timeout(SECONDS):
+            while {f"{d.name} v{d.version}": d.state.value for d in keeper.dynos()} != state:
+                await asyncio.sleep(0)
+
+    async def launched(self) -> None:
+        """Wait until a dyno was launched."""
+        async with asyncio.timeout(SECONDS):
+            while not self.launcher.launches:
+                await asyncio.sleep(0)
+
+
+def desired(version: int = 2, worker: int = 1, slug: str = "slug") -> DesiredApp:
+    """An app that wants workers, which are up as soon as they are started."""
+    processes = (DesiredProcess("worker", "python work.py", worker, "standard-1x"),)
+    return DesiredApp(APP_ID, "hello", 200001, version, slug, processes, {}, ("hello.localhost",))
+
+
+def dyno(version: int = 2, number: int = 1, port: int = 20050) -> DynoId:
+    """A dyno that an earlier hostd has started."""
+    return DynoId("hello", "worker", number, version, Place("127.0.0.1", port))

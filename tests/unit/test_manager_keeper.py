@@ -1,0 +1,112 @@
+"""The keeper of one app: what it makes of dynos that an earlier hostd left, and of steps that meet."""
+
+import asyncio
+import contextlib
+
+import pytest
+
+from tests.unit.manager_fakes import Bench, desired, dyno
+
+
+@pytest.fixture
+def bench(tmp_path):
+    return Bench(tmp_path)
+
+
+@contextlib.asynccontextmanager
+async def kept(bench, *dynos):
+    """A keeper at work that has adopted these dynos."""
+    keeper = bench.keeper()
+    await keeper.adopt(list(dynos))
+    keeper.start()
+    try:
+        yield keeper
+    finally:
+        await keeper.close()
+
+
+async def test_a_running_dyno_is_adopted_in_silence(bench):
+    bench.launcher.units[dyno().unit] = "active"
+    async with kept(bench, dyno()) as keeper:
+        await bench.until(keeper, {"worker.1 v2": "up"})
+        assert bench.events.lines == []
+        assert bench.launcher.launches == []
+
+
+async def test_a_dyno_that_was_just_being_started_is_adopted_too(bench):
+    bench.launcher.units[dyno().unit] = "activating"
+    async with kept(bench, dyno()) as keeper:
+        await bench.until(keeper, {"worker.1 v2": "up"})
+        assert bench.launcher.launches == []
+
+
+async def test_a_stop_that_an_earlier_hostd_began_is_finished(bench):
+    bench.launcher.units[dyno().unit] = "deactivating"
+    async with kept(bench, dyno()):
+        await bench.launched()
+    assert bench.events.lines[:3] == [
+        "worker.1: Stopping all processes with SIGTERM",
+        "worker.1: Process exited with status 143",
+        "worker.1: State changed from up to down",
+    ]
+
+
+async def test_a_dyno_that_ended_while_nobody_looked_has_crashed_and_is_started_anew(bench):
+    bench.launcher.units[dyno().unit] = "failed"
+    async with kept(bench, dyno()) as keeper:
+        await bench.until(keeper, {"worker.1 v2": "up"})
+    assert "worker.1: State changed from starting to crashed" in bench.events.lines
+    assert bench.launcher.launches == [dyno().unit]
+
+
+async def test_a_dyno_is_not_stopped_before_its_cancelled_launch_has_cleared_up(bench):
+    bench.launcher.may_start.clear()
+    bench.launcher.may_clear.clear()
+    async with kept(bench) as keeper:
+        await bench.launched()
+        bench.wanted = desired(worker=0)
+        keeper.nudge()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        bench.launcher.may_clear.set()
+        await bench.until(keeper, {})
+        bench.launcher.may_start.set()
+        bench.wanted = desired(worker=1)
+        keeper.nudge()
+        await bench.until(keeper, {"worker.1 v2": "up"})
+    assert bench.launcher.clashes == []
+
+
+async def test_a_step_that_failed_is_tried_again(bench):
+    bench.launcher.units[dyno(version=1).unit] = "active"
+    bench.launcher.refusals = 1
+    bench.wanted = desired(worker=0)
+    async with kept(bench, dyno(version=1)) as keeper:
+        await bench.until(keeper, {})
+    assert bench.launcher.units == {}
+
+
+async def test_a_restart_is_done_when_the_old_dynos_have_ended(bench):
+    bench.launcher.units[dyno().unit] = "active"
+    async with kept(bench, dyno()) as keeper:
+        await bench.until(keeper, {"worker.1 v2": "up"})
+        assert await keeper.stop_dynos(lambda _record: True) == 1
+        assert "worker.1: Process exited with status 143" in bench.events.lines
+        await bench.until(keeper, {"worker.1 v2": "up"})
+
+
+async def test_an_app_that_has_no_dyno_leaves_the_router_at_its_end(bench):
+    bench.wanted = desired(worker=0)
+    async with kept(bench) as keeper:
+        bench.wanted = None
+        await keeper.end()
+    assert bench.routing.published[-1] == {}
+
+
+async def test_an_app_ends_when_its_last_dyno_has(bench):
+    async with kept(bench) as keeper:
+        await bench.until(keeper, {"worker.1 v2": "up"})
+        bench.wanted = None
+        await keeper.end()
+    assert bench.launcher.units == {}
+    assert bench.routing.published[-1] == {}

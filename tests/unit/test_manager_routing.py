@@ -1,0 +1,159 @@
+"""The control plane's side of the router: tables on disk and in workers, whatever becomes of either."""
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from hostd.faults import Faults
+from hostd.manager.dyno import Place
+from hostd.manager.routing import Routing
+from router.store import load, save
+from router.table import App, State, Table
+
+HELLO = App("id-1", "hello", ("hello.localhost",), State.NONE)
+OTHER = App("id-2", "other", ("other.localhost",), State.NONE)
+
+
+class FakeWorker:
+    """A router worker's control socket. With `ready` cleared it hangs."""
+
+    def __init__(self) -> None:
+        self.tables: list[Table] = []
+        self.sequence = 0
+        self.left = 0
+        self.ready = asyncio.Event()
+        self.ready.set()
+        self.asked = 0
+
+    async def swap(self, request: web.Request) -> web.Response:
+        self.asked += 1
+        table = Table.parse(await request.read())
+        await self.ready.wait()
+        self.tables.append(table)
+        return web.json_response({"sequence": table.sequence})
+
+    async def drain(self, _request: web.Request) -> web.Response:
+        return web.json_response({"left": self.left})
+
+    async def status(self, _request: web.Request) -> web.Response:
+        return web.json_response({"sequence": self.sequence or None})
+
+    @contextlib.asynccontextmanager
+    async def listening(self, path: Path):
+        app = web.Application()
+        app.add_routes(
+            [web.put("/routes", self.swap), web.post("/drain", self.drain), web.get("/status", self.status)]
+        )
+        runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.UnixSite(runner, str(path)).start()
+        try:
+            yield self
+        finally:
+            self.ready.set()
+            await runner.cleanup()
+
+
+@pytest.fixture
+def control(tmp_path):
+    (tmp_path / "control").mkdir()
+    return tmp_path / "control"
+
+
+@pytest.fixture
+async def worker(control):
+    async with FakeWorker().listening(control / "1.sock") as worker:
+        yield worker
+
+
+@pytest.fixture
+def table_file(tmp_path):
+    return tmp_path / "routes.json"
+
+
+@pytest.fixture
+def make(tmp_path, table_file, control):
+    def make(**options):
+        faults = Faults(tmp_path / "faults")
+        return Routing(
+            table_file=table_file, control_directory=control, domain="localhost", faults=faults, **options
+        )
+
+    return make
+
+
+@pytest.fixture
+def routing(make):
+    return make()
+
+
+async def test_a_table_is_on_disk_before_a_worker_has_it(routing, worker, table_file):
+    assert routing.set("id-1", HELLO)
+    assert not routing.set("id-1", HELLO)
+    await routing.publish()
+    assert worker.tables == [load(table_file)]
+    assert worker.tables[0].apps == (HELLO,)
+    await routing.publish()
+    assert worker.asked == 1
+
+
+async def test_the_first_table_is_published_although_nothing_is_in_it(make, table_file, worker):
+    save(table_file, Table(7, "localhost", (HELLO,)))
+    await make().publish()
+    assert [(table.sequence, table.apps) for table in worker.tables] == [(8, ())]
+
+
+async def test_a_lost_file_does_not_make_workers_refuse_the_next_table(routing, worker):
+    worker.sequence = 40
+    await routing.catch_up()
+    await routing.publish()
+    assert [table.sequence for table in worker.tables] == [41]
+
+
+async def test_a_worker_that_is_not_there_holds_nobody_up(routing, control, table_file, worker):
+    async with FakeWorker().listening(control / "2.sock"):
+        pass
+    (control / "2.sock").touch()
+    routing.set("id-1", HELLO)
+    await routing.publish()
+    assert len(worker.tables) == 1
+    await routing.publish()
+    assert len(worker.tables) == 1
+
+
+async def test_a_worker_that_hangs_is_told_again_by_the_next_call(make, worker):
+    routing = make(answer_seconds=0.05)
+    worker.ready.clear()
+    routing.set("id-1", HELLO)
+    await routing.publish()
+    assert worker.tables == []
+    worker.ready.set()
+    await routing.publish()
+    assert worker.tables[-1].apps == (HELLO,)
+
+
+async def test_callers_share_a_table_and_one_that_is_cancelled_spoils_nothing(routing, worker, table_file):
+    worker.ready.clear()
+    routing.set("id-1", HELLO)
+    first = asyncio.create_task(routing.publish())
+    while not worker.asked:
+        await asyncio.sleep(0)
+    routing.set("id-2", OTHER)
+    others = [asyncio.create_task(routing.publish()) for _ in range(3)]
+    await asyncio.sleep(0)
+    first.cancel()
+    others[0].cancel()
+    worker.ready.set()
+    await asyncio.gather(first, *others, return_exceptions=True)
+    assert [table.apps for table in worker.tables] == [(HELLO,), (HELLO, OTHER)]
+    assert load(table_file) == worker.tables[-1]
+
+
+async def test_requests_left_at_a_dyno_are_added_up(routing, control, worker):
+    worker.left = 2
+    async with FakeWorker().listening(control / "2.sock") as other:
+        other.left = 3
+        assert await routing.drain([Place("127.0.0.1", 20000)], 1.0) == 5
