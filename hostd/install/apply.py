@@ -8,7 +8,7 @@ from typing import Any
 
 from hostd import settings as settings_module
 from hostd.cli.client import Client
-from hostd.install import accounts, managed, pool, services, sshd
+from hostd.install import accounts, certificate, managed, pool, services, sshd
 from hostd.install.errors import InstallError
 from hostd.install.progress import note, step
 from hostd.settings import Settings
@@ -48,6 +48,9 @@ def apply(wishes: Wishes) -> Settings:
     with step("Preparing the pool"):
         pool_is = pool.prepare_pool(settings, image, wishes.pool_size)
     note(pool_is)
+    with step("Preparing the certificate"):
+        certificate_is = certificate.prepare_certificate(settings)
+    note(certificate_is)
     with step("Starting the ssh server"):
         sshd.make_host_keys(settings)
         write_hooks(hooks_directory(programs), programs / EXECUTABLE)

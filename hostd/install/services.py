@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from hostd.install.certificate import CERTIFICATE
 from hostd.install.errors import InstallError
 from hostd.install.managed import SETTINGS_FILE, UNITS
 from hostd.settings import Settings
@@ -37,12 +38,15 @@ def apply_services(settings: Settings, changed: set[Path], *, new_code: bool) ->
     services = ["hostd-logplex.service", "hostd.service", *(f"{each}.service" for each in workers)]
     run(["systemctl", "enable", "--quiet", *sockets, *services], timeout=60)
     for socket in sockets:
-        if _template(socket) in names and _active(socket):
-            # A socket unit only binds anew when its service lets go of it.
+        fresh = not _active(socket) and _active(_service_of(socket))
+        if fresh or (_template(socket) in names and _active(socket)):
+            # A socket unit only binds, at first or anew, while its service does not run.
             run(["systemctl", "stop", _service_of(socket), socket], timeout=START_SECONDS)
     _do("start", sockets)
+    certificate = settings.data_dir / "tls" / CERTIFICATE
     for service in services:
-        stale = new_code or _template(service) in names or _started_before(service, SETTINGS_FILE)
+        files = [SETTINGS_FILE, *([certificate] if service.startswith("hostd-router") else [])]
+        stale = new_code or _template(service) in names or any(_started_before(service, file) for file in files)
         _do("restart" if stale and _active(service) else "start", [service])
 
 
