@@ -24,15 +24,15 @@ def test_hostctl_speaks_from_the_machine_and_over_ssh(app, hostctl, ssh):
 
 def test_limits_are_enforced(box):
     script = "x = bytearray(200 * 2**20)"
-    done = box.run(
-        ["systemd-run", "--wait", "--quiet", "-p", "MemoryMax=64M", "python3", "-c", script], check=False
-    )
+    done = box.run(["systemd-run", "--wait", "--quiet", "-p", "MemoryMax=64M", "python3", "-c", script], check=False)
     assert done.returncode != 0
 
 
 def test_no_unit_of_the_box_has_failed(box):
     listed = json.loads(box.run(["systemctl", "list-units", "--failed", "--output=json"]).stdout)
-    assert [unit["unit"] for unit in listed if unit["unit"].startswith(("hostd.", "hostd-router", "hostd-logplex"))] == []
+    assert [
+        unit["unit"] for unit in listed if unit["unit"].startswith(("hostd.", "hostd-router", "hostd-logplex"))
+    ] == []
 
 
 @pytest.mark.parametrize("unit", ["hostd-router@1.service", "hostd-logplex.service"])
