@@ -7,6 +7,7 @@ a tree or waits for the disk (`slugs.tree`) runs in a child process instead. Del
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import re
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from pathlib import Path
 import btrfsutil
 
 from slugs.errors import NoSuchSubvolume, NotBtrfs, PoolFull
+
+log = logging.getLogger(__name__)
 
 FOLDERS = ("stacks", "slugs", "dynos", "builds", "caches", "scratch")
 SCRATCH_FOLDERS = {"tmp": Path("/tmp"), "var-tmp": Path("/var/tmp")}
@@ -207,15 +210,13 @@ class Pool:
         return target
 
     def _delete(self, folder: str, name: str) -> None:
-        path = str(self._path(folder, name))
+        path = self._path(folder, name)
         try:
-            btrfsutil.delete_subvolume(path)
+            _delete_subvolume(str(path))
         except btrfsutil.BtrfsUtilError as error:
-            if error.errno == errno.ENOTEMPTY:
-                # An app may have made subvolumes of its own inside.
-                btrfsutil.delete_subvolume(path, recursive=True)
-            elif error.errno != errno.ENOENT:
-                raise
+            if error.errno != errno.ENOENT:
+                # Swept up when hostd starts again: no app may stop it by what it leaves behind.
+                log.warning("%s cannot be deleted now: %s", path, error)
 
     @contextmanager
     def _full(self) -> Iterator[None]:
@@ -227,6 +228,18 @@ class Pool:
             raise PoolFull(
                 f"The slug store is full: {size(self.free_bytes())} of {size(self.total_bytes())} free"
             ) from error
+
+
+def _delete_subvolume(path: str) -> None:
+    try:
+        btrfsutil.delete_subvolume(path)
+    except btrfsutil.BtrfsUtilError as error:
+        if error.errno != errno.ENOTEMPTY:
+            raise
+        # An app may have made subvolumes of its own inside, and any of them, or its own, read-only.
+        for inner in [".", *(inner for inner, _ in btrfsutil.SubvolumeIterator(path))]:
+            btrfsutil.set_subvolume_read_only(str(Path(path) / inner), False)
+        btrfsutil.delete_subvolume(path, recursive=True)
 
 
 def size(count: int) -> str:

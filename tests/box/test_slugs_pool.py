@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import btrfsutil
 import pytest
 
 from slugs.errors import NoSuchSubvolume, NotBtrfs, PoolFull
@@ -79,6 +80,18 @@ def test_subvolumes_that_an_app_made_go_with_the_dyno(pool: Pool) -> None:
     pool.freeze("b1", "s1")
     inside = Pool(pool.snapshot("s1", "d1") / "deep")
     inside.create_build("x", UID)
+    pool.delete_dyno("d1")
+    assert pool.dynos() == []
+
+
+def test_an_app_cannot_keep_its_files_by_making_them_read_only(pool: Pool) -> None:
+    pool.create_build("b1", UID)
+    pool.freeze("b1", "s1")
+    tree = pool.snapshot("s1", "d1")
+    for path in (tree / "a", tree / "a" / "b"):
+        btrfsutil.create_subvolume(str(path))
+    for path in (tree / "a" / "b", tree / "a", tree):
+        btrfsutil.set_subvolume_read_only(str(path), True)
     pool.delete_dyno("d1")
     assert pool.dynos() == []
 
