@@ -118,21 +118,29 @@ class Client:
         self._clock = clock
         self._pause = pause
 
-    def get(self, target: str, *, headers: Mapping[str, str] | None = None) -> Any:
+    def get(
+        self, target: str, *, headers: Mapping[str, str] | None = None, seconds: float = ANSWER_SECONDS
+    ) -> Any:
         """GET, asked again if the connection breaks; a list that comes in parts (Next-Range) comes whole."""
-        answer = self.request("GET", target, headers=headers)
+        answer = self.request("GET", target, headers=headers, seconds=seconds)
         data = answer.data
         while isinstance(data, list) and (more := answer.headers.get("Next-Range")):
             if headers and "max=" in headers.get("Range", ""):
                 break
-            answer = self.request("GET", target, headers={**(headers or {}), "Range": more})
+            answer = self.request("GET", target, headers={**(headers or {}), "Range": more}, seconds=seconds)
             data = data + answer.data
         return data
 
     def request(
-        self, method: str, target: str, body: Any = None, *, headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        target: str,
+        body: Any = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        seconds: float = ANSWER_SECONDS,
     ) -> Answer:
-        """Send one request and read its answer.
+        """Send one request and read its answer, which may take so many seconds.
 
         Raises the HostdError that the API refused with, Unavailable if nobody answers, and ConnectionLost if
         the connection broke under a request that must not simply be sent twice.
@@ -140,7 +148,7 @@ class Client:
         for last in self._attempts():
             connection = None
             try:
-                connection, response = self._send(method, target, body, headers, timeout=ANSWER_SECONDS)
+                connection, response = self._send(method, target, body, headers, timeout=seconds)
                 text = response.read()
             except (OSError, http.client.HTTPException) as error:
                 if method != "GET":

@@ -12,6 +12,9 @@ from hostd.cli.command import JSON, command
 from hostd.cli.output import columns, printable
 from hostd.errors import HostdError
 
+HEALTHY_SECONDS = 5.0
+"""How long a healthy daemon may take to say how it is."""
+
 
 @command(
     "status",
@@ -23,7 +26,7 @@ def status(call: Call) -> int:
 
     Exit status 1 if one is not.
     """
-    found = call.client.get(path("hostd", "status"))
+    found = call.client.get(path("hostd", "status"), seconds=HEALTHY_SECONDS)
     if call.flag("json"):
         call.print_json(found)
     else:
@@ -47,7 +50,7 @@ def version(call: Call) -> None:
     python = ".".join(map(str, sys.version_info[:3]))
     client = f"hostctl/{__version__} ({system.sysname.lower()}-{system.machine}) python/{python}"
     try:
-        daemon = call.client.get(path("hostd", "version"))["version"]
+        daemon = call.client.get(path("hostd", "version"), seconds=HEALTHY_SECONDS)["version"]
     except HostdError:
         # The client's version is worth having when the daemon is what does not work.
         daemon = None

@@ -131,3 +131,11 @@ def test_streams_come_piece_by_piece(tmp_path):
 def test_a_refused_stream_is_an_error(tmp_path):
     with FakeHostd(tmp_path).serving(), pytest.raises(NotFound):
         Client(tmp_path).stream("GET", "/x")
+
+
+def test_a_daemon_that_hangs_is_not_waited_for_longer_than_asked(tmp_path):
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "hostd.sock"))
+        listener.listen()
+        with pytest.raises(Unavailable, match="timed out"):
+            Client(tmp_path, patience=0).get("/hostd/status", seconds=0.05)
