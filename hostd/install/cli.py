@@ -75,4 +75,5 @@ def _uninstall(options: argparse.Namespace) -> None:
 
 def _ensured_admin(email: str | None) -> str:
     client = Client(settings_module.load().run_dir)
-    return ensure_admin(client, email, f"{caller(os.environ).name}@localhost")
+    name = os.environ.get("SUDO_USER") or caller(os.environ).name
+    return ensure_admin(client, email, f"{name}@localhost")

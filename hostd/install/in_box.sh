@@ -17,7 +17,7 @@ install_in_box() {
     ((free * 3 / 4 >= size)) || size=$((free * 3 / 4))
     step "Starting the box in $(box_directory)" box start --pool-size "${pool_size:-$(pool_size_kept "${size}G")}"
     step "Copying the program into the box" copy_into_box
-    pip_environment
+    caller_environment
     box shell -- env "${environment[@]}" /bin/bash $OPT/src.new/install.sh "${passed[@]}" || exit 1
     step "Installing hostctl on the machine" install_wrapper
 }
@@ -41,9 +41,9 @@ copy_into_box() {
     pack_source | box shell -- tar -x -C $OPT/src.new
 }
 
-# How this machine reaches Python's packages, for pip inside the box.
-pip_environment() {
-    environment=()
+# How this machine reaches Python's packages, for pip inside the box; and who asked for all this.
+caller_environment() {
+    environment=(${SUDO_USER:+"SUDO_USER=$SUDO_USER"})
     local name
     for name in $(compgen -e | grep -Ex 'PIP_.*|https?_proxy|no_proxy|HTTPS?_PROXY|NO_PROXY|SSL_CERT_(FILE|DIR)'); do
         environment+=("$name=${!name}")
