@@ -264,6 +264,7 @@ class Keeper:
         try:
             await self._tools.launcher.launch(launch)
         except LaunchFailedError as error:
+            self._say(record, record.move(DynoState.STARTING, self._tools.clock()))
             self._say(record, f"Error: the dyno could not be started: {error}")
             self._crash(record, Exit(1, str(error)))
             return

@@ -11,7 +11,7 @@ from hostd.faults import Faults
 from hostd.manager.desired import DesiredApp, DesiredProcess
 from hostd.manager.dyno import DynoId, Place
 from hostd.manager.keeper import Keeper, Tools
-from hostd.manager.launcher import Exit, Launch
+from hostd.manager.launcher import Exit, Launch, LaunchFailedError
 from hostd.manager.ports import Ports
 from hostd.settings import Settings
 from router.table import App
@@ -31,6 +31,7 @@ class FakeLauncher:
         self.may_clear = asyncio.Event()
         self.may_clear.set()
         self.refusals = 0
+        self.failures = 0
         self.busy: set[str] = set()
         self.clashes: list[str] = []
         """Units on which two tasks worked at once."""
@@ -40,6 +41,10 @@ class FakeLauncher:
         self._check(unit)
         self.busy.add(unit)
         self.launches.append(unit)
+        if self.failures:
+            self.failures -= 1
+            self.busy.discard(unit)
+            raise LaunchFailedError("the slug is gone")
         self.units[unit] = "activating"
         try:
             await self.may_start.wait()

@@ -59,6 +59,21 @@ async def test_a_dyno_that_ended_while_nobody_looked_has_crashed_and_is_started_
     assert bench.launcher.launches == [dyno().unit]
 
 
+async def test_a_dyno_that_cannot_be_started_has_crashed_each_time(bench):
+    bench.launcher.failures = 2
+    async with kept(bench) as keeper:
+        while len(bench.launcher.launches) < 2:
+            await asyncio.sleep(0)
+        await bench.until(keeper, {"worker.1 v2": "crashed"})
+    for before in ("created", "crashed"):
+        assert f"worker.1: State changed from {before} to starting" in bench.events.lines
+    assert bench.events.lines[-3:] == [
+        "worker.1: Error: the dyno could not be started: the slug is gone",
+        "worker.1: Process exited with status 1",
+        "worker.1: State changed from starting to crashed",
+    ]
+
+
 async def test_a_dyno_is_not_stopped_before_its_cancelled_launch_has_cleared_up(bench):
     bench.launcher.may_start.clear()
     bench.launcher.may_clear.clear()
