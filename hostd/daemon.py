@@ -54,6 +54,14 @@ class Daemon:
     ledger: Ledger
     systemd: Systemd
 
+    async def clean(self) -> None:
+        """Take away what an earlier hostd left of apps that were being destroyed when it ended."""
+        try:
+            await self.manager.strays_gone()
+            await self.garbage.finish_destroyed()
+        except Exception:
+            log.exception("something of a destroyed app is left; the next start tries again")
+
 
 def main() -> None:
     """Run hostd in the foreground, as hostd.service does."""
@@ -80,8 +88,10 @@ async def serve(settings: Settings) -> None:
     runner = await serve_api(build_api(daemon.context), sockets["api"])
     notify("READY=1")
     log.info("ready: %d apps", len(daemon.ledger.apps.list()))
+    cleaning = asyncio.create_task(daemon.clean())
     await stop.wait()
     notify("STOPPING=1")
+    cleaning.cancel()
     await runner.cleanup()
     await attach.close()
     await daemon.manager.close()

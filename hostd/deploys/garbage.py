@@ -46,13 +46,16 @@ class Garbage:
             self.systemd.reset_failed(unit.name)
         for build_id in self.pool.builds():
             self.pool.delete_build(build_id)
-        for app in self.ledger.apps.destroyed():
-            await self.destroy(app)
         known = {slug.id for slug in self.ledger.slugs.kept()}
         for slug_id in self.pool.slugs():
             if slug_id not in known:
                 log.warning("deleting slug %s: no release names it", slug_id)
                 self.pool.delete_slug(slug_id)
+
+    async def finish_destroyed(self) -> None:
+        """Delete what an earlier hostd left of destroyed apps; none of their dynos may run any more."""
+        for app in self.ledger.apps.destroyed():
+            await self.destroy(app)
 
     def collect(self, app_id: str) -> list[str]:
         """Drop the app's slugs beyond the newest ``kept`` and never the current one; return their ids."""
@@ -71,5 +74,5 @@ class Garbage:
         try:
             await remove_user(app.uid)
         except CommandError as error:
-            # A process of its may still be ending; the next start of hostd tries again.
+            # A process of somebody's may have the uid; the next start of hostd tries again.
             log.warning("the account of app %s stays for now: %s", app.name, error)

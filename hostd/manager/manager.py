@@ -73,6 +73,10 @@ class Manager:
         await asyncio.gather(*(keeper.close() for keeper in self._keepers.values()))
         await self.one_offs.close()
 
+    async def strays_gone(self) -> None:
+        """Wait until every dyno that was found and belongs to no app has ended."""
+        await asyncio.gather(*self._strays, return_exceptions=True)
+
     def nudge(self, app_id: str) -> None:
         """Say that the ledger changed for an app: a release, a formation, maintenance, its end."""
         keeper = self._keepers.get(app_id)

@@ -114,7 +114,7 @@ class Routing:
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
                 if _nobody_listens(error):
                     return True
-                log.warning("router worker %s does not take the table: %r", worker.stem, error)
+                log.warning("router worker %s does not take the table: %s", worker.stem, _said(error))
             else:
                 return True
         return False
@@ -133,7 +133,7 @@ class Routing:
         try:
             return await _ask(worker, verb, path, body, timeout or self._answers)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            log.warning("router worker %s does not answer %s %s: %r", worker.stem, verb, path, error)
+            log.warning("router worker %s does not answer %s %s: %s", worker.stem, verb, path, _said(error))
             return {}
 
 
@@ -147,6 +147,10 @@ async def _ask(
         answer.raise_for_status()
         value: dict[str, Any] = await answer.json()
         return value
+
+
+def _said(error: Exception) -> str:
+    return str(error) or type(error).__name__
 
 
 def _nobody_listens(error: Exception) -> bool:

@@ -101,6 +101,15 @@ def test_a_change_is_carried_on(victim, action, point):
     assert bool(after & places) == action.startswith("scale")
 
 
+@pytest.mark.parametrize("point", [FaultPoint.TABLE_SWAPPED, FaultPoint.STOPPED], ids=lambda point: point.value)
+def test_an_app_that_was_being_destroyed_is_gone(platform, app, repository, victim, point):
+    platform.push(repository({"Procfile": WEB, "server.py": ECHO.read_text()}), app)
+    with victim.killed_at(point):
+        platform.hostctl("apps:destroy", "-a", app, "--confirm", app, check=False)
+    assert app not in [there["name"] for there in victim.settled()["apps"]]
+    assert platform.http_get(app).status == 404
+
+
 @pytest.mark.usefixtures("visitors")
 @pytest.mark.parametrize("ending", ["after hostd is back", "while hostd is away"])
 def test_a_one_off_dyno_outlives_hostd(victim, ending):

@@ -9,7 +9,7 @@ A path that ends in /slow is answered a little later, so that there are always r
 import asyncio
 import os
 
-NAME, PORT = os.environ["NAME"], int(os.environ["PORT"])
+NAME, PORT = os.environ.get("NAME", "nameless"), int(os.environ["PORT"])
 WHO = f"{os.environ['HOSTD_RELEASE']} {os.environ['DYNO']} {os.environ.get('COLOUR', '')}"
 SLOW_SECONDS = 0.3
 
