@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -74,7 +75,9 @@ def _install(box: Box, slot: slots.Slot) -> None:
         "--pool-size": POOL_SIZE,
         "--admin": ADMIN,
     }
-    argv = [PROJECT / "install.sh", "--yes", "--no-demo", *(word for pair in options.items() for word in pair)]
+    words = ["--yes", "--no-demo", *(word for pair in options.items() for word in pair)]
+    os.environ["HOSTD_TEST_INSTALL"] = shlex.join(words)
+    argv = [PROJECT / "install.sh", *words]
     installed = subprocess.run(argv, stdin=subprocess.DEVNULL, check=False, timeout=INSTALL_SECONDS)
     if installed.returncode != 0:
         raise SystemExit(f"tests/run: install.sh failed with status {installed.returncode}")
