@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import time
+import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,14 +19,13 @@ from tests.support.platform import Platform
 from tests.support.waiting import wait_until
 
 ECHO = Path(__file__).parents[1] / "support/echo.py"
-VISITORS = {"busy": 40, "still": 10}
-"""The app that everything happens to, and its neighbour, to which nothing does."""
+BUSY_VISITORS, STILL_VISITORS = 40, 10
 AT_LEAST_SECONDS = 30.0
 SETTLED_SECONDS = 60.0
 PROCFILE = "web: python3 -u server.py\nworker: python3 -uc 'import signal; signal.pause()'\n"
 
 
-def test_no_request_fails_whatever_happens(platform: Platform, repositories: dict[str, Path]) -> None:
+def test_no_request_fails_whatever_happens(platform: Platform, busy: Subject, still: Subject) -> None:
     """50 clients with kept-alive connections for 30 s and more; not one request may fail.
 
     A client sends a GET once more if the kept connection it was sent on closed before any byte of an answer came,
@@ -32,8 +33,8 @@ def test_no_request_fails_whatever_happens(platform: Platform, repositories: dic
     killed, and at no other step.
     """
     begun, rounds = time.monotonic(), 0
-    with Crowd(platform.http_port, VISITORS) as crowd:
-        story = Story(platform, crowd, repositories["busy"])
+    with Crowd(platform.http_port, {busy.name: BUSY_VISITORS, still.name: STILL_VISITORS}) as crowd:
+        story = Story(platform, crowd, busy)
         while time.monotonic() < begun + AT_LEAST_SECONDS:
             rounds += 1
             story.round(rounds)
@@ -41,20 +42,43 @@ def test_no_request_fails_whatever_happens(platform: Platform, repositories: dic
     assert crowd.tally.failures == []
     assert all(step.startswith("kill hostd-router@") for step in crowd.tally.retries)
     platform.hostctl("releases:verify")
-    assert_ps_agrees(platform)
+    for app in busy, still:
+        assert_ps_agrees(platform, app.name)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An app that is visited, and the repository that it is pushed from."""
+
+    name: str
+    repository: Path
 
 
 @pytest.fixture
-def repositories(platform: Platform, tmp_path: Path) -> Iterator[dict[str, Path]]:
-    """Both apps run, each from a repository of its own; they are destroyed afterwards."""
-    made = {}
-    for name in VISITORS:
-        made[name] = platform.commit({"Procfile": PROCFILE, "server.py": ECHO.read_text()}, tmp_path / name)
-        platform.hostctl("apps:create", name)
+def busy(platform: Platform, tmp_path: Path) -> Iterator[Subject]:
+    """The app that everything happens to."""
+    with deployed(platform, "busy", tmp_path) as app:
+        yield app
+
+
+@pytest.fixture
+def still(platform: Platform, tmp_path: Path) -> Iterator[Subject]:
+    """Its neighbour, to which nothing happens."""
+    with deployed(platform, "still", tmp_path) as app:
+        yield app
+
+
+@contextmanager
+def deployed(platform: Platform, prefix: str, directory: Path) -> Iterator[Subject]:
+    """An app that runs; it is destroyed at the end, and nothing is left of it."""
+    name = f"{prefix}-{uuid.uuid4().hex[:8]}"
+    repository = platform.commit({"Procfile": PROCFILE, "server.py": ECHO.read_text()}, directory / name)
+    platform.hostctl("apps:create", name)
+    try:
         platform.hostctl("config:set", "-a", name, f"NAME={name}")
-        platform.push(made[name], name)
-    yield made
-    for name in VISITORS:
+        platform.push(repository, name)
+        yield Subject(name, repository)
+    finally:
         platform.hostctl("apps:destroy", "-a", name, "--confirm", name)
     wait_until(lambda: in_order(platform), SETTLED_SECONDS)
 
@@ -65,18 +89,18 @@ class Story:
 
     platform: Platform
     crowd: Crowd
-    repository: Path
+    app: Subject
 
     def round(self, number: int) -> None:
         """Everything that may happen, once."""
-        self.platform.commit({"version": f"{number}\n"}, self.repository)
-        self.step("deploy", lambda: self.platform.push(self.repository, "busy"))
+        self.platform.commit({"version": f"{number}\n"}, self.app.repository)
+        self.step("deploy", lambda: self.platform.push(self.app.repository, self.app.name))
         self.step("config:set", lambda: self.hostctl("config:set", f"COLOUR={number}"))
         self.step("scale up", lambda: self.hostctl("ps:scale", "web=3", "worker=1"))
         self.step("scale down", lambda: self.hostctl("ps:scale", "web=1"))
         self.step("rollback", lambda: self.hostctl("rollback"))
         found = self.step("scale to two", lambda: self.hostctl("ps:scale", "web=2", "worker=0"))
-        self.step("ps:restart", lambda: self.restart(places(found)))
+        self.step("ps:restart", lambda: self.restart(self.places(found)))
         self.step("kill hostd", lambda: self.kill("hostd.service"))
         self.step("kill logplex", lambda: self.kill("hostd-logplex.service"))
         worker = f"hostd-router@{1 + number % 2}.service"
@@ -94,7 +118,7 @@ class Story:
     def restart(self, before: set[tuple[str, int]]) -> None:
         """Restart all dynos, and wait until there are others in their stead."""
         self.hostctl("ps:restart")
-        wait_until(lambda: not before & places(in_order(self.platform)), SETTLED_SECONDS)
+        wait_until(lambda: not before & self.places(in_order(self.platform)), SETTLED_SECONDS)
 
     def kill(self, unit: str) -> None:
         """Kill -9 one of hostd's own services, and wait until systemd has brought it back."""
@@ -105,12 +129,11 @@ class Story:
 
     def hostctl(self, command: str, *words: str) -> None:
         """Run a hostctl command on the busy app."""
-        self.platform.hostctl(command, "-a", "busy", *words)
+        self.platform.hostctl(command, "-a", self.app.name, *words)
 
-
-def places(found: dict[str, Any]) -> set[tuple[str, int]]:
-    """Where the busy app's dynos listen, which tells a dyno from its successor of the same name."""
-    return {(dyno.name, dyno.place.port) for dyno in running(found).values() if dyno.app == "busy"}
+    def places(self, found: dict[str, Any]) -> set[tuple[str, int]]:
+        """Where the busy app's dynos listen, which tells a dyno from its successor of the same name."""
+        return {(dyno.name, dyno.place.port) for dyno in running(found).values() if dyno.app == self.app.name}
 
 
 def main_pid(platform: Platform, unit: str) -> str:
@@ -118,12 +141,11 @@ def main_pid(platform: Platform, unit: str) -> str:
     return platform.run(["systemctl", "show", "--property=MainPID", "--value", unit]).stdout.strip()
 
 
-def assert_ps_agrees(platform: Platform) -> None:
+def assert_ps_agrees(platform: Platform, name: str) -> None:
     """`ps` tells of exactly the dynos that systemd runs."""
-    found = in_order(platform)
-    for name in VISITORS:
-        units = {(dyno.name, dyno.version, dyno.place.port) for dyno in running(found).values() if dyno.app == name}
-        shown = json.loads(platform.hostctl("ps", "-a", name, "--json").stdout)
-        assert {(dyno["name"], dyno["release"]["version"], dyno["extended"]["port"]) for dyno in shown} == units
-        assert {dyno["state"] for dyno in shown} == {"up"}
-        assert all(dyno["extended"]["serving"] == (dyno["type"] == "web") for dyno in shown)
+    dynos = [dyno for dyno in running(in_order(platform)).values() if dyno.app == name]
+    shown = json.loads(platform.hostctl("ps", "-a", name, "--json").stdout)
+    told = {(dyno["name"], dyno["release"]["version"], dyno["extended"]["port"]) for dyno in shown}
+    assert told == {(dyno.name, dyno.version, dyno.place.port) for dyno in dynos}
+    assert {dyno["state"] for dyno in shown} == {"up"}
+    assert all(dyno["extended"]["serving"] == (dyno["type"] == "web") for dyno in shown)
