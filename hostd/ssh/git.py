@@ -9,11 +9,12 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hostd.errors import Unavailable
+from hostd.ssh import quarantine
 from hostd.ssh.hooks import are_in_place, hooks_directory
 
 LARGEST_PUSH = "2g"
@@ -49,13 +50,15 @@ def serve(job: Job, programs: Path, env: Mapping[str, str]) -> int:
     `programs` is the directory of hostd's programs. Raises Unavailable if a push could not be deployed.
     """
     hooks = hooks_directory(programs)
-    pushes = job.service == "git-receive-pack"
-    if pushes:
-        if not are_in_place(hooks):
-            raise Unavailable("This installation has no git hook, so nothing can be deployed: run install.sh again.")
-        _write_attributes(job.repository)
-    status = _attend(command(job, hooks), environment(job, env))
-    if pushes and status == 0:
+    argv = command(job, hooks)
+    if job.service != "git-receive-pack":
+        return _attend(argv, environment(job, env))
+    if not are_in_place(hooks):
+        raise Unavailable("This installation has no git hook, so nothing can be deployed: run install.sh again.")
+    _write_attributes(job.repository)
+    with quarantine.clearing(job.repository) as lock:
+        status = _attend(argv, environment(job, env), (lock,))
+    if status == 0:
         _follow_head(job, env)
     return status
 
@@ -94,12 +97,12 @@ def environment(job: Job, env: Mapping[str, str]) -> dict[str, str]:
     return kept
 
 
-def _attend(argv: list[str], env: Mapping[str, str]) -> int:
+def _attend(argv: list[str], env: Mapping[str, str], inherited: Sequence[int] = ()) -> int:
     """Run git in a process group of its own until it ends, or the client goes: then the whole group ends."""
     told = _signals((signal.SIGTERM, signal.SIGHUP, signal.SIGINT))
     # Not through units.run: git talks to the client on our own descriptors, and must be ended when the client is
     # gone, which it would notice only at its next write, minutes into a quiet build.
-    child = subprocess.Popen(argv, env=env, process_group=0)
+    child = subprocess.Popen(argv, env=env, process_group=0, pass_fds=inherited)
     ended = os.pidfd_open(child.pid)
     poll = select.poll()
     poll.register(ended, select.POLLIN)

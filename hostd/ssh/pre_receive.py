@@ -92,8 +92,11 @@ def _deploy(update: Update, pusher: Pusher, env: Mapping[str, str]) -> int:
 
 
 def _check(update: Update, pusher: Pusher) -> None:
-    if run(["git", "cat-file", "-t", update.new], timeout=GIT_SECONDS, check=False).text.strip() != "commit":
-        raise Rejected(f"{update.ref.removeprefix(BRANCHES)} must be a commit.")
+    kind = run(["git", "cat-file", "-t", update.new], timeout=GIT_SECONDS, check=False).text.strip()
+    if kind != "commit":
+        branch = update.ref.removeprefix(BRANCHES)
+        hint = f": git push REMOTE TAG^{{}}:{branch}" if kind == "tag" else "."
+        raise Rejected(f"{branch} must be a commit, not a {kind}{hint}")
     modules = ["git", "cat-file", "-e", f"{update.new}:.gitmodules"]
     if run(modules, timeout=GIT_SECONDS, check=False).returncode == 0:
         pusher.problem("Warning: this repository has submodules. They are not fetched: their folders will be empty.")

@@ -20,6 +20,7 @@ import pytest
 from cli_fakes import FakeHostd, Handler, Request, app
 
 from hostd.ssh.hooks import hooks_directory, write_hooks
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """#!{python}
@@ -261,6 +262,7 @@ def test_the_daemon_is_told_when_the_pusher_goes_away(remote):
     assert gone.wait(10)
     assert time.monotonic() - before < 3
     assert remote.refs() == set()
+    wait_until(lambda: not list(remote.repository.glob("objects/*incoming*")))
 
 
 def test_clone_and_fetch(remote, tmp_path):
