@@ -21,6 +21,8 @@ from dataclasses import asdict, dataclass, field
 
 LARGEST = 10
 MAX_DEPTH = 200
+MAX_BYTES = 8 << 30
+"""Far more than any slug may have; a file with holes can claim exabytes, and all of it would be read."""
 
 _CHUNK = 1 << 20
 # Smaller files lie within btrfs's own metadata, where nothing can be shared.
@@ -90,6 +92,8 @@ class _Walk:
         self.digest.update(b"%06o %s\0" % (status.st_mode, os.fsencode(path)))
 
     def _file(self, name: str, here: int, before: int | None, path: str, status: os.stat_result) -> None:
+        if self.measured.size + status.st_size > MAX_BYTES:
+            raise TreeError(f"with {_shown(path)} it has more than {MAX_BYTES >> 30} GB")
         new = os.open(name, _OPEN_FILE, dir_fd=here)
         try:
             self.digest.update(_content_digest(new))

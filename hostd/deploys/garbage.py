@@ -6,6 +6,7 @@ Only what the ledger or its absence proves to be ours and unused is deleted.
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass
 
 from hostd.deploys.repositories import Repositories
@@ -18,6 +19,9 @@ from units.systemd import Systemd
 from units.users import remove_user
 
 log = logging.getLogger(__name__)
+
+_BUILD_UNIT = re.compile(r"hostd-build-[0-9a-f-]{36}\.service")
+"""The unit of a build. The dynos of an app that is called `build` have a dot before their number."""
 
 INTERRUPTED = "the build was interrupted: hostd was restarted while it ran. Push again."
 
@@ -42,8 +46,9 @@ class Garbage:
             log.warning("build %s of app %s was interrupted", build.id, build.app_id)
             self.ledger.builds.finish(build.id, "failed", output=INTERRUPTED)
         for unit in self.systemd.list_units(["hostd-build-*.service"]):
-            await self.systemd.stop(unit.name)
-            self.systemd.reset_failed(unit.name)
+            if _BUILD_UNIT.fullmatch(unit.name):
+                await self.systemd.stop(unit.name)
+                self.systemd.reset_failed(unit.name)
         for build_id in self.pool.builds():
             self.pool.delete_build(build_id)
         known = {slug.id for slug in self.ledger.slugs.kept()}

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+
 from hostd.logplex.lines import harmless
-from units.run import arun
+from units.run import CommandError, arun
+
+log = logging.getLogger(__name__)
 
 _COUNT = 20
 _LONGEST = 300
@@ -12,17 +16,24 @@ _SECONDS = 10.0
 
 
 class LastLines:
-    """Reads the newest lines of one unit from the journal."""
+    """Reads the newest lines of a dyno from the journal."""
 
     def __init__(self, namespace: str) -> None:
         self._namespace = namespace
 
-    async def __call__(self, unit: str) -> list[str]:
-        """The newest lines that the unit's processes wrote, oldest first; none of theirs is still on its way."""
+    async def __call__(self, app_id: str, unit: str) -> list[str]:
+        """The newest lines that the dyno's processes wrote, oldest first; none of theirs is still on its way.
+
+        The unit alone does not say whose they are: an app that was destroyed may have had its name.
+        """
         journal = ["journalctl", f"--namespace={self._namespace}"]
-        await arun([*journal, "--sync"], timeout=_SECONDS)
-        lines = [f"--lines={_COUNT}", "--output=cat", f"_SYSTEMD_UNIT={unit}"]
-        done = await arun([*journal, *lines], timeout=_SECONDS)
+        matches = [f"_SYSTEMD_UNIT={unit}", f"HOSTD_APP={app_id}"]
+        try:
+            await arun([*journal, "--sync"], timeout=_SECONDS)
+            done = await arun([*journal, f"--lines={_COUNT}", "--output=cat", *matches], timeout=_SECONDS)
+        except CommandError as error:
+            log.warning("the last lines of %s cannot be read: %s", unit, error)
+            return []
         return [shortened(line) for line in done.text.splitlines()[-_COUNT:]]
 
 

@@ -84,8 +84,7 @@ class Pusher:
         try:
             with self._locks.hold(push.app.id, doing):
                 release = await self._build_and_release(push)
-                await self._launch(push, release)
-                self._garbage.collect(push.app.id)
+                await self._follow(push, release)
         except (HostdError, SlugsError) as error:
             await push.output(problem(str(error)))
             await push.output(problem(f"Push rejected: nothing has changed for {push.app.name}."))
@@ -203,6 +202,14 @@ class Pusher:
             ledger.builds.finish(push.id, "succeeded", slug_id=slug.slug_id, release_version=release.version)
         return release
 
+    async def _follow(self, push: Push, release: Release) -> None:
+        """Tell how the release fares, and clean up behind it. The release stands, whatever fails here."""
+        try:
+            await self._launch(push, release)
+            self._garbage.collect(push.app.id)
+        except Exception:
+            log.exception("v%s of %s is released; what comes after failed", release.version, push.app.name)
+
     async def _launch(self, push: Push, release: Release) -> None:
         self._manager.nudge(push.app.id)
         limit = self._settings.boot_timeout + _SETTLE_MARGIN
@@ -215,7 +222,7 @@ class Pusher:
         await push.output(step(f"Launching... v{release.version} is not up"))
         await push.output(problem(_trouble(push.app, release, settled)))
         for dyno in settled.crashed[:1]:
-            await push.output(quoted(await self._last_lines(dyno.unit)))
+            await push.output(quoted(await self._last_lines(push.app.id, dyno.unit)))
         await push.output(
             problem(f"See `hostctl logs -a {push.app.name}`; go back with `hostctl rollback -a {push.app.name}`.")
         )

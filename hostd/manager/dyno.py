@@ -87,8 +87,12 @@ class DynoId:
 
     @property
     def snapshot(self) -> str:
-        """The name of the dyno's file tree in the pool: the unit's name without its suffix."""
-        return f"hostd-{self.app}-{self.name}-v{self.version}"
+        """The name of the dyno's file tree in the pool: the unit's name without its suffix.
+
+        A dash in the process type is written as a dot, which no name of an app or type has: `bar-web` of the app
+        `foo` and `web` of `foo-bar` must not be one unit.
+        """
+        return f"hostd-{self.app}-{self.type.replace('-', '.')}.{self.number}-v{self.version}"
 
     @property
     def one_off(self) -> bool:

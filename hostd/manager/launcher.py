@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +47,8 @@ class Launch:
     slug_id: str
     command: str
     size: str
-    config: Mapping[str, str]
-    extra: Mapping[str, str]
+    config: Mapping[str, str] = field(repr=False)
+    extra: Mapping[str, str] = field(repr=False)
     stdio: tuple[int, int, int] | None = None
 
 

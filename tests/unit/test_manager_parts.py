@@ -23,6 +23,12 @@ def test_a_dyno_is_read_back_from_its_units_description():
     assert parse_description(WEB.description) == WEB
 
 
+def test_no_two_apps_share_a_unit():
+    ours, theirs = DynoId("foo-bar", "web", 1, 3, WEB.place), DynoId("foo", "bar-web", 1, 3, WEB.place)
+    assert (ours.unit, theirs.unit) == ("hostd-foo-bar-web.1-v3.service", "hostd-foo-bar.web.1-v3.service")
+    assert parse_description(theirs.description) == theirs
+
+
 @pytest.mark.parametrize("text", ["", "hostd control plane", "my-app web.1 v12", "a b.c v1 at 127.0.0.1:1"])
 def test_other_units_are_no_dynos(text):
     assert parse_description(text) is None

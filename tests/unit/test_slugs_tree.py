@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from slugs.tree import LARGEST, MAX_DEPTH, TreeError, measure
+from slugs.tree import LARGEST, MAX_BYTES, MAX_DEPTH, TreeError, measure
 
 
 @pytest.fixture
@@ -50,6 +50,13 @@ def test_digest_does_not_depend_on_times(tree: Path) -> None:
     before = measure(str(tree)).digest
     os.utime(tree / "two", (1, 1))
     assert measure(str(tree)).digest == before
+
+
+def test_a_file_that_claims_to_be_endless_is_not_read(tree: Path) -> None:
+    with (tree / "holes").open("wb") as file:
+        file.truncate(MAX_BYTES)
+    with pytest.raises(TreeError, match="with holes it has more than 8 GB"):
+        measure(str(tree))
 
 
 def test_links_are_never_followed(tree: Path, tmp_path: Path) -> None:
