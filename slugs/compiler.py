@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -248,12 +249,13 @@ def read_procfile(tree: Path) -> bytes:
     except FileNotFoundError:
         return b""
     except OSError as error:
-        raise ProcfileError(0, f"must be an ordinary file ({os.strerror(error.errno or 0)})") from error
+        what = "a link" if error.errno == errno.ELOOP else os.strerror(error.errno or 0)
+        raise ProcfileError(0, f"must be an ordinary file, and is {what}. Commit the file itself") from error
     finally:
         os.close(folder)
     try:
         if not stat.S_ISREG(os.fstat(file).st_mode):
-            raise ProcfileError(0, "must be an ordinary file")
+            raise ProcfileError(0, "must be an ordinary file, and is a folder or a device")
         return os.read(file, MAX_BYTES + 1)
     finally:
         os.close(file)
