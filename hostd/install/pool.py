@@ -44,6 +44,9 @@ def prepare_pool(settings: Settings, image: Path | None, size: int | None) -> st
     # It holds every app's code.
     image.chmod(0o600)
     run(["systemctl", "enable", "--now", mount_unit(settings.pool_dir)], timeout=120)
+    # A loop device keeps the size that its image had.
+    for device in run(["losetup", "--noheadings", "--output=NAME", f"--associated={image}"], timeout=30).text.split():
+        run(["losetup", "--set-capacity", device], timeout=30)
     run(["btrfs", "filesystem", "resize", "max", str(settings.pool_dir)], timeout=120)
     return f"{image}, sparse, at most {image.stat().st_size / GIB:.0f} GiB"
 
