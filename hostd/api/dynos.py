@@ -116,8 +116,10 @@ def _no_dyno(context: Context, app: App, wanted: str) -> NotFound:
 
 
 def _versions(context: Context, app: App, dynos: Iterable[Dyno]) -> dict[int, str]:
+    """The ids of the dynos' releases; a release phase runs before its release is there to have one."""
     releases = context.ledger.releases
-    return {version: releases.get(app.id, version).id for version in {dyno.version for dyno in dynos}}
+    newest = releases.current(app.id).version
+    return {dyno.version: releases.get(app.id, dyno.version).id for dyno in dynos if dyno.version <= newest}
 
 
 def _command(body: dict[str, Any]) -> str:

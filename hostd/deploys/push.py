@@ -150,7 +150,7 @@ class Pusher:
                     push.app.id,
                     command,
                     slug_id=slug.slug_id,
-                    config=current.config,
+                    config={**slug.config_vars, **current.config},
                     type_="release",
                     version=current.version + 1,
                     output=writer,

@@ -40,6 +40,15 @@ class OneOff:
     attach_token: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class ReleaseToBe:
+    """What a release phase runs with: a release that is not in the ledger yet, perhaps the app's first."""
+
+    version: int
+    slug_id: str
+    config: Mapping[str, str] = field(repr=False)
+
+
 @dataclass(slots=True)
 class _Session:
     record: Record
@@ -68,26 +77,29 @@ class OneOffs:
         size: str | None = None,
         type_: str = "run",
         user: str,
+        release: ReleaseToBe | None = None,
     ) -> tuple[Record, Launch]:
         """Make the record and the launch of a new one-off dyno; nothing is started.
 
-        Raises Conflict when the app has no slug yet.
+        It is a dyno of the current release, or of *release*. Raises Conflict when the app has no slug yet.
         """
         desired = self._desired(app_id)
         if desired is None:
             raise NotFound("Couldn't find that app.")
-        if desired.slug_id is None:
-            raise Conflict(f"{desired.name} has no code yet: push to it first (git push hostd main).")
-        dyno = DynoId(desired.name, type_, self._number(), desired.version, self._tools.ports.take())
+        if release is None:
+            if desired.slug_id is None:
+                raise Conflict(f"{desired.name} has no code yet: push to it first (git push hostd main).")
+            release = ReleaseToBe(desired.version, desired.slug_id, desired.config)
+        dyno = DynoId(desired.name, type_, self._number(), release.version, self._tools.ports.take())
         size = size or sizes.DEFAULT
         launch = Launch(
             dyno=dyno,
             app_id=app_id,
             uid=desired.uid,
-            slug_id=desired.slug_id,
+            slug_id=release.slug_id,
             command=command,
             size=size,
-            config=desired.config,
+            config=release.config,
             extra=env,
         )
         record = Record(
@@ -137,13 +149,10 @@ class OneOffs:
 
         Used for the release phase: slug and config are those of the release that is being made.
         """
-        record, launch = self.prepare(app_id, command, env={}, type_=type_, user=user)
-        session = self._sessions.pop(record.id.unit)
-        session.record.id = replace(record.id, version=version)
-        session.launch = replace(
-            launch, dyno=session.record.id, slug_id=slug_id, config=config, stdio=(output, output, output)
-        )
-        self._sessions[session.record.id.unit] = session
+        to_be = ReleaseToBe(version, slug_id, config)
+        record, launch = self.prepare(app_id, command, env={}, type_=type_, user=user, release=to_be)
+        session = self._sessions[record.id.unit]
+        session.launch = replace(launch, stdio=(output, output, output))
         try:
             await self._start(session)
             await session.ended.wait()

@@ -103,7 +103,7 @@ def test_a_change_is_carried_on(victim, action, point):
 
 @pytest.mark.parametrize("point", [FaultPoint.TABLE_SWAPPED, FaultPoint.STOPPED], ids=lambda point: point.value)
 def test_an_app_that_was_being_destroyed_is_gone(platform, app, repository, victim, point):
-    platform.push(repository({"Procfile": WEB, "server.py": ECHO.read_text()}), app)
+    platform.push(repository({"Procfile": WEB + RELEASE, "server.py": ECHO.read_text()}), app)
     with victim.killed_at(point):
         platform.hostctl("apps:destroy", "-a", app, "--confirm", app, check=False)
     assert app not in [there["name"] for there in victim.settled()["apps"]]

@@ -187,3 +187,17 @@ async def test_log_sessions(tmp_path):
         assert (await api("POST", "/apps/hello/log-sessions", {"lines": -1})).status == 422
         api.user = "ann@example.com"
         assert (await api("POST", "/apps/hello/log-sessions", {"tail": True})).status == 403
+
+
+async def test_a_release_phase_is_listed_before_its_release_is_there(tmp_path):
+    async with running_api(tmp_path) as api:
+        app = api.ledger.apps.create("hello", api.users["you"].id)
+        api.deployed(app)
+        newest = api.ledger.releases.current(app.id).version
+        api.manager.running = [dyno(app, "web", 1, version=newest), dyno(app, "release", 7, version=newest + 1)]
+        shown = (await api("GET", "/apps/hello/dynos")).data
+        assert [(one["name"], one["release"]["version"]) for one in shown] == [
+            ("release.7", newest + 1),
+            ("web.1", newest),
+        ]
+        assert shown[0]["release"]["id"] is None and shown[1]["release"]["id"]

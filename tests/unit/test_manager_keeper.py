@@ -4,8 +4,7 @@ import asyncio
 import contextlib
 
 import pytest
-
-from tests.unit.manager_fakes import Bench, desired, dyno
+from manager_fakes import Bench, desired, dyno
 
 
 @pytest.fixture

@@ -1,0 +1,83 @@
+"""One-off dynos: how they end, whoever ends them, and the release phase."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from manager_fakes import APP_ID, Bench, desired
+
+from hostd.errors import Conflict, NotFound
+from hostd.manager.dyno import DynoId, DynoState, Place
+from hostd.manager.oneoffs import OneOffs
+
+USER = "you@example.com"
+
+
+@pytest.fixture
+def bench(tmp_path):
+    return Bench(tmp_path)
+
+
+@pytest.fixture
+async def one_offs(bench):
+    return OneOffs(bench.tools, lambda _app_id: bench.wanted)
+
+
+async def detached(one_offs):
+    return (await one_offs.run_detached(APP_ID, "sleep 1", env={}, size=None, user=USER)).dyno
+
+
+async def test_a_dyno_that_is_stopped_ends_with_the_status_of_its_stop(bench, one_offs):
+    dyno = await detached(one_offs)
+    stopping = asyncio.create_task(one_offs.stop(APP_ID, dyno.name))
+    await asyncio.sleep(0)
+    one_offs.nudge(dyno.unit)
+    assert await stopping == 1
+    assert one_offs.status(dyno.unit) == 143
+
+
+async def test_a_launch_that_is_cancelled_leaves_no_dyno(bench, one_offs):
+    bench.launcher.may_start.clear()
+    launching = asyncio.create_task(detached(one_offs))
+    await bench.launched()
+    launching.cancel()
+    await asyncio.gather(launching, return_exceptions=True)
+    assert bench.launcher.units == {}
+    assert [dyno for dyno in one_offs.dynos(APP_ID) if dyno.state is DynoState.STARTING] == []
+
+
+async def test_a_dyno_whose_app_has_ended_cannot_be_attached_to(bench, one_offs):
+    made = one_offs.run_attached(APP_ID, "bash", env={}, size=None, user=USER)
+    assert made.attach_token
+    await one_offs.stop(APP_ID, None)
+    with pytest.raises(NotFound, match="Run it again"):
+        await one_offs.attach(made.attach_token, (0, 1, 2))
+    assert bench.launcher.launches == []
+
+
+async def test_a_dyno_of_an_earlier_hostd_is_asked_for_its_end(bench, one_offs):
+    dyno = DynoId("hello", "run", 4711, 2, Place("127.0.0.1", 20050))
+    bench.launcher.units[dyno.unit] = "active"
+    one_offs.adopt(APP_ID, dyno)
+    bench.launcher.units[dyno.unit] = "failed"
+    one_offs.nudge(dyno.unit)
+    assert one_offs.status(dyno.unit) == 1
+
+
+async def test_an_app_without_code_runs_nothing_but_its_first_release_phase(bench, one_offs):
+    bench.wanted = replace(desired(), slug_id=None)
+    with pytest.raises(Conflict, match="push to it first"):
+        await detached(one_offs)
+    running = asyncio.create_task(
+        one_offs.run_captured(
+            APP_ID, "migrate", slug_id="new", config={}, type_="release", version=3, output=1, user=USER
+        )
+    )
+    await bench.launched()
+    (unit,) = bench.launcher.launches
+    assert unit.startswith("hostd-hello-release.") and unit.endswith("-v3.service")
+    while one_offs.dynos(APP_ID)[0].state is not DynoState.UP:
+        await asyncio.sleep(0)
+    bench.launcher.units[unit] = "failed"
+    one_offs.nudge(unit)
+    assert await running == 1
