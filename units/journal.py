@@ -12,7 +12,7 @@ import os
 import re
 import socket
 import struct
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from systemd._reader import _Reader
@@ -110,8 +110,10 @@ class Writer:
 class Reader:
     """Reads a namespace's journal, from a place that a ``seek`` sets, only the fields named.
 
-    ``matches`` are field values that entries must have; several values of one field mean "or". Not
-    thread-safe; every read blocks for as long as the journal's files take, so ask for small batches.
+    ``matches`` are field values that entries must have; several values of one field mean "or". ``believed``
+    tells by the fields that journald itself has set (``_UID``) whether the others and the message are read: whoever
+    reaches journald's socket may send 768 MB in one. Not thread-safe; every read blocks for as long as the
+    journal's files take, so ask for small batches.
     """
 
     def __init__(
@@ -120,11 +122,14 @@ class Reader:
         *,
         fields: Sequence[str] = (),
         matches: Mapping[str, str | Sequence[str]] = {},
+        believed: Callable[[Mapping[str, str]], bool] = lambda _: True,
     ) -> None:
         self._reader = _Reader(flags=_LOCAL_ONLY, namespace=namespace) if namespace else _Reader(flags=_LOCAL_ONLY)
         # Whole messages: by default fields are cut at 64 KiB.
         self._reader.data_threshold = 0
-        self._fields = tuple(fields)
+        self._believed = believed
+        self._sender = tuple(name for name in fields if name.startswith("_"))
+        self._fields = tuple(name for name in fields if not name.startswith("_"))
         # From here on the kernel notes changes, so that none can fall between a read and a wait.
         self._descriptor: int = self._reader.fileno()
         for name, values in matches.items():
@@ -202,18 +207,15 @@ class Reader:
         self._reader.close()
 
     def _entry(self) -> Entry:
-        reader = self._reader
-        fields: dict[str, str] = {}
-        for name in self._fields:
-            value = self._field(name)
-            if value is not None:
-                fields[name] = value.decode(errors="replace")
-        return Entry(
-            cursor=reader._get_cursor(),
-            realtime_us=reader._get_realtime(),
-            message=self._field("MESSAGE") or b"",
-            fields=fields,
-        )
+        fields, message = self._texts(self._sender), b""
+        if self._believed(fields):
+            fields |= self._texts(self._fields)
+            message = self._field("MESSAGE") or b""
+        return Entry(self._reader._get_cursor(), self._reader._get_realtime(), message, fields)
+
+    def _texts(self, names: Sequence[str]) -> dict[str, str]:
+        values = {name: self._field(name) for name in names}
+        return {name: value.decode(errors="replace") for name, value in values.items() if value is not None}
 
     def _field(self, name: str) -> bytes | None:
         try:

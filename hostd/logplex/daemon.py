@@ -9,11 +9,12 @@ import signal
 import socket
 import sys
 from collections.abc import Mapping
+from functools import partial
 
 from hostd.errors import HostdError, Unavailable, to_terminal
 from hostd.listening import inherited, notify
 from hostd.logplex.key import load_key
-from hostd.logplex.reading import FIELDS
+from hostd.logplex.reading import FIELDS, Trusted, is_believed
 from hostd.logplex.server import Server
 from hostd.logplex.streams import Streams
 from units.journal import Reader
@@ -35,7 +36,8 @@ def main() -> None:
 
 
 async def _serve(key: bytes, listener: socket.socket) -> None:
-    streams = Streams(open_journal, platform_uids().__contains__)
+    trusted = platform_uids().__contains__
+    streams = Streams(partial(open_journal, trusted), trusted)
     server = Server(streams, key)
     accepting = await server.serve(listener)
     ended = asyncio.Event()
@@ -47,9 +49,9 @@ async def _serve(key: bytes, listener: socket.socket) -> None:
     server.close()
 
 
-def open_journal(matches: Mapping[str, str]) -> Reader:
-    """The journal of all apps, narrowed to entries with these values."""
-    return Reader(NAMESPACE, fields=FIELDS, matches=matches)
+def open_journal(trusted: Trusted, matches: Mapping[str, str]) -> Reader:
+    """The journal of all apps, narrowed to entries with these values; what strangers sent comes empty."""
+    return Reader(NAMESPACE, fields=FIELDS, matches=matches, believed=partial(is_believed, trusted=trusted))
 
 
 def platform_uids() -> frozenset[int]:

@@ -86,17 +86,20 @@ class History:
 OpenJournal = Callable[[Mapping[str, str]], Journal]
 
 
-def line_of(entry: Entry, trusted: Trusted) -> Line | None:
-    """The line that an entry is; None if it is no app's, or somebody else's claim to be one.
+def is_believed(fields: Mapping[str, str], trusted: Trusted) -> bool:
+    """True if the fields of an entry say who sent it, and not what an app claims.
 
     A dyno can reach the journal's native socket and then chooses the fields itself: there only the platform's own
     processes are believed (`trusted`, by uid). The fields of what a dyno prints are set by systemd.
     """
+    return fields.get("_TRANSPORT") != "journal" or trusted(int(fields.get("_UID", "-1")))
+
+
+def line_of(entry: Entry, trusted: Trusted) -> Line | None:
+    """The line that an entry is; None if it is no app's, or somebody else's claim to be one."""
     fields = entry.fields
     app = fields.get("HOSTD_APP")
-    if app is None:
-        return None
-    if fields.get("_TRANSPORT") == "journal" and not trusted(int(fields.get("_UID", "-1"))):
+    if app is None or not is_believed(fields, trusted):
         return None
     source, process = fields.get("HOSTD_SOURCE", "app"), fields.get("HOSTD_PROCESS", "unknown")
     return Line(entry.cursor, entry.realtime_us, app, source, process, entry.message)

@@ -3,7 +3,7 @@ import socket
 
 import pytest
 
-from units.journal import JournalUnavailable, Writer, encode_entry, socket_path
+from units.journal import Entry, JournalUnavailable, Reader, Writer, encode_entry, socket_path
 
 
 @pytest.fixture
@@ -66,3 +66,38 @@ def test_a_restarted_journald_is_found_again(tmp_path):
         path.unlink()
     with pytest.raises(JournalUnavailable, match="No such file"):
         writer.send("third")
+
+
+class FakeFiles:
+    """The journal's files with one entry, and which of its fields were read."""
+
+    def __init__(self, **_flags: object) -> None:
+        self.left, self.read = 1, list[str]()
+
+    def fileno(self) -> int:
+        return -1
+
+    def _next(self) -> bool:
+        self.left -= 1
+        return self.left >= 0
+
+    def _get(self, name: str) -> bytes:
+        self.read.append(name)
+        return b"1000"
+
+    def _get_cursor(self) -> str:
+        return "s=1"
+
+    def _get_realtime(self) -> int:
+        return 2
+
+
+@pytest.mark.parametrize(
+    ("believed", "fields", "message"),
+    [(True, {"_UID": "1000", "HOSTD_APP": "1000"}, b"1000"), (False, {"_UID": "1000"}, b"")],
+)
+def test_what_a_stranger_sent_is_not_even_read(monkeypatch, believed, fields, message):
+    monkeypatch.setattr("units.journal._Reader", FakeFiles)
+    reader = Reader(fields=("HOSTD_APP", "_UID"), believed=lambda sender: believed and sender == {"_UID": "1000"})
+    assert reader.read() == [Entry("s=1", 2, message, fields)]
+    assert reader._reader.read == [*fields, *(["MESSAGE"] if believed else [])]
