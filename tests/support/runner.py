@@ -21,6 +21,7 @@ PROJECT = Path(__file__).parents[2]
 ADMIN = "admin@example.com"
 INSTALL_SECONDS = 900
 POOL_SIZE = "8G"
+WITH_VALUE = ("-k", "-m", "-p", "-o", "-c", "-W", "--deselect", "--ignore", "--junitxml", "--rootdir")
 
 
 def main(words: Sequence[str]) -> int:
@@ -39,8 +40,13 @@ def main(words: Sequence[str]) -> int:
 
 def run_pytest(folders: Sequence[str], arguments: Sequence[str]) -> int:
     """Run pytest in this process: on `folders`, unless the arguments name files themselves."""
-    named = any(Path(word.partition("::")[0]).exists() for word in arguments if not word.startswith("-"))
-    return int(pytest.main([*([] if named else folders), *arguments]))
+    return int(pytest.main([*([] if names_files(arguments) else folders), *arguments]))
+
+
+def names_files(arguments: Sequence[str]) -> bool:
+    """Whether pytest's arguments say which files to run; the value of an option does not."""
+    words = [word for before, word in zip(["", *arguments], arguments, strict=False) if before not in WITH_VALUE]
+    return any(Path(word.partition("::")[0]).exists() for word in words if not word.startswith("-"))
 
 
 @contextlib.contextmanager
