@@ -185,7 +185,11 @@ class Manager:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
-            self._look_at_everything()
+            try:
+                self._look_at_everything()
+            except Exception:
+                # Without the tick a lost signal would be lost for ever.
+                log.exception("looking at everything failed; trying again")
 
     def _look_at_everything(self) -> None:
         self.one_offs.nudge_all()

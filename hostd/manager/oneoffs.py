@@ -271,10 +271,11 @@ class OneOffs:
         self._say(record, *words.ended(ended))
         after = DynoState.DOWN if record.state is DynoState.CREATED else DynoState.COMPLETE
         self._say(record, record.move(after, self._tools.clock()))
-        self._tools.launcher.remove(record.id)
-        self._tools.ports.give_back(record.id.place)
-        session.ended.set()
         asyncio.get_running_loop().call_later(_REMEMBERED_SECONDS, self._sessions.pop, record.id.unit, None)
+        session.ended.set()
+        self._tools.ports.give_back(record.id.place)
+        # Last, because it may fail: its client is told all the same.
+        self._tools.launcher.remove(record.id)
 
     def _expire(self, token: str) -> None:
         session = self._tokens.pop(token, None)
