@@ -68,12 +68,15 @@ class Box:
     def start(self, pool_size: int | None = None, seconds: float = BOOT_SECONDS) -> bool:
         """Boot the box and wait until its systemd is ready; False if it was running already.
 
-        `pool_size` (bytes) is used when the pool is made, and grows an existing pool; it never shrinks one.
+        `pool_size` (bytes) is used when the pool is made, and grows an existing pool, in use too; it never shrinks one.
         Raises BoxError when the machine lacks something, or the box does not come up within `seconds`.
         """
         self._require_root()
         with self._locked():
             if processes.find(self.root):
+                if pool_size is not None:
+                    mounts.make_pool(self.image, pool_size)
+                    mounts.fill_image(self.image, self.pool)
                 return False
             self._require_machine()
             self._clean()

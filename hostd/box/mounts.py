@@ -47,6 +47,14 @@ def make_pool(image: Path, size: int) -> None:
 def mount_pool(image: Path, target: Path) -> None:
     """Loop-mount the pool image; a box has no loop devices of its own, so this happens outside."""
     run(["mount", "-t", "btrfs", "-o", "loop,noatime", image, target])
+    fill_image(image, target)
+
+
+def fill_image(image: Path, target: Path) -> None:
+    """Let the file system mounted at `target` have all of `image`, which may have grown."""
+    # A loop device keeps the size that its image had.
+    for device in run(["losetup", "--noheadings", "--output=NAME", f"--associated={image}"]).split():
+        run(["losetup", "--set-capacity", device])
     run(["btrfs", "filesystem", "resize", "max", target])
 
 
