@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from hostd.cli.client import Client, run_dir
 from hostd.errors import HostdError
 from hostd.ssh import upload
+from hostd.ssh.folding import Folding
 from hostd.ssh.updates import BRANCHES, Rejected, Update, plan, read
 from units.run import run
 
@@ -26,10 +27,12 @@ class Pusher:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._tail = b""
+        self._fold = Folding()
 
     def write(self, data: bytes) -> None:
-        """Pass bytes on at once, as they are; raises BrokenPipeError if the pusher has gone."""
+        """Pass bytes on at once, very long lines broken; raises BrokenPipeError if the pusher has gone."""
         self._tail = (self._tail + data)[-TAIL:]
+        data = self._fold(data)
         while data:
             data = data[os.write(self._descriptor, data) :]
 
