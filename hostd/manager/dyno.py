@@ -108,8 +108,7 @@ class DynoId:
 def parse_description(text: str) -> DynoId | None:
     """Read a dyno's identity from its unit's description; None if the unit is no dyno.
 
-    The description, not the unit's name, because a name such as ``hostd-a-b-web.1-v3`` does not
-    tell where the app ends and the process type begins.
+    The description, not the unit's name, because that says nothing of where the dyno listens.
     """
     match = _DESCRIPTION.match(text)
     if match is None:
