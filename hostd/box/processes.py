@@ -38,11 +38,19 @@ def find(root: Path, proc: Path = PROC) -> Running:
             continue
         with contextlib.suppress(OSError):
             words = (entry / "cmdline").read_bytes().split(b"\0")
-            if mark in words and words[0].endswith(b"systemd-nspawn"):
+            if mark not in words or _is_elsewhere(entry, proc):
+                continue
+            if words[0].endswith(b"systemd-nspawn"):
                 nspawn = _outermost(nspawn, int(entry.name), proc)
-            elif mark in words and words[0].endswith(b"/sh"):
+            elif words[0].endswith(b"/sh"):
                 keeper = int(entry.name)
     return Running(keeper, nspawn, None if nspawn is None else _only_child(nspawn, proc))
+
+
+def _is_elsewhere(process: Path, proc: Path) -> bool:
+    """Whether a process lives in another root: a container on this machine may give its box the same directory."""
+    here = proc / "self/root"
+    return here.exists() and not here.samefile(process / "root")
 
 
 def wait_for_exit(pidfd: int, seconds: float) -> bool:
