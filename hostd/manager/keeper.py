@@ -69,24 +69,7 @@ class Keeper:
 
     async def adopt(self, dynos: list[DynoId]) -> None:
         """Take over dynos that run already, without touching or announcing them."""
-        for dyno in dynos:
-            process = self.desired.process(dyno.type) if self.desired else None
-            since = self._tools.launcher.running_since(dyno)
-            self._tools.ports.adopt(dyno.place)
-            record = Record(
-                dyno,
-                self.app_id,
-                command=process.command if process else "",
-                size=process.size if process else sizes.DEFAULT,
-                state=DynoState.STARTING,
-                since=since or self._tools.clock(),
-                phase=Phase.STARTING,
-            )
-            self._records[dyno.unit] = record
-            if since is not None and (dyno.type != "web" or await accepts(dyno.place)):
-                record.phase, record.state = Phase.UP, DynoState.UP
-            elif self._tools.launcher.is_stopping(dyno):
-                record.phase, record.state = Phase.STOPPING, DynoState.UP
+        await asyncio.gather(*map(self._adopt, dynos))
         self.set_route()
 
     def start(self) -> None:
@@ -164,6 +147,30 @@ class Keeper:
         await self.publish()
         await self.close()
 
+    async def _adopt(self, dyno: DynoId) -> None:
+        process = self.desired.process(dyno.type) if self.desired else None
+        since = self._tools.launcher.running_since(dyno)
+        self._tools.ports.adopt(dyno.place)
+        record = Record(
+            dyno,
+            self.app_id,
+            command=process.command if process else "",
+            size=process.size if process else sizes.DEFAULT,
+            state=DynoState.STARTING,
+            since=since or self._tools.clock(),
+            phase=Phase.STARTING,
+        )
+        self._records[dyno.unit] = record
+        if since is not None and (dyno.type != "web" or await accepts(dyno.place, self._uid)):
+            record.phase, record.state = Phase.UP, DynoState.UP
+        elif self._tools.launcher.is_stopping(dyno):
+            record.phase, record.state = Phase.STOPPING, DynoState.UP
+
+    @property
+    def _uid(self) -> int:
+        """The app's uid; an app that is gone has none, and so nothing of it can be up."""
+        return self.desired.uid if self.desired is not None else -1
+
     async def _run(self) -> None:
         while True:
             self._wake.clear()
@@ -198,16 +205,14 @@ class Keeper:
         return [record.observed() for record in self._records.values() if not record.id.one_off]
 
     def _look(self) -> None:
-        dirty, self._dirty = self._dirty, set()
-        for unit in dirty:
+        for unit in list(self._dirty):
             record = self._records.get(unit)
-            if record is None or record.phase not in (Phase.STARTING, Phase.UP):
-                continue
-            if record.phase is Phase.STARTING and record.state is not DynoState.STARTING:
-                continue
-            ended = self._tools.launcher.exit_of(record.id)
-            if ended is not None:
-                self._crash(record, ended)
+            if record is not None and _was_running(record):
+                ended = self._tools.launcher.exit_of(record.id)
+                if ended is not None:
+                    self._crash(record, ended)
+            # Only now: where systemd could not be asked it is asked again.
+            self._dirty.discard(unit)
 
     def _begin(self, record: Record, work: Coroutine[None, None, None]) -> None:
         record.task = asyncio.create_task(work)
@@ -279,7 +284,7 @@ class Keeper:
     async def _await_boot(self, record: Record) -> None:
         if record.id.type == "web":
             limit = self._tools.settings.boot_timeout
-            if not await wait_accepting(record.id.place, limit):
+            if not await wait_accepting(record.id.place, self._uid, limit):
                 self._say(record, *words.boot_timeout(limit))
                 # From here on its end is not news: this is the reason that is to be told.
                 record.phase = Phase.STOPPING
@@ -306,8 +311,8 @@ class Keeper:
         self._say(record, *words.ended(ended))
         record.phase = Phase.CRASHED
         self._say(record, record.move(DynoState.CRASHED, now))
-        self._tools.launcher.remove(record.id)
         self._wake.set()
+        self._tools.launcher.remove(record.id)
 
     def _begin_stop(self, record: Record) -> None:
         before = record.task
@@ -367,3 +372,8 @@ class Keeper:
     def _say(self, record: Record, *lines: str) -> None:
         for line in lines:
             self._tools.events.platform(self._subject, record.id.name, line)
+
+
+def _was_running(record: Record) -> bool:
+    """True for a dyno whose end would be news: not one whose launch or stop is under way."""
+    return record.phase is Phase.UP or (record.phase is Phase.STARTING and record.state is DynoState.STARTING)

@@ -19,7 +19,7 @@ from router.table import App, Table, TableError
 log = logging.getLogger(__name__)
 
 _ANSWER_SECONDS = 5.0
-_ATTEMPTS = 3
+_ATTEMPTS = 2
 """How often a worker that lives but does not answer is told, until a table is published without it."""
 
 
@@ -46,7 +46,7 @@ class Routing:
         self._answers = aiohttp.ClientTimeout(total=answer_seconds)
         self._apps: dict[str, App] = {}
         # What an earlier hostd published may name apps that are gone: our first table is always a new one.
-        self._published = _saved_sequence(table_file)
+        self._published = self._tried = _saved_sequence(table_file)
         self._sequence = self._published + 1
         self._publishing: asyncio.Task[None] | None = None
 
@@ -74,13 +74,15 @@ class Routing:
         left out after some attempts, and told again by the next call. Raises OSError.
         """
         wanted = self._sequence
-        for _ in ("one that is under way and may lack the last change", "one with it"):
-            if self._published >= wanted:
-                return
+        if self._published >= wanted:
+            return
+        while True:
             if self._publishing is None or self._publishing.done():
                 self._publishing = asyncio.create_task(self._publish())
             # A caller that is cancelled must not leave a file half written, nor let an older one overtake a newer.
             await asyncio.shield(self._publishing)
+            if self._tried >= wanted:
+                return
 
     async def drain(self, places: Sequence[Place], seconds: float) -> int:
         """Wait until no worker has a request in flight at *places*; return how many are left after *seconds*."""
@@ -103,6 +105,7 @@ class Routing:
         await asyncio.to_thread(save, self._table_file, table)
         self._faults.reach(FaultPoint.TABLE_SAVED)
         body = table.to_json().encode()
+        self._tried = sequence
         if all(await asyncio.gather(*(self._tell(worker, body) for worker in self._workers()))):
             self._published = sequence
 
