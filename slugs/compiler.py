@@ -10,6 +10,7 @@ import stat
 import sys
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 from buildpacks import contract
 from buildpacks.procfile import MAX_BYTES, ProcfileError, parse
 from slugs.build_unit import BuildLimits, BuildUnits, Ended, Output, unit_name, unit_properties
-from slugs.errors import BuildFailed, NoBuildpack, NoSuchSubvolume, SlugTooLarge
+from slugs.errors import BuildFailed, NoBuildpack, NoSuchSubvolume, PoolFull, SlugTooLarge
 from slugs.pool import MIN_FREE_BYTES, Pool, size
 from slugs.stacks import Stack, identity_binds, scratch_binds
 from units.run import CommandError, CommandFailed, arun
@@ -30,6 +31,7 @@ LARGE_FILE_BYTES = 100 << 20
 DEFAULT_LIMITS = BuildLimits()
 
 _TREE_SECONDS = 600.0
+_CLEANING_SECONDS = 20.0
 _SIGKILL = 9
 _CLD_KILLED = 2
 _STATUS_KILLED = 128 + _SIGKILL
@@ -106,7 +108,7 @@ class Compiler:
         `output` raise. A build that does not end with a slug, cancelled ones among them, leaves nothing:
         no unit, no tree, and the app's cache as it was.
         """
-        self.pool.require_space(self._min_free_bytes)
+        await self._require_space()
         try:
             await ensure_user(request.uid)
             tree = self.pool.create_build(request.build_id, request.uid)
@@ -137,6 +139,16 @@ class Compiler:
             config_vars=report.release.config_vars,
             addons=report.release.addons,
         )
+
+    async def _require_space(self) -> None:
+        try:
+            self.pool.require_space(self._min_free_bytes)
+        except PoolFull:
+            # What was deleted is free only once btrfs has written that down and cleaned up behind it.
+            with suppress(CommandError):
+                await arun(["btrfs", "filesystem", "sync", str(self.pool.root)], timeout=_CLEANING_SECONDS)
+                await arun(["btrfs", "subvolume", "sync", str(self.pool.root)], timeout=_CLEANING_SECONDS)
+            self.pool.require_space(self._min_free_bytes)
 
     async def _run(
         self,
