@@ -20,7 +20,7 @@ from slugs.stacks import ensure_host_stack, identity_binds
 from units.properties import EXCEPT_SYSTEM_CALLS
 from units.sandbox import Bind, Limits, hardened
 from units.systemd import Systemd
-from units.users import ensure_user
+from units.users import ensure_user, remove_user
 from hostd.settings import load
 
 UID, ROUNDS, NAME = 199999, {rounds}, "hostd-benchmark-start.service"
@@ -64,6 +64,7 @@ async def main():
             while systemd.info(NAME) is not None:
                 await asyncio.sleep(0.002)
     pool.delete_build("benchmark")
+    await remove_user(UID)
     print(json.dumps(taken))
 
 asyncio.run(main())

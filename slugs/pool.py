@@ -125,13 +125,20 @@ class Pool:
     def return_cache(self, app_id: str, build_id: str) -> None:
         """Makes the copy that a successful build borrowed the app's cache.
 
-        Interrupted half way, the app is left without a cache: its next build takes longer, nothing else.
+        Interrupted half way, the app is left without a cache until `finish_returns`; harmless.
         """
         returned = self._path("caches", app_id + _RETURNED)
         self._delete("caches", app_id + _RETURNED)
         self._existing("builds", build_id + _BORROWED).rename(returned)
         self._delete("caches", app_id)
         returned.rename(self._path("caches", app_id))
+
+    def finish_returns(self) -> None:
+        """Completes what interrupted calls of `return_cache` left: what was to become a cache becomes it."""
+        for name in self._names("caches"):
+            if name.endswith(_RETURNED):
+                self._delete("caches", name.removesuffix(_RETURNED))
+                self._path("caches", name).rename(self._path("caches", name.removesuffix(_RETURNED)))
 
     def drop_cache(self, app_id: str) -> None:
         """Forgets the app's build cache."""

@@ -51,6 +51,7 @@ class Garbage:
                 self.systemd.reset_failed(unit.name)
         for build_id in self.pool.builds():
             self.pool.delete_build(build_id)
+        self.pool.finish_returns()
         known = {slug.id for slug in self.ledger.slugs.kept()}
         for slug_id in self.pool.slugs():
             if slug_id not in known:

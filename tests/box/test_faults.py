@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import uuid
 from collections.abc import Iterator, Mapping
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from hostd.cli.client import Client
 from hostd.faults import FaultPoint
 from tests.support.crowd import Crowd
 from tests.support.estate import in_order, running
@@ -20,7 +20,7 @@ from tests.support.platform import Finished, Platform
 from tests.support.waiting import wait_until
 
 ECHO = Path(__file__).parents[1] / "support/echo.py"
-VISITORS = 4
+VISITORS = 2
 SETTLED_SECONDS = 60.0
 WEB = "web: python3 -u server.py\n"
 RELEASE = "release: echo preparing; echo prepared\n"
@@ -149,7 +149,7 @@ class Victim:
 
     def release(self) -> dict[str, Any]:
         """The current release."""
-        return dict(json.loads(self.hostctl("releases", "--json", "-n", "1").stdout)[0])
+        return dict(Client(self.platform.machine.run_directory).get(f"/apps/{self.name}/releases/current"))
 
     def commit(self) -> str:
         """The commit that was made last."""
@@ -207,8 +207,8 @@ def victim(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iter
     name = f"faulty-{uuid.uuid4().hex[:8]}"
     repository = platform.commit({"server.py": ECHO.read_text()}, tmp_path_factory.mktemp("victim"))
     platform.hostctl("apps:create", name)
-    made = json.loads(platform.hostctl("apps:info", "-a", name, "--json").stdout)
-    victim = Victim(platform, made["app"]["id"], name, repository)
+    made = Client(platform.machine.run_directory).get(f"/apps/{name}")
+    victim = Victim(platform, made["id"], name, repository)
     victim.hostctl("config:set", f"NAME={name}")
     assert victim.push().returncode == 0
     yield victim

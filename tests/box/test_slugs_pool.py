@@ -115,6 +115,15 @@ def test_successful_build_gives_the_cache_back(pool: Pool) -> None:
     assert pool.caches() == []
 
 
+def test_interrupted_return_of_a_cache_is_finished(pool: Pool) -> None:
+    (pool.cache("app", UID) / "old").touch()
+    (pool.borrow_cache("app", "b1", UID) / "new").touch()
+    (pool.root / "builds/b1.cache").rename(pool.root / "caches/app.returned")
+    pool.finish_returns()
+    assert [path.name for path in (pool.root / "caches").iterdir()] == ["app"]
+    assert (pool.cache("app", UID) / "new").exists()
+
+
 def test_temporary_files_go_with_the_dyno_and_the_build(pool: Pool) -> None:
     pool.create_build("b1", UID)
     (pool.scratch("b1") / "tmp" / "file").touch()

@@ -40,12 +40,17 @@ def disagreements(found: Mapping[str, Any]) -> Iterator[str]:
     wanted = {unit for app in found["apps"] for unit in wanted_units(app)}
     dynos = running(found)
     yield from _differ("unit", dynos, wanted)
-    yield from _differ("dyno's files", found["dynos"], {unit.removesuffix(".service") for unit in wanted})
+    names = {unit.removesuffix(".service") for unit in wanted}
+    yield from _differ("dyno's files", found["dynos"], names)
+    yield from _differ("dyno's temporary files", found["scratch"], names)
     yield from _differ("environment file", found["environments"], {f"{unit}.env" for unit in wanted})
     yield from _differ("slug", found["slugs"], set(found["kept_slugs"]))
     yield from _differ("build", found["builds"], set())
     yield from _differ("pending build", found["pending_builds"], set())
     yield from _differ("build's unit", (unit for unit in _names(found) if unit.startswith("hostd-build-")), set())
+    ids = {app["id"] for app in found["apps"]}
+    yield from _differ("cache", found["caches"], ids, needed=False)
+    yield from _differ("repository", found["repositories"], {f"{id_}.git" for id_ in ids}, needed=False)
     uids = {app["uid"] for app in found["apps"]}
     yield from _differ("account", found["accounts"], uids, needed=False)
     yield from _differ("passwd file of uid", found["identities"], uids, needed=False)
