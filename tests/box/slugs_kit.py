@@ -21,6 +21,7 @@ from slugs.errors import NotBtrfs
 from slugs.pool import Pool
 from slugs.stacks import Stack, ensure_host_stack
 from units.systemd import Systemd, SystemdUnavailable
+from units.users import remove_user
 
 BTRFS = Path(os.environ.get("HOSTD_TEST_BTRFS", "/var/lib/hostd/pool"))
 UID = 299901
@@ -76,7 +77,7 @@ class Bench:
 
 @asynccontextmanager
 async def bench_of_its_own() -> AsyncIterator[Bench]:
-    """A bench with a pool of its own, emptied afterwards; skips the test where there is no systemd or btrfs."""
+    """A bench with a pool and an account of its own, gone afterwards; skips the test where there is no systemd or btrfs."""
     with pool_of_its_own() as pool:
         systemd = Systemd()
         try:
@@ -87,6 +88,7 @@ async def bench_of_its_own() -> AsyncIterator[Bench]:
             yield Bench(pool, ensure_host_stack(pool), systemd)
         finally:
             systemd.close()
+            await remove_user(UID)
 
 
 @contextmanager
