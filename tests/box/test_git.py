@@ -36,6 +36,8 @@ version = "1"
 }
 """An app whose build never ends: one of its packages is never done."""
 BUILDING = "Building endless"
+MIGRATING = {"Procfile": "release: echo migrating without end; exec tail -f /dev/null\n" + WEB["Procfile"]}
+"""An app whose release command never ends."""
 EVERYTHING = ("units", "dynos", "builds", "slugs", "environments", "pending_builds")
 
 Repository = Callable[..., Path]
@@ -135,13 +137,18 @@ def test_the_deployed_branch_cannot_be_deleted(platform: Platform, pages: Pages)
     assert pages.remote("refs/heads/main")
 
 
-def test_ctrl_c_on_a_push_cancels_the_build_and_leaves_nothing(
-    platform: Platform, app: str, repository: Repository
+@pytest.mark.parametrize(
+    "files, doing, unit",
+    [(ENDLESS, BUILDING, "hostd-build-"), (MIGRATING, "migrating without end", "hostd-t-")],
+    ids=["build", "release-command"],
+)
+def test_ctrl_c_on_a_push_cancels_it_and_leaves_nothing(
+    platform: Platform, app: str, repository: Repository, files: dict[str, str], doing: str, unit: str
 ) -> None:
-    directory = repository(ENDLESS)
+    directory = repository(files)
     before = survey(platform)
-    with pushing(platform, directory, app) as terminal:
-        assert [unit for unit in units(platform) if unit.startswith("hostd-build-")]
+    with pushing(platform, directory, app, doing) as terminal:
+        assert [name for name in units(platform) if name.startswith(unit)]
         terminal.type(CTRL_C)
         terminal.wait()
     wait_until(lambda: in_order(platform))
@@ -152,7 +159,7 @@ def test_ctrl_c_on_a_push_cancels_the_build_and_leaves_nothing(
     assert platform.run(["find", "/var/lib/hostd/master/repos", "-name", "*incoming*"]).stdout == ""
     assert "Build failed: cancelled: the client went away" in platform.hostctl("logs", "-a", app).stdout
 
-    pushed = platform.push(platform.commit({"requirements.txt": ""}, directory), app)
+    pushed = platform.push(platform.commit({**WEB, "requirements.txt": ""}, directory), app)
     assert "Launching... done, v2" in pushed.stderr
 
 
@@ -228,9 +235,9 @@ def units(platform: Platform) -> list[str]:
 
 
 @contextmanager
-def pushing(platform: Platform, directory: Path, app: str) -> Iterator[Terminal]:
-    """The terminal of a push whose build is under way."""
+def pushing(platform: Platform, directory: Path, app: str, doing: str = BUILDING) -> Iterator[Terminal]:
+    """The terminal of a push that has come to say what it is doing."""
     argv = ["git", "push", platform.git_url(app), "main"]
     with open_terminal(argv, cwd=directory, env=platform.git_environment()) as terminal:
-        terminal.expect(BUILDING)
+        terminal.expect(doing)
         yield terminal
