@@ -144,10 +144,10 @@ class Compiler:
         try:
             self.pool.require_space(self._min_free_bytes)
         except PoolFull:
-            # What was deleted is free only once btrfs has written that down and cleaned up behind it.
+            # What was deleted is free only once btrfs has written that down, cleaned up, and written that down.
             with suppress(CommandError):
-                await arun(["btrfs", "filesystem", "sync", str(self.pool.root)], timeout=_CLEANING_SECONDS)
-                await arun(["btrfs", "subvolume", "sync", str(self.pool.root)], timeout=_CLEANING_SECONDS)
+                for what in ("filesystem", "subvolume", "filesystem"):
+                    await arun(["btrfs", what, "sync", str(self.pool.root)], timeout=_CLEANING_SECONDS)
             self.pool.require_space(self._min_free_bytes)
 
     async def _run(
