@@ -84,11 +84,12 @@ class Pusher:
         try:
             with self._locks.hold(push.app.id, doing):
                 release = await self._build_and_release(push)
-                await self._follow(push, release)
         except (HostdError, SlugsError) as error:
             await push.output(problem(str(error)))
             await push.output(problem(f"Push rejected: nothing has changed for {push.app.name}."))
             return PushOutcome("rejected", reason=str(error))
+        # Without the lock: whoever sees that the release does not come up may go back at once.
+        await self._follow(push, release)
         return PushOutcome("released", release.version)
 
     async def _build_and_release(self, push: Push) -> Release:
@@ -219,6 +220,9 @@ class Pusher:
             await push.output(step(f"Launching... done, v{release.version}"))
             await push.output(detail(f"{self._settings.web_url(push.app.name)} deployed to hostd"))
             return
+        if settled.superseded:
+            await push.output(step(f"Launching... v{release.version} was overtaken by a newer release"))
+            return
         await push.output(step(f"Launching... v{release.version} is not up"))
         await push.output(problem(_trouble(push.app, release, settled)))
         for dyno in settled.crashed[:1]:
@@ -232,8 +236,6 @@ def _trouble(app: App, release: Release, settled: Settled) -> str:
     if settled.crashed:
         names = ", ".join(f"{dyno.name} ({dyno.reason})" for dyno in settled.crashed)
         return f"Release v{release.version} of {app.name} crashed: {names}.{_serving(release, settled)}"
-    if settled.superseded:
-        return f"Release v{release.version} was overtaken by a newer one before it was up."
     return f"Release v{release.version} of {app.name} is still starting; hostd goes on with it."
 
 

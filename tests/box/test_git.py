@@ -12,7 +12,7 @@ import pytest
 
 from hostd.deploys.transcript import problem
 from tests.support.estate import in_order, survey
-from tests.support.formation import current
+from tests.support.formation import current, wait_for_formation
 from tests.support.platform import USER, Platform, add_user
 from tests.support.terminal import CTRL_C, Terminal, open_terminal
 from tests.support.waiting import wait_until
@@ -180,6 +180,22 @@ def test_of_two_pushes_at_once_the_second_is_told_who_is_deploying(
             assert holder in refused.stderr
         terminal.type(CTRL_C)
         terminal.wait()
+    wait_until(lambda: in_order(platform))
+
+
+def test_a_release_that_never_comes_up_can_be_rolled_back_while_its_push_waits(
+    platform: Platform, app: str, repository: Repository
+) -> None:
+    directory = repository({**WEB, "index.html": "good\n"})
+    platform.push(directory, app)
+    repository({"Procfile": "web: exec tail -f /dev/null\n"}, directory)
+    with pushing(platform, directory, app, "Snapshotting slug... done") as terminal:
+        wait_until(lambda: current(platform, app) == 3)
+        assert "done, v4" in platform.hostctl("rollback", "-a", app).stderr
+        terminal.expect("-----> Launching... v3 was overtaken by a newer release")
+        assert terminal.wait() == 0
+    wait_for_formation(platform, app, web=1)
+    assert platform.http_get(app).text == "good\n"
     wait_until(lambda: in_order(platform))
 
 
