@@ -204,6 +204,7 @@ def assert_pushes_work(victim: Victim) -> None:
 @pytest.fixture(scope="module")
 def victim(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victim]:
     """An app with one web dyno."""
+    wait_until(lambda: in_order(platform), what="order before hostd is killed")
     name = f"faulty-{uuid.uuid4().hex[:8]}"
     repository = platform.commit({"server.py": ECHO.read_text()}, tmp_path_factory.mktemp("victim"))
     platform.hostctl("apps:create", name)

@@ -71,6 +71,7 @@ def still(platform: Platform, tmp_path: Path) -> Iterator[Subject]:
 @contextmanager
 def deployed(platform: Platform, prefix: str, directory: Path) -> Iterator[Subject]:
     """An app that runs; it is destroyed at the end, and nothing is left of it."""
+    wait_until(lambda: in_order(platform), what="order before the load")
     name = f"{prefix}-{uuid.uuid4().hex[:8]}"
     repository = platform.commit({"Procfile": PROCFILE, "server.py": ECHO.read_text()}, directory / name)
     platform.hostctl("apps:create", name)
