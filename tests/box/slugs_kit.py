@@ -77,7 +77,7 @@ class Bench:
 
 @asynccontextmanager
 async def bench_of_its_own() -> AsyncIterator[Bench]:
-    """A bench with a pool and an account of its own, gone afterwards; skips the test where there is no systemd or btrfs."""
+    """A bench with a pool and an account of its own, gone afterwards; skips where there is no systemd or btrfs."""
     with pool_of_its_own() as pool:
         systemd = Systemd()
         try:

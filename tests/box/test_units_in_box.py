@@ -24,11 +24,6 @@ def test_exposure_of_the_sandbox(scenario):
     assert scenario("exposure")["exposure"] <= 1.5
 
 
-def test_the_sandbox_costs_less_than_100_ms(scenario):
-    took = scenario("latency")
-    assert took["full"] - took["bare"] < 100, took
-
-
 def test_what_a_process_sees_and_may_do_inside(scenario):
     assert scenario("inside")["lines"] == [
         "uid=299001:299001",

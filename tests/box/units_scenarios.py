@@ -8,11 +8,9 @@ import contextlib
 import json
 import os
 import re
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -122,25 +120,6 @@ async def exposure() -> Any:
         found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", report)
         assert found, report
         return {"exposure": float(found[1])}
-
-
-async def latency() -> Any:
-    """Milliseconds from the call until the program runs: the bare process, and in its whole sandbox."""
-
-    async def once(properties: dict[str, Any]) -> float:
-        began = time.perf_counter()
-        await k.systemd.start(k.unit("l"), properties)
-        took = (time.perf_counter() - began) * 1000
-        await k.systemd.stop(k.unit("l"))
-        return took
-
-    async with kit() as k:
-        bare = {"Type": "exec", "ExecStart": [("/bin/sleep", ["/bin/sleep", "600"], False)]}
-        pairs = [(await once(bare), await once(k.properties())) for _ in range(11)]
-        return {
-            "bare": statistics.median(pair[0] for pair in pairs),
-            "full": statistics.median(pair[1] for pair in pairs),
-        }
 
 
 INSIDE = r"""
@@ -329,7 +308,7 @@ async def limits() -> Any:
         }
 
 
-SCENARIOS = {run.__name__: run for run in (exposure, latency, inside, ends, stops, reexec, logs, limits)}
+SCENARIOS = {run.__name__: run for run in (exposure, inside, ends, stops, reexec, logs, limits)}
 
 if __name__ == "__main__":
     sys.stdout.write(json.dumps(asyncio.run(SCENARIOS[sys.argv[1]]())))
