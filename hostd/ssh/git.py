@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,8 +18,12 @@ from hostd.errors import Unavailable
 from hostd.ssh import quarantine
 from hostd.ssh.hooks import are_in_place, hooks_directory
 
-LARGEST_PUSH = "2g"
+LARGEST_PUSH = 2 << 30
 """Bytes git takes in one push; beyond, it says `pack exceeds maximum allowed size`."""
+KEPT_FREE = 512 << 20
+"""Bytes that pushes leave free on their disk: the ledger is on it too."""
+SMALLEST_PUSH = 64 << 20
+"""With less room than this, in bytes, a push is not begun."""
 LEAVE_SECONDS = 1.0
 """How long git may still take to end after the client has: it hangs up as soon as it has read git's last word."""
 KILL_SECONDS = 5.0
@@ -50,11 +55,11 @@ def serve(job: Job, programs: Path, env: Mapping[str, str]) -> int:
     `programs` is the directory of hostd's programs. Raises Unavailable if a push could not be deployed.
     """
     hooks = hooks_directory(programs)
-    argv = command(job, hooks)
     if job.service != "git-receive-pack":
-        return _attend(argv, environment(job, env))
+        return _attend(command(job, hooks), environment(job, env))
     if not are_in_place(hooks):
         raise Unavailable("This installation has no git hook, so nothing can be deployed: run install.sh again.")
+    argv = command(job, hooks, room(shutil.disk_usage(job.repository).free))
     _write_attributes(job.repository)
     with quarantine.clearing(job.repository) as lock:
         status = _attend(argv, environment(job, env), (lock,))
@@ -63,13 +68,23 @@ def serve(job: Job, programs: Path, env: Mapping[str, str]) -> int:
     return status
 
 
-def command(job: Job, hooks: Path) -> list[str]:
-    """The argument list of git."""
+def room(free: int) -> int:
+    """How many bytes a push may have, with so many free on the disk; raises Unavailable if that is too few."""
+    if free < KEPT_FREE + SMALLEST_PUSH:
+        raise Unavailable(
+            f"The server's disk is nearly full: {free >> 20} MiB free, a push needs {KEPT_FREE + SMALLEST_PUSH >> 20} "
+            "MiB. Running apps are not affected. Ask the operator to make room."
+        )
+    return min(LARGEST_PUSH, free - KEPT_FREE)
+
+
+def command(job: Job, hooks: Path, largest: int = LARGEST_PUSH) -> list[str]:
+    """The argument list of git; `largest` bounds a push, in bytes."""
     settings = {
         "core.hooksPath": str(hooks),
         "safe.directory": str(job.repository),
         "receive.fsckObjects": "true",
-        "receive.maxInputSize": LARGEST_PUSH,
+        "receive.maxInputSize": str(largest),
         "receive.autogc": "false",
     }
     options = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]

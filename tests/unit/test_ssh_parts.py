@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from hostd.cli.command import parse as parse_words
 from hostd.cli.index import find
 from hostd.cli.run import command_line
+from hostd.errors import Unavailable
 from hostd.ssh.authorized_keys import line
-from hostd.ssh.git import Job, command, environment
+from hostd.ssh.git import Job, command, environment, room
 from hostd.ssh.hooks import are_in_place, hooks_directory, write_hooks
 from hostd.ssh.request import BadRequest, GitRequest, HostctlRequest, parse, split
 from hostd.ssh.updates import Plan, Rejected, Update, plan, read
@@ -206,6 +207,13 @@ def test_hooks_are_exactly_ours(tmp_path):
     write_hooks(directory, program)
     assert are_in_place(directory)
     assert [entry.name for entry in directory.iterdir()] == ["pre-receive"]
+
+
+def test_pushes_leave_room_for_the_ledger():
+    assert room(100 << 30) == 2 << 30
+    assert room(1 << 30) == 512 << 20
+    with pytest.raises(Unavailable, match="nearly full: 300 MiB free, a push needs 576 MiB"):
+        room(300 << 20)
 
 
 def test_git_sees_nothing_that_a_client_sent():
