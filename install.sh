@@ -345,6 +345,7 @@ remove_everything() {
         note "the data stays in $(box_directory)"
     fi
     rm -rf "$(wrapper_library)" "$(wrapper_program)"
+    rmdir --ignore-fail-on-non-empty /var/lib/hostd-box /run/hostd-box 2>/dev/null || true
     say "=====> hostd is removed; Debian's packages stay"
 }
 
