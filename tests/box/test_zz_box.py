@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,7 +46,7 @@ def test_a_killed_box_starts_again(platform, live_app, http_get, wait_until):
     running = processes.find(machine.root)
     for pid in (running.keeper, running.nspawn):
         assert pid is not None
-        os.kill(pid, signal.SIGKILL)
+        assert processes.kill_and_wait(pid)
     assert machine.leader() is None
     # Its first process survives its nspawn; the next start must not run a second systemd beside it.
     assert machine.start()
