@@ -28,7 +28,7 @@ def main(words: Sequence[str]) -> int:
     """Run the tests; returns pytest's exit status. The last line printed is pytest's."""
     arguments = [word for word in words if word != "--quick"]
     if "--quick" in words:
-        return run_pytest(["tests/unit"], arguments)
+        return run_pytest(["tests/unit"], [*in_parallel(), *arguments])
     if os.geteuid() != 0:
         print("tests/run: the tests in a box need root; tests/run --quick does not", file=sys.stderr)
         return 2
@@ -41,6 +41,11 @@ def main(words: Sequence[str]) -> int:
 def run_pytest(folders: Sequence[str], arguments: Sequence[str]) -> int:
     """Run pytest in this process: on `folders`, unless the arguments name files themselves."""
     return int(pytest.main([*([] if names_files(arguments) else folders), *arguments]))
+
+
+def in_parallel() -> list[str]:
+    """What makes pytest use all processors. Not for a full run: the tests in a box share that box."""
+    return ["--numprocesses", str(os.cpu_count() or 1), "--dist", "loadfile"]
 
 
 def names_files(arguments: Sequence[str]) -> bool:
