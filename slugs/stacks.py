@@ -28,6 +28,7 @@ _DIRECTORIES = (
     "app", "boot", "cache", "dev", "env", "etc", "home", "media", "mnt", "opt", "proc", "root", "run", "srv",
     "sys", "tmp", "usr", "var", "var/cache", "var/lib", "var/lib/dpkg", "var/log", "var/spool", "var/tmp",
     "etc/alternatives", "etc/apt", "etc/ssl", "etc/ssl/certs", ".hostd", ".hostd/bin", ".hostd/buildpacks",
+    ".hostd/runner", ".hostd/lib",
 )
 # Configuration of the host's own programs, as patterns below /etc: copied, but for what others may not read.
 _COPIED = (
@@ -37,7 +38,10 @@ _COPIED = (
 )
 # fmt: on
 # Files that something is bound over: empty, and never replaced.
-_TARGETS = ("etc/passwd", "etc/group", "etc/resolv.conf", "etc/ld.so.cache", ".hostd/bin/uv", ".hostd/build")
+_TARGETS = (
+    *("etc/passwd", "etc/group", "etc/resolv.conf", "etc/ld.so.cache"),
+    *(".hostd/bin/uv", ".hostd/bin/patchelf"),
+)
 _LINKS = {"var/run": "/run", "var/lock": "/run/lock", "etc/mtab": "../proc/self/mounts"}
 # Links of a merged /usr (Debian 12 and later), made where the host has them.
 _USR_LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")

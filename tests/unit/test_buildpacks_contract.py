@@ -83,10 +83,11 @@ def run(work: Path, files: dict[str, str], *buildpacks: str, config: dict[str, s
         "BUILD_DIR": str(work / "app"),
         "CACHE_DIR": str(work / "cache"),
         "ENV_DIR": str(work / "env"),
+        "BUILDPACK_LIB": str(contract.LIBRARY),
         "BUILDPACKS_DIR": str(work / "packs" if (work / "packs").exists() else contract.FOLDER),
     }
     done = subprocess.run(
-        ["/usr/bin/env", "-i", "/bin/bash", contract.RUNNER, *(buildpacks or contract.BUNDLED)],
+        ["/usr/bin/env", "-i", "/bin/bash", contract.RUNNER / "build", *(buildpacks or contract.BUNDLED)],
         input=header(variables, config or {}) + archive.getvalue(),
         capture_output=True,
         check=False,
@@ -168,7 +169,7 @@ def test_log_that_is_a_link_is_left_alone(work: Path) -> None:
 
 
 def test_broken_source(work: Path) -> None:
-    done = subprocess.run(["/bin/bash", contract.RUNNER], input=b"", capture_output=True, check=False)
+    done = subprocess.run(["/bin/bash", contract.RUNNER / "build"], input=b"", capture_output=True, check=False)
     assert read_report(done.stderr).failed == "source"
 
 

@@ -52,7 +52,7 @@ def test_config_vars_lie_in_memory_that_only_the_app_can_read() -> None:
 
 def test_command_starts_from_an_empty_environment() -> None:
     commands = next(value for name, value in properties().items() if name.startswith("ExecStart"))
-    assert commands[0][1] == ["/usr/bin/env", "-i", "/bin/bash", "/.hostd/build", "python", "procfile"]
+    assert commands[0][1] == ["/usr/bin/env", "-i", "/bin/bash", "/.hostd/runner/build", "python", "procfile"]
 
 
 def test_unit_name() -> None:

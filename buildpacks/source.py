@@ -1,0 +1,34 @@
+"""Where the source of a build comes from. All of it is fetched and unpacked inside the build's sandbox."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class TarSource:
+    """A tar stream, plain or compressed with gzip, that is fed to the build.
+
+    With `strip` a single folder at its top is taken off, as archives of code hosts have one.
+    """
+
+    strip: bool = False
+
+
+@dataclass(frozen=True)
+class GitSource:
+    """A git repository to clone; `ref` is a branch, a tag or a commit, empty for the repository's own choice."""
+
+    url: str = field(repr=False)
+    ref: str = ""
+
+
+@dataclass(frozen=True)
+class UrlSource:
+    """A tarball to download by http or https; a single folder at its top is taken off."""
+
+    url: str = field(repr=False)
+
+
+Source = TarSource | GitSource | UrlSource
+"""The URLs may hold credentials: they are never shown, and masked where a transcript names them."""
