@@ -70,7 +70,7 @@ class Deploys:
             return None
         if build.release_version is not None:
             return PushOutcome("released", build.release_version)
-        return PushOutcome("rejected", reason=build.output or "the build was interrupted")
+        return PushOutcome("rejected", reason=build.reason or "the build was interrupted")
 
     async def release(
         self,

@@ -44,7 +44,7 @@ class Garbage:
         """
         for build in self.ledger.builds.pending():
             log.warning("build %s of app %s was interrupted", build.id, build.app_id)
-            self.ledger.builds.finish(build.id, "failed", output=INTERRUPTED)
+            self.ledger.builds.finish(build.id, "failed", reason=INTERRUPTED)
         for unit in self.systemd.list_units(["hostd-build-*.service"]):
             if _BUILD_UNIT.fullmatch(unit.name):
                 await self.systemd.stop(unit.name)

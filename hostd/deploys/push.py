@@ -104,7 +104,9 @@ class Pusher:
             self._faults.reach(FaultPoint.RELEASE_PHASE_DONE)
             release = self._append(push, slug, phase_output)
         except BaseException as error:
-            self._ledger.builds.finish(build.id, "failed", output=_reason(error))
+            self._ledger.builds.finish(
+                build.id, "failed", reason=_reason(error), cancelled=isinstance(error, asyncio.CancelledError)
+            )
             if slug is not None:
                 self._compiler.pool.delete_slug(slug.slug_id)
             self._events.api(push.app, f"Build failed: {_reason(error)}")

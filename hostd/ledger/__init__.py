@@ -2,6 +2,8 @@
 
 from hostd.ledger.access import Access, Collaborator
 from hostd.ledger.apps import App, Apps
+from hostd.ledger.build_outputs import BuildOutput, BuildOutputs
+from hostd.ledger.buildpacks import Buildpacks
 from hostd.ledger.builds import Build, Builds, BuildStatus
 from hostd.ledger.formation import Formation, Process
 from hostd.ledger.keys import Key, Keys, KeyTaken
@@ -15,7 +17,10 @@ __all__ = [
     "App",
     "Apps",
     "Build",
+    "BuildOutput",
+    "BuildOutputs",
     "BuildStatus",
+    "Buildpacks",
     "Builds",
     "Collaborator",
     "Formation",

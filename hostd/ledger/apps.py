@@ -18,7 +18,10 @@ HOST_STACK = "host"
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """An app; `released_at` is the time of its last release, `destroyed_at` is set on the rest of a destroyed one."""
+    """An app; `released_at` is the time of its last release, `destroyed_at` is set on the rest of a destroyed one.
+
+    `stack` is the name of what its next build is for; `build_timeout` in seconds, None for that of the settings.
+    """
 
     id: str
     name: str
@@ -31,6 +34,7 @@ class App:
     updated_at: datetime
     released_at: datetime | None
     destroyed_at: datetime | None = None
+    build_timeout: int | None = None
 
 
 class Apps:
@@ -105,6 +109,14 @@ class Apps:
         """Switch maintenance mode."""
         return self._update(app_id, "UPDATE apps SET maintenance = ?, updated_at = ? WHERE id = ?", on)
 
+    def set_stack(self, app_id: str, stack: str) -> App:
+        """Choose the stack for the app's next build, by its name."""
+        return self._update(app_id, "UPDATE apps SET stack = ?, updated_at = ? WHERE id = ?", stack)
+
+    def set_build_timeout(self, app_id: str, seconds: int | None) -> App:
+        """Bound the time of the app's builds; None: as the settings say."""
+        return self._update(app_id, "UPDATE apps SET build_timeout = ?, updated_at = ? WHERE id = ?", seconds)
+
     def transfer(self, app_id: str, user_id: str) -> App:
         """Give an app to another user, who stops being a mere collaborator."""
         with self._database.transaction():
@@ -118,6 +130,7 @@ class Apps:
             app = self.get(app_id)
             self._database.write("DELETE FROM collaborators WHERE app_id = ?", app.id)
             self._database.write("DELETE FROM formation WHERE app_id = ?", app.id)
+            self._database.write("DELETE FROM buildpacks WHERE app_id = ?", app.id)
             self._database.write(
                 "UPDATE apps SET destroyed_at = ?1, updated_at = ?1 WHERE id = ?2",
                 self._database.now(),
@@ -143,8 +156,8 @@ class Apps:
 
 
 _APPS = (
-    "SELECT id, name, owner_id, uid, stack, host, maintenance, created_at, updated_at, released_at, destroyed_at "
-    "FROM apps "
+    "SELECT id, name, owner_id, uid, stack, host, maintenance, created_at, updated_at, released_at, destroyed_at, "
+    "build_timeout FROM apps "
 )
 
 

@@ -28,13 +28,13 @@ HASHED = (
     "build_id",
     "created_at",
 )
-"""The columns of a release that its hash covers."""
+"""The columns of a release that its hash covers, and `stack` where there is one: the first releases had none."""
 _HASHED_OUTPUT = ("release_id", "part", "output", "created_at")
 
 
 RELEASES = (
     "SELECT id, app_id, version, slug_id, config, description, user_id, user_email, build_id, created_at, "
-    "previous_hash, hash FROM releases "
+    "stack, previous_hash, hash FROM releases "
 )
 _OUTPUTS = "SELECT release_id, part, output, created_at, hash FROM release_outputs "
 
@@ -51,6 +51,12 @@ class Problem:
     def __str__(self) -> str:
         where = self.app_name if self.version is None else f"{self.app_name} v{self.version}"
         return f"{where}: {self.text}"
+
+
+def hashed(record: Record) -> Record:
+    """What of a release its hash covers."""
+    columns = HASHED if record["stack"] is None else (*HASHED, "stack")
+    return {column: record[column] for column in columns}
 
 
 def place(app_id: str, version: int) -> str:
@@ -97,7 +103,7 @@ def _check_app(database: Database, vault: Vault, app_id: str) -> Iterator[tuple[
             yield expected, "missing" if version == expected + 1 else f"missing, with all up to v{version - 1}"
         elif record["previous_hash"] != previous:
             yield version, "does not follow the release before it"
-        if _link(record["previous_hash"], record, HASHED) != record["hash"]:
+        if _link(record["previous_hash"], hashed(record)) != record["hash"]:
             yield version, "was changed: its hash is not that of its content"
         yield from _check_config(vault, record)
         yield from _check_outputs(database, record)
@@ -115,7 +121,7 @@ def _check_config(vault: Vault, release: Record) -> Iterator[tuple[int, str]]:
 def _check_outputs(database: Database, release: Record) -> Iterator[tuple[int, str]]:
     previous = release["hash"]
     for record in database.select(_OUTPUTS + "WHERE release_id = ? ORDER BY part", release["id"]):
-        if _link(previous, record, _HASHED_OUTPUT) != record["hash"]:
+        if _link(previous, {column: record[column] for column in _HASHED_OUTPUT}) != record["hash"]:
             yield release["version"], f"part {record['part']} of its output was changed"
         previous = record["hash"]
 
@@ -150,8 +156,8 @@ def _seal(vault: Vault, app_id: str, version: int, hash: str, outputs: int) -> s
     return vault.seal(f"{app_id} v{version} {hash} {outputs}")
 
 
-def _link(previous: str, record: Record, columns: tuple[str, ...]) -> str:
+def _link(previous: str, row: Record) -> str:
     try:
-        return chain.link(previous, {column: record[column] for column in columns})
+        return chain.link(previous, row)
     except ValueError:
         return ""  # a previous hash that is not even hexadecimal: equal to no hash

@@ -108,7 +108,7 @@ class Database:
         return next(iter(self.select(sql, *parameters)), None)
 
     def insert(self, table: str, record: Mapping[str, Any]) -> None:
-        """Add one row; times, truth values and mappings are stored as text, 0 or 1, and JSON."""
+        """Add one row; times, truth values, lists and mappings are stored as text, 0 or 1, and JSON."""
         with self.transaction():
             self._db.table(table).insert({key: _stored(value) for key, value in record.items()})
 
@@ -172,7 +172,7 @@ def _stored(value: Any) -> Any:
         return to_text(value)
     if isinstance(value, bool):
         return int(value)
-    return json.dumps(value) if isinstance(value, dict) else value
+    return json.dumps(value) if isinstance(value, dict | list | tuple) else value
 
 
 def _create_private(path: Path) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 from hostd.errors import Unavailable
 from hostd.ledger.access import Access
 from hostd.ledger.apps import Apps
+from hostd.ledger.build_outputs import BuildOutputs
+from hostd.ledger.buildpacks import Buildpacks
 from hostd.ledger.builds import Builds
 from hostd.ledger.database import Clock, Database, utc_now
 from hostd.ledger.formation import Formation
@@ -23,7 +25,7 @@ UID_BASE = 200000
 
 
 class Ledger:
-    """Users, keys, apps, access, slugs, builds, releases and formations."""
+    """Users, keys, apps, access, buildpacks, slugs, builds with their outputs, releases and formations."""
 
     def __init__(self, database: Database, vault: Vault, *, uid_base: int = UID_BASE) -> None:
         self._database = database
@@ -34,6 +36,8 @@ class Ledger:
         self.access = Access(database, self.users, self.apps)
         self.slugs = Slugs(database)
         self.builds = Builds(database)
+        self.build_outputs = BuildOutputs(database)
+        self.buildpacks = Buildpacks(database, self.apps)
         self.formation = Formation(database, self.apps)
 
     @classmethod

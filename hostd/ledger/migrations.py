@@ -21,6 +21,12 @@ def first(db: SqliteUtils) -> None:
     db.executescript(_sql("0001_ledger.sql"))
 
 
+@MIGRATIONS()
+def builds(db: SqliteUtils) -> None:
+    """Buildpacks of an app, records and transcripts of builds, versions of stacks."""
+    db.executescript(_sql("0002_builds.sql"))
+
+
 def upgrade(db: SqliteUtils, migrations: Migrations = MIGRATIONS) -> list[str]:
     """Apply what is missing, all in one transaction, and tell what it was.
 

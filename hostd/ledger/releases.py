@@ -12,17 +12,23 @@ from typing import Any
 from hostd.errors import Invalid, NotFound
 from hostd.ledger import audit, chain
 from hostd.ledger.audit import Problem
-from hostd.ledger.builds import bounded
 from hostd.ledger.database import Database, Record, from_text, moments, to_text
 from hostd.ledger.users import User
 from hostd.ledger.vault import Vault
 
 __all__ = ["Output", "Problem", "Release", "Releases"]
 
+OUTPUT_LIMIT = 512 * 1024
+"""Bytes of a release phase's output that are kept."""
+_HEAD = 128 * 1024
+
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A release; `config` is the whole set of config vars it runs with, in clear. Never log it."""
+    """A release; `config` is the whole set of config vars it runs with, in clear. Never log it.
+
+    `stack` is what it runs on, NAME@VERSION; releases from before stacks had versions have none.
+    """
 
     id: str
     app_id: str
@@ -36,6 +42,7 @@ class Release:
     created_at: datetime
     previous_hash: str
     hash: str
+    stack: str | None = None
 
     def __repr__(self) -> str:
         # The one that a traceback or a log line would print: no values.
@@ -66,8 +73,9 @@ class Releases:
         description: str,
         user: User,
         build_id: str | None = None,
+        stack: str | None = None,
     ) -> Release:
-        """Add the next release of an app, on disk when this returns.
+        """Add the next release of an app, on disk when this returns; without `stack` it has that of the one before.
 
         Raises NotFound for no such app, Invalid for a description that is not one line of printable text.
 
@@ -82,7 +90,7 @@ class Releases:
             ):
                 raise NotFound("There is no such app; perhaps it was destroyed just now.")
             last = self._database.first(
-                "SELECT version, hash FROM releases WHERE app_id = ? ORDER BY version DESC LIMIT 1", app_id
+                "SELECT version, hash, stack FROM releases WHERE app_id = ? ORDER BY version DESC LIMIT 1", app_id
             )
             version, previous = (last["version"] + 1, last["hash"]) if last else (1, chain.genesis(app_id))
             record: dict[str, Any] = {
@@ -96,8 +104,9 @@ class Releases:
                 "user_email": user.email,
                 "build_id": build_id,
                 "created_at": now,
+                "stack": stack or (last["stack"] if last else None),
             }
-            record |= {"previous_hash": previous, "hash": chain.link(previous, record)}
+            record |= {"previous_hash": previous, "hash": chain.link(previous, audit.hashed(record))}
             self._database.insert("releases", record)
             audit.seal(self._database, self._vault, app_id)
         plain = {"config": dict(config), "created_at": from_text(now)}
@@ -182,3 +191,14 @@ class Releases:
     def _release(self, record: Record) -> Release:
         config = self._vault.decrypt(record["config"], audit.place(record["app_id"], record["version"]))
         return Release(**moments(record) | {"config": config})
+
+
+def bounded(output: str) -> str:
+    """Output cut to OUTPUT_LIMIT bytes: its beginning and its end, and between them a line that says so."""
+    raw = output.encode("utf-8", "replace")
+    if len(raw) <= OUTPUT_LIMIT:
+        return raw.decode()
+    tail = OUTPUT_LIMIT - _HEAD - 100
+    cut = len(raw) - _HEAD - tail
+    head_text, tail_text = raw[:_HEAD].decode("utf-8", "ignore"), raw[-tail:].decode("utf-8", "ignore")
+    return f"{head_text}\n[{cut} bytes are left out here]\n{tail_text}"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from typing import Any
 
 from hostd.errors import Conflict, NotFound
 from hostd.ledger.database import Database, Record, moments
@@ -16,7 +17,11 @@ THIS_HOST = 1
 
 @dataclass(frozen=True, slots=True)
 class Slug:
-    """A slug; `process_types` maps type to command, `digest` is that of the tree, `dropped_at` when its files went."""
+    """A slug; `process_types` maps type to command, `digest` is that of the tree, `dropped_at` when its files went.
+
+    `stack` is a name, `stack_version` the version of it; `files` is their number and `buildpacks` those that made it,
+    all three unknown for the slugs of older hostds.
+    """
 
     id: str
     app_id: str
@@ -29,6 +34,9 @@ class Slug:
     host: int
     created_at: datetime
     dropped_at: datetime | None = None
+    stack_version: str | None = None
+    files: int | None = None
+    buildpacks: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Slugs:
@@ -49,6 +57,9 @@ class Slugs:
         digest: str,
         id: str | None = None,
         host: int = THIS_HOST,
+        stack_version: str | None = None,
+        files: int | None = None,
+        buildpacks: Sequence[dict[str, Any]] = (),
     ) -> Slug:
         """Record a slug; `id` is the one under which the pool has it."""
         slug = Slug(
@@ -62,6 +73,9 @@ class Slugs:
             digest=digest,
             host=host,
             created_at=self._database.now(),
+            stack_version=stack_version,
+            files=files,
+            buildpacks=[*buildpacks],
         )
         self._database.insert("slugs", asdict(slug))
         return slug
@@ -116,10 +130,10 @@ class Slugs:
 
 
 _SLUGS = (
-    'SELECT id, app_id, "commit", size_bytes, process_types, buildpack, stack, digest, host, created_at, dropped_at '
-    "FROM slugs "
+    'SELECT id, app_id, "commit", size_bytes, process_types, buildpack, stack, digest, host, created_at, '
+    "dropped_at, stack_version, files, buildpacks FROM slugs "
 )
 
 
 def _slug(record: Record) -> Slug:
-    return Slug(**moments(record) | {"process_types": json.loads(record["process_types"])})
+    return Slug(**moments(record) | {key: json.loads(record[key]) for key in ("process_types", "buildpacks")})

@@ -4,7 +4,6 @@ from ledger_kit import add_slug, open_ledger
 from hostd import names
 from hostd.errors import Conflict, Invalid, NotFound
 from hostd.ledger import Process
-from hostd.ledger.builds import OUTPUT_LIMIT, bounded
 
 
 @pytest.fixture
@@ -201,48 +200,3 @@ def test_old_slugs_are_surplus_but_never_the_one_in_use(ledger, kate, app):
     assert ledger.slugs.get(slugs[1].id) == dropped
     assert ledger.slugs.surplus(app.id, keep=2) == [slugs[2]]
     assert [slug.id for slug in ledger.slugs.kept()] == [slugs[number].id for number in (4, 3, 2, 0)]
-
-
-# Builds
-
-
-def test_a_build_from_start_to_end(ledger, kate, app):
-    build = ledger.builds.start(app.id, kate.id, "20a5742", id="push-id")
-    assert (build.id, build.status, build.ended_at) == ("push-id", "pending", None)
-    assert ledger.builds.pending() == [build]
-    slug = add_slug(ledger, app)
-    ended = ledger.builds.finish(
-        build.id, "succeeded", slug_id=slug.id, release_version=2, output="-----> \0 \udcff done\n"
-    )
-    assert (ended.status, ended.slug_id, ended.release_version) == ("succeeded", slug.id, 2)
-    assert ended.output == "-----> \0 ? done\n"
-    assert ended.ended_at is not None
-    assert ledger.builds.get(build.id) == ended
-    assert ledger.builds.pending() == []
-
-
-def test_a_build_ends_once(ledger, kate, app):
-    build = ledger.builds.start(app.id, kate.id, "20a5742")
-    ledger.builds.finish(build.id, "failed", output="no")
-    with pytest.raises(Conflict, match="ended already"):
-        ledger.builds.finish(build.id, "succeeded")
-    with pytest.raises(NotFound):
-        ledger.builds.finish("never", "failed")
-
-
-def test_builds_are_listed_newest_first_without_output(ledger, kate, app):
-    first, second = (ledger.builds.start(app.id, kate.id, commit) for commit in ("a", "b"))
-    ledger.builds.finish(first.id, "failed", output="long")
-    assert [(build.id, build.output) for build in ledger.builds.list(app.id)] == [(second.id, ""), (first.id, "")]
-    assert [build.id for build in ledger.builds.list(app.id, limit=1)] == [second.id]
-
-
-@pytest.mark.parametrize("unit", ["x", "\u20ac", "line\n"])
-def test_long_output_keeps_its_beginning_and_its_end(unit):
-    text = "first" + unit * (OUTPUT_LIMIT // len(unit.encode()) + 100) + "last"
-    kept = bounded(text)
-    assert len(kept.encode()) <= OUTPUT_LIMIT
-    assert kept.startswith("first")
-    assert kept.endswith("last")
-    assert "bytes are left out here]" in kept
-    assert bounded("short") == "short"

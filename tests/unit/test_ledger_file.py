@@ -86,6 +86,7 @@ def later(*names: str) -> sqlite_utils.Migrations:
     """The migrations of a later hostd: ours, then others by name; `broken` fails half way."""
     later = sqlite_utils.Migrations("hostd")
     later(name="first")(migrations.first)
+    later(name="builds")(migrations.builds)
 
     for name in names:
 

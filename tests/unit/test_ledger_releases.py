@@ -53,11 +53,16 @@ def tamper(ledger: Ledger, directory) -> Callable[..., None]:
 
 
 def fill(ledger: Ledger, app: App, kate: User) -> None:
-    """v2 to v4, with a release phase in v3."""
+    """v2 to v4, with a release phase in v3, and a stack from there on."""
     slug = add_slug(ledger, app)
     for number in (2, 3, 4):
         ledger.releases.append(
-            app.id, slug_id=slug.id, config={"NUMBER": str(number)}, description=f"Change {number}", user=kate
+            app.id,
+            slug_id=slug.id,
+            config={"NUMBER": str(number)},
+            description=f"Change {number}",
+            user=kate,
+            stack="host@12.11" if number == 3 else None,
         )
     ledger.releases.add_output(app.id, 3, "migrating...")
     ledger.releases.add_output(app.id, 3, " done\n")
@@ -158,11 +163,11 @@ def test_the_same_config_looks_different_in_each_release(ledger, app, kate, dire
         "DELETE FROM releases WHERE version = 2",
         "REPLACE INTO releases SELECT * FROM releases WHERE version = 2",
         "INSERT OR REPLACE INTO releases SELECT sequence + 100, id || 'x', app_id, version, slug_id, config, 'new', "
-        "user_id, user_email, build_id, created_at, previous_hash, hash FROM releases WHERE version = 2",
+        "user_id, user_email, build_id, created_at, previous_hash, hash, stack FROM releases WHERE version = 2",
         "INSERT INTO releases SELECT NULL, id || 'x', app_id, 9, slug_id, config, description, user_id, user_email, "
-        "build_id, created_at, hash, hash FROM releases WHERE version = 4",
+        "build_id, created_at, hash, hash, stack FROM releases WHERE version = 4",
         "INSERT INTO releases SELECT NULL, id || 'x', app_id, 5, slug_id, config, description, user_id, user_email, "
-        "build_id, created_at, previous_hash, hash FROM releases WHERE version = 4",
+        "build_id, created_at, previous_hash, hash, stack FROM releases WHERE version = 4",
         "INSERT INTO releases SELECT * FROM releases WHERE version = 2 ON CONFLICT DO UPDATE SET description = 'x'",
         "UPDATE release_outputs SET output = 'x'",
         "DELETE FROM release_outputs",
@@ -228,6 +233,9 @@ def test_a_changed_text_in_any_release_is_found(ledger, app, kate, tamper, colum
         "UPDATE releases SET slug_id = NULL WHERE version = 3",
         "UPDATE releases SET user_id = 'x' WHERE version = 3",
         "UPDATE releases SET build_id = 'x' WHERE version = 3",
+        "UPDATE releases SET stack = 'debian-13@1' WHERE version = 2",
+        "UPDATE releases SET stack = 'debian-13@1' WHERE version = 3",
+        "UPDATE releases SET stack = NULL WHERE version = 3",
         "UPDATE releases SET app_id = (SELECT id FROM apps WHERE name = 'other') WHERE version = 3",
         "UPDATE releases SET app_id = 'nowhere' WHERE version = 3",
         "UPDATE releases SET version = 5 WHERE version = 4",
@@ -267,7 +275,7 @@ def test_of_a_chain_cut_short_it_is_named_what_is_missing(ledger, app, kate, tam
 
 def test_a_whole_chain_written_anew_without_the_key_is_found(ledger, app, kate, tamper):
     fill(ledger, app, kate)
-    row = {name: getattr(ledger.releases.get(app.id, 4), name) for name in audit.HASHED}
+    row = {name: getattr(ledger.releases.get(app.id, 4), name) for name in (*audit.HASHED, "stack")}
     row |= {"description": "Deploy of an angel", "created_at": to_text(row["created_at"])}
     row["config"] = ledger._database.select("SELECT config FROM releases WHERE version = 4")[0]["config"]
     forged = chain.link(ledger.releases.get(app.id, 3).hash, row)
