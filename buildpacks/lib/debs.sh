@@ -1,0 +1,225 @@
+# shellcheck shell=bash
+# Debian packages in a slug, without root. Source it: . "$BUILDPACK_LIB/debs.sh"
+#
+#   debs_install DIR PACKAGE...   DIR becomes a tree of these packages and of all they need beyond the stack's base,
+#                                 ready to run where it lies; PACKAGE is a name, name=version, or name/release
+#   debs_versions PATTERN         the packages whose whole name matches an extended regular expression, one
+#                                 "NAME VERSION" a line, best version first
+#
+# The packages come from the stack's own sources in /etc/apt, with their signatures checked by its keys; the file
+# named by DEBS_SOURCES adds lines of a sources.list. Lists, .debs and unpacked trees are kept in CACHE_DIR. What
+# the stack's base has (its essential and required packages, and what those need) is not taken again: everything
+# else is, whether or not the machine happens to have it. No maintainer scripts run.
+
+# shellcheck source=buildpacks/lib/output.sh
+. "${BUILDPACK_LIB:?}/output.sh"
+
+DEBS_LISTS_MINUTES=1440 # lists older than this are fetched anew
+DEBS_TREE_DAYS=30       # trees not used for so long are dropped from the cache
+
+debs_install() { # DIR PACKAGE...
+  local dir=$1 kept request
+  shift
+  _debs_check_names "$@"
+  _debs_prepare
+  _debs_refresh_if_old
+  kept=$debs_home/trees/${dir//\//_}
+  request=$(_debs_request "$dir" "$@")
+  if [[ -d $kept/tree && $(cat "$kept/request" 2>/dev/null) == "$request" ]]; then
+    echo "Reusing $(wc -l <"$kept/debs") Debian packages of the last build" | indent
+    _debs_take_back "$kept" "$dir"
+  else
+    _debs_install_anew "$kept" "$dir" "$@"
+    _debs_request "$dir" "$@" >"$kept/request" # the lists may have been fetched anew meanwhile
+  fi
+  touch "$kept"
+  _debs_prune
+}
+
+debs_versions() { # PATTERN
+  local names
+  _debs_prepare
+  _debs_refresh_if_old >&2
+  mapfile -t names < <(_debs_apt cache pkgnames | grep -Ex -- "$1")
+  ((${#names[@]})) || return 0
+  _debs_apt cache madison "${names[@]}" | awk -F ' *[|] *' '{ sub(/^ +/, "", $1); print $1, $2 }' | awk '!seen[$0]++'
+}
+
+# Helpers
+
+_debs_check_names() { # PACKAGE...
+  local name
+  (($#)) || fail "debs_install: no package is named."
+  for name in "$@"; do
+    [[ $name =~ ^[a-z0-9][a-z0-9+.-]*(:[a-z0-9]+)?([=/][A-Za-z0-9.+:~-]+)?$ ]] ||
+      fail "$name is not the name of a Debian package."
+  done
+}
+
+# Sets debs_home, the folder in the cache, and debs_work, one for this build; makes the sources and the status.
+_debs_prepare() {
+  [[ ! ${debs_work-} ]] || return 0
+  debs_home=${CACHE_DIR:?}/debs debs_work=$(mktemp -d)
+  rm -rf "$debs_home/sources"
+  mkdir -p "$debs_home"/{sources,trees,archives/partial,state/lists/partial}
+  cp /etc/apt/sources.list "$debs_home/sources/machine.list" 2>/dev/null || true
+  cp /etc/apt/sources.list.d/*.{list,sources} "$debs_home/sources/" 2>/dev/null || true
+  if [[ ${DEBS_SOURCES-} ]]; then
+    cp "$DEBS_SOURCES" "$debs_home/sources/buildpack.list"
+  fi
+  _debs_python base </var/lib/dpkg/status >"$debs_home/state/status"
+  _debs_python names <"$debs_home/state/status" >"$debs_work/base"
+  debs_rules=$(cat "$BUILDPACK_LIB"/{debs.sh,debs.py,relocate.py} | _debs_digest)
+}
+
+_debs_python() { /usr/bin/python3 -I "$BUILDPACK_LIB/debs.py" "$@"; }
+
+_debs_digest() { sha256sum | cut -d ' ' -f 1; }
+
+_debs_apt() { # get|cache ARGUMENT...
+  local program=apt-$1
+  shift
+  LC_ALL=C DEBIAN_FRONTEND=noninteractive "$program" \
+    -o Dir::State="$debs_home/state" -o Dir::State::status="$debs_home/state/status" \
+    -o Dir::Cache="$debs_work" -o Dir::Cache::archives="$debs_home/archives" -o Dir::Log="$debs_work" \
+    -o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts="$debs_home/sources" \
+    -o APT::Get::Assume-Yes=1 -o APT::Install-Recommends=0 -o APT::Sandbox::User= -o Debug::NoLocking=1 \
+    -o Acquire::Languages=none -o Acquire::GzipIndexes=1 -o Acquire::Retries=1 -o Acquire::http::Timeout=20 \
+    -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=0 \
+    -o Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled=0 "$@"
+}
+
+# Changes with anything that decides about a tree, but for what the sources offer: for that stands the stamp of
+# the lists.
+_debs_request() { # DIR PACKAGE...
+  {
+    printf '%s\n' "$@" "$debs_rules"
+    cat "$debs_home/state/"{status,fetched}
+  } | _debs_digest
+}
+
+_debs_sources_digest() { (cd "$debs_home/sources" && sha256sum -- * | _debs_digest); }
+
+_debs_refresh_if_old() {
+  local stamp=$debs_home/state/fetched
+  if [[ ! $(find "$stamp" -mmin "-$DEBS_LISTS_MINUTES" 2>/dev/null) ]] ||
+    [[ $(tail -n 1 "$stamp") != "$(_debs_sources_digest)" ]]; then
+    _debs_refresh
+  fi
+}
+
+# apt's exit status says nothing useful here: with one source of several out of reach, the others will do.
+_debs_refresh() {
+  local told=$debs_work/update failed
+  echo "Fetching the lists of Debian packages" | indent
+  _debs_apt get update >"$told" 2>&1 || true
+  mapfile -t failed < <(grep -E '^(Err:|E: The repository|W: GPG error)' "$told" | sort -u)
+  if ! compgen -G "$debs_home/state/lists/*_Packages*" >/dev/null; then
+    indent <"$told"
+    fail "The lists of Debian packages could not be fetched: see above." \
+      "Is one of the sources in the server's /etc/apt reachable from a build? Push again when it is."
+  fi
+  if ((${#failed[@]})); then
+    warn "Some package sources could not be read; what is known of them from before, if anything, is used:" "${failed[@]}"
+  fi
+  { date --iso-8601=ns && _debs_sources_digest; } >"$debs_home/state/fetched"
+}
+
+_debs_install_anew() { # KEPT DIR PACKAGE...
+  local kept=$1 dir=$2 key
+  shift 2
+  _debs_fetch "$@"
+  key=$({ echo "$dir $debs_rules" && cat "$debs_work/debs"; } | _debs_digest)
+  if [[ -d $kept/tree && $(cat "$kept/key" 2>/dev/null) == "$key" ]]; then
+    echo "None of the $(wc -l <"$debs_work/debs") packages has changed since the last build" | indent
+    _debs_take_back "$kept" "$dir"
+    return
+  fi
+  rm -rf "$kept"
+  _debs_unpack "$dir"
+  mkdir -p "$kept"
+  cp -a --reflink=auto "$dir" "$kept/tree"
+  cp "$debs_work/debs" "$kept/debs"
+  echo "$key" >"$kept/key"
+}
+
+_debs_take_back() { # KEPT DIR
+  rm -rf "$2"
+  mkdir -p "$(dirname "$2")"
+  cp -a --reflink=auto "$1/tree" "$2"
+}
+
+# Fetches what is missing of the packages and all they need, and writes the list of them, "FILE HASH" a line.
+# Lists that are so old that a file is gone are fetched anew, once.
+_debs_fetch() { # PACKAGE...
+  _debs_resolve "$@"
+  echo "Fetching $(wc -l <"$debs_work/debs") Debian packages for $*" | indent
+  if ! _debs_apt get install --download-only "$@" >"$debs_work/fetching" 2>&1; then
+    if grep -q '404 ' "$debs_work/fetching"; then
+      _debs_refresh
+      _debs_resolve "$@"
+      _debs_apt get install --download-only "$@" >"$debs_work/fetching" 2>&1 && return
+    fi
+    grep -E '^(Err|E|W):' "$debs_work/fetching" | indent
+    fail "The Debian packages could not be fetched: see above." "Push again when their source is reachable."
+  fi
+}
+
+_debs_resolve() { # PACKAGE...
+  local said=$debs_work/resolved meaning
+  if ! _debs_apt get install --print-uris -qq "$@" >"$said" 2>"$said.errors"; then
+    _debs_apt cache pkgnames >"$debs_work/names"
+    mapfile -t meaning < <(_debs_python complain "$debs_work/names" <"$said.errors")
+    ((${#meaning[@]})) && fail "${meaning[@]}"
+    cat "$said" "$said.errors" | indent
+    fail "The Debian packages $* cannot be installed together: see above."
+  fi
+  sed -nE "s/^'[^']*' ([^ ]+_[^ ]+\.deb) [0-9]+ (.*)$/\1 \2/p" "$said" | sort |
+    awk 'NR == FNR { base[$1]; next } { split($1, part, "_") } !(part[1] in base)' "$debs_work/base" - \
+      >"$debs_work/debs"
+}
+
+_debs_unpack() { # DIR
+  local dir=$1 name
+  echo "Unpacking them into $dir" | indent
+  rm -rf "$dir"
+  mkdir -p "$dir/usr"
+  for name in bin sbin lib lib64; do
+    mkdir -p "$dir/usr/$name"
+    ln -s "usr/$name" "$dir/$name"
+  done
+  while read -r name _; do
+    debs_unpack_file "$debs_home/archives/$name" "$dir"
+  done <"$debs_work/debs"
+  debs_relocate "$dir"
+}
+
+# Unpacks one .deb into a tree, without what nobody reads in a slug; debs_relocate is due afterwards.
+debs_unpack_file() { # DEB DIR
+  dpkg-deb --fsys-tarfile "$1" | tar -x -C "$2" --no-same-owner --keep-directory-symlink --warning=no-timestamp \
+    --exclude='./usr/share/man/*' --exclude='./usr/share/info/*' --exclude='./usr/share/lintian/*' \
+    --exclude='./usr/share/bug/*' --exclude='./usr/share/doc/*/[!c]*' --exclude='./usr/share/doc/*/changelog*' ||
+    fail "$(basename "$1") could not be unpacked: see above."
+}
+
+# Makes a tree of packages work where it lies; harmless when repeated.
+debs_relocate() { # DIR
+  local name list
+  while read -r name; do
+    for list in "/var/lib/dpkg/info/$name"{,:*}.list; do
+      [[ ! -f $list ]] || cat "$list"
+    done
+  done <"$debs_work/base" >"$debs_work/base-files"
+  PATH=/.hostd/bin:$PATH /usr/bin/python3 -I "$BUILDPACK_LIB/relocate.py" "$1" "$debs_work/base-files" ||
+    fail "The packages in $1 could not be made to work there: see above."
+}
+
+# Drops trees that no build has used for long, and the .debs that no tree is made of.
+_debs_prune() {
+  local deb
+  find "$debs_home/trees" -mindepth 1 -maxdepth 1 -mtime "+$DEBS_TREE_DAYS" -exec rm -rf {} +
+  cat "$debs_home/trees/"*/debs 2>/dev/null | cut -d ' ' -f 1 >"$debs_work/used" || true
+  for deb in "$debs_home/archives/"*.deb; do
+    grep -Fxq -- "$(basename "$deb")" "$debs_work/used" || rm -f -- "$deb"
+  done
+}
