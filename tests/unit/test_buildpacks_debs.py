@@ -1,0 +1,73 @@
+"""What is decided about Debian packages: the stack's base, and what apt's complaints mean."""
+
+from __future__ import annotations
+
+from buildpacks.lib.debs import base, complaints, names
+
+STATUS = """\
+Package: bash
+Essential: yes
+Status: install ok installed
+Priority: required
+Pre-Depends: libc6 (>= 2.36)
+Depends: base-files (>= 2.1.12), awk | gone
+
+Package: libc6
+Status: install ok installed
+Priority: optional
+Depends: libgcc-s1, libcrypt1 (>= 1:4.4.10-10~)
+
+Package: libgcc-s1:amd64
+Status: install ok installed
+Priority: optional
+
+Package: mawk
+Status: install ok installed
+Priority: optional
+Provides: awk, nawk (= 1)
+Description: a pattern scanner
+ Depends: never
+
+Package: passwd
+Status: deinstall ok config-files
+Priority: required
+
+Package: nginx
+Status: install ok installed
+Priority: optional
+"""
+
+
+def test_the_base_is_what_is_required_and_what_that_needs() -> None:
+    status = STATUS.replace("libgcc-s1:amd64", "libgcc-s1")
+    assert names(base(status)) == ["bash", "libc6", "libgcc-s1", "mawk"]
+
+
+def test_the_base_keeps_its_stanzas_as_they_are() -> None:
+    kept = base(STATUS)
+    assert "Description: a pattern scanner\n Depends: never\n\n" in kept
+    assert base(kept) == kept
+
+
+def test_a_name_that_does_not_exist_is_named_with_those_that_do() -> None:
+    told = "Reading package lists...\nE: Unable to locate package ruyb3.1\n"
+    assert complaints(told, ["ruby3.1", "python3", "zlib1g"]) == [
+        "There is no package named ruyb3.1 in the stack's package sources. Did you mean ruby3.1?"
+    ]
+
+
+def test_the_beginning_of_names_is_a_suggestion_too() -> None:
+    (line,) = complaints("E: Package 'php8' has no installation candidate", ["php8.2", "php8.2-cli", "nginx"])
+    assert line.endswith("Did you mean php8.2 or php8.2-cli?")
+
+
+def test_a_version_that_does_not_exist_is_named() -> None:
+    told = "E: Version '9' for 'nginx' was not found\nE: Couldn't find any package by glob 'xyzzy'"
+    assert complaints(told, ["nginx"]) == [
+        "Version 9 of the package nginx cannot be had.",
+        "There is no package named xyzzy in the stack's package sources.",
+    ]
+
+
+def test_other_errors_are_left_to_apt_s_own_words() -> None:
+    assert complaints("E: Unable to correct problems, you have held broken packages.", ["nginx"]) == []
