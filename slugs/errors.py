@@ -15,6 +15,14 @@ class NoSuchSubvolume(SlugsError):
     """A slug, build or cache that was asked for is not in the pool."""
 
 
+class NoSuchStack(SlugsError):
+    """There is no stack of that name, or the pool does not hold that version of it."""
+
+
+class StackFailed(SlugsError):
+    """A stack could not be made; the text is the reason, with the mirror where that did not answer."""
+
+
 class PoolFull(SlugsError):
     """The pool has no room: the text has the numbers."""
 
@@ -33,3 +41,7 @@ class NoBuildpack(BuildFailed):
 
 class SlugTooLarge(BuildFailed):
     """The finished tree is larger than a slug may be; the text names the largest files."""
+
+
+class ExportFailed(SlugsError):
+    """The slug could not be packed into a tarball."""

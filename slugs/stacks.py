@@ -1,226 +1,97 @@
-"""Stacks: the read-only root file systems that builds and dynos run on.
-
-The host stack is a skeleton of empty directories and a minimal `/etc`, into which the server's own `/usr` is
-bound read-only. Dynos have mounts on its directories, and removing or renaming over a mount point detaches
-the mount in every namespace: `ensure_host_stack` therefore only ever adds to a skeleton, and replaces only
-files that no one binds anything to.
-"""
+"""The stacks there are: the server's own system, and Debian releases made by mmdebstrap."""
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
-from slugs.pool import SCRATCH_FOLDERS, Pool
-from units.sandbox import Bind
-
-_FILES = {
-    name: Path(__file__).with_name("stack") / name.rpartition("/")[2]
-    for name in (".hostd/launch", "etc/nsswitch.conf", "etc/bash.bashrc")
-}
-
-# fmt: off
-# Mount points and directories that programs expect; all empty in the skeleton.
-_DIRECTORIES = (
-    "app", "boot", "cache", "dev", "env", "etc", "home", "media", "mnt", "opt", "proc", "root", "run", "srv",
-    "sys", "tmp", "usr", "var", "var/cache", "var/lib", "var/lib/dpkg", "var/log", "var/spool", "var/tmp",
-    "etc/alternatives", "etc/apt", "etc/ssl", "etc/ssl/certs", ".hostd", ".hostd/bin", ".hostd/buildpacks",
-    ".hostd/runner", ".hostd/lib",
+from slugs import stack_debian
+from slugs.errors import NoSuchStack
+from slugs.pool import Pool
+from slugs.stack_host import HOST, ensure_host_stack, packages_changed
+from slugs.stack_root import (
+    Stack,
+    drop_identity,
+    identity_binds,
+    identity_files,
+    name_of,
+    scratch_binds,
+    version_of,
 )
-# Configuration of the host's own programs, as patterns below /etc: copied, but for what others may not read.
-_COPIED = (
-    "services", "protocols", "rpc", "mime.types", "localtime", "timezone", "ld.so.conf", "ld.so.conf.d",
-    "debian_version", "os-release", "ssl/openssl.cnf", "ca-certificates.conf", "perl", "python3", "python3.*",
-    "java-*-openjdk", "fonts", "terminfo", "inputrc", "ImageMagick-*", "magic", "uv", "pip.conf",
-)
-# fmt: on
-# Files that something is bound over: empty, and never replaced.
-_TARGETS = (
-    *("etc/passwd", "etc/group", "etc/resolv.conf", "etc/ld.so.cache"),
-    *(".hostd/bin/uv", ".hostd/bin/patchelf"),
-)
-_LINKS = {"var/run": "/run", "var/lock": "/run/lock", "etc/mtab": "../proc/self/mounts"}
-# Links of a merged /usr (Debian 12 and later), made where the host has them.
-_USR_LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
-_READ_ONLY = ("/usr", "/etc/alternatives", "/etc/ssl/certs", "/etc/ld.so.cache", "/etc/resolv.conf")
-# What apt needs to fetch and unpack packages into a slug, as apt buildpacks do.
-_BUILD_ONLY = ("/etc/apt", "/var/lib/dpkg")
 
-_USERS = {"root": 0, "daemon": 1, "bin": 2, "sys": 3, "nobody": 65534}
-_GROUPS = {"root": 0, "daemon": 1, "bin": 2, "sys": 3, "tty": 5, "nogroup": 65534}
+__all__ = [
+    "HOST",
+    "Stack",
+    "Stacks",
+    "Versions",
+    "drop_identity",
+    "ensure_host_stack",
+    "identity_binds",
+    "identity_files",
+    "name_of",
+    "scratch_binds",
+    "version_of",
+]
+
+_REF = re.compile(r"[a-z0-9-]+@[0-9]{8}\.[0-9]+")
 
 
-@dataclass(frozen=True)
-class Stack:
-    """A root file system: `root` plus what is bound into it.
+class Versions(Protocol):
+    """What is known of the versions of stacks: the ledger knows, this package does not ask where it is written."""
 
-    `binds` are for every unit, `build_binds` only for builds. `release` is what STACK says in a build and
-    `title` what the transcript says, such as debian-12 and Debian-12.
-    """
+    def current(self, name: str) -> str | None:
+        """The version of a stack that new releases run on; None if it was never made."""
 
-    name: str
-    root: Path
-    binds: list[Bind]
-    build_binds: list[Bind]
-    release: str
-    title: str
+    def names(self) -> Sequence[str]:
+        """The stacks that were made, sorted; the host stack is not among them."""
 
 
-def ensure_host_stack(pool: Pool, host: Path = Path("/")) -> Stack:
-    """The stack that is the server's own system at `host`; makes or updates its skeleton in the pool.
+class Stacks:
+    """Finds stacks by their names and versions."""
 
-    Cheap when the skeleton is current (a few milliseconds); harmless while dynos run on it.
-    """
-    root = pool.root / "stacks" / "host"
-    name = os.uname().nodename
-    if _stamp(root) != (stamp := _version(host, name)):
-        _make_directories(root, host)
-        for source in _sources(host):
-            _copy(source, root / source.relative_to(host))
-        for target, source in _FILES.items():
-            _replace(root / target, source.read_bytes(), 0o755 if target == ".hostd/launch" else 0o644)
-        _replace(root / "etc/hostname", f"{name}\n".encode())
-        _replace(root / "etc/hosts", f"127.0.0.1 localhost\n127.0.1.1 {name}\n::1 localhost\n".encode())
-        _replace(root / ".hostd/version", stamp.encode())
-    system, release = _os_release(host)
-    return Stack(
-        name="host",
-        root=root,
-        binds=_binds(host, [*_READ_ONLY, *_unmerged(host)]),
-        build_binds=_binds(host, _BUILD_ONLY),
-        release=f"{system}-{release}",
-        title=f"{system.capitalize()}-{release}",
-    )
+    def __init__(self, pool: Pool, versions: Versions, host: Path = Path("/")) -> None:
+        self._pool = pool
+        self._versions = versions
+        self._host = host
+        self._known: tuple[int, Stack] | None = None
 
+    def names(self) -> list[str]:
+        """The stacks that builds and dynos can run on, `host` first."""
+        return [HOST, *self._versions.names()]
 
-def scratch_binds(scratch: Path) -> list[Bind]:
-    """`/tmp` and `/var/tmp` of a sandbox, in a folder that `Pool.scratch` made."""
-    return [Bind(scratch / kind, target, writable=True) for kind, target in SCRATCH_FOLDERS.items()]
+    def current(self, name: str) -> Stack:
+        """The version of a stack that builds and new releases run on. Raises NoSuchStack."""
+        if name == HOST:
+            return self._host_stack()
+        version = self._versions.current(name)
+        if version is None:
+            raise NoSuchStack(
+                f"There is no stack {name[:40]!r} here. There are: {', '.join(self.names())}. "
+                "An admin can make one: hostctl stacks:create NAME"
+            )
+        return self.get(f"{name}@{version}")
 
+    def get(self, ref: str) -> Stack:
+        """The stack NAME@VERSION. Of the host stack there is only the version that the server has now.
 
-def identity_binds(stack: Stack, uid: int) -> list[Bind]:
-    """`/etc/passwd` and `/etc/group` in which `uid` is the user and group `app` with the home `/app`."""
-    folder = _identity(stack, uid)
-    for name, text in identity_files(uid).items():
-        path = folder / name
-        if not path.exists() or path.read_text() != text:
-            _make_directory(folder.parent)
-            _make_directory(folder)
-            _replace(path, text.encode())
-    return [Bind(folder / name, Path("/etc") / name) for name in ("passwd", "group")]
+        Raises NoSuchStack for one that the pool does not hold.
+        """
+        name, version = name_of(ref), version_of(ref)
+        if name == HOST:
+            return self._host_stack()
+        root = self._pool.root / "stacks" / ref
+        if not _REF.fullmatch(ref) or not root.exists():
+            raise NoSuchStack(
+                f"The stack {ref[:60]!r} is not in the slug store. An admin can make {name[:40]} anew: "
+                f"hostctl stacks:update {name[:40]}"
+            )
+        return stack_debian.stack(name, version, root, self._host_stack(), self._host)
 
-
-def drop_identity(stack: Stack, uid: int) -> None:
-    """Forget the files of a uid that no app has any more; fine if there are none."""
-    shutil.rmtree(_identity(stack, uid), ignore_errors=True)
-
-
-def identity_files(uid: int) -> dict[str, str]:
-    """The text of `passwd` and `group` for an app's uid."""
-    users = {**_USERS, "app": uid}
-    homes = {"root": ("/root", "/bin/bash"), "app": ("/app", "/bin/bash")}
-    nowhere = ("/nonexistent", "/usr/sbin/nologin")
-    passwd = [
-        ":".join((name, "x", str(number), str(number), name, *homes.get(name, nowhere)))
-        for name, number in users.items()
-    ]
-    group = [f"{name}:x:{number}:" for name, number in {**_GROUPS, "app": uid}.items()]
-    return {"passwd": "\n".join(passwd) + "\n", "group": "\n".join(group) + "\n"}
-
-
-# Helpers
-
-
-def _identity(stack: Stack, uid: int) -> Path:
-    return stack.root.parent / ".identities" / str(uid)
-
-
-def _os_release(host: Path) -> tuple[str, str]:
-    lines = (host / "etc/os-release").read_text().splitlines()
-    values = {key: value.strip('"') for key, _, value in (line.partition("=") for line in lines)}
-    return values.get("ID", "linux"), values.get("VERSION_ID", "unknown")
-
-
-def _sources(host: Path) -> Iterator[Path]:
-    for pattern in _COPIED:
-        yield from sorted((host / "etc").glob(pattern))
-
-
-def _version(host: Path, name: str) -> str:
-    """Changes whenever anything that goes into the skeleton does."""
-    parts = [name, *_DIRECTORIES, *_TARGETS, *_LINKS]
-    for top in [*_sources(host), *_FILES.values()]:
-        for path in [top, *(sorted(top.rglob("*")) if top.is_dir() else ())]:
-            status = path.lstat()
-            parts.append(f"{path} {status.st_mtime_ns} {status.st_size} {status.st_mode:o}")
-    return "\n".join(parts) + "\n"
-
-
-def _stamp(root: Path) -> str | None:
-    try:
-        return (root / ".hostd/version").read_text()
-    except FileNotFoundError:
-        return None
-
-
-def _make_directories(root: Path, host: Path) -> None:
-    _make_directory(root)
-    for link in _USR_LINKS:
-        source = host / link
-        target = root / link
-        if source.is_symlink() and not target.is_symlink():
-            target.symlink_to(source.readlink())
-        elif source.is_dir() and not target.is_symlink():
-            _make_directory(target)
-    for name in _DIRECTORIES:
-        _make_directory(root / name)
-    for name in _TARGETS:
-        (root / name).touch()
-        (root / name).chmod(0o644)
-    for name, link_to in _LINKS.items():
-        _replace_link(root / name, Path(link_to))
-    for name in ("tmp", "var/tmp"):
-        (root / name).chmod(0o1777)
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Copies what everyone may read on the host; never deletes."""
-    if source.is_symlink():
-        _replace_link(target, source.readlink())
-    elif source.is_dir():
-        _make_directory(target)
-        for entry in source.iterdir():
-            _copy(entry, target / entry.name)
-    elif source.is_file() and source.stat().st_mode & 0o004:
-        _replace(target, source.read_bytes())
-
-
-def _unmerged(host: Path) -> list[str]:
-    return [f"/{name}" for name in _USR_LINKS if (host / name).is_dir() and not (host / name).is_symlink()]
-
-
-def _binds(host: Path, paths: Iterable[str]) -> list[Bind]:
-    pairs = {host / path.lstrip("/"): Path(path) for path in paths}
-    return [Bind(source, target) for source, target in pairs.items() if source.exists()]
-
-
-def _make_directory(path: Path) -> None:
-    path.mkdir(exist_ok=True)
-    path.chmod(0o755)
-
-
-def _replace(target: Path, content: bytes, mode: int = 0o644) -> None:
-    fresh = target.with_name(target.name + ".new")
-    fresh.write_bytes(content)
-    fresh.chmod(mode)
-    fresh.replace(target)
-
-
-def _replace_link(target: Path, link_to: Path) -> None:
-    fresh = target.with_name(target.name + ".new")
-    fresh.unlink(missing_ok=True)
-    fresh.symlink_to(link_to)
-    fresh.replace(target)
+    def _host_stack(self) -> Stack:
+        """The host stack, its skeleton brought up to date whenever packages of the server have changed."""
+        changed = packages_changed(self._host)
+        if self._known is None or self._known[0] != changed:
+            self._known = changed, ensure_host_stack(self._pool, self._host)
+        return self._known[1]
