@@ -1,0 +1,95 @@
+"""The rules of networks as text, and what other people's rules do to them."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+
+import pytest
+
+from units.resolvers import Resolvers
+from units.ruleset import REFUSED, Obstacle, obstacles, render
+
+PREFIX, GATEWAY = IPv4Network("10.9.0.0/16"), IPv4Address("10.9.0.1")
+DIRECT = Resolvers((IPv4Address("192.0.2.53"),))
+
+
+def rules(asked: Resolvers = DIRECT) -> list[str]:
+    return [line.strip() for line in render("b5", PREFIX, GATEWAY, asked).splitlines()]
+
+
+def test_nothing_but_the_table_of_our_own_is_named() -> None:
+    tables = [line for line in rules() if " table " in line or line.startswith("table")]
+    assert tables == ["add table inet b5", "delete table inet b5", "table inet b5 {"]
+
+
+def test_this_machine_the_others_and_metadata_are_refused_after_names_may_be_asked_for() -> None:
+    lines = rules()
+    dns = lines.index("ip daddr { 192.0.2.53 } meta l4proto { tcp, udp } th dport 53 accept")
+    machine = lines.index("fib daddr type != unicast reject with icmpx admin-prohibited")
+    refused = next(number for number, line in enumerate(lines) if line.startswith("ip daddr { 10.9.0.0/16, 169.254."))
+    assert dns < machine < refused
+    assert all(address in lines[refused] for address in REFUSED)
+
+
+def test_spoofed_sources_and_ipv6_are_dropped_before_anything_is_let_through() -> None:
+    lines = rules()
+    first = lines.index("ct state { established, related } accept")
+    assert lines.index('iifname != "b5-*" accept') < lines.index("meta nfproto ipv6 drop") < first
+    assert lines.index("fib saddr . iif oif missing drop") < first
+
+
+def test_a_loopback_resolver_is_reached_by_the_gateways_port_53_only() -> None:
+    lines = rules(Resolvers((), IPv4Address("127.0.0.1")))
+    dns = "meta l4proto { tcp, udp } th dport 53"
+    assert f"ip daddr {{ 10.9.0.1 }} {dns} accept" in lines
+    assert f'iifname "b5-*" ip daddr 10.9.0.1 {dns} dnat ip to 127.0.0.1' in lines
+    assert f"ip saddr 10.9.0.0/16 ip daddr 127.0.0.1 {dns} snat ip to 127.0.0.1" in lines
+    assert not any("dnat" in line for line in rules())
+
+
+def test_without_a_resolver_no_port_53_is_open() -> None:
+    assert not any("dport 53" in line for line in rules(Resolvers()))
+
+
+def chain(name: str, **more: object) -> dict[str, Any]:
+    base = {"family": "ip", "table": "filter", "name": name, "type": "filter", "hook": "forward", "policy": "accept"}
+    return {"chain": {**base, **more}}
+
+
+def rule(of: str, *expressions: dict[str, Any], **more: object) -> dict[str, Any]:
+    return {"rule": {"family": "ip", "table": "filter", "chain": of, "expr": list(expressions), **more}}
+
+
+def interface(name: str) -> dict[str, Any]:
+    return {"match": {"op": "==", "left": {"meta": {"key": "iifname"}}, "right": name}}
+
+
+DOCKER = [chain("FORWARD", policy="drop"), rule("FORWARD", interface("docker0"), {"accept": None})]
+
+
+@pytest.mark.parametrize(
+    ("listed", "found"),
+    [
+        ([], []),
+        ([chain("FORWARD")], []),
+        ([chain("INPUT", hook="input", policy="drop")], []),
+        ([chain("FORWARD", policy="drop", family="ip6")], []),
+        (DOCKER, ["FORWARD"]),
+        ([*DOCKER, rule("DOCKER-USER", interface("b5-*"), {"accept": None})], []),
+        ([*DOCKER, rule("DOCKER-USER", interface("b55-*"), {"accept": None})], ["FORWARD"]),
+        ([*DOCKER, rule("x", interface("b5-*"), {"accept": None}, table="other")], ["FORWARD"]),
+        ([chain("f"), rule("f", {"counter": {}}, {"reject": {"type": "icmpx", "expr": "admin-prohibited"}})], ["f"]),
+        ([chain("f"), rule("f", interface("eth1"), {"drop": None})], []),
+        ([chain("f"), rule("f", {"drop": None}), rule("f", {"accept": None})], []),
+        ([chain("f", policy="drop", table="b5", family="inet")], []),
+    ],
+)
+def test_chains_that_drop_what_is_forwarded(listed: list[dict[str, Any]], found: list[str]) -> None:
+    assert [each.chain for each in obstacles({"nftables": [{"metainfo": {}}, *listed]}, "b5")] == found
+
+
+def test_an_obstacle_is_told_with_what_to_do() -> None:
+    message = Obstacle("ip", "filter", "FORWARD").message("b5-*")
+    assert "chain FORWARD (table ip filter)" in message
+    assert "Let b5-* through" in message

@@ -1,0 +1,86 @@
+"""One table of packet filter rules: put in place, looked at, taken away; and being told when rules change.
+
+By nft(8), because it takes a whole table in one step and says in words what it refuses; a kernel that lacks an
+expression is one of those words.
+"""
+
+import asyncio
+import json
+import socket
+import struct
+from collections.abc import Callable
+from typing import Any
+
+from units.run import CommandFailed, arun
+
+_SECONDS = 30.0
+
+# linux/netlink.h, linux/netfilter/nfnetlink.h; Python's socket module does not have them.
+_NETLINK_NETFILTER = 12
+_SOL_NETLINK = 270
+_NETLINK_ADD_MEMBERSHIP = 1
+_NFNLGRP_NFTABLES = 7
+_READ = 1 << 16
+
+
+class Table:
+    """The table `inet <name>`. All methods raise CommandError when nft cannot do it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    async def apply(self, rules: str) -> None:
+        """Put rules in place, all of them or none."""
+        await arun(["nft", "-f", "-"], input=rules.encode(), timeout=_SECONDS)
+
+    async def listing(self) -> bytes | None:
+        """The table as the kernel has it, without counters and what sets collect; None when there is none."""
+        try:
+            done = await arun(["nft", "-s", "-t", "list", "table", "inet", self.name], timeout=_SECONDS)
+        except CommandFailed:
+            return None
+        return done.stdout
+
+    async def delete(self) -> None:
+        """Take the table away; fine when there is none."""
+        await self.apply(f"add table inet {self.name}\ndelete table inet {self.name}\n")
+
+
+async def ruleset() -> dict[str, Any]:
+    """Everybody's rules, as nft's JSON, without what is in sets."""
+    done = await arun(["nft", "-j", "-t", "list", "ruleset"], timeout=_SECONDS)
+    listed: dict[str, Any] = json.loads(done.stdout)
+    return listed
+
+
+class Changes:
+    """Calls `changed` whenever somebody, ourselves too, changed rules; needs CAP_NET_ADMIN.
+
+    The kernel's messages are not read for what they say: there may be too many of them to keep up, and the rules
+    themselves tell more.
+    """
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        self._changed = changed
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER)
+        self._socket.setblocking(False)
+        self._socket.bind((0, 0))
+        self._socket.setsockopt(_SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP, struct.pack("=i", _NFNLGRP_NFTABLES))
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._socket, self._read)
+
+    def close(self) -> None:
+        """Be told no more."""
+        self._loop.remove_reader(self._socket)
+        self._socket.close()
+
+    def _read(self) -> None:
+        try:
+            while self._socket.recv(_READ):
+                pass
+        except BlockingIOError:
+            pass
+        except OSError:
+            # ENOBUFS: more messages than fit; what they were about is looked up anyway.
+            pass
+        self._changed()
