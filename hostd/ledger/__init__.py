@@ -10,6 +10,7 @@ from hostd.ledger.keys import Key, Keys, KeyTaken
 from hostd.ledger.ledger import Ledger
 from hostd.ledger.releases import Output, Problem, Release, Releases
 from hostd.ledger.slugs import Slug, Slugs
+from hostd.ledger.stacks import StackVersion, StackVersions
 from hostd.ledger.users import User, Users
 
 __all__ = [
@@ -35,6 +36,8 @@ __all__ = [
     "Releases",
     "Slug",
     "Slugs",
+    "StackVersion",
+    "StackVersions",
     "User",
     "Users",
 ]

@@ -16,6 +16,7 @@ from hostd.ledger.formation import Formation
 from hostd.ledger.keys import Keys
 from hostd.ledger.releases import Releases
 from hostd.ledger.slugs import Slugs
+from hostd.ledger.stacks import StackVersions
 from hostd.ledger.users import Users
 from hostd.ledger.vault import Vault
 
@@ -25,16 +26,18 @@ UID_BASE = 200000
 
 
 class Ledger:
-    """Users, keys, apps, access, buildpacks, slugs, builds with their outputs, releases and formations."""
+    """Users, keys, apps, access, buildpacks, stacks, slugs, builds with their outputs, releases and formations."""
 
     def __init__(self, database: Database, vault: Vault, *, uid_base: int = UID_BASE) -> None:
         self._database = database
+        self.identity = vault.seal("the identity of this ledger")[:32]
         self.users = Users(database)
         self.keys = Keys(database, self.users)
         self.releases = Releases(database, vault)
         self.apps = Apps(database, self.users, self.releases, uid_base=uid_base)
         self.access = Access(database, self.users, self.apps)
         self.slugs = Slugs(database)
+        self.stacks = StackVersions(database)
         self.builds = Builds(database)
         self.build_outputs = BuildOutputs(database)
         self.buildpacks = Buildpacks(database, self.apps)
