@@ -4,6 +4,7 @@ Runs in a build as `python3 -I debs.py COMMAND`, with nothing but the standard l
 
     base            reads a dpkg status, writes the part of it that every stack has
     names           reads that part, writes the names of its packages
+    alternatives    reads packages' postinst scripts, writes the links "LINK TARGET" that update-alternatives would make
     complain        reads apt's messages, writes what they mean; argument: a file with all names that can be had
 """
 
@@ -24,6 +25,7 @@ _UNKNOWN = (
     re.compile(r"^E: Package '(?P<name>[^']+)' has no installation candidate"),
     re.compile(r"^E: Couldn't find any package by (?:glob|regex) '(?P<name>[^']+)'"),
 )
+_ALTERNATIVE = re.compile(r"update-alternatives\s[^;&|\n]*--install\s+(/[^\s$]+)\s+\S+\s+(/[^\s$]+)\s+(\d+)")
 _NO_VERSION = re.compile(r"^E: Version '(?P<version>[^']+)' for '(?P<name>[^']+)' was not found")
 
 
@@ -61,6 +63,18 @@ def complaints(messages: str, known: Iterable[str]) -> list[str]:
             if unknown := pattern.match(line):
                 found.append(_no_such_package(unknown["name"], known))
     return found
+
+
+def alternatives(scripts: str) -> dict[str, str]:
+    """The links that scripts make with update-alternatives, with the targets of the highest priority.
+
+    Only calls that name both in plain words count: nothing of a script is run.
+    """
+    best: dict[str, tuple[int, str]] = {}
+    for link, target, priority in _ALTERNATIVE.findall(scripts.replace("\\\n", " ")):
+        if int(priority) > best.get(link, (-1, ""))[0]:
+            best[link] = (int(priority), target)
+    return {link: target for link, (_, target) in best.items()}
 
 
 # Helpers
@@ -108,6 +122,7 @@ def _main(arguments: list[str]) -> int:
     commands: dict[str, Callable[[str], str]] = {
         "base": base,
         "names": lambda text: "".join(f"{name}\n" for name in names(text)),
+        "alternatives": lambda text: "".join(f"{link} {target}\n" for link, target in alternatives(text).items()),
         "complain": lambda text: "".join(f"{line}\n" for line in complaints(text, _lines(arguments[1]))),
     }
     sys.stdout.write(commands[arguments[0]](sys.stdin.read()))

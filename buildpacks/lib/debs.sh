@@ -2,14 +2,16 @@
 # Debian packages in a slug, without root. Source it: . "$BUILDPACK_LIB/debs.sh"
 #
 #   debs_install DIR PACKAGE...   DIR becomes a tree of these packages and of all they need beyond the stack's base,
-#                                 ready to run where it lies; PACKAGE is a name, name=version, or name/release
+#                                 ready to run where it lies; PACKAGE is a name, name=version, name/release, or
+#                                 the absolute path of a .deb, which is unpacked without what it depends on
 #   debs_versions PATTERN         the packages whose whole name matches an extended regular expression, one
 #                                 "NAME VERSION" a line, best version first
 #
 # The packages come from the stack's own sources in /etc/apt, with their signatures checked by its keys; the file
-# named by DEBS_SOURCES adds lines of a sources.list. Lists, .debs and unpacked trees are kept in CACHE_DIR. What
+# named by DEBS_SOURCES adds lines of a sources.list, the array DEBS_OPTIONS options of apt-get. Lists, .debs and unpacked trees are kept in CACHE_DIR. What
 # the stack's base has (its essential and required packages, and what those need) is not taken again: everything
-# else is, whether or not the machine happens to have it. No maintainer scripts run.
+# else is, whether or not the machine happens to have it. No maintainer scripts run; but links that they would make
+# with update-alternatives are made, where the script names them in plain words.
 
 # shellcheck source=buildpacks/lib/output.sh
 . "${BUILDPACK_LIB:?}/output.sh"
@@ -51,7 +53,7 @@ _debs_check_names() { # PACKAGE...
   local name
   (($#)) || fail "debs_install: no package is named."
   for name in "$@"; do
-    [[ $name =~ ^[a-z0-9][a-z0-9+.-]*(:[a-z0-9]+)?([=/][A-Za-z0-9.+:~-]+)?$ ]] ||
+    [[ $name == /*.deb || $name =~ ^[a-z0-9][a-z0-9+.-]*(:[a-z0-9]+)?([=/][A-Za-z0-9.+:~-]+)?$ ]] ||
       fail "$name is not the name of a Debian package."
   done
 }
@@ -93,9 +95,18 @@ _debs_apt() { # get|cache ARGUMENT...
 # the lists.
 _debs_request() { # DIR PACKAGE...
   {
-    printf '%s\n' "$@" "$debs_rules"
+    printf '%s\n' "$@" ${DEBS_OPTIONS[@]+"${DEBS_OPTIONS[@]}"} "$debs_rules"
     cat "$debs_home/state/"{status,fetched}
+    _debs_sums "$@"
   } | _debs_digest
+}
+
+# The .debs that are given as files, "FILE HASH" a line.
+_debs_sums() { # PACKAGE...
+  local name
+  for name in "$@"; do
+    [[ $name != /*.deb ]] || echo "$name $(_debs_digest <"$name")"
+  done
 }
 
 _debs_sources_digest() { (cd "$debs_home/sources" && sha256sum -- * | _debs_digest); }
@@ -129,6 +140,7 @@ _debs_install_anew() { # KEPT DIR PACKAGE...
   local kept=$1 dir=$2 key
   shift 2
   _debs_fetch "$@"
+  _debs_sums "$@" >>"$debs_work/debs"
   key=$({ echo "$dir $debs_rules" && cat "$debs_work/debs"; } | _debs_digest)
   if [[ -d $kept/tree && $(cat "$kept/key" 2>/dev/null) == "$key" ]]; then
     echo "None of the $(wc -l <"$debs_work/debs") packages has changed since the last build" | indent
@@ -152,13 +164,20 @@ _debs_take_back() { # KEPT DIR
 # Fetches what is missing of the packages and all they need, and writes the list of them, "FILE HASH" a line.
 # Lists that are so old that a file is gone are fetched anew, once.
 _debs_fetch() { # PACKAGE...
+  local name names=()
+  for name in "$@"; do
+    [[ $name == /*.deb ]] || names+=("$name")
+  done
+  set -- ${names[@]+"${names[@]}"}
+  : >"$debs_work/debs"
+  (($#)) || return 0
   _debs_resolve "$@"
   echo "Fetching $(wc -l <"$debs_work/debs") Debian packages for $*" | indent
-  if ! _debs_apt get install --download-only "$@" >"$debs_work/fetching" 2>&1; then
+  if ! _debs_apt get install --download-only ${DEBS_OPTIONS[@]+"${DEBS_OPTIONS[@]}"} "$@" >"$debs_work/fetching" 2>&1; then
     if grep -q '404 ' "$debs_work/fetching"; then
       _debs_refresh
       _debs_resolve "$@"
-      _debs_apt get install --download-only "$@" >"$debs_work/fetching" 2>&1 && return
+      _debs_apt get install --download-only ${DEBS_OPTIONS[@]+"${DEBS_OPTIONS[@]}"} "$@" >"$debs_work/fetching" 2>&1 && return
     fi
     grep -E '^(Err|E|W):' "$debs_work/fetching" | indent
     fail "The Debian packages could not be fetched: see above." "Push again when their source is reachable."
@@ -167,7 +186,10 @@ _debs_fetch() { # PACKAGE...
 
 _debs_resolve() { # PACKAGE...
   local said=$debs_work/resolved meaning
-  if ! _debs_apt get install --print-uris -qq "$@" >"$said" 2>"$said.errors"; then
+  # apt leaves out what it finds in its folder of archives: here that is to be an empty one.
+  mkdir -p "$debs_work/none/partial"
+  if ! _debs_apt get -o Dir::Cache::archives="$debs_work/none" install --print-uris -qq \
+    ${DEBS_OPTIONS[@]+"${DEBS_OPTIONS[@]}"} "$@" >"$said" 2>"$said.errors"; then
     _debs_apt cache pkgnames >"$debs_work/names"
     mapfile -t meaning < <(_debs_python complain "$debs_work/names" <"$said.errors")
     ((${#meaning[@]})) && fail "${meaning[@]}"
@@ -182,28 +204,40 @@ _debs_resolve() { # PACKAGE...
 _debs_unpack() { # DIR
   local dir=$1 name
   echo "Unpacking them into $dir" | indent
-  rm -rf "$dir"
+  rm -rf "$dir" "$debs_work/postinst"
   mkdir -p "$dir/usr"
   for name in bin sbin lib lib64; do
     mkdir -p "$dir/usr/$name"
     ln -s "usr/$name" "$dir/$name"
   done
   while read -r name _; do
-    debs_unpack_file "$debs_home/archives/$name" "$dir"
+    [[ $name == /* ]] || name=$debs_home/archives/$name
+    _debs_unpack_file "$name" "$dir"
+    dpkg-deb --ctrl-tarfile "$name" | tar -xO ./postinst 2>/dev/null >>"$debs_work/postinst" || true
   done <"$debs_work/debs"
-  debs_relocate "$dir"
+  _debs_link_alternatives "$dir"
+  _debs_relocate "$dir"
 }
 
-# Unpacks one .deb into a tree, without what nobody reads in a slug; debs_relocate is due afterwards.
-debs_unpack_file() { # DEB DIR
+# What update-alternatives would do, whose calls are in scripts that do not run.
+_debs_link_alternatives() { # DIR
+  local link target
+  while read -r link target; do
+    [[ -e $1$target && ! -e $1$link && ! -L $1$link ]] || continue
+    mkdir -p "$1$(dirname "$link")"
+    ln -s "$target" "$1$link"
+  done < <(_debs_python alternatives <"$debs_work/postinst")
+}
+
+# Without what nobody reads in a slug.
+_debs_unpack_file() { # DEB DIR
   dpkg-deb --fsys-tarfile "$1" | tar -x -C "$2" --no-same-owner --keep-directory-symlink --warning=no-timestamp \
     --exclude='./usr/share/man/*' --exclude='./usr/share/info/*' --exclude='./usr/share/lintian/*' \
     --exclude='./usr/share/bug/*' --exclude='./usr/share/doc/*/[!c]*' --exclude='./usr/share/doc/*/changelog*' ||
     fail "$(basename "$1") could not be unpacked: see above."
 }
 
-# Makes a tree of packages work where it lies; harmless when repeated.
-debs_relocate() { # DIR
+_debs_relocate() { # DIR
   local name list
   while read -r name; do
     for list in "/var/lib/dpkg/info/$name"{,:*}.list; do

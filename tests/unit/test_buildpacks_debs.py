@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from buildpacks.lib.debs import base, complaints, names
+from buildpacks.lib.debs import alternatives, base, complaints, names
 
 STATUS = """\
 Package: bash
@@ -71,3 +71,17 @@ def test_a_version_that_does_not_exist_is_named() -> None:
 
 def test_other_errors_are_left_to_apt_s_own_words() -> None:
     assert complaints("E: Unable to correct problems, you have held broken packages.", ["nginx"]) == []
+
+
+def test_alternatives_in_plain_words_are_found_and_the_best_is_taken() -> None:
+    scripts = """
+if [ "$1" = configure ]; then
+    update-alternatives --install /usr/bin/figlet figlet /usr/bin/figlet-figlet 50 \\
+        --slave /usr/share/man/man6/figlet.6.gz figlet.6.gz /usr/share/man/man6/figlet-figlet.6.gz
+    update-alternatives --quiet \\
+        --install /usr/bin/figlet figlet /usr/bin/toilet 20
+    update-alternatives --install /usr/bin/$tool $tool $base/$tool 100
+    update-alternatives --remove figlet /usr/bin/figlet-figlet
+fi
+"""
+    assert alternatives(scripts) == {"/usr/bin/figlet": "/usr/bin/figlet-figlet"}
