@@ -36,6 +36,14 @@ class Settings:
     run_dir: Path = _setting(Path("/run/hostd"), "Sockets and other things that a reboot may remove.")
     dyno_address: str = _setting("127.0.0.1", "IP address on which dynos listen.")
     dyno_ports: tuple[int, int] = _setting((20000, 29999), "First and last port given to dynos.")
+    network_name: str = _setting(
+        "hostd",
+        "Name of the firewall's table and beginning of the names of interfaces; unlike another installation's here.",
+    )
+    network_prefix: str = _setting(
+        "10.83.0.0/16",
+        "Private IPv4 addresses that nothing else uses, for the networks of builds; the installer finds free ones.",
+    )
     uid_base: int = _setting(200000, "First user id for apps; each app has one, and none is used twice.")
     router_workers: int = _setting(min(2, os.cpu_count() or 1), "Router processes.")
     boot_timeout: int = _setting(60, "Seconds a web process has to accept connections on `$PORT`.")
@@ -271,6 +279,14 @@ def _check(settings: Settings) -> None:
     )
     for name, port in ports.items():
         _require(not first_and_last[0] <= port <= first_and_last[1], f"{name} must not be one of dyno_ports.")
+    _require(
+        re.fullmatch(r"[a-z][a-z0-9]{0,7}", settings.network_name) is not None,
+        "network_name must be 1 to 8 lower-case letters and digits, the first a letter.",
+    )
+    _require(
+        _is_private_range(settings.network_prefix),
+        "network_prefix must be a range of private IPv4 addresses, /12 to /24, such as 10.83.0.0/16.",
+    )
     _require(65536 <= settings.uid_base < 2**31 - 65536, "uid_base must be 65536 to 2147418111.")
     _require(1 <= settings.router_workers <= 64, "router_workers must be 1 to 64.")
     _require(1 <= settings.boot_timeout <= 3600, "boot_timeout must be 1 to 3600.")
@@ -291,6 +307,18 @@ def _is_address(text: str) -> bool:
             continue
         return True
     return False
+
+
+def _is_private_range(text: str) -> bool:
+    import ipaddress
+
+    private = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
+    try:
+        network = ipaddress.IPv4Network(text)
+    except ValueError:
+        return False
+    ours = any(network.subnet_of(ipaddress.IPv4Network(each)) for each in private)
+    return ours and 12 <= network.prefixlen <= 24
 
 
 def _require(condition: bool, message: str) -> None:
