@@ -35,7 +35,7 @@ from hostd.manager.routing import Routing
 from hostd.settings import Settings
 from slugs.compiler import Compiler
 from slugs.pool import Pool
-from slugs.stacks import ensure_host_stack
+from slugs.stacks import HOST, Stacks
 from units.journal import Writer
 from units.systemd import Systemd
 
@@ -103,7 +103,8 @@ def assemble(settings: Settings) -> Daemon:
     """Make all parts and join them; nothing is started. Raises HostdError when something is missing."""
     ledger = Ledger.open(settings.master_dir, uid_base=settings.uid_base)
     pool = Pool(settings.pool_dir)
-    stack = ensure_host_stack(pool)
+    stacks = Stacks(pool, ledger.stacks)
+    stack = stacks.current(HOST)
     systemd = Systemd()
     systemd.attach(asyncio.get_running_loop())
     events = Events(Writer(NAMESPACE))
@@ -112,7 +113,7 @@ def assemble(settings: Settings) -> Daemon:
     first_port, last_port = settings.dyno_ports
     tools = Tools(
         launcher=Launcher(
-            systemd=systemd, pool=pool, stack=stack, environment_files=environment_files, faults=faults
+            systemd=systemd, pool=pool, stacks=stacks, environment_files=environment_files, faults=faults
         ),
         routing=Routing(
             table_file=settings.routes_file,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from hostd import sizes
 from hostd.ledger import Ledger
-from hostd.ledger.apps import App
+from hostd.ledger.apps import HOST_STACK, App
 from hostd.settings import Settings
 
 
@@ -23,7 +23,10 @@ class DesiredProcess:
 
 @dataclass(frozen=True, slots=True)
 class DesiredApp:
-    """What one app should look like. ``version`` is the release's number and orders the documents."""
+    """What one app should look like. ``version`` is the release's number and orders the documents.
+
+    ``stack`` is NAME@VERSION, or for releases from before stacks had versions only the name.
+    """
 
     id: str
     name: str
@@ -34,6 +37,7 @@ class DesiredApp:
     config: Mapping[str, str] = field(repr=False)
     hosts: tuple[str, ...]
     maintenance: bool = False
+    stack: str = HOST_STACK
 
     def process(self, type_: str) -> DesiredProcess | None:
         """The process type called *type_*, if the release declares it."""
@@ -70,4 +74,5 @@ def desired_app(ledger: Ledger, settings: Settings, app: App) -> DesiredApp:
         config=release.config,
         hosts=(f"{app.name}.{settings.domain}",),
         maintenance=app.maintenance,
+        stack=release.stack or HOST_STACK,
     )

@@ -260,6 +260,7 @@ class Keeper:
             app_id=self.app_id,
             uid=desired.uid,
             slug_id=desired.slug_id,
+            stack=desired.stack,
             command=record.command,
             size=record.size,
             config=desired.config,

@@ -16,7 +16,7 @@ from hostd.manager.dyno import DynoId
 from hostd.manager.environment import EnvironmentFiles, environment
 from slugs.errors import SlugsError
 from slugs.pool import Pool
-from slugs.stacks import Stack, identity_binds, scratch_binds
+from slugs.stacks import Stacks, identity_binds, scratch_binds
 from units.errors import SystemdError
 from units.oom import RESULT, OutOfMemory
 from units.run import CommandError
@@ -39,12 +39,13 @@ _RUNNING = ("active", "activating", "deactivating", "reloading")
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """All that is needed to start one dyno."""
+    """All that is needed to start one dyno; `stack` is NAME@VERSION."""
 
     dyno: DynoId
     app_id: str
     uid: int
     slug_id: str
+    stack: str
     command: str
     size: str
     config: Mapping[str, str] = field(repr=False)
@@ -88,13 +89,13 @@ class Launcher:
         *,
         systemd: Systemd,
         pool: Pool,
-        stack: Stack,
+        stacks: Stacks,
         environment_files: EnvironmentFiles,
         faults: Faults,
     ) -> None:
         self._systemd = systemd
         self._pool = pool
-        self._stack = stack
+        self._stacks = stacks
         self._environment_files = environment_files
         self._faults = faults
         self._out_of_memory = OutOfMemory()
@@ -120,16 +121,17 @@ class Launcher:
                 raise
 
     def _prepare(self, launch: Launch) -> dict[str, Any]:
+        stack = self._stacks.get(launch.stack)
         tree = self._pool.snapshot(launch.slug_id, launch.dyno.snapshot)
         variables = environment(launch.dyno, launch.config, launch.extra)
         environment_file = self._environment_files.write(launch.dyno.unit, variables)
         self._faults.reach(FaultPoint.SNAPSHOT_MADE)
         return unit_properties(
             launch,
-            root=self._stack.root,
+            root=stack.root,
             binds=[
-                *self._stack.binds,
-                *identity_binds(self._stack, launch.uid),
+                *stack.binds,
+                *identity_binds(stack, launch.uid),
                 Bind(tree, Path("/app"), writable=True),
                 *scratch_binds(self._pool.scratch(launch.dyno.snapshot)),
             ],

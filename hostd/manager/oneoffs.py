@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from hostd import sizes
 from hostd.errors import Conflict, NotFound
 from hostd.events import Subject
+from hostd.ledger.apps import HOST_STACK
 from hostd.manager import words
 from hostd.manager.desired import DesiredApp
 from hostd.manager.dyno import Dyno, DynoId, DynoState
@@ -46,6 +47,7 @@ class ReleaseToBe:
 
     version: int
     slug_id: str
+    stack: str
     config: Mapping[str, str] = field(repr=False)
 
 
@@ -89,7 +91,7 @@ class OneOffs:
         if release is None:
             if desired.slug_id is None:
                 raise Conflict(f"{desired.name} has no code yet: push to it first (git push hostd main).")
-            release = ReleaseToBe(desired.version, desired.slug_id, desired.config)
+            release = ReleaseToBe(desired.version, desired.slug_id, desired.stack, desired.config)
         dyno = DynoId(desired.name, type_, self._number(), release.version, self._tools.ports.take())
         size = size or sizes.DEFAULT
         launch = Launch(
@@ -97,6 +99,7 @@ class OneOffs:
             app_id=app_id,
             uid=desired.uid,
             slug_id=release.slug_id,
+            stack=release.stack,
             command=command,
             size=size,
             config=release.config,
@@ -143,13 +146,13 @@ class OneOffs:
 
     async def run_captured(
         self, app_id: str, command: str, *, slug_id: str, config: Mapping[str, str], type_: str,
-        version: int, output: int, user: str,
+        version: int, output: int, user: str, stack: str = HOST_STACK,
     ) -> int:
         """Run *command* of a release to be, its output going to descriptor *output*; return its status.
 
-        Used for the release phase: slug and config are those of the release that is being made.
+        Used for the release phase: slug, stack and config are those of the release that is being made.
         """
-        to_be = ReleaseToBe(version, slug_id, config)
+        to_be = ReleaseToBe(version, slug_id, stack, config)
         record, launch = self.prepare(app_id, command, env={}, type_=type_, user=user, release=to_be)
         session = self._sessions[record.id.unit]
         session.launch = replace(launch, stdio=(output, output, output))
