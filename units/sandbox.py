@@ -63,15 +63,17 @@ def hardened(
     stop_timeout: float = 30.0,
     runtime_max: float | None = None,
     stdio: tuple[int, int, int] | None = None,
+    network: Path | None = None,
     umask: int = 0o077,
 ) -> dict[str, Any]:
     """The unit that runs ``command`` (an absolute path inside ``root``, and its arguments) shut in.
 
     ``root`` becomes ``/``, read-only to the process, with ``binds`` on top; ``uid`` needs a name on the host
     (``users.ensure_user``) but none inside. ``stdio`` are file descriptors for input, output and errors (a
-    terminal becomes the controlling one); without it input is empty and output goes to the journal. The process
-    is never restarted, and once ended the unit stays loaded with its result until somebody lets go of it
-    (``Systemd.unref``). Times are in seconds.
+    terminal becomes the controlling one); without it input is empty and output goes to the journal. ``network`` is
+    the network namespace to run in (``Network.path``), else it is the machine's own. The process is never
+    restarted, and once ended the unit stays loaded with its result until somebody lets go of it (``Systemd.unref``).
+    Times are in seconds.
     """
     return {
         "Description": description,
@@ -86,6 +88,7 @@ def hardened(
         **_identity(uid, gid),
         **_filesystem(root, binds),
         **_kernel(),
+        **({} if network is None else {"NetworkNamespacePath": str(network)}),
         **_resources(limits, slice_name),
         **(_logging(log_namespace, log_fields, syslog_identifier) if stdio is None else _stdio(stdio)),
     }

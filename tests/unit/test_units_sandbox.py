@@ -24,6 +24,7 @@ def sandbox(**changes):
 def test_every_property_has_a_wire_type():
     assert encode(sandbox(runtime_max=5, log_namespace="hostd", log_fields={"A": "b"}, syslog_identifier="x"))
     assert encode(sandbox(stdio=(0, 1, 2), environment_file=None))
+    assert encode(sandbox(network=Path("/proc/1/fd/7")))
 
 
 def test_the_process_is_shut_in():
@@ -48,6 +49,11 @@ def test_the_process_is_shut_in():
         "UMask": 0o077,
     }
     assert {name: properties[name] for name in expected} == expected
+
+
+def test_it_runs_in_the_network_that_it_is_given():
+    assert sandbox(network=Path("/proc/1/fd/7"))["NetworkNamespacePath"] == "/proc/1/fd/7"
+    assert "NetworkNamespacePath" not in sandbox()
 
 
 def test_only_writable_binds_can_be_written_to():
