@@ -1,18 +1,21 @@
-"""How a build is asked for and what it answers: the seam between the control plane and `runner/build`."""
+"""How a build is asked for: the seam between the control plane and `runner/build`, which `report` reads back."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from buildpacks.release import Release, parse
+from buildpacks.source import GitSource, Source, TarSource, UrlSource
 
-BUNDLED = ("python", "procfile")
-"""The bundled buildpacks in the order in which they are tried; procfile, which takes anything, comes last."""
+BUNDLED = (
+    *("ruby", "nodejs", "clojure", "python", "java", "gradle", "scala", "php", "go", "static"),
+    *("procfile",),
+)
+"""The bundled buildpacks in the order in which they are tried, Heroku's; procfile, which takes anything, comes last."""
+ON_REQUEST = ("apt",)
+"""Bundled buildpacks that are used only when somebody names them."""
 
 FOLDER = Path(__file__).with_name("bundled")
 RUNNER = Path(__file__).with_name("runner")
@@ -23,40 +26,39 @@ TOOLS = ("uv", "patchelf")
 BUILD_DIR = "/app"
 CACHE_DIR = "/cache"
 ENV_DIR = "/env"
-MAX_REPORT_BYTES = 256 * 1024
+BUILDPACKS_DIR = "/.hostd/buildpacks"
+MAX_FILE_BYTES = 100 << 20
+"""The largest file that a source may have, as on code hosts."""
 
 _CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+# Tools that bring certificates of their own look here for the machine's.
+_CERTIFICATE_VARIABLES = (
+    *("SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "GIT_SSL_CAINFO"),
+    *("NODE_EXTRA_CA_CERTS", "AWS_CA_BUNDLE"),
+)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
-class UsedBuildpack:
-    """A buildpack that compiled: its name or URL (credentials masked), the `#ref` that was asked for, the commit
-    or digest that this was, and what its `bin/detect` called the app. Bundled ones have neither ref nor commit."""
+class Order:
+    """What the runner is to do.
 
-    name: str
-    ref: str = ""
-    commit: str = ""
-    language: str = ""
-
-
-@dataclass(frozen=True)
-class Report:
-    """What the runner says about a build.
-
-    `failed` is None for a finished build, else source, detect or compile, with bin/compile's exit `status`;
-    the empty text for a build that ended without a word.
+    `buildpacks` are those that the owner has set; without any the app decides, at last by detection among the
+    bundled ones `detected`, in their order. `submodules` are commits by paths.
     """
 
-    buildpack: str
-    language: str
-    release: Release
-    failed: str | None
-    status: int = 0
+    stack_title: str
+    source: Source = field(default_factory=TarSource)
+    submodules: Mapping[str, str] = field(default_factory=dict)
+    buildpacks: Sequence[str] = field(default=(), repr=False)
+    detected: Sequence[str] = BUNDLED
+    buildpacks_dir: str = BUILDPACKS_DIR
+    max_file_bytes: int = MAX_FILE_BYTES
 
 
 def environment(
-    *, stack: str, stack_title: str, source_version: str, request_id: str, extra: Mapping[str, str] = {}
+    *, stack: str, source_version: str, request_id: str, extra: Mapping[str, str] = {}
 ) -> dict[str, str]:
     """The whole environment of a build. HOME is not the app, or what tools keep there would be in the slug."""
     return {
@@ -66,60 +68,51 @@ def environment(
         "LANG": "C.UTF-8",
         "TZ": "UTC",
         "STACK": stack,
-        "STACK_TITLE": stack_title,
         "SOURCE_VERSION": source_version,
         "REQUEST_ID": request_id,
         "DYNO": "build.1",
         "BUILD_DIR": BUILD_DIR,
         "CACHE_DIR": CACHE_DIR,
         "ENV_DIR": ENV_DIR,
-        "BUILDPACKS_DIR": "/.hostd/buildpacks",
         "BUILDPACK_LIB": "/.hostd/lib",
         **{name: _CERTIFICATES for name in _CERTIFICATE_VARIABLES},
         **extra,
     }
 
 
-# Tools that bring certificates of their own look here for the machine's.
-_CERTIFICATE_VARIABLES = (
-    *("SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "GIT_SSL_CAINFO"),
-    *("NODE_EXTRA_CA_CERTS", "AWS_CA_BUNDLE"),
-)
+def settings(order: Order) -> dict[str, str]:
+    """An order as the runner reads it; raises ValueError for what it could misread."""
+    for path, commit in order.submodules.items():
+        if "\n" in path or not _COMMIT.fullmatch(commit):
+            raise ValueError(f"{path!r} at {commit!r} cannot be a submodule")
+    source = order.source
+    lines = [*order.buildpacks, *order.detected]
+    if isinstance(source, GitSource | UrlSource):
+        lines += [source.url, source.ref if isinstance(source, GitSource) else ""]
+    if any("\n" in line for line in lines):
+        raise ValueError("a name or address of a build has a line break in it")
+    return {
+        "source": {TarSource: "tar", GitSource: "git", UrlSource: "url"}[type(source)],
+        "source_url": source.url if isinstance(source, GitSource | UrlSource) else "",
+        "source_ref": source.ref if isinstance(source, GitSource) else "",
+        "source_strip": "yes" if isinstance(source, TarSource) and source.strip else "",
+        "submodules": "\n".join(f"{commit} {path}" for path, commit in order.submodules.items()),
+        "stack_title": order.stack_title,
+        "buildpacks": "\n".join(order.buildpacks),
+        "detected": " ".join(order.detected),
+        "buildpacks_dir": order.buildpacks_dir,
+        "max_file_bytes": str(order.max_file_bytes),
+    }
 
 
-def header(variables: Mapping[str, str], config: Mapping[str, str]) -> bytes:
-    """What the runner reads before the source: the build's environment and the app's config vars.
+def header(variables: Mapping[str, str], config: Mapping[str, str], order: Order) -> bytes:
+    """What the runner reads before the source: the build's environment, the app's config vars, and the order.
 
     They travel on standard input so that no value ever stands in an argument list, a unit or a file on disk.
     """
-    pairs = [*variables.items(), *config.items()]
-    for name, value in pairs:
+    parts = (variables, config, settings(order))
+    for name, value in (pair for part in parts for pair in part.items()):
         if not _NAME.fullmatch(name) or "\0" in value:
             raise ValueError(f"{name!r} cannot be a variable of a build")
-    body = "".join(f"{name}={value}\0" for name, value in pairs)
-    return f"{len(variables)} {len(config)}\n".encode() + body.encode()
-
-
-def read_report(content: bytes) -> Report:
-    """The runner's report; it comes from untrusted code, so any bytes give some report."""
-    pairs = [line.partition(" ") for line in content.decode(errors="replace").splitlines()]
-    said = {key: value for key, _, value in pairs}
-    failed, _, status = said["failed"].partition(" ") if "failed" in said else ("", "", "")
-    return Report(
-        buildpack=_printable(said.get("buildpack", "")),
-        language=_printable(said.get("language", "")),
-        release=_release(said.get("release", "")),
-        failed=None if "done" in said and not failed else failed,
-        status=int(status) if status.isascii() and status.isdecimal() else 0,
-    )
-
-
-def _printable(text: str) -> str:
-    return "".join(character for character in text if character.isprintable())[:100]
-
-
-def _release(encoded: str) -> Release:
-    try:
-        return parse(base64.b64decode(encoded, validate=True))
-    except binascii.Error:
-        return Release()
+    body = "".join(f"{name}={value}\0" for part in parts for name, value in part.items())
+    return f"{' '.join(str(len(part)) for part in parts)}\n".encode() + body.encode(errors="surrogateescape")

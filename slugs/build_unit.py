@@ -9,15 +9,16 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from buildpacks import contract
+from buildpacks.report import MAX_BYTES, Report
+from buildpacks.report import read as read_report
 from slugs.errors import BuildFailed, BuildTimeout
 from slugs.stacks import Stack
-from units.network import Network, NetworkError, Networks
 from units.sandbox import Bind, Limits, hardened
 from units.systemd import ANY_UNIT, Systemd, SystemdError, UnitInfo
 
@@ -27,10 +28,6 @@ CHUNK = 1 << 16
 Output = Callable[[bytes], Awaitable[None]]
 """Takes the transcript piece by piece: any bytes, at most CHUNK of them, not always whole lines."""
 
-Properties = Callable[[tuple[int, int, int], Network | None], dict[str, Any]]
-"""Makes a build's unit for its three descriptors and its network."""
-
-_RESOLV_CONF = Path("/etc/resolv.conf")
 _ENV_SIZE = "4M"
 _STOP_SECONDS = 5.0
 
@@ -50,7 +47,7 @@ class Ended:
     """How a build's unit ended, and what its runner reported."""
 
     info: UnitInfo
-    report: contract.Report
+    report: Report
 
 
 def unit_name(build_id: str) -> str:
@@ -66,37 +63,35 @@ def unit_properties(
     limits: BuildLimits,
     description: str,
     buildpacks: Path,
-    order: Sequence[str],
     stdio: tuple[int, int, int],
-    network: Network | None,
 ) -> dict[str, Any]:
     """A build's unit as a value: as shut in as a dyno, with the directories that the contract promises.
 
-    `buildpacks` is the folder with the buildpacks, `order` their names as they are to be tried. The directory
-    of config vars is memory of the unit's own, so that no value is ever written to a disk.
+    `buildpacks` is the folder with the bundled ones. The directory of config vars is memory of the unit's own, so
+    that no value is ever written to a disk.
     """
     properties = hardened(
         root=stack.root,
         uid=uid,
         gid=uid,
         binds=[
-            *_resolving([*stack.binds, *stack.build_binds], network),
+            *stack.binds,
+            *stack.build_binds,
             *binds,
             Bind(contract.RUNNER, Path("/.hostd/runner")),
             Bind(contract.LIBRARY, Path("/.hostd/lib")),
-            Bind(buildpacks, Path("/.hostd/buildpacks")),
+            Bind(buildpacks, Path(contract.BUILDPACKS_DIR)),
         ],
         limits=Limits(limits.memory_max, limits.cpu_weight, limits.tasks_max),
         slice_name=SLICE,
         description=description,
-        command=["/usr/bin/env", "-i", "/bin/bash", "/.hostd/runner/build", *order],
+        command=["/usr/bin/env", "-i", "/bin/bash", "/.hostd/runner/build"],
         environment_file=None,
         working_directory="/",
         stop_timeout=_STOP_SECONDS,
         # Our own clock stops the build first; this one is for a build that outlived hostd.
         runtime_max=limits.timeout + 60,
         stdio=stdio,
-        network=network.path if network else None,
         umask=0o022,
     )
     options = f"mode=0700,uid={uid},gid={uid},size={_ENV_SIZE}"
@@ -108,43 +103,33 @@ def unit_properties(
     return properties
 
 
-def _resolving(binds: Sequence[Bind], network: Network | None) -> Iterator[Bind]:
-    """A network of its own asks other resolvers than the machine does."""
-    for bind in binds:
-        if network is None or bind.target != _RESOLV_CONF:
-            yield bind
-    if network is not None:
-        yield Bind(network.resolv_conf, _RESOLV_CONF)
-
-
 class BuildUnits:
-    """Runs builds' units over one connection to systemd, each in a network of its own if there are `networks`."""
+    """Runs builds' units over one connection to systemd."""
 
-    def __init__(self, systemd: Systemd, networks: Networks | None = None) -> None:
+    def __init__(self, systemd: Systemd) -> None:
         self._systemd = systemd
-        self._networks = networks
         self._changed: dict[str, asyncio.Event] = {}
         systemd.subscribe(self._notice)
 
     async def run(
         self,
         name: str,
-        properties: Properties,
+        properties: Callable[[tuple[int, int, int]], dict[str, Any]],
         *,
         header: bytes,
         source: AsyncIterator[bytes],
         output: Output,
         timeout: float,
     ) -> Ended:
-        """Runs a build to its end; `properties` makes the unit.
+        """Runs a build to its end; `properties` makes the unit for three descriptors.
 
         Raises BuildTimeout, BuildFailed when systemd cannot start it, and what `source` or `output` raise.
         However it ends, cancelled too, the unit and all its processes are gone.
         """
         self._changed[name] = asyncio.Event()
         try:
-            async with self._network(name) as network, asyncio.timeout(timeout):
-                return await self._run(name, lambda stdio: properties(stdio, network), header, source, output)
+            async with asyncio.timeout(timeout):
+                return await self._run(name, properties, header, source, output)
         except TimeoutError as error:
             raise BuildTimeout(
                 f"The build took longer than {timeout / 60:g} minutes and was stopped. "
@@ -152,8 +137,6 @@ class BuildUnits:
             ) from error
         except SystemdError as error:
             raise BuildFailed(f"The build's sandbox could not be run: {error}") from error
-        except NetworkError as error:
-            raise BuildFailed(f"The build has no network to run in. {error}") from error
         finally:
             del self._changed[name]
             await self._remove(name)
@@ -174,17 +157,14 @@ class BuildUnits:
                 async with asyncio.TaskGroup() as group:
                     feeding = group.create_task(_feed(feed, header, source))
                     group.create_task(_copy(transcript, output))
-                    report = group.create_task(_collect(answer, contract.MAX_REPORT_BYTES))
+                    said = group.create_task(_collect(answer, MAX_BYTES))
                     info = await self._ended(name)
                     feeding.cancel()
                     # systemd holds the descriptors until it forgets the unit: only then do the streams end.
                     await self._remove(name)
             except BaseExceptionGroup as group_error:
                 raise group_error.exceptions[0] from None
-        return Ended(info, contract.read_report(report.result()))
-
-    def _network(self, unit: str) -> AbstractAsyncContextManager[Network | None]:
-        return self._networks.leased(unit.removesuffix(".service")) if self._networks else nullcontext()
+        return Ended(info, read_report(said.result()))
 
     async def _remove(self, name: str) -> None:
         await self._systemd.stop(name)

@@ -16,21 +16,19 @@ from pathlib import Path
 from typing import Any
 
 from buildpacks import contract
-from buildpacks.contract import UsedBuildpack
 from buildpacks.procfile import MAX_BYTES, ProcfileError, parse
+from buildpacks.report import Report, UsedBuildpack
 from buildpacks.source import Source, TarSource
 from slugs.build_unit import BuildLimits, BuildUnits, Ended, Output, unit_name, unit_properties
 from slugs.errors import BuildFailed, NoBuildpack, NoSuchSubvolume, PoolFull, SlugTooLarge
 from slugs.pool import MIN_FREE_BYTES, Pool, size
 from slugs.stacks import Stack, identity_binds, scratch_binds
-from units.network import Network, Networks
 from units.run import CommandError, CommandFailed, arun
 from units.sandbox import Bind
 from units.systemd import Systemd
 from units.users import ensure_user
 
 MAX_SLUG_BYTES = 500 << 20
-LARGE_FILE_BYTES = 100 << 20
 DEFAULT_LIMITS = BuildLimits()
 
 _TREE_SECONDS = 600.0
@@ -100,7 +98,6 @@ class Compiler:
         systemd: Systemd,
         pool: Pool,
         stack: Stack,
-        networks: Networks | None = None,
         limits: BuildLimits = DEFAULT_LIMITS,
         max_slug_bytes: int = MAX_SLUG_BYTES,
         min_free_bytes: int = MIN_FREE_BYTES,
@@ -111,7 +108,6 @@ class Compiler:
         """`tools` are programs for /.hostd/bin by their names; by default those that came with hostd.
 
         `buildpacks` is a folder of buildpacks, `order` the names of those that are tried, in that order.
-        Without `networks` builds share the machine's own, as only tests of the compiler alone may.
         """
         self.pool = pool
         self._stack = stack
@@ -121,10 +117,12 @@ class Compiler:
         self._tools = find_tools(contract.TOOLS) if tools is None else dict(tools)
         self._buildpacks = buildpacks
         self._order = tuple(order)
-        self._units = BuildUnits(systemd, networks)
+        self._units = BuildUnits(systemd)
 
-    async def compile(self, request: CompileRequest, *, source: AsyncIterator[bytes], output: Output) -> CompiledSlug:
-        """Builds the tar stream `source`; `output` gets the transcript as it is made.
+    async def compile(
+        self, request: CompileRequest, *, source: AsyncIterator[bytes] | None = None, output: Output
+    ) -> CompiledSlug:
+        """Builds; `output` gets the transcript as it is made, and `source` is the stream of a TarSource.
 
         Raises PoolFull before anything is begun, then BuildFailed and its kinds, and what `source` and
         `output` raise. A build that does not end with a slug, cancelled ones among them, leaves nothing:
@@ -156,13 +154,14 @@ class Compiler:
             digest=measured["digest"],
             process_types=process_types,
             default_types=report.release.default_process_types,
-            buildpack=report.buildpack,
-            language=report.language,
+            buildpack=report.last.name,
+            language=report.last.language,
             config_vars=report.release.config_vars,
             addons=report.release.addons,
-            buildpacks=[UsedBuildpack(report.buildpack, language=report.language)],
+            buildpacks=list(report.used),
+            report=report.metadata,
             stack=(request.stack or self._stack).release,
-            commit=request.commit,
+            commit=report.commit or request.commit,
         )
 
     async def _require_space(self) -> None:
@@ -180,7 +179,7 @@ class Compiler:
         request: CompileRequest,
         tree: Path,
         cache: Path,
-        source: AsyncIterator[bytes],
+        source: AsyncIterator[bytes] | None,
         output: Output,
     ) -> Ended:
         stack = request.stack or self._stack
@@ -193,7 +192,7 @@ class Compiler:
             *(Bind(program, Path("/.hostd/bin") / name) for name, program in self._tools.items()),
         ]
 
-        def properties(stdio: tuple[int, int, int], network: Network | None) -> dict[str, Any]:
+        def properties(stdio: tuple[int, int, int]) -> dict[str, Any]:
             return unit_properties(
                 stack=stack,
                 uid=request.uid,
@@ -201,22 +200,26 @@ class Compiler:
                 limits=limits,
                 description=f"{request.app_name} build {request.build_id}",
                 buildpacks=self._buildpacks,
-                order=self._order,
                 stdio=stdio,
-                network=network,
             )
 
         variables = contract.environment(
             stack=stack.release,
-            stack_title=stack.title,
             source_version=request.commit,
             request_id=request.build_id,
+        )
+        order = contract.Order(
+            stack_title=stack.title,
+            source=request.source,
+            submodules=request.submodules,
+            buildpacks=request.buildpacks,
+            detected=self._order,
         )
         return await self._units.run(
             unit_name(request.build_id),
             properties,
-            header=contract.header(variables, request.config),
-            source=source,
+            header=contract.header(variables, request.config, order),
+            source=source if source is not None else _nothing(),
             output=output,
             timeout=limits.timeout,
         )
@@ -246,9 +249,11 @@ class Compiler:
                 f"The slug is {size(measured['size'])}, more than the limit of {size(self._max_slug_bytes)}. "
                 "Keep large files elsewhere, or name what the app does not need in .slugignore"
             )
-        for path, count in largest:
-            if count > LARGE_FILE_BYTES:
-                await output(f" !     {path} is {size(count)}: large files are better kept elsewhere\n".encode())
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    return
+    yield b""
 
 
 def find_tools(names: Iterable[str]) -> dict[str, Path]:
@@ -261,7 +266,7 @@ def find_tools(names: Iterable[str]) -> dict[str, Path]:
     return found
 
 
-async def _discover(tree: Path, report: contract.Report, output: Output) -> dict[str, str]:
+async def _discover(tree: Path, report: Report, output: Output) -> dict[str, str]:
     """The process types of the finished tree, told to the pusher."""
     try:
         declared = parse(read_procfile(tree))
@@ -271,7 +276,7 @@ async def _discover(tree: Path, report: contract.Report, output: Output) -> dict
     types = {**defaults, **declared}
     lines = ["-----> Discovering process types", f"       Procfile declares types -> {_listed(declared)}"]
     if defaults:
-        lines.append(f"       Default types for {report.language} -> {_listed(defaults)}")
+        lines.append(f"       Default types for buildpack -> {_listed(defaults)}")
     if "web" not in types:
         lines.append("       No web process: to answer HTTP, add a line `web: COMMAND` to a Procfile")
     await output("".join(f"{line}\n" for line in lines).encode())
@@ -315,13 +320,16 @@ def failure(ended: Ended, limits: BuildLimits) -> BuildFailed:
         )
     if report.failed == "detect":
         return NoBuildpack(
-            "No buildpack fits this app. At the root of the repository, Python apps have a requirements.txt, "
-            "pyproject.toml or setup.py, other apps a Procfile; is it committed?"
+            "No buildpack fits this app. At the root of the repository, Python apps have a requirements.txt, Node.js "
+            "apps a package.json, Ruby apps a Gemfile, others a Procfile; is it committed? docs/buildpacks.md lists "
+            "them all. Or name a buildpack: hostctl buildpacks:set NAME-OR-URL"
         )
+    if report.failed and report.reason:
+        return BuildFailed(report.reason)
     if report.failed == "source":
         return BuildFailed("The source did not arrive whole. Push again")
     if report.failed == "compile":
         return BuildFailed(
-            f"Failed to compile the {report.language} app (exit status {report.status}): the lines above say why"
+            f"Failed to compile the {report.last.language} app (exit status {report.status}): the lines above say why"
         )
     return BuildFailed(f"The build ended early: {info.result}, status {info.exec_main_status}")

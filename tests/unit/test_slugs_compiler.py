@@ -8,26 +8,20 @@ from typing import Any
 
 import pytest
 
-from buildpacks.contract import Report
 from buildpacks.procfile import ProcfileError
-from buildpacks.release import Release
+from buildpacks.report import Report, UsedBuildpack
 from slugs.build_unit import BuildLimits, Ended, unit_name, unit_properties
 from slugs.compiler import failure, read_procfile
 from slugs.errors import BuildFailed, NoBuildpack
 from slugs.pool import size
 from slugs.stacks import Stack
-from units.network import Network
 from units.sandbox import Bind
 from units.systemd import UnitInfo
 
-BINDS = [Bind(Path(path), Path(path)) for path in ("/usr", "/etc/resolv.conf")]
-STACK = Stack("host", Path("/pool/stacks/host"), BINDS, [], "debian-12", "Debian-12")
+STACK = Stack("host", Path("/pool/stacks/host"), [Bind(Path("/usr"), Path("/usr"))], [], "debian-12", "Debian-12")
 
 
-NETWORK = Network("hostd-build-b1", Path("/proc/9/fd/7"), "10.83.0.2", "hostd-2", Path("/run/hostd/resolv.conf"))
-
-
-def properties(network: Network | None = NETWORK) -> dict[str, Any]:
+def properties() -> dict[str, Any]:
     return unit_properties(
         stack=STACK,
         uid=200001,
@@ -35,9 +29,7 @@ def properties(network: Network | None = NETWORK) -> dict[str, Any]:
         limits=BuildLimits(memory_max=123 << 20),
         description="hello build b1",
         buildpacks=Path("/packs"),
-        order=["python", "procfile"],
         stdio=(3, 4, 5),
-        network=network,
     )
 
 
@@ -50,16 +42,6 @@ def test_build_runs_shut_in_below_its_slice() -> None:
     assert unit["RootDirectory"] == "/pool/stacks/host"
 
 
-def test_a_build_has_a_network_of_its_own_and_asks_its_resolvers() -> None:
-    unit = properties()
-    assert unit["NetworkNamespacePath"] == "/proc/9/fd/7"
-    resolvers = [source for source, target, *_ in unit["BindReadOnlyPaths"] if target == "/etc/resolv.conf"]
-    assert resolvers == ["/run/hostd/resolv.conf"]
-    shared = properties(None)
-    assert "NetworkNamespacePath" not in shared
-    assert ("/etc/resolv.conf", "/etc/resolv.conf", False, 0) in shared["BindReadOnlyPaths"]
-
-
 def test_config_vars_lie_in_memory_that_only_the_app_can_read() -> None:
     unit = properties()
     assert ("/env", "mode=0700,uid=200001,gid=200001,size=4M") in unit["TemporaryFileSystem"]
@@ -68,7 +50,7 @@ def test_config_vars_lie_in_memory_that_only_the_app_can_read() -> None:
 
 def test_command_starts_from_an_empty_environment() -> None:
     commands = next(value for name, value in properties().items() if name.startswith("ExecStart"))
-    assert commands[0][1] == ["/usr/bin/env", "-i", "/bin/bash", "/.hostd/runner/build", "python", "procfile"]
+    assert commands[0][1] == ["/usr/bin/env", "-i", "/bin/bash", "/.hostd/runner/build"]
 
 
 def test_unit_name() -> None:
@@ -94,7 +76,7 @@ def ended(
     *, result: str = "exit-code", code: int = 1, status: int = 1, failed: str | None, exit_status: int = 0
 ) -> Ended:
     info = UnitInfo("u", "d", "failed", "failed", result, code, status, 0, None, None, None, None, "")
-    return Ended(info, Report("python", "Python", Release(), failed, exit_status))
+    return Ended(info, Report((UsedBuildpack("heroku/python", language="Python"),), failed=failed, status=exit_status))
 
 
 @pytest.mark.parametrize(
