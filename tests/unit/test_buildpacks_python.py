@@ -1,7 +1,8 @@
-"""The bundled Python buildpack where it needs neither network nor packages."""
+"""The bundled Python buildpack where it needs neither network nor packages: whole builds."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import pytest
 from buildpacks import contract
 
 PACK = contract.FOLDER / "python"
-UV = Path(sys.prefix, "bin/uv")
+TOOLS = Path(sys.prefix, "bin")
 STACK_PYTHON = subprocess.run(
     ["/usr/bin/python3", "-c", "import platform; print(platform.python_version())"],
     capture_output=True,
@@ -20,8 +21,9 @@ STACK_PYTHON = subprocess.run(
     check=True,
 ).stdout.strip()
 SERIES = STACK_PYTHON.rpartition(".")[0]
+LIBRARIES = "import ssl, sqlite3, ctypes, lzma, bz2, zlib, readline, curses, uuid, hashlib, decimal\n"
 
-pytestmark = pytest.mark.skipif(not UV.exists(), reason="needs uv beside the interpreter that runs the tests")
+pytestmark = pytest.mark.skipif(not Path(TOOLS, "uv").exists(), reason="needs uv beside the tests' interpreter")
 
 
 @dataclass
@@ -32,19 +34,25 @@ class Outcome:
 
 @pytest.fixture
 def work(tmp_path: Path) -> Path:
-    for name in ("app", "cache", "env", "pack"):
+    for name in ("app", "cache", "env"):
         (tmp_path / name).mkdir()
-    subprocess.run(["cp", "-R", f"{PACK}/bin", tmp_path / "pack"], check=True)
+    subprocess.run(["cp", "-R", PACK, tmp_path / "pack"], check=True)
     return tmp_path
 
 
 def compile_app(work: Path, files: dict[str, str]) -> Outcome:
     for name, content in files.items():
+        (work / "app" / name).parent.mkdir(exist_ok=True)
         (work / "app" / name).write_text(content)
     done = subprocess.run(
         [work / "pack/bin/compile", work / "app", work / "cache", work / "env"],
         cwd=work / "pack",
-        env={"PATH": f"/usr/bin:/bin:{UV.parent}", "HOME": str(work), "UV_OFFLINE": "1"},
+        env={
+            "PATH": f"/usr/bin:/bin:{TOOLS}",
+            "HOME": str(work),
+            "UV_OFFLINE": "1",
+            "BUILDPACK_LIB": str(contract.LIBRARY),
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -53,77 +61,91 @@ def compile_app(work: Path, files: dict[str, str]) -> Outcome:
     return Outcome(done.returncode, done.stdout)
 
 
-def test_app_without_dependencies_gets_an_environment(work: Path) -> None:
+def release(work: Path) -> str:
+    environment = {**os.environ, "BUILDPACK_LIB": str(contract.LIBRARY)}
+    return subprocess.run(
+        [work / "pack/bin/release", work / "app"], env=environment, capture_output=True, text=True, check=True
+    ).stdout
+
+
+def test_the_interpreter_comes_along_with_all_it_needs(work: Path) -> None:
     outcome = compile_app(work, {"requirements.txt": ""})
-    assert outcome.status == 0
+    assert outcome.status == 0, outcome.said
     assert f"-----> Using Python {STACK_PYTHON}\n" in outcome.said
     python = work / "app/.heroku/python/bin/python"
-    assert python.resolve() == Path("/usr/bin/python3").resolve()
+    assert work / "app" in python.resolve().parents
+    maps = "print(*{line.split()[-1] for line in open('/proc/self/maps') if '.so' in line}, sep='\\n')"
+    done = subprocess.run(
+        [python, "-c", LIBRARIES + maps], env={"PATH": "/nowhere"}, capture_output=True, text=True, check=True
+    )
+    outside = {line for line in done.stdout.split() if not line.startswith(str(work / "app"))}
+    assert {Path(line).name.split(".")[0] for line in outside} <= {"ld-linux-x86-64", "libc", "libm", "libpthread"}
     profile = (work / "app/.profile.d/python.sh").read_text()
     assert 'export PATH="$HOME/.heroku/python/bin:$PATH"' in profile
     assert ".heroku/python/bin" in (work / "pack/export").read_text()
+    assert release(work) == "---\n"
 
 
-def test_environment_is_reused_until_something_changes(work: Path) -> None:
-    first = compile_app(work, {"requirements.txt": "# one\n"})
-    again = compile_app(work, {"requirements.txt": "# one\n"})
-    changed = compile_app(work, {"requirements.txt": "# two\n"})
+def test_environment_is_reused_until_something_that_decides_changes(work: Path) -> None:
+    files = {"requirements.txt": "-r base.txt\n", "base.txt": "# one\n-c limits.txt\n", "limits.txt": "# a\n"}
+    first = compile_app(work, files)
+    again = compile_app(work, files)
     assert "Installing dependencies from requirements.txt" in first.said
     assert "Reusing the dependencies of the last build" in again.said
-    assert "Installing dependencies from requirements.txt" in changed.said
-    assert (work / "app/.heroku/python/bin/python").exists()
-
-
-def test_included_files_decide_too(work: Path) -> None:
-    files = {"requirements.txt": "-r base.txt\n", "base.txt": "# one\n-c limits.txt\n", "limits.txt": "# a\n"}
-    compile_app(work, files)
-    assert "Reusing" in compile_app(work, files).said
     assert "Reusing" not in compile_app(work, {**files, "limits.txt": "# b\n"}).said
+    (work / "env/PIP_INDEX_URL").write_text("http://index.invalid/simple")
+    assert "Reusing" not in compile_app(work, {}).said
+    assert (work / "app/.heroku/python/bin/python").exists()
 
 
 def test_failed_install_is_an_error_and_is_not_kept(work: Path) -> None:
     outcome = compile_app(work, {"requirements.txt": "no-such-package-at-all==1\n"})
     assert outcome.status == 1
     assert " !     The dependencies could not be installed: see above.\n" in outcome.said
-    assert not (work / "cache/python/venv").exists()
+    assert not (work / "cache/python").exists()
 
 
-@pytest.mark.parametrize("asked", [STACK_PYTHON, SERIES, "3", f"python-{SERIES}", f"# ours\n{SERIES}\n"])
-def test_versions_that_the_stack_has(work: Path, asked: str) -> None:
-    outcome = compile_app(work, {"requirements.txt": "", ".python-version": asked})
-    assert outcome.status == 0
-    assert " !" not in outcome.said
-
-
-def test_other_patch_release_is_said(work: Path) -> None:
-    outcome = compile_app(work, {"requirements.txt": "", "runtime.txt": f"python-{SERIES}.99"})
-    assert outcome.status == 0
-    assert f" !     runtime.txt asks for Python {SERIES}.99; this stack has Python {STACK_PYTHON}" in outcome.said
-
-
-@pytest.mark.parametrize("asked", ["2.7.18", "3.99", "python-3.8.1"])
-def test_version_that_the_stack_does_not_have_is_refused(work: Path, asked: str) -> None:
+@pytest.mark.parametrize("asked", ["2.7.18", "3.99", "python-3.11.99", "pypy3.10"])
+def test_version_that_is_not_to_be_had_is_refused_with_what_is(work: Path, asked: str) -> None:
     outcome = compile_app(work, {"requirements.txt": "", ".python-version": asked})
     assert outcome.status == 1
-    assert f"but this stack has Python {STACK_PYTHON} only.\n" in outcome.said
-    assert f" !     Write {SERIES} there" in outcome.said
+    assert " !     .python-version " in outcome.said
+    assert "pypy" in asked or f" !     On this stack: {STACK_PYTHON}.\n" in outcome.said
 
 
-def test_pipfile_is_refused_with_the_way_out(work: Path) -> None:
+def test_version_that_cannot_be_downloaded_is_said(work: Path) -> None:
+    (work / "env/UV_PYTHON_INSTALL_MIRROR").write_text("http://127.0.0.1:9/nothing")
+    outcome = compile_app(work, {"requirements.txt": "", "runtime.txt": "python-3.8"})
+    assert outcome.status == 1
+    assert " could not be downloaded: see above.\n" in outcome.said
+    assert f" !     On this stack: {STACK_PYTHON}.\n" in outcome.said
+    assert "UV_PYTHON_INSTALL_MIRROR" in outcome.said
+
+
+def test_hooks_of_the_app_run_before_and_after(work: Path) -> None:
+    hooks = {
+        "bin/pre_compile": "#!/bin/bash\necho > requirements.txt\n",
+        "bin/post_compile": "#!/bin/bash\necho after; python -c 'import sys; print(sys.prefix)'; exit 3\n",
+    }
+    outcome = compile_app(work, {"runtime.txt": f"python-{SERIES}", **hooks})
+    assert outcome.status == 1
+    assert "-----> Running bin/pre_compile\n" in outcome.said
+    assert "Installing dependencies from requirements.txt" in outcome.said
+    assert " !     The dependencies could not" not in outcome.said
+
+
+def test_pipfile_without_lock_is_refused_with_the_way_out(work: Path) -> None:
     outcome = compile_app(work, {"Pipfile": "[packages]\n"})
     assert outcome.status == 1
-    assert "pipenv requirements > requirements.txt" in outcome.said
+    assert "Make it with `pipenv lock`, and commit it." in outcome.said
 
 
-def test_pyproject_without_dependencies(work: Path) -> None:
-    outcome = compile_app(work, {"pyproject.toml": '[project]\nname = "a"\nversion = "1"\ndependencies = []\n'})
-    assert outcome.status == 0
-    assert "Installing dependencies from pyproject.toml" in outcome.said
-
-
-def test_settings_of_pip_reach_uv(work: Path) -> None:
-    (work / "env/PIP_INDEX_URL").write_text("http://index.invalid/simple")
-    first = compile_app(work, {"requirements.txt": ""})
-    (work / "env/PIP_INDEX_URL").unlink()
-    assert first.status == 0
-    assert "Reusing" not in compile_app(work, {"requirements.txt": ""}).said
+def test_django_gets_gunicorn_where_it_is_there(work: Path) -> None:
+    manage = "os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'shop.settings')\n"
+    for name, content in {"manage.py": manage, "shop/wsgi.py": "", "requirements.txt": ""}.items():
+        (work / "app" / name).parent.mkdir(exist_ok=True)
+        (work / "app" / name).write_text(content)
+    assert "web: python manage.py runserver 0.0.0.0:$PORT\n" in release(work)
+    (work / "app/.heroku/python/bin").mkdir(parents=True)
+    (work / "app/.heroku/python/bin/gunicorn").touch()
+    assert "web: gunicorn shop.wsgi --bind 0.0.0.0:$PORT\n" in release(work)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WITHHELD = re.compile(
-    r"PATH|HOME|IFS|TMPDIR|STACK|REQUEST_ID|SOURCE_VERSION|BASH_ENV|ENV|GIT_DIR|CPATH|LIBRARY_PATH|LD_.*|PYTHON(HOME|PATH)"
+    r"PATH|HOME|USER|IFS|TMPDIR|BASH_ENV|ENV|STACK(_TITLE)?|REQUEST_ID|SOURCE_VERSION|DYNO|PORT|(BUILD|CACHE|ENV)_DIR"
+    r"|BUILDPACK_LIB|GIT_DIR|CPATH|LIBRARY_PATH|LD_.*|PYTHON(HOME|PATH)"
 )
 """Config vars that tools of a build do not get, because they would break them."""
 
@@ -31,5 +32,5 @@ def is_set(variables: Mapping[str, str], name: str) -> bool:
 
 
 def environment(config: Mapping[str, str], defaults: Mapping[str, str] = {}) -> dict[str, str]:
-    """The environment of a buildpack's tools: the build's own over config vars, both over `defaults`."""
-    return {**defaults, **config, **os.environ}
+    """The environment of a buildpack's tools: config vars over the build's own, both over `defaults`."""
+    return {**defaults, **os.environ, **config}

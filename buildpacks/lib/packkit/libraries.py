@@ -53,7 +53,7 @@ def resolved(files: Iterable[Path], *, env: Mapping[str, str]) -> dict[str, Path
     elves = [file for file in files if is_elf(file)]
     for start in range(0, len(elves), _FILES_AT_ONCE):
         # ldd ends with status 1 when one of the files is no dynamic program: what it says of the others counts.
-        argv = ["sh", "-c", 'ldd -- "$@" 2>/dev/null; true', "ldd", *elves[start : start + _FILES_AT_ONCE]]
+        argv = ["sh", "-c", 'ldd -- "$@" 2>/dev/null; true', "ldd", *map(str, elves[start : start + _FILES_AT_ONCE])]
         for name, path in _LINE.findall(ask(argv, env=env, cwd=Path("/"))):
             found[name] = Path(path).resolve()
     return found

@@ -1,0 +1,1 @@
+"""The steps of the Python buildpack, one a module; `compile` runs them in order."""
