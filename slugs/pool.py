@@ -110,6 +110,20 @@ class Pool:
                 (path / kind).chmod(0o1777)
         return path
 
+    # Stacks
+
+    def stack(self, ref: str) -> Path:
+        """Where a version of a stack is, by its NAME@VERSION. Raises NoSuchSubvolume."""
+        return self._existing("stacks", ref)
+
+    def freeze_stack(self, build_id: str, ref: str) -> Path:
+        """Turns a build into the read-only stack `ref`, in one step; see `freeze`."""
+        return self._snapshot(self._existing("builds", build_id), self._path("stacks", ref), read_only=True)
+
+    def delete_stack(self, ref: str) -> None:
+        """Drops a version of a stack. Nothing may run on it any more."""
+        self._delete("stacks", ref)
+
     # Caches
 
     def cache(self, app_id: str, uid: int) -> Path:
