@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,6 +19,7 @@ from buildpacks.report import MAX_BYTES, Report
 from buildpacks.report import read as read_report
 from slugs.errors import BuildFailed, BuildTimeout
 from slugs.stacks import Stack
+from units.network import Network, NetworkError, Networks
 from units.sandbox import Bind, Limits, hardened
 from units.systemd import ANY_UNIT, Systemd, SystemdError, UnitInfo
 
@@ -28,6 +29,10 @@ CHUNK = 1 << 16
 Output = Callable[[bytes], Awaitable[None]]
 """Takes the transcript piece by piece: any bytes, at most CHUNK of them, not always whole lines."""
 
+Properties = Callable[[tuple[int, int, int], Network | None], dict[str, Any]]
+"""Makes a build's unit for its three descriptors and its network."""
+
+_RESOLV_CONF = Path("/etc/resolv.conf")
 _ENV_SIZE = "4M"
 _STOP_SECONDS = 5.0
 
@@ -64,6 +69,7 @@ def unit_properties(
     description: str,
     buildpacks: Path,
     stdio: tuple[int, int, int],
+    network: Network | None,
 ) -> dict[str, Any]:
     """A build's unit as a value: as shut in as a dyno, with the directories that the contract promises.
 
@@ -75,8 +81,7 @@ def unit_properties(
         uid=uid,
         gid=uid,
         binds=[
-            *stack.binds,
-            *stack.build_binds,
+            *_resolving([*stack.binds, *stack.build_binds], network),
             *binds,
             Bind(contract.RUNNER, Path("/.hostd/runner")),
             Bind(contract.LIBRARY, Path("/.hostd/lib")),
@@ -92,6 +97,7 @@ def unit_properties(
         # Our own clock stops the build first; this one is for a build that outlived hostd.
         runtime_max=limits.timeout + 60,
         stdio=stdio,
+        network=network.path if network else None,
         umask=0o022,
     )
     options = f"mode=0700,uid={uid},gid={uid},size={_ENV_SIZE}"
@@ -103,33 +109,43 @@ def unit_properties(
     return properties
 
 
-class BuildUnits:
-    """Runs builds' units over one connection to systemd."""
+def _resolving(binds: Sequence[Bind], network: Network | None) -> Iterator[Bind]:
+    """A network of its own asks other resolvers than the machine does."""
+    for bind in binds:
+        if network is None or bind.target != _RESOLV_CONF:
+            yield bind
+    if network is not None:
+        yield Bind(network.resolv_conf, _RESOLV_CONF)
 
-    def __init__(self, systemd: Systemd) -> None:
+
+class BuildUnits:
+    """Runs builds' units over one connection to systemd, each in a network of its own if there are `networks`."""
+
+    def __init__(self, systemd: Systemd, networks: Networks | None = None) -> None:
         self._systemd = systemd
+        self._networks = networks
         self._changed: dict[str, asyncio.Event] = {}
         systemd.subscribe(self._notice)
 
     async def run(
         self,
         name: str,
-        properties: Callable[[tuple[int, int, int]], dict[str, Any]],
+        properties: Properties,
         *,
         header: bytes,
         source: AsyncIterator[bytes],
         output: Output,
         timeout: float,
     ) -> Ended:
-        """Runs a build to its end; `properties` makes the unit for three descriptors.
+        """Runs a build to its end; `properties` makes the unit.
 
         Raises BuildTimeout, BuildFailed when systemd cannot start it, and what `source` or `output` raise.
         However it ends, cancelled too, the unit and all its processes are gone.
         """
         self._changed[name] = asyncio.Event()
         try:
-            async with asyncio.timeout(timeout):
-                return await self._run(name, properties, header, source, output)
+            async with self._network(name) as network, asyncio.timeout(timeout):
+                return await self._run(name, lambda stdio: properties(stdio, network), header, source, output)
         except TimeoutError as error:
             raise BuildTimeout(
                 f"The build took longer than {timeout / 60:g} minutes and was stopped. "
@@ -137,6 +153,8 @@ class BuildUnits:
             ) from error
         except SystemdError as error:
             raise BuildFailed(f"The build's sandbox could not be run: {error}") from error
+        except NetworkError as error:
+            raise BuildFailed(f"The build has no network to run in. {error}") from error
         finally:
             del self._changed[name]
             await self._remove(name)
@@ -165,6 +183,9 @@ class BuildUnits:
             except BaseExceptionGroup as group_error:
                 raise group_error.exceptions[0] from None
         return Ended(info, read_report(said.result()))
+
+    def _network(self, unit: str) -> AbstractAsyncContextManager[Network | None]:
+        return self._networks.leased(unit.removesuffix(".service")) if self._networks else nullcontext()
 
     async def _remove(self, name: str) -> None:
         await self._systemd.stop(name)

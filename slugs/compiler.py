@@ -23,6 +23,7 @@ from slugs.build_unit import BuildLimits, BuildUnits, Ended, Output, unit_name, 
 from slugs.errors import BuildFailed, NoBuildpack, NoSuchSubvolume, PoolFull, SlugTooLarge
 from slugs.pool import MIN_FREE_BYTES, Pool, size
 from slugs.stacks import Stack, identity_binds, scratch_binds
+from units.network import Network, Networks
 from units.run import CommandError, CommandFailed, arun
 from units.sandbox import Bind
 from units.systemd import Systemd
@@ -98,6 +99,7 @@ class Compiler:
         systemd: Systemd,
         pool: Pool,
         stack: Stack,
+        networks: Networks | None = None,
         limits: BuildLimits = DEFAULT_LIMITS,
         max_slug_bytes: int = MAX_SLUG_BYTES,
         min_free_bytes: int = MIN_FREE_BYTES,
@@ -108,6 +110,7 @@ class Compiler:
         """`tools` are programs for /.hostd/bin by their names; by default those that came with hostd.
 
         `buildpacks` is a folder of buildpacks, `order` the names of those that are tried, in that order.
+        Without `networks` builds share the machine's own, as only tests of the compiler alone may.
         """
         self.pool = pool
         self._stack = stack
@@ -117,7 +120,7 @@ class Compiler:
         self._tools = find_tools(contract.TOOLS) if tools is None else dict(tools)
         self._buildpacks = buildpacks
         self._order = tuple(order)
-        self._units = BuildUnits(systemd)
+        self._units = BuildUnits(systemd, networks)
 
     async def compile(
         self, request: CompileRequest, *, source: AsyncIterator[bytes] | None = None, output: Output
@@ -192,7 +195,7 @@ class Compiler:
             *(Bind(program, Path("/.hostd/bin") / name) for name, program in self._tools.items()),
         ]
 
-        def properties(stdio: tuple[int, int, int]) -> dict[str, Any]:
+        def properties(stdio: tuple[int, int, int], network: Network | None) -> dict[str, Any]:
             return unit_properties(
                 stack=stack,
                 uid=request.uid,
@@ -201,6 +204,7 @@ class Compiler:
                 description=f"{request.app_name} build {request.build_id}",
                 buildpacks=self._buildpacks,
                 stdio=stdio,
+                network=network,
             )
 
         variables = contract.environment(

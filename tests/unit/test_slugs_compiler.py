@@ -15,13 +15,18 @@ from slugs.compiler import failure, read_procfile
 from slugs.errors import BuildFailed, NoBuildpack
 from slugs.pool import size
 from slugs.stacks import Stack
+from units.network import Network
 from units.sandbox import Bind
 from units.systemd import UnitInfo
 
-STACK = Stack("host", Path("/pool/stacks/host"), [Bind(Path("/usr"), Path("/usr"))], [], "debian-12", "Debian-12")
+BINDS = [Bind(Path(path), Path(path)) for path in ("/usr", "/etc/resolv.conf")]
+STACK = Stack("host", Path("/pool/stacks/host"), BINDS, [], "debian-12", "Debian-12")
 
 
-def properties() -> dict[str, Any]:
+NETWORK = Network("hostd-build-b1", Path("/proc/9/fd/7"), "10.83.0.2", "hostd-2", Path("/run/hostd/resolv.conf"))
+
+
+def properties(network: Network | None = NETWORK) -> dict[str, Any]:
     return unit_properties(
         stack=STACK,
         uid=200001,
@@ -30,6 +35,7 @@ def properties() -> dict[str, Any]:
         description="hello build b1",
         buildpacks=Path("/packs"),
         stdio=(3, 4, 5),
+        network=network,
     )
 
 
@@ -40,6 +46,16 @@ def test_build_runs_shut_in_below_its_slice() -> None:
     assert unit["MemoryMax"] == 123 << 20
     assert unit["NoNewPrivileges"] is True
     assert unit["RootDirectory"] == "/pool/stacks/host"
+
+
+def test_a_build_has_a_network_of_its_own_and_asks_its_resolvers() -> None:
+    unit = properties()
+    assert unit["NetworkNamespacePath"] == "/proc/9/fd/7"
+    resolvers = [source for source, target, *_ in unit["BindReadOnlyPaths"] if target == "/etc/resolv.conf"]
+    assert resolvers == ["/run/hostd/resolv.conf"]
+    shared = properties(None)
+    assert "NetworkNamespacePath" not in shared
+    assert ("/etc/resolv.conf", "/etc/resolv.conf", False, 0) in shared["BindReadOnlyPaths"]
 
 
 def test_config_vars_lie_in_memory_that_only_the_app_can_read() -> None:
