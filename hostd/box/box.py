@@ -21,10 +21,12 @@ from hostd.box import mounts, processes, quiet
 from hostd.box.boot import FILES, Bind, boot, nspawn_command
 from hostd.box.cgroups import Groups
 from hostd.box.errors import BoxError
+from hostd.box.network import allow_forwarding, clear_networks, end_forwarding, network_name
 from hostd.box.run import run
 
 BOXES = Path("/var/lib/hostd-box")
 RUN = Path("/run/hostd-box")
+FORWARDING_MEMORY = RUN / ".forwarding"
 DEFAULT_POOL_SIZE = 20 * 1024**3
 BOOT_SECONDS = 90.0
 STOP_SECONDS = 60.0
@@ -62,6 +64,7 @@ class Box:
         self.image = self.directory / "pool.img"
         self.run_directory = RUN / name
         self.console = self.directory / "console.log"
+        self.network = network_name(name)
         self._settings = self.directory / "box.json"
         self._groups = Groups(name)
 
@@ -74,6 +77,7 @@ class Box:
         self._require_root()
         with self._locked():
             if processes.find(self.root):
+                allow_forwarding(self.name, FORWARDING_MEMORY)
                 if pool_size is not None:
                     mounts.make_pool(self.image, pool_size)
                     mounts.fill_image(self.image, self.pool)
@@ -81,6 +85,7 @@ class Box:
             self._require_machine()
             self._clean()
             try:
+                allow_forwarding(self.name, FORWARDING_MEMORY)
                 self._mount(pool_size or self._remembered_pool_size())
                 self._prepare_root()
                 self._boot(seconds)
@@ -180,8 +185,10 @@ class Box:
         return clean
 
     def _clean(self) -> None:
-        """Undo what a box leaves that no longer runs: surviving processes, mounts, groups, sockets."""
+        """Undo what a box leaves that no longer runs: surviving processes, networks, mounts, groups, sockets."""
         self._groups.kill()
+        clear_networks(self.network)
+        end_forwarding(self.name, FORWARDING_MEMORY)
         mounts.unmount(self.root)
         mounts.unmount(self.pool)
         self._groups.remove()

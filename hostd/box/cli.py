@@ -94,6 +94,7 @@ def _status(box: Box, options: argparse.Namespace) -> int:
         print(f"=== box {status.name}")
         print(f"State:      {state}")
         print(f"Directory:  {status.directory}")
+        print(f"Network:    {box.network}")
         if status.leader is not None:
             print(f"PID 1:      {status.leader} on the machine")
         if status.pool_size is not None:

@@ -16,6 +16,7 @@ install_in_box() {
     free=$(df --output=avail -B1G "$(existing_parent "$(box_directory)")" | tail -n 1)
     ((free * 3 / 4 >= size)) || size=$((free * 3 / 4))
     step "Starting the box in $(box_directory)" box start --pool-size "${pool_size:-$(pool_size_kept "${size}G")}"
+    passed+=(--network-name "$(box status | sed -n 's/^Network: *//p')")
     step "Copying the program into the box" copy_into_box
     caller_environment
     box shell -- env "${environment[@]}" /bin/bash $OPT/src.new/install.sh "${passed[@]}" || exit 1
