@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from buildpacks.source import Source, TarSource
 from hostd.events import Events
 from hostd.ledger import Ledger
 from hostd.ledger.apps import App
+from hostd.ledger.builds import GIT_PUSH, Build
 from hostd.ledger.releases import Release
 from hostd.ledger.users import User
 from hostd.manager.dyno import Dyno
@@ -29,6 +31,37 @@ class PushOutcome:
     status: str
     version: int | None = None
     reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deploy:
+    """Something to be deployed: what, by whom, to where. Its `id` is the build's.
+
+    `commit` is what its owner calls this version; it may be empty, and a git repository says it itself. `label` tells
+    people where it came from; no secret is in it. `buildpacks` are for this build alone; without any, those of the
+    app. `timeout` in seconds; None for the app's own. `submodules` are the commits of git's submodules by path.
+    """
+
+    id: str
+    app: App
+    user: User
+    commit: str = ""
+    label: str = GIT_PUSH
+    source: Source = field(default_factory=TarSource)
+    buildpacks: tuple[str, ...] = field(default=(), repr=False)
+    timeout: int | None = None
+    submodules: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def what(self) -> str:
+        """What is deployed, in a word or two: `20a5742`."""
+        return short(self.commit) or self.label
+
+
+def short(commit: str) -> str:
+    """A version as people say it: a commit by its first seven digits, anything else by its first forty characters."""
+    is_hash = len(commit) in (40, 64) and not set(commit) - set("0123456789abcdef")
+    return commit[: 7 if is_hash else 40]
 
 
 class OneOff(Protocol):
@@ -70,18 +103,20 @@ class Manager(Protocol):
 class Deploys(Protocol):
     """Deploys and releases, as the API sees them."""
 
-    async def push(
-        self,
-        *,
-        app: App,
-        user: User,
-        commit: str,
-        ref: str,
-        push_id: str,
-        source: AsyncIterator[bytes],
-        output: Output,
-    ) -> PushOutcome:
-        """Take a pushed tree (a tar stream) to a release. Cancelling it cancels the build and leaves nothing."""
+    async def push(self, deploy: Deploy, *, tree: AsyncIterator[bytes], output: Output) -> PushOutcome:
+        """Take a source to a release; `tree` is the tar stream, if that is the source.
+
+        Cancelling it cancels the build and leaves nothing.
+        """
+
+    async def start(self, deploy: Deploy, *, tree: AsyncIterator[bytes]) -> Build:
+        """Begin what `push` does and return when the build is recorded. Raises Busy during another deploy."""
+
+    def cancel(self, build: Build, user: User) -> bool:
+        """Cancel a build that runs; False if it has ended, or has made its release."""
+
+    def output(self, build: Build) -> AsyncIterator[bytes]:
+        """What a build said, and as long as it runs what it says."""
 
     def outcome(self, push_id: str) -> PushOutcome | None:
         """How a push ended; None for one that was never seen."""
@@ -112,6 +147,19 @@ class Repositories(Protocol):
 
     async def ensure(self, app: App) -> Path:
         """The app's repository, made if there is none yet."""
+
+
+class Sources(Protocol):
+    """Uploaded sources."""
+
+    def create(self, app: App) -> str:
+        """A place for the source of an app's build; its id."""
+
+    async def receive(self, source_id: str, pieces: AsyncIterator[bytes]) -> None:
+        """Take an upload in, whole or not at all."""
+
+    def open(self, app: App, source_id: str, checksum: str | None) -> AsyncIterator[bytes]:
+        """What was uploaded. Raises NotFound if nothing was, Invalid if it has another checksum."""
 
 
 class Space(Protocol):
@@ -159,5 +207,6 @@ class Context:
     pool: Space
     systemd: Units
     repositories: Repositories
+    sources: Sources
     log_key: bytes = field(repr=False)
     """Signs log sessions; the logplex holds the same key."""

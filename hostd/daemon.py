@@ -18,6 +18,7 @@ from hostd.deploys.lastlines import LastLines
 from hostd.deploys.locks import DeployLocks
 from hostd.deploys.push import Pusher
 from hostd.deploys.repositories import Repositories
+from hostd.deploys.sources import Sources
 from hostd.errors import HostdError, NotFound, to_terminal
 from hostd.events import Events
 from hostd.faults import Faults
@@ -33,6 +34,7 @@ from hostd.manager.manager import Manager
 from hostd.manager.ports import Ports
 from hostd.manager.routing import Routing
 from hostd.settings import Settings
+from slugs.build_unit import BuildLimits
 from slugs.compiler import Compiler
 from slugs.pool import Pool
 from slugs.stacks import HOST, Stacks
@@ -50,6 +52,7 @@ class Daemon:
 
     context: Context
     manager: Manager
+    deploys: Deploys
     garbage: Garbage
     ledger: Ledger
     systemd: Systemd
@@ -92,6 +95,7 @@ async def serve(settings: Settings) -> None:
     await stop.wait()
     notify("STOPPING=1")
     cleaning.cancel()
+    await daemon.deploys.close()
     await runner.cleanup()
     await attach.close()
     await daemon.manager.close()
@@ -146,7 +150,13 @@ def assemble(settings: Settings) -> Daemon:
     garbage = Garbage(ledger, pool, stack, systemd, repositories, settings.kept_slugs)
     pusher = Pusher(
         ledger=ledger,
-        compiler=Compiler(systemd=systemd, pool=pool, stack=stack),
+        compiler=Compiler(
+            systemd=systemd,
+            pool=pool,
+            stack=stack,
+            limits=BuildLimits(timeout=settings.build_timeout),
+            max_slug_bytes=settings.slug_limit_mb << 20,
+        ),
         manager=manager,
         events=events,
         settings=settings,
@@ -155,15 +165,17 @@ def assemble(settings: Settings) -> Daemon:
         last_lines=LastLines(NAMESPACE),
         garbage=garbage,
     )
+    deploys = Deploys(ledger=ledger, manager=manager, events=events, locks=locks, pusher=pusher, garbage=garbage)
     context = Context(
         settings=settings,
         ledger=ledger,
         manager=manager,
-        deploys=Deploys(ledger=ledger, manager=manager, events=events, locks=locks, pusher=pusher, garbage=garbage),
+        deploys=deploys,
         events=events,
         pool=pool,
         systemd=systemd,
         repositories=repositories,
+        sources=Sources(settings.uploads_dir),
         log_key=ensure_key(),
     )
-    return Daemon(context, manager, garbage, ledger, systemd)
+    return Daemon(context, manager, deploys, garbage, ledger, systemd)

@@ -47,6 +47,8 @@ class Settings:
     uid_base: int = _setting(200000, "First user id for apps; each app has one, and none is used twice.")
     router_workers: int = _setting(min(2, os.cpu_count() or 1), "Router processes.")
     boot_timeout: int = _setting(60, "Seconds a web process has to accept connections on `$PORT`.")
+    build_timeout: int = _setting(900, "Seconds a build may take, unless its app or its deploy has a time of its own.")
+    slug_limit_mb: int = _setting(500, "Megabytes (MiB) of the largest slug; a build that makes a larger one fails.")
     kept_slugs: int = _setting(10, "Slugs kept per app, for rollback; older ones are dropped.")
     cool_off: tuple[int, ...] = _setting(
         (0, 10, 30, 60, 120, 300, 600, 1200),
@@ -84,6 +86,11 @@ class Settings:
     def pool_dir(self) -> Path:
         """The btrfs pool: stacks, slugs, dynos, builds, caches, scratch."""
         return self.data_dir / "pool"
+
+    @property
+    def uploads_dir(self) -> Path:
+        """Sources that were uploaded and may still be built."""
+        return self.data_dir / "uploads"
 
     @property
     def routes_file(self) -> Path:
@@ -290,6 +297,8 @@ def _check(settings: Settings) -> None:
     _require(65536 <= settings.uid_base < 2**31 - 65536, "uid_base must be 65536 to 2147418111.")
     _require(1 <= settings.router_workers <= 64, "router_workers must be 1 to 64.")
     _require(1 <= settings.boot_timeout <= 3600, "boot_timeout must be 1 to 3600.")
+    _require(1 <= settings.build_timeout <= 86400, "build_timeout must be 1 to 86400.")
+    _require(1 <= settings.slug_limit_mb <= 1 << 20, "slug_limit_mb must be 1 to 1048576.")
     _require(1 <= settings.kept_slugs <= 1000, "kept_slugs must be 1 to 1000.")
     _require(
         bool(settings.cool_off) and all(0 <= pause <= 86400 for pause in settings.cool_off),

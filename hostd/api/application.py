@@ -9,13 +9,17 @@ from aiohttp import web
 from hostd.api import (
     account,
     apps,
+    buildpack_installations,
+    builds,
     collaborators,
     config_vars,
+    deploys,
     dynos,
     formation,
     internal,
     log_sessions,
     releases,
+    sources,
     status,
     users,
 )
@@ -34,7 +38,8 @@ def build_api(context: Context, peers: Peers | None = None) -> web.Application:
     application[CONTEXT] = context
     application[PEERS] = peers or Peers.of_system()
     for module in (
-        account, apps, collaborators, config_vars, dynos, formation, internal, log_sessions, releases, status, users,
+        account, apps, buildpack_installations, builds, collaborators, config_vars, deploys, dynos, formation,
+        internal, log_sessions, releases, sources, status, users,
     ):  # fmt: skip
         application.router.add_routes(module.routes)
     return application

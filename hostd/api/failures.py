@@ -13,17 +13,17 @@ from hostd.errors import to_api
 _log = logging.getLogger(__name__)
 _unattended: set[asyncio.Task[web.StreamResponse]] = set()
 
-CANCELLED_WITH_CLIENT = "/hostd/pushes"
-"""The one call that ends when its client hangs up: Ctrl-C on a push cancels the build."""
+CANCELLED_WITH_CLIENT = ("/hostd/pushes", "/hostd/deploys")
+"""The calls that end when their client hangs up: Ctrl-C on a push cancels the build."""
 
 
 @web.middleware
 async def finish(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Finish what was begun even if the client is gone: no half-made change.
 
-    The server cancels a handler when its client hangs up, which only a push wants.
+    The server cancels a handler when its client hangs up, which only deploys want, and what only reads.
     """
-    if request.path == CANCELLED_WITH_CLIENT:
+    if request.path in CANCELLED_WITH_CLIENT or request.method == "GET":
         return await handler(request)
     task = asyncio.ensure_future(handler(request))
     _unattended.add(task)

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import re
-import uuid
-from collections.abc import AsyncIterator
 
 from aiohttp import web
 
+from hostd.api.deploys import build_id, pieces, told
 from hostd.api.requests import accessible_app, answer, body_of, context_of, text_field
-from hostd.context import PushOutcome
-from hostd.errors import BadRequest, Invalid, NotFound, to_api
+from hostd.context import Deploy
+from hostd.errors import BadRequest, Invalid, NotFound
 from hostd.ledger.users import User
 
 routes = web.RouteTableDef()
-_log = logging.getLogger(__name__)
-
 SERVICES = ("git-receive-pack", "git-upload-pack")
-PIECE = 64 * 1024
-"""Bytes of a pushed tree handed on at once."""
-
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -54,49 +46,20 @@ async def push(request: web.Request) -> web.StreamResponse:
     context = context_of(request)
     user = _user(request, _query(request, "user"))
     app = accessible_app(context, user, _query(request, "app"))
-    commit, ref, push_id = _query(request, "commit"), _query(request, "ref"), _push_id(_query(request, "push"))
+    commit, push_id = _query(request, "commit"), build_id(_query(request, "push"))
+    _query(request, "ref")
     if not _COMMIT.fullmatch(commit):
         raise BadRequest("The parameter commit must be the full name of a commit.")
-
-    async def output(piece: bytes) -> None:
-        # The NUL is ours: without this an app's build could forge the last line.
-        await response.write(piece.replace(b"\0", b""))
-
-    response = web.StreamResponse(headers={"Content-Type": "application/octet-stream"})
-    response.enable_chunked_encoding()
-    await response.prepare(request)
-    try:
-        outcome = await context.deploys.push(
-            app=app, user=user, commit=commit, ref=ref, push_id=push_id, source=_tree(request), output=output
-        )
-    except Exception as error:  # noqa: BLE001 - logged below unless hostd raised it
-        status, body = to_api(error)
-        if status >= 500:
-            _log.exception("push %s to %s failed", push_id, app.name)
-        outcome = PushOutcome("rejected", reason=body["message"])
-    await response.write(trailer(outcome))
-    await response.write_eof()
-    return response
+    return await told(request, Deploy(push_id, app, user, commit), pieces(request))
 
 
 @routes.get("/hostd/pushes/{push}")
 async def outcome(request: web.Request) -> web.Response:
     """How a push ended, for a hook that lost its connection."""
-    found = context_of(request).deploys.outcome(_push_id(request.match_info["push"]))
+    found = context_of(request).deploys.outcome(build_id(request.match_info["push"]))
     if found is None:
         raise NotFound("There was no such push.")
     return answer({"status": found.status, "version": found.version, "reason": found.reason})
-
-
-def trailer(outcome: PushOutcome) -> bytes:
-    """The last line of a push's answer, told from output by its NUL."""
-    ended = {"status": outcome.status, "version": outcome.version, "reason": outcome.reason}
-    return b"\0" + json.dumps(ended).encode() + b"\n"
-
-
-async def _tree(request: web.Request) -> AsyncIterator[bytes]:
-    async for piece in request.content.iter_chunked(PIECE):
-        yield piece
 
 
 def _query(request: web.Request, name: str) -> str:
@@ -104,13 +67,6 @@ def _query(request: web.Request, name: str) -> str:
     if not value:
         raise BadRequest(f"The parameter {name} is missing.")
     return value
-
-
-def _push_id(text: str) -> str:
-    try:
-        return str(uuid.UUID(text))
-    except ValueError:
-        raise BadRequest("A push is named by a UUID.") from None
 
 
 def _user(request: web.Request, email: str) -> User:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hostd.ledger.apps import App
+from hostd.ledger.builds import Build
 from hostd.ledger.formation import Process
 from hostd.ledger.keys import Key
 from hostd.ledger.releases import Release
@@ -179,6 +180,37 @@ def release_json(app: App, release: Release, *, current: int, kept_slugs: Iterab
         "user": {"email": release.user_email, "id": release.user_id},
         "version": release.version,
     }
+
+
+def build_json(app: App, build: Build, user: User, release: Release | None) -> dict[str, Any]:
+    """A build; `release` is the one it made. What Heroku has no field for is under `extended`."""
+    return {
+        "app": app_ref(app),
+        "buildpacks": [{"name": pack["name"], "url": pack["name"]} for pack in build.buildpacks],
+        "created_at": moment(build.created_at),
+        "extended": {
+            "buildpacks": build.buildpacks,
+            "cancelled": build.cancelled,
+            "ended_at": moment(build.ended_at),
+            "reason": build.reason,
+            "release_version": build.release_version,
+            "source": build.source,
+        },
+        "id": build.id,
+        "output_stream_url": f"http://hostd/apps/{app.id}/builds/{build.id}/output",
+        "release": {"id": release.id} if release else None,
+        "slug": {"id": build.slug_id} if build.slug_id else None,
+        "source_blob": {"checksum": None, "url": None, "version": build.commit or None, "version_description": None},
+        "stack": build.stack,
+        "status": build.status,
+        "updated_at": moment(build.ended_at or build.created_at),
+        "user": user_ref(user),
+    }
+
+
+def buildpack_json(ordinal: int, url: str) -> dict[str, Any]:
+    """One buildpack of an app, counted from 0."""
+    return {"buildpack": {"name": url, "url": url}, "ordinal": ordinal}
 
 
 def app_ref(app: App) -> dict[str, str]:

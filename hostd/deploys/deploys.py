@@ -3,22 +3,40 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 
-from hostd.context import Output, PushOutcome
-from hostd.deploys.garbage import Garbage
+from hostd.context import Deploy, Output, PushOutcome
+from hostd.deploys.garbage import INTERRUPTED, Garbage
 from hostd.deploys.locks import DeployLocks
 from hostd.deploys.push import Push, Pusher
+from hostd.deploys.recording import Recording
 from hostd.errors import Busy, NotFound
 from hostd.events import Events
 from hostd.ledger import Ledger
 from hostd.ledger.apps import App
+from hostd.ledger.builds import Build
 from hostd.ledger.releases import Release
 from hostd.ledger.users import User
 from hostd.manager.manager import Manager
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A push that is under way, and the task that it is."""
+
+    push: Push
+    task: asyncio.Task[PushOutcome]
+
+    def cancel(self, reason: str) -> None:
+        """Cancel it; the reason is told to whoever waits for it."""
+        if self.push.cancelled is None:
+            self.push.cancelled = reason
+            self.task.cancel()
 
 
 class Deploys:
@@ -40,25 +58,51 @@ class Deploys:
         self._locks = locks
         self._pusher = pusher
         self._garbage = garbage
-        self._running: set[str] = set()
+        self._running: dict[str, Running] = {}
 
-    async def push(
-        self,
-        *,
-        app: App,
-        user: User,
-        commit: str,
-        ref: str,
-        push_id: str,
-        source: AsyncIterator[bytes],
-        output: Output,
-    ) -> PushOutcome:
-        """Deploy a pushed commit; see :meth:`Pusher.push`. Cancelling it cancels the build."""
-        self._running.add(push_id)
+    async def push(self, deploy: Deploy, *, tree: AsyncIterator[bytes], output: Output) -> PushOutcome:
+        """Deploy; see :meth:`Pusher.push`. Cancelling it cancels the build."""
+        return await self._begin(deploy, tree, output).task
+
+    async def start(self, deploy: Deploy, *, tree: AsyncIterator[bytes]) -> Build:
+        """Begin a deploy that nobody waits for; returns once its build is recorded. Raises Busy during another."""
+        running = self._begin(deploy, tree, _unheard)
+        await running.push.begun.wait()
         try:
-            return await self._pusher.push(Push(push_id, app, user, commit, ref, source, output))
-        finally:
-            self._running.discard(push_id)
+            return self._ledger.builds.get(deploy.id)
+        except NotFound:
+            raise Busy((await running.task).reason or "The build could not be begun.") from None
+
+    def cancel(self, build: Build, user: User) -> bool:
+        """Cancel a build that runs; False if it has ended, or has made its release already."""
+        running = self._running.get(build.id)
+        if running is None or self._ledger.builds.get(build.id).status != "pending":
+            return False
+        running.cancel(f"cancelled by {user.email}")
+        return True
+
+    async def output(self, build: Build) -> AsyncIterator[bytes]:
+        """What a build said, and as long as it runs what it says."""
+        running = self._running.get(build.id)
+        if running is None:
+            yield self._ledger.build_outputs.get(build.id).text
+            return
+        async for piece in running.push.recording.follow():
+            yield piece
+
+    async def close(self) -> None:
+        """Cancel the builds that run: hostd ends, and nobody would take them to a release."""
+        tasks = [running.task for running in self._running.values()]
+        for running in self._running.values():
+            running.cancel(INTERRUPTED)
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _begin(self, deploy: Deploy, tree: AsyncIterator[bytes], output: Output) -> Running:
+        push = Push(deploy, tree, output, Recording(functools.partial(self._ledger.build_outputs.save, deploy.id)))
+        running = Running(push, asyncio.create_task(self._pusher.push(push)))
+        self._running[deploy.id] = running
+        running.task.add_done_callback(lambda _: self._running.pop(deploy.id, None))
+        return running
 
     def outcome(self, push_id: str) -> PushOutcome | None:
         """How a push ended, from the ledger, also after a restart; None if it was never heard of."""
@@ -113,3 +157,7 @@ class Deploys:
         """Wait until no push runs; for tests and for a quiet shutdown."""
         while self._running:
             await asyncio.sleep(0.05)
+
+
+async def _unheard(_piece: bytes) -> None:
+    """The output of a build that nobody waits for: its recording has it."""

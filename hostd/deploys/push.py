@@ -1,4 +1,4 @@
-"""A push, from the tar of its commit to a running release."""
+"""A push, or what else is deployed, from its source to a running release."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 
-from hostd.context import Output, PushOutcome
+from hostd.context import Deploy, Output, PushOutcome, short
 from hostd.deploys.garbage import Garbage
 from hostd.deploys.lastlines import LastLines
 from hostd.deploys.locks import DeployLocks
+from hostd.deploys.recording import Recording
 from hostd.deploys.transcript import Indent, detail, problem, quoted, size, step
 from hostd.errors import Conflict, HostdError
 from hostd.events import Events
 from hostd.faults import FaultPoint, Faults
 from hostd.ledger import Ledger
 from hostd.ledger.apps import App
+from hostd.ledger.builds import GIT_PUSH
 from hostd.ledger.releases import Release
-from hostd.ledger.users import User
 from hostd.manager.manager import Manager
 from hostd.manager.settling import Settled
 from hostd.settings import Settings
@@ -35,17 +36,29 @@ _RELEASE_OUTPUT = 1024 * 1024
 """Bytes of the release command's output that are kept with the release: its end."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Push:
-    """One push: who, what, to where, and the two streams."""
+    """One deploy that is under way: its tar stream (empty if the build fetches the source itself), and who hears it.
 
-    id: str
-    app: App
-    user: User
-    commit: str
-    ref: str
-    source: AsyncIterator[bytes]
+    `begun` is set once its build is in the ledger, or cannot be. `cancelled` says why it is to be cancelled.
+    """
+
+    deploy: Deploy
+    tree: AsyncIterator[bytes]
     output: Output
+    recording: Recording
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+    cancelled: str | None = None
+
+    @property
+    def app(self) -> App:
+        """What is deployed to."""
+        return self.deploy.app
+
+    async def say(self, piece: bytes) -> None:
+        """Let a piece of the transcript be heard and kept."""
+        self.recording.write(piece)
+        await self.output(piece)
 
 
 class Pusher:
@@ -80,21 +93,39 @@ class Pusher:
         Until the release is appended, any failure or cancellation leaves everything as it was. From
         then on the release stands, and the dyno manager starts it whether or not anybody listens.
         """
-        doing = f"{push.user.email} is deploying {push.commit[:7]} to {push.app.name}"
         try:
-            with self._locks.hold(push.app.id, doing):
+            return await self._push(push)
+        finally:
+            push.begun.set()
+            push.recording.end()
+
+    async def _push(self, push: Push) -> PushOutcome:
+        deploy = push.deploy
+        doing = f"{deploy.user.email} is deploying {deploy.what} to {deploy.app.name}"
+        try:
+            with self._locks.hold(deploy.app.id, doing):
                 release = await self._build_and_release(push)
         except (HostdError, SlugsError) as error:
-            await push.output(problem(str(error)))
-            await push.output(problem(f"Push rejected: nothing has changed for {push.app.name}."))
-            return PushOutcome("rejected", reason=str(error))
+            return await self._rejected(push, str(error))
+        except asyncio.CancelledError:
+            if push.cancelled is None:
+                raise
+            return await self._rejected(push, push.cancelled)
         # Without the lock: whoever sees that the release does not come up may go back at once.
         await self._follow(push, release)
         return PushOutcome("released", release.version)
 
+    async def _rejected(self, push: Push, reason: str) -> PushOutcome:
+        what = "Push" if push.deploy.label == GIT_PUSH else "Deploy"
+        await push.say(problem(reason))
+        await push.say(problem(f"{what} rejected: nothing has changed for {push.app.name}."))
+        return PushOutcome("rejected", reason=reason)
+
     async def _build_and_release(self, push: Push) -> Release:
-        build = self._ledger.builds.start(push.app.id, push.user.id, push.commit, id=push.id)
-        self._events.api(push.app, f"Build started by {push.user.email}")
+        deploy = push.deploy
+        self._ledger.builds.start(deploy.app.id, deploy.user.id, deploy.commit, id=deploy.id, source=deploy.label)
+        push.begun.set()
+        self._events.api(deploy.app, f"Build started by {deploy.user.email}")
         slug: CompiledSlug | None = None
         try:
             self._faults.reach(FaultPoint.BUILD_RECORDED)
@@ -104,46 +135,59 @@ class Pusher:
             self._faults.reach(FaultPoint.RELEASE_PHASE_DONE)
             release = self._append(push, slug, phase_output)
         except BaseException as error:
-            self._ledger.builds.finish(
-                build.id, "failed", reason=_reason(error), cancelled=isinstance(error, asyncio.CancelledError)
-            )
+            self._fail(push, error)
             if slug is not None:
                 self._compiler.pool.delete_slug(slug.slug_id)
-            self._events.api(push.app, f"Build failed: {_reason(error)}")
             raise
-        self._events.api(push.app, "Build succeeded")
-        self._events.release(push.app, release)
+        self._events.api(deploy.app, "Build succeeded")
+        self._events.release(deploy.app, release)
         self._faults.reach(FaultPoint.RELEASE_APPENDED)
         return release
 
+    def _fail(self, push: Push, error: BaseException) -> None:
+        cancelled = isinstance(error, asyncio.CancelledError)
+        reason = push.cancelled or "cancelled: the client went away" if cancelled else str(error)
+        reason = reason or type(error).__name__
+        push.recording.save()
+        self._ledger.builds.finish(push.deploy.id, "failed", reason=reason, cancelled=cancelled)
+        self._events.api(push.app, f"Build failed: {reason}")
+
     async def _compile(self, push: Push) -> CompiledSlug:
-        current = self._ledger.releases.current(push.app.id)
+        deploy, ledger = push.deploy, self._ledger
+        current = ledger.releases.current(deploy.app.id)
         request = CompileRequest(
-            build_id=push.id,
-            app_id=push.app.id,
-            app_name=push.app.name,
-            uid=push.app.uid,
-            commit=push.commit,
+            build_id=deploy.id,
+            app_id=deploy.app.id,
+            app_name=deploy.app.name,
+            uid=deploy.app.uid,
+            commit=deploy.commit,
             config=current.config,
             previous_slug=current.slug_id,
+            buildpacks=deploy.buildpacks or tuple(ledger.buildpacks.list(deploy.app.id)),
+            source=deploy.source,
+            submodules=deploy.submodules,
+            timeout=deploy.timeout or deploy.app.build_timeout,
         )
 
         async def output(piece: bytes) -> None:
             self._faults.reach(FaultPoint.BUILDING)
-            await push.output(piece)
+            await push.say(piece)
 
-        slug = await self._compiler.compile(request, source=push.source, output=output)
+        slug = await self._compiler.compile(request, source=push.tree, output=output)
+        ledger.builds.learn(
+            deploy.id, commit=slug.commit, stack=slug.stack, buildpacks=[asdict(pack) for pack in slug.buildpacks]
+        )
         shared = ""
         if current.slug_id is not None:
             shared = f" ({size(slug.shared_bytes)} shared with v{current.version})"
-        await push.output(step(f"Snapshotting slug... done: {size(slug.size_bytes)}{shared}"))
+        await push.say(step(f"Snapshotting slug... done: {size(slug.size_bytes)}{shared}"))
         return slug
 
     async def _release_phase(self, push: Push, slug: CompiledSlug) -> bytes | None:
         command = slug.process_types.get("release")
         if command is None:
             return None
-        await push.output(step("Running release command..."))
+        await push.say(step("Running release command..."))
         current = self._ledger.releases.current(push.app.id)
         kept, indent = bytearray(), Indent()
         reader, writer = os.pipe()
@@ -157,7 +201,7 @@ class Pusher:
                     type_="release",
                     version=current.version + 1,
                     output=writer,
-                    user=push.user.email,
+                    user=push.deploy.user.email,
                 )
             )
             running.add_done_callback(lambda _: os.close(writer))
@@ -166,8 +210,8 @@ class Pusher:
                 kept += piece
                 if len(kept) > 2 * _RELEASE_OUTPUT:
                     del kept[:-_RELEASE_OUTPUT]
-                await push.output(indent(piece))
-            await push.output(indent.end())
+                await push.say(indent(piece))
+            await push.say(indent.end())
             status = await running
         except BaseException:
             running.cancel()
@@ -178,31 +222,33 @@ class Pusher:
         return bytes(kept[-_RELEASE_OUTPUT:])
 
     def _append(self, push: Push, slug: CompiledSlug, phase_output: bytes | None) -> Release:
-        ledger = self._ledger
+        ledger, deploy = self._ledger, push.deploy
+        push.recording.save()
         with ledger.transaction():
-            current = ledger.releases.current(push.app.id)
+            current = ledger.releases.current(deploy.app.id)
             ledger.slugs.add(
-                push.app.id,
-                commit=push.commit,
+                deploy.app.id,
+                commit=slug.commit,
                 size_bytes=slug.size_bytes,
                 process_types=slug.process_types,
                 buildpack=slug.buildpack,
-                stack=push.app.stack,
+                stack=deploy.app.stack,
                 digest=slug.digest,
                 id=slug.slug_id,
+                buildpacks=[asdict(pack) for pack in slug.buildpacks],
             )
-            ledger.formation.adopt(push.app.id, slug.process_types)
+            ledger.formation.adopt(deploy.app.id, slug.process_types)
             release = ledger.releases.append(
-                push.app.id,
+                deploy.app.id,
                 slug_id=slug.slug_id,
                 config={**slug.config_vars, **current.config},
-                description=f"Deploy {push.commit[:7]}",
-                user=push.user,
-                build_id=push.id,
+                description=f"Deploy {short(slug.commit) or deploy.label}",
+                user=deploy.user,
+                build_id=deploy.id,
             )
             if phase_output is not None:
-                ledger.releases.add_output(push.app.id, release.version, phase_output.decode(errors="replace"))
-            ledger.builds.finish(push.id, "succeeded", slug_id=slug.slug_id, release_version=release.version)
+                ledger.releases.add_output(deploy.app.id, release.version, phase_output.decode(errors="replace"))
+            ledger.builds.finish(deploy.id, "succeeded", slug_id=slug.slug_id, release_version=release.version)
         return release
 
     async def _follow(self, push: Push, release: Release) -> None:
@@ -219,17 +265,17 @@ class Pusher:
         settled = await self._manager.settle(push.app.id, release.version, limit)
         self._faults.reach(FaultPoint.SETTLED)
         if settled.ok:
-            await push.output(step(f"Launching... done, v{release.version}"))
-            await push.output(detail(f"{self._settings.web_url(push.app.name)} deployed to hostd"))
+            await push.say(step(f"Launching... done, v{release.version}"))
+            await push.say(detail(f"{self._settings.web_url(push.app.name)} deployed to hostd"))
             return
         if settled.superseded:
-            await push.output(step(f"Launching... v{release.version} was overtaken by a newer release"))
+            await push.say(step(f"Launching... v{release.version} was overtaken by a newer release"))
             return
-        await push.output(step(f"Launching... v{release.version} is not up"))
-        await push.output(problem(_trouble(push.app, release, settled)))
+        await push.say(step(f"Launching... v{release.version} is not up"))
+        await push.say(problem(_trouble(push.app, release, settled)))
         for dyno in settled.crashed[:1]:
-            await push.output(quoted(await self._last_lines(push.app.id, dyno.unit)))
-        await push.output(
+            await push.say(quoted(await self._last_lines(push.app.id, dyno.unit)))
+        await push.say(
             problem(f"See `hostctl logs -a {push.app.name}`; go back with `hostctl rollback -a {push.app.name}`.")
         )
 
@@ -248,12 +294,6 @@ def _serving(release: Release, settled: Settled) -> str:
     if settled.serving == release.version:
         return "\nIts web dynos are up and serving."
     return f"\nv{settled.serving} goes on serving its web requests."
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, asyncio.CancelledError):
-        return "cancelled: the client went away"
-    return str(error) or type(error).__name__
 
 
 async def _pieces_of(descriptor: int) -> AsyncIterator[bytes]:

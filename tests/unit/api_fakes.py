@@ -14,11 +14,13 @@ import aiohttp
 from aiohttp import web
 
 from hostd.api import Peers, build_api, serve
-from hostd.context import Context, Output, PushOutcome
+from hostd.context import Context, Deploy, Output, PushOutcome
+from hostd.deploys.sources import Sources
 from hostd.errors import Busy
 from hostd.events import Events
 from hostd.ledger import Ledger
 from hostd.ledger.apps import App
+from hostd.ledger.builds import Build
 from hostd.ledger.releases import Release
 from hostd.ledger.users import User
 from hostd.manager.dyno import Dyno, DynoState
@@ -84,19 +86,27 @@ class FakeDeploys:
         self.busy: str | None = None
         self.pusher: Any = None
         self.outcomes: dict[str, PushOutcome] = {}
+        self.started: list[tuple[Deploy, bytes]] = []
 
-    async def push(
-        self,
-        *,
-        app: App,
-        user: User,
-        commit: str,
-        ref: str,
-        push_id: str,
-        source: AsyncIterator[bytes],
-        output: Output,
-    ) -> PushOutcome:
-        return await self.pusher(app, user, commit, ref, source, output)
+    async def push(self, deploy: Deploy, *, tree: AsyncIterator[bytes], output: Output) -> PushOutcome:
+        return await self.pusher(deploy, tree, output)
+
+    async def start(self, deploy: Deploy, *, tree: AsyncIterator[bytes]) -> Build:
+        if self.busy:
+            raise Busy(f"{self.busy}. Wait until that is done, then try again.")
+        self.started.append((deploy, b"".join([piece async for piece in tree])))
+        return self._ledger.builds.start(
+            deploy.app.id, deploy.user.id, deploy.commit, id=deploy.id, source=deploy.label
+        )
+
+    def cancel(self, build: Build, user: User) -> bool:
+        if self._ledger.builds.get(build.id).status != "pending":
+            return False
+        self._ledger.builds.finish(build.id, "failed", reason=f"cancelled by {user.email}", cancelled=True)
+        return True
+
+    async def output(self, build: Build) -> AsyncIterator[bytes]:
+        yield self._ledger.build_outputs.get(build.id).text
 
     def outcome(self, push_id: str) -> PushOutcome | None:
         return self.outcomes.get(push_id)
@@ -248,6 +258,7 @@ async def running_api(directory: Path, *, uid_is: str = "git", people: bool = Tr
         pool=pool,
         systemd=systemd,
         repositories=FakeRepositories(),
+        sources=Sources(directory / "uploads"),
         log_key=LOG_KEY,
     )
     me = os.getuid()

@@ -36,13 +36,13 @@ async def test_a_push_streams_both_ways(tmp_path):
         got = bytearray()
         answered = asyncio.Event()
 
-        async def pusher(app, user, commit, ref, source, output):
+        async def pusher(deploy, tree, output):
             await output(b"-----> Building\n")
             await answered.wait()  # output arrives before the tree is read
-            async for piece in source:
+            async for piece in tree:
                 got.extend(piece)
             await output(b'a \0 and {"status"} in output\n')
-            assert (user.email, commit, ref) == ("you@example.com", COMMIT, "refs/heads/main")
+            assert (deploy.user.email, deploy.commit, deploy.label) == ("you@example.com", COMMIT, "git push")
             return PushOutcome("released", 12)
 
         api.deploys.pusher = pusher
@@ -91,7 +91,7 @@ async def test_hanging_up_cancels_the_deploy(tmp_path):
         app = api.ledger.apps.create("hello", api.users["you"].id)
         begun, cancelled = asyncio.Event(), asyncio.Event()
 
-        async def pusher(app, user, commit, ref, source, output):
+        async def pusher(deploy, tree, output):
             await output(b"building\n")
             begun.set()
             try:

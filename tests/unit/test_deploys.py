@@ -9,22 +9,30 @@ from typing import Any
 
 import pytest
 
+from hostd.context import Deploy, PushOutcome
+from hostd.deploys.deploys import Deploys
 from hostd.deploys.garbage import Garbage
 from hostd.deploys.locks import DeployLocks
 from hostd.deploys.push import Push, Pusher
+from hostd.deploys.recording import Recording
 from hostd.errors import Conflict, Unavailable
 
 APP, KATE = SimpleNamespace(id="1", name="hello"), SimpleNamespace(id="2", email="kate@example.com")
+DEPLOY = Deploy("3", APP, KATE, "20a5742" + "0" * 33)  # type: ignore[arg-type]
 
 
 class BuiltPusher(Pusher):
-    """One whose builds are done before they begin, or fail."""
+    """One whose builds are done before they begin, or fail, or never end."""
 
     error: Exception | None = None
+    endless = False
 
     async def _build_and_release(self, push: Push) -> Any:
+        push.begun.set()
         if self.error is not None:
             raise self.error
+        if self.endless:
+            await asyncio.Event().wait()
         return SimpleNamespace(version=7)
 
 
@@ -38,6 +46,13 @@ class FakeManager:
         raise Unavailable("systemd does not answer")
 
 
+class FakeBuilds:
+    """A ledger's builds: one, which has begun."""
+
+    def get(self, build_id: str) -> Any:
+        return SimpleNamespace(id=build_id, status="pending")
+
+
 @pytest.fixture
 def pusher() -> BuiltPusher:
     parts = dict.fromkeys(("ledger", "compiler", "events", "faults", "last_lines", "garbage"))
@@ -45,29 +60,86 @@ def pusher() -> BuiltPusher:
     return BuiltPusher(**parts, manager=FakeManager(), settings=settings, locks=DeployLocks())  # type: ignore[arg-type]
 
 
+@pytest.fixture
+def deploys(pusher: BuiltPusher) -> Deploys:
+    outputs = SimpleNamespace(save=lambda *_: None)
+    ledger = SimpleNamespace(builds=FakeBuilds(), build_outputs=outputs)
+    return Deploys(ledger=ledger, pusher=pusher, manager=None, events=None, locks=None, garbage=None)  # type: ignore[arg-type]
+
+
+async def no_tree() -> Any:
+    return
+    yield b""
+
+
 def push_to(said: list[bytes]) -> Push:
     async def output(piece: bytes) -> None:
         said.append(piece)
 
-    async def source() -> Any:
-        yield b""
-
-    return Push("3", APP, KATE, "20a5742" + "0" * 33, "refs/heads/main", source(), output)  # type: ignore[arg-type]
+    return Push(DEPLOY, no_tree(), output, Recording(lambda _: None))
 
 
-def test_a_push_is_released_whatever_fails_behind_its_release(pusher: BuiltPusher) -> None:
+async def test_a_push_is_released_whatever_fails_behind_its_release(pusher: BuiltPusher) -> None:
     said: list[bytes] = []
-    outcome = asyncio.run(pusher.push(push_to(said)))
+    outcome = await pusher.push(push_to(said))
     assert (outcome.status, outcome.version) == ("released", 7)
     assert b"rejected" not in b"".join(said)
 
 
-def test_a_push_is_rejected_if_its_build_fails(pusher: BuiltPusher) -> None:
+async def test_a_push_is_rejected_if_its_build_fails(pusher: BuiltPusher) -> None:
     said: list[bytes] = []
     pusher.error = Conflict("The release command failed")
-    outcome = asyncio.run(pusher.push(push_to(said)))
+    push = push_to(said)
+    outcome = await pusher.push(push)
     assert (outcome.status, outcome.reason) == ("rejected", "The release command failed")
     assert b"nothing has changed for hello" in b"".join(said)
+    assert push.recording.output.text == b"".join(said)
+
+
+async def test_a_build_that_is_cancelled_tells_whoever_waits_for_it(pusher: BuiltPusher, deploys: Deploys) -> None:
+    said: list[bytes] = []
+
+    async def output(piece: bytes) -> None:
+        said.append(piece)
+
+    pusher.endless = True
+    waiting = asyncio.create_task(deploys.push(DEPLOY, tree=no_tree(), output=output))
+    await asyncio.sleep(0)
+    heard = asyncio.create_task(_all_of(deploys))
+    await asyncio.sleep(0)
+    assert deploys.cancel(FakeBuilds().get("3"), KATE)  # type: ignore[arg-type]
+    assert deploys.cancel(FakeBuilds().get("3"), KATE)  # type: ignore[arg-type]
+    outcome = await waiting
+    assert (outcome.status, outcome.reason) == ("rejected", "cancelled by kate@example.com")
+    assert await heard == b"".join(said)
+    assert b" !     cancelled by kate@example.com\n" in await heard
+    assert not deploys.cancel(FakeBuilds().get("3"), KATE)  # type: ignore[arg-type]
+
+
+async def test_a_client_that_goes_away_cancels_its_build(pusher: BuiltPusher, deploys: Deploys) -> None:
+    pusher.endless = True
+    waiting = asyncio.create_task(deploys.push(DEPLOY, tree=no_tree(), output=_nobody))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    await deploys.idle()
+
+
+async def test_builds_that_run_end_with_hostd(pusher: BuiltPusher, deploys: Deploys) -> None:
+    pusher.endless = True
+    await deploys.start(DEPLOY, tree=no_tree())
+    assert deploys.outcome("3") == PushOutcome("running")
+    await deploys.close()
+    await deploys.idle()
+
+
+async def _nobody(_piece: bytes) -> None:
+    pass
+
+
+async def _all_of(deploys: Deploys) -> bytes:
+    return b"".join([piece async for piece in deploys.output(FakeBuilds().get("3"))])  # type: ignore[arg-type]
 
 
 class FakeSystemd:

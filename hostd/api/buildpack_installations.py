@@ -1,0 +1,42 @@
+"""Buildpack installations: the buildpacks that an app's owner has chosen, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from hostd.api.requests import answer, app_for, body_of, context_of, user_of
+from hostd.api.shapes import buildpack_json
+from hostd.deploys import origins
+from hostd.errors import BadRequest
+
+routes = web.RouteTableDef()
+
+
+@routes.get("/apps/{app}/buildpack-installations")
+async def index(request: web.Request) -> web.Response:
+    """The buildpacks, first to last; none if a build finds out by itself."""
+    return _answer(context_of(request).ledger.buildpacks.list(app_for(request).id))
+
+
+@routes.put("/apps/{app}/buildpack-installations")
+async def replace(request: web.Request) -> web.Response:
+    """Let the app have exactly the buildpacks `updates`, `[{"buildpack": url}]`, from its next build on."""
+    context, app = context_of(request), app_for(request)
+    updates = (await body_of(request)).get("updates")
+    if not isinstance(updates, list) or not all(_is_update(update) for update in updates):
+        raise BadRequest('The field updates must be a list: [{"buildpack": "heroku/python"}, ...].')
+    urls = origins.buildpacks([update["buildpack"] for update in updates])
+    chosen = context.ledger.buildpacks.replace(app.id, urls)
+    named = ", ".join(map(origins.shown, chosen)) or "none"
+    context.events.api(app, f"Set buildpacks to {named} by {user_of(request).email}")
+    return _answer(chosen)
+
+
+def _answer(urls: Sequence[str]) -> web.Response:
+    return answer([buildpack_json(ordinal, url) for ordinal, url in enumerate(urls)])
+
+
+def _is_update(update: object) -> bool:
+    return isinstance(update, dict) and isinstance(update.get("buildpack"), str)

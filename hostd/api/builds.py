@@ -1,0 +1,146 @@
+"""Builds: the list, one of them, its output while it is made, starting and cancelling one."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+from aiohttp import web
+
+from hostd.api.deploys import LONGEST_TIMEOUT, nothing, timeout, version
+from hostd.api.identity import known_owner
+from hostd.api.releases import page
+from hostd.api.requests import answer, app_for, body_of, context_of, optional_text, text_field, user_of
+from hostd.api.shapes import build_json
+from hostd.context import Context, Deploy
+from hostd.deploys import origins
+from hostd.errors import BadRequest, Conflict, Invalid
+from hostd.ledger.apps import App
+from hostd.ledger.builds import Build
+
+routes = web.RouteTableDef()
+
+MOST = 1000
+_UPLOAD = re.compile(r"http://hostd/hostd/sources/([0-9a-f-]{36})")
+
+
+@routes.get("/apps/{app}/builds")
+async def index(request: web.Request) -> web.Response:
+    """Builds, oldest first; `Range: started_at ..; order=desc, max=15` asks for the newest 15, newest first."""
+    context, app = context_of(request), app_for(request)
+    newest_first, most = page(request.headers.get("Range", ""))
+    found = context.ledger.builds.list(app.id, most if newest_first and most else MOST)
+    if not newest_first:
+        found = found[::-1][:most]
+    return answer([_json(context, app, build) for build in found])
+
+
+@routes.get("/apps/{app}/builds/{build}")
+async def show(request: web.Request) -> web.Response:
+    """One build, by its id or the beginning of it, or `current` for the newest."""
+    app = app_for(request)
+    return answer(_json(context_of(request), app, _build(request, app)))
+
+
+@routes.get("/apps/{app}/builds/{build}/output")
+async def output(request: web.Request) -> web.StreamResponse:
+    """What the build prints, as text; while it runs, as it is printed."""
+    build = _build(request, app_for(request))
+    response = web.StreamResponse(headers={"Content-Type": "text/plain; charset=utf-8"})
+    response.enable_chunked_encoding()
+    await response.prepare(request)
+    async for piece in context_of(request).deploys.output(build):
+        await response.write(piece)
+    await response.write_eof()
+    return response
+
+
+@routes.post("/apps/{app}/builds")
+async def create(request: web.Request) -> web.Response:
+    """Build and release `source_blob`: `{"url", "version"?, "checksum"?}`. Answers when the build has begun.
+
+    The URL is the `get_url` of an upload (`POST .../sources`), or that of a tarball, which the build downloads.
+    `buildpacks`, `[{"url"}]`, are for this build alone; `timeout` is in seconds.
+    """
+    context, app, user = context_of(request), app_for(request), known_owner(user_of(request))
+    body = await body_of(request)
+    blob = body.get("source_blob")
+    if not isinstance(blob, dict):
+        raise BadRequest('The field source_blob must be an object: {"url": ..., "version": ...}.')
+    (source, label), tree = _source(context, app, blob)
+    deploy = Deploy(
+        str(uuid.uuid4()),
+        app,
+        user,
+        version(optional_text(blob, "version")),
+        label,
+        source,
+        tuple(origins.buildpacks(_urls(body.get("buildpacks") or []))),
+        timeout(body.get("timeout")),
+    )
+    return answer(_json(context, app, await context.deploys.start(deploy, tree=tree)), 201)
+
+
+@routes.delete("/apps/{app}/builds/{build}")
+async def cancel(request: web.Request) -> web.Response:
+    """Cancel a build that runs."""
+    context, app = context_of(request), app_for(request)
+    build = _build(request, app)
+    if not context.deploys.cancel(build, user_of(request)):
+        ended = context.ledger.builds.get(build.id)
+        how = f"made v{ended.release_version}" if ended.release_version else "ended already"
+        raise Conflict(f"The build {build.id[:8]} of {app.name} has {how}: there is nothing to cancel.")
+    return answer(_json(context, app, build), 202)
+
+
+@routes.patch("/hostd/apps/{app}/build-settings")
+async def configure(request: web.Request) -> web.Response:
+    """Set how long the app's builds may take: `{"timeout": seconds or null}`."""
+    context, app = context_of(request), app_for(request)
+    body = await body_of(request)
+    value = body.get("timeout")
+    if "timeout" not in body or not isinstance(value, int | None) or isinstance(value, bool):
+        raise BadRequest(f"The field timeout must be a number of seconds, 1 to {LONGEST_TIMEOUT}, or null.")
+    app = context.ledger.apps.set_build_timeout(app.id, timeout(value))
+    context.events.api(app, f"Set build timeout to {value or 'default'} by {user_of(request).email}")
+    return answer(_settings(context, app))
+
+
+@routes.get("/hostd/apps/{app}/build-settings")
+async def settings(request: web.Request) -> web.Response:
+    """How long the app's builds may take, in seconds: its own `timeout`, or null, and the `default`."""
+    return answer(_settings(context_of(request), app_for(request)))
+
+
+def _settings(context: Context, app: App) -> dict[str, int | None]:
+    return {"timeout": app.build_timeout, "default": context.settings.build_timeout}
+
+
+def _build(request: web.Request, app: App) -> Build:
+    return context_of(request).ledger.builds.find(app.id, request.match_info["build"])
+
+
+def _source(context: Context, app: App, blob: dict[str, Any]) -> tuple[origins.Origin, AsyncIterator[bytes]]:
+    url, checksum = text_field(blob, "url"), optional_text(blob, "checksum")
+    if upload := _UPLOAD.fullmatch(url):
+        return origins.tarball(strip=True), context.sources.open(app, upload[1], checksum)
+    if checksum is not None:
+        raise Invalid("A checksum can be given for an upload only: see POST /apps/{app}/sources.")
+    return origins.download(url), nothing()
+
+
+def _urls(listed: Any) -> list[str]:
+    objects = listed if isinstance(listed, list) else [None]
+    urls = [entry.get("url") or entry.get("name") for entry in objects if isinstance(entry, dict)]
+    texts = [url for url in urls if isinstance(url, str)]
+    if len(texts) != len(objects):
+        raise BadRequest('The field buildpacks must be a list: [{"url": ...}, ...].')
+    return texts
+
+
+def _json(context: Context, app: App, build: Build) -> dict[str, Any]:
+    ledger = context.ledger
+    release = ledger.releases.get(app.id, build.release_version) if build.release_version else None
+    return build_json(app, build, ledger.users.get(build.user_id), release)

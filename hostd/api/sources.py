@@ -1,0 +1,24 @@
+"""Sources: a place to upload a tarball to, and from which a build takes it."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from hostd.api.deploys import build_id, pieces
+from hostd.api.requests import answer, app_for, context_of
+
+routes = web.RouteTableDef()
+
+
+@routes.post("/apps/{app}/sources")
+async def create(request: web.Request) -> web.Response:
+    """A place for the source of a build, good for an hour: PUT the tarball to `put_url`, then build `get_url`."""
+    url = f"http://hostd/hostd/sources/{context_of(request).sources.create(app_for(request))}"
+    return answer({"source_blob": {"get_url": url, "put_url": url}}, 201)
+
+
+@routes.put("/hostd/sources/{source}")
+async def upload(request: web.Request) -> web.Response:
+    """Take the tarball, as the body of the request."""
+    await context_of(request).sources.receive(build_id(request.match_info["source"]), pieces(request))
+    return answer({})
