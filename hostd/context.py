@@ -171,6 +171,9 @@ class Space(Protocol):
     def total_bytes(self) -> int:
         """Bytes of the pool."""
 
+    def has_slug(self, slug_id: str) -> bool:
+        """Whether the slug's files are there."""
+
 
 class Unit(Protocol):
     """What is needed of `units.systemd.UnitStatus`."""

@@ -13,7 +13,7 @@ from hostd.api import build_api
 from hostd.api import serve as serve_api
 from hostd.context import Context
 from hostd.deploys.deploys import Deploys
-from hostd.deploys.garbage import Garbage
+from hostd.deploys.garbage import Garbage, claim
 from hostd.deploys.lastlines import LastLines
 from hostd.deploys.locks import DeployLocks
 from hostd.deploys.push import Pusher
@@ -92,9 +92,11 @@ async def serve(settings: Settings) -> None:
     notify("READY=1")
     log.info("ready: %d apps", len(daemon.ledger.apps.list()))
     cleaning = asyncio.create_task(daemon.clean())
+    collecting = asyncio.create_task(daemon.garbage.run())
     await stop.wait()
     notify("STOPPING=1")
     cleaning.cancel()
+    collecting.cancel()
     await daemon.deploys.close()
     await runner.cleanup()
     await attach.close()
@@ -106,7 +108,8 @@ async def serve(settings: Settings) -> None:
 def assemble(settings: Settings) -> Daemon:
     """Make all parts and join them; nothing is started. Raises HostdError when something is missing."""
     ledger = Ledger.open(settings.master_dir, uid_base=settings.uid_base)
-    pool = Pool(settings.pool_dir)
+    pool = Pool(settings.pool_dir, settings.pool_image)
+    claim(pool, ledger)
     stacks = Stacks(pool, ledger.stacks)
     stack = stacks.current(HOST)
     systemd = Systemd()
@@ -147,7 +150,7 @@ def assemble(settings: Settings) -> Daemon:
     )
     locks = DeployLocks()
     repositories = Repositories(settings)
-    garbage = Garbage(ledger, pool, stack, systemd, repositories, settings.kept_slugs)
+    garbage = Garbage(ledger, pool, stack, systemd, repositories, settings.kept_slugs, faults)
     pusher = Pusher(
         ledger=ledger,
         compiler=Compiler(
@@ -156,6 +159,7 @@ def assemble(settings: Settings) -> Daemon:
             stack=stack,
             limits=BuildLimits(timeout=settings.build_timeout),
             max_slug_bytes=settings.slug_limit_mb << 20,
+            make_room=garbage.collect_all,
         ),
         manager=manager,
         events=events,

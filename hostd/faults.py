@@ -14,7 +14,8 @@ from pathlib import Path
 class FaultPoint(enum.Enum):
     """The steps of a deploy at which hostd can be made to die, in their order.
 
-    Those from SNAPSHOT_MADE on belong to the dyno manager: every other change of an app passes them too.
+    Those from SNAPSHOT_MADE on belong to the dyno manager: every other change of an app passes them too. SLUG_DROPPED
+    belongs to the clean-up.
     """
 
     BUILD_RECORDED = "build-recorded"
@@ -44,6 +45,8 @@ class FaultPoint(enum.Enum):
     """A dyno's unit has ended; its files are still there."""
     SETTLED = "settled"
     """The release runs; the pusher was not told."""
+    SLUG_DROPPED = "slug-dropped"
+    """The ledger has given up slugs, and the files of at least one are still there."""
 
 
 class Faults:

@@ -49,7 +49,7 @@ class Settings:
     boot_timeout: int = _setting(60, "Seconds a web process has to accept connections on `$PORT`.")
     build_timeout: int = _setting(900, "Seconds a build may take, unless its app or its deploy has a time of its own.")
     slug_limit_mb: int = _setting(500, "Megabytes (MiB) of the largest slug; a build that makes a larger one fails.")
-    kept_slugs: int = _setting(10, "Slugs kept per app, for rollback; older ones are dropped.")
+    kept_slugs: int = _setting(20, "Newest releases of an app that can be rolled back to; older slugs are deleted.")
     cool_off: tuple[int, ...] = _setting(
         (0, 10, 30, 60, 120, 300, 600, 1200),
         "Seconds until a crashed dyno starts again: after its first crash, its second, ...; the last repeats.",
@@ -91,6 +91,11 @@ class Settings:
     def uploads_dir(self) -> Path:
         """Sources that were uploaded and may still be built."""
         return self.data_dir / "uploads"
+
+    @property
+    def pool_image(self) -> Path:
+        """The file that holds the pool, where the pool is not on a btrfs that is there by itself."""
+        return self.data_dir / "pool.img"
 
     @property
     def routes_file(self) -> Path:

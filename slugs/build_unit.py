@@ -60,6 +60,11 @@ def unit_name(build_id: str) -> str:
     return f"hostd-build-{build_id}.service"
 
 
+def tree_unit_name(build_id: str) -> str:
+    """The unit that measures what a build made."""
+    return f"hostd-build-{build_id}-tree.service"
+
+
 def unit_properties(
     *,
     stack: Stack,

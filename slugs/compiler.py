@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import shutil
 import stat
 import sys
 import uuid
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,12 +17,15 @@ from buildpacks import contract
 from buildpacks.procfile import MAX_BYTES, ProcfileError, parse
 from buildpacks.report import Report, UsedBuildpack
 from buildpacks.source import Source, TarSource
-from slugs.build_unit import BuildLimits, BuildUnits, Ended, Output, unit_name, unit_properties
-from slugs.errors import BuildFailed, NoBuildpack, NoSuchSubvolume, PoolFull, SlugTooLarge
-from slugs.pool import MIN_FREE_BYTES, Pool, size
+from slugs.build_unit import BuildLimits, BuildUnits, Ended, Output, tree_unit_name, unit_name, unit_properties
+from slugs.errors import BuildFailed, NoBuildpack, SlugTooLarge
+from slugs.pool import Pool, size
+from slugs.space import MIN_FREE_BYTES, DiskGuard
 from slugs.stacks import Stack, identity_binds, scratch_binds
+from slugs.tree import Measured
+from slugs.tree_unit import TreeUnits
 from units.network import Network, Networks
-from units.run import CommandError, CommandFailed, arun
+from units.run import CommandError
 from units.sandbox import Bind
 from units.systemd import Systemd
 from units.users import ensure_user
@@ -32,8 +33,6 @@ from units.users import ensure_user
 MAX_SLUG_BYTES = 500 << 20
 DEFAULT_LIMITS = BuildLimits()
 
-_TREE_SECONDS = 600.0
-_CLEANING_SECONDS = 20.0
 _SIGKILL = 9
 _CLD_KILLED = 2
 _STATUS_KILLED = 128 + _SIGKILL
@@ -106,21 +105,24 @@ class Compiler:
         tools: Mapping[str, Path] | None = None,
         buildpacks: Path = contract.FOLDER,
         order: Sequence[str] = contract.BUNDLED,
+        make_room: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
         """`tools` are programs for /.hostd/bin by their names; by default those that came with hostd.
 
         `buildpacks` is a folder of buildpacks, `order` the names of those that are tried, in that order.
         Without `networks` builds share the machine's own, as only tests of the compiler alone may.
+        `make_room` is called when the pool has too little room for a build, and deletes what may be deleted.
         """
         self.pool = pool
         self._stack = stack
         self._limits = limits
         self._max_slug_bytes = max_slug_bytes
-        self._min_free_bytes = min_free_bytes
+        self._guard = DiskGuard(pool, min_free=min_free_bytes, make_room=make_room)
         self._tools = find_tools(contract.TOOLS) if tools is None else dict(tools)
         self._buildpacks = buildpacks
         self._order = tuple(order)
         self._units = BuildUnits(systemd, networks)
+        self._trees = TreeUnits(systemd)
 
     async def compile(
         self, request: CompileRequest, *, source: AsyncIterator[bytes] | None = None, output: Output
@@ -131,12 +133,18 @@ class Compiler:
         `output` raise. A build that does not end with a slug, cancelled ones among them, leaves nothing:
         no unit, no tree, and the app's cache as it was.
         """
-        await self._require_space()
+        await self._guard.require()
+        with self.pool.noticing_full():
+            return await self._compile(request, source, output)
+
+    async def _compile(
+        self, request: CompileRequest, source: AsyncIterator[bytes] | None, output: Output
+    ) -> CompiledSlug:
         try:
             await ensure_user(request.uid)
             tree = self.pool.create_build(request.build_id, request.uid)
             cache = self.pool.borrow_cache(request.app_id, request.build_id, request.uid)
-            ended = await self._run(request, tree, cache, source, output)
+            ended = await self._guard.guard(self._run(request, tree, cache, source, output))
             report = ended.report
             if report.failed is not None or ended.info.result != "success":
                 raise failure(ended, self._limits)
@@ -144,17 +152,16 @@ class Compiler:
             measured = await self._measure(request, tree)
             await self._check_size(measured, output)
             slug_id = str(uuid.uuid4())
-            self.pool.return_cache(request.app_id, request.build_id)
-            self.pool.freeze(request.build_id, slug_id)
+            self.pool.finish_build(request.app_id, request.build_id, slug_id)
         except CommandError as error:
-            raise BuildFailed(f"The build could not be prepared or measured: {error}") from error
+            raise BuildFailed(f"The build could not be prepared: {error}") from error
         finally:
             self.pool.delete_build(request.build_id)
         return CompiledSlug(
             slug_id=slug_id,
-            size_bytes=measured["size"],
-            shared_bytes=measured["shared"],
-            digest=measured["digest"],
+            size_bytes=measured.size,
+            shared_bytes=measured.shared,
+            digest=measured.digest,
             process_types=process_types,
             default_types=report.release.default_process_types,
             buildpack=report.last.name,
@@ -166,16 +173,6 @@ class Compiler:
             stack=(request.stack or self._stack).release,
             commit=report.commit or request.commit,
         )
-
-    async def _require_space(self) -> None:
-        try:
-            self.pool.require_space(self._min_free_bytes)
-        except PoolFull:
-            # What was deleted is free only once btrfs has written that down, cleaned up, and written that down.
-            with suppress(CommandError):
-                for what in ("filesystem", "subvolume", "filesystem"):
-                    await arun(["btrfs", what, "sync", str(self.pool.root)], timeout=_CLEANING_SECONDS)
-            self.pool.require_space(self._min_free_bytes)
 
     async def _run(
         self,
@@ -228,29 +225,28 @@ class Compiler:
             timeout=limits.timeout,
         )
 
-    async def _measure(self, request: CompileRequest, tree: Path) -> dict[str, Any]:
-        """What `slugs.tree` finds, in a process of its own: it reads every file and waits for the disk."""
-        try:
-            previous = [str(self.pool.slug(request.previous_slug))] if request.previous_slug else []
-        except NoSuchSubvolume:
-            previous = []
-        argv = [sys.executable, "-m", "slugs.tree", str(tree), *previous]
-        try:
-            done = await arun(argv, timeout=_TREE_SECONDS)
-        except CommandFailed as error:
-            reason = error.stderr.decode(errors="replace").strip()
-            raise BuildFailed(f"The finished build cannot become a slug: {reason}") from error
-        measured: dict[str, Any] = json.loads(done.stdout)
-        return measured
+    async def _measure(self, request: CompileRequest, tree: Path) -> Measured:
+        """What `slugs.tree` finds, in a unit of its own: it reads every file and waits for the disk."""
+        previous = request.previous_slug
+        if previous is not None and not self.pool.has_slug(previous):
+            previous = None
+        return await self._trees.measure(
+            tree_unit_name(request.build_id),
+            stack=request.stack or self._stack,
+            uid=request.uid,
+            tree=tree,
+            manifest=self.pool.manifest(request.build_id),
+            previous=self.pool.slug(previous) if previous else None,
+            known=self.pool.manifest(previous) if previous else None,
+        )
 
-    async def _check_size(self, measured: Mapping[str, Any], output: Output) -> None:
-        largest: list[tuple[str, int]] = measured["largest"]
-        if measured["size"] > self._max_slug_bytes:
+    async def _check_size(self, measured: Measured, output: Output) -> None:
+        if measured.size > self._max_slug_bytes:
             await output(b" !     The ten largest files:\n")
-            for path, count in largest:
+            for path, count in measured.largest:
                 await output(f" !     {size(count):>8}  {path}\n".encode(errors="replace"))
             raise SlugTooLarge(
-                f"The slug is {size(measured['size'])}, more than the limit of {size(self._max_slug_bytes)}. "
+                f"The slug is {size(measured.size)}, more than the limit of {size(self._max_slug_bytes)}. "
                 "Keep large files elsewhere, or name what the app does not need in .slugignore"
             )
 

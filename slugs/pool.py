@@ -1,7 +1,7 @@
 """The btrfs pool: builds, slugs, dyno snapshots and build caches, each a subvolume.
 
-Every call is one or two short ioctls; btrfsutil holds the interpreter lock meanwhile, so anything that walks
-a tree or waits for the disk (`slugs.tree`) runs in a child process instead. Deletions are idempotent.
+Every call is a few short ioctls; btrfsutil holds the interpreter lock meanwhile, so anything that walks a tree or
+waits for the disk (`slugs.tree`, `slugs.trash`) runs in another process instead. Deletions are idempotent.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ import errno
 import logging
 import os
 import re
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import btrfsutil
@@ -20,23 +21,26 @@ from slugs.errors import NoSuchSubvolume, NotBtrfs, PoolFull
 
 log = logging.getLogger(__name__)
 
-FOLDERS = ("stacks", "slugs", "dynos", "builds", "caches", "scratch")
+FOLDERS = ("stacks", "slugs", "manifests", "dynos", "builds", "caches", "scratch", "trash")
 SCRATCH_FOLDERS = {"tmp": Path("/tmp"), "var-tmp": Path("/var/tmp")}
 """Folders for temporary files, and where a sandbox sees them."""
-MIN_FREE_BYTES = 1 << 30
-MIN_FREE_SHARE = 0.05
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@:-]{0,239}")
 _BORROWED = ".cache"
 _RETURNED = ".returned"
+_OWNER = ".ledger"
 
 
 class Pool:
     """The directory `root` on btrfs with one folder per kind of subvolume, closed to everyone but root."""
 
-    def __init__(self, root: Path) -> None:
-        """Makes the folders that are missing. Raises NotBtrfs when `root` is on another file system."""
+    def __init__(self, root: Path, image: Path | None = None) -> None:
+        """Makes the folders that are missing. Raises NotBtrfs when `root` is on another file system.
+
+        `image` is the file that holds the pool, if one does: what its disk has not, the pool has not either.
+        """
         self.root = root
+        self._image = image
         root.mkdir(parents=True, exist_ok=True)
         try:
             btrfsutil.subvolume_id(str(root))
@@ -49,6 +53,24 @@ class Pool:
         for folder in FOLDERS:
             (root / folder).mkdir(mode=0o755, exist_ok=True)
 
+    # Whose it is
+
+    def owner(self) -> str | None:
+        """The identity of the ledger that the pool belongs to; None for a pool that was never claimed."""
+        try:
+            return (self.root / _OWNER).read_text().strip()
+        except FileNotFoundError:
+            return None
+
+    def claim(self, owner: str) -> None:
+        """Marks the pool, durably, as belonging to the ledger of that identity."""
+        draft = self.root / f"{_OWNER}.new"
+        with self.noticing_full(), draft.open("w") as file:
+            file.write(f"{owner}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        draft.rename(self.root / _OWNER)
+
     # Builds
 
     def create_build(self, build_id: str, uid: int) -> Path:
@@ -57,7 +79,7 @@ class Pool:
         return self._create("builds", build_id, uid)
 
     def freeze(self, build_id: str, slug_id: str) -> Path:
-        """Turns a build into the read-only slug `slug_id`, durably, and drops the build.
+        """Turns a build into the read-only slug `slug_id`, durably, and drops the build but for a cache it borrowed.
 
         The slug appears in one step, complete and read-only: a read-only snapshot, because the kernel refuses
         to move a read-only subvolume to another directory, and because making a snapshot writes the tree's
@@ -66,20 +88,43 @@ class Pool:
         slug = self._path("slugs", slug_id)
         if not slug.exists():
             self._snapshot(self._existing("builds", build_id), slug, read_only=True)
-        self.delete_build(build_id)
+        with suppress(FileNotFoundError):
+            self.manifest(build_id).rename(self.manifest(slug_id))
+        self._delete("scratch", build_id)
+        self._delete("builds", build_id)
+        return slug
+
+    def finish_build(self, app_id: str, build_id: str, slug_id: str) -> Path:
+        """Makes a build the slug `slug_id`, and the cache that it borrowed the app's: both or, failing, none."""
+        slug = self.freeze(build_id, slug_id)
+        try:
+            with self.noticing_full():
+                self.return_cache(app_id, build_id)
+        except BaseException:
+            self.delete_slug(slug_id)
+            raise
         return slug
 
     def delete_build(self, build_id: str) -> None:
-        """Drops a build, its temporary files and the cache it borrowed."""
+        """Drops a build, its temporary files, the cache it borrowed and the manifest that was not used."""
         self._delete("scratch", build_id)
         self._delete("builds", build_id)
         self._delete("builds", build_id + _BORROWED)
+        self.manifest(build_id).unlink(missing_ok=True)
 
     # Slugs and dynos
 
     def slug(self, slug_id: str) -> Path:
         """Where the slug is: the only way to one. Raises NoSuchSubvolume."""
         return self._existing("slugs", slug_id)
+
+    def has_slug(self, slug_id: str) -> bool:
+        """Whether the slug's files are there."""
+        return self._path("slugs", slug_id).exists()
+
+    def manifest(self, name: str) -> Path:
+        """Where the digests of a slug's files (`slugs.tree`) are kept, or those of a build that is no slug yet."""
+        return self._path("manifests", name)
 
     def snapshot(self, slug_id: str, name: str) -> Path:
         """A fresh writable copy of a slug for the dyno `name`; replaces a left-over one."""
@@ -95,6 +140,7 @@ class Pool:
     def delete_slug(self, slug_id: str) -> None:
         """Drops a slug. Snapshots made of it live on."""
         self._delete("slugs", slug_id)
+        self.manifest(slug_id).unlink(missing_ok=True)
 
     def scratch(self, name: str) -> Path:
         """A fresh folder for the temporary files (SCRATCH_FOLDERS) of the dyno or build that is called `name`.
@@ -104,7 +150,7 @@ class Pool:
         """
         self._delete("scratch", name)
         path = self._create("scratch", name, 0)
-        with self._full():
+        with self.noticing_full():
             for kind in SCRATCH_FOLDERS:
                 (path / kind).mkdir()
                 (path / kind).chmod(0o1777)
@@ -130,6 +176,10 @@ class Pool:
         """The app's build cache, made empty at the first call."""
         path = self._path("caches", app_id)
         return path if path.exists() else self._create("caches", app_id, uid)
+
+    def has_cache(self, app_id: str) -> bool:
+        """Whether the app has a build cache."""
+        return self._path("caches", app_id).exists()
 
     def borrow_cache(self, app_id: str, build_id: str, uid: int) -> Path:
         """A writable copy of the app's cache for one build, so that a failed build cannot damage it."""
@@ -159,6 +209,24 @@ class Pool:
         self._delete("caches", app_id)
         self._delete("caches", app_id + _RETURNED)
 
+    # Trash
+
+    def empty_trash(self) -> int:
+        """Deletes what could not be deleted in one step; how many there were. Slow: see `slugs.trash`."""
+        names = self._names("trash")
+        for name in names:
+            _delete_with_all_inside(str(self._path("trash", name)))
+        return len(names)
+
+    def has_trash(self) -> bool:
+        """Whether there is anything for `empty_trash`."""
+        return any((self.root / "trash").iterdir())
+
+    def drop_stray_manifests(self) -> None:
+        """Drops the manifests of slugs that are not there."""
+        for name in set(self._names("manifests")) - set(self.slugs()):
+            self.manifest(name).unlink(missing_ok=True)
+
     # What there is
 
     def stacks(self) -> list[str]:
@@ -184,23 +252,17 @@ class Pool:
     def free_bytes(self) -> int:
         """Bytes that can still be written."""
         status = os.statvfs(self.root)
-        return status.f_bavail * status.f_frsize
+        free = status.f_bavail * status.f_frsize
+        if self._image is None or not self._image.exists():
+            return free
+        used = (status.f_blocks - status.f_bfree) * status.f_frsize
+        disk = os.statvfs(self._image)
+        return writable(free, used, self._image.stat().st_blocks * 512, disk.f_bavail * disk.f_frsize)
 
     def total_bytes(self) -> int:
         """Size of the file system in bytes."""
         status = os.statvfs(self.root)
         return status.f_blocks * status.f_frsize
-
-    def require_space(self, min_free: int = MIN_FREE_BYTES, min_share: float = MIN_FREE_SHARE) -> None:
-        """Raises PoolFull when fewer than `min_free` bytes, or that share of the pool, are free."""
-        free, total = self.free_bytes(), self.total_bytes()
-        needed = max(min_free, int(total * min_share))
-        if free < needed:
-            raise PoolFull(
-                f"The slug store is nearly full: {size(free)} of {size(total)} free, "
-                f"a build needs {size(needed)}. Running apps are not affected. "
-                "Ask the operator to make room or to enlarge the pool"
-            )
 
     # Helpers
 
@@ -220,27 +282,39 @@ class Pool:
 
     def _create(self, folder: str, name: str, uid: int) -> Path:
         path = self._path(folder, name)
-        with self._full():
+        with self.noticing_full():
             btrfsutil.create_subvolume(str(path))
         os.chown(path, uid, uid, follow_symlinks=False)
         return path
 
     def _snapshot(self, source: Path, target: Path, *, read_only: bool = False) -> Path:
-        with self._full():
+        with self.noticing_full():
             btrfsutil.create_snapshot(str(source), str(target), read_only=read_only)
         return target
 
     def _delete(self, folder: str, name: str) -> None:
         path = self._path(folder, name)
         try:
-            _delete_subvolume(str(path))
-        except btrfsutil.BtrfsUtilError as error:
+            try:
+                btrfsutil.delete_subvolume(str(path))
+            except btrfsutil.BtrfsUtilError as error:
+                if error.errno != errno.ENOTEMPTY:
+                    raise
+                self._throw_away(path)
+        except OSError as error:
             if error.errno != errno.ENOENT:
                 # Swept up when hostd starts again: no app may stop it by what it leaves behind.
                 log.warning("%s cannot be deleted now: %s", path, error)
 
+    def _throw_away(self, path: Path) -> None:
+        """Puts a subvolume aside in which an app has made subvolumes of its own, perhaps thousands."""
+        # The kernel does not move what is read-only.
+        btrfsutil.set_subvolume_read_only(str(path), False)
+        path.rename(self.root / "trash" / uuid.uuid4().hex)
+
     @contextmanager
-    def _full(self) -> Iterator[None]:
+    def noticing_full(self) -> Iterator[None]:
+        """Raises PoolFull, with the numbers, for the ENOSPC of what is done inside."""
         try:
             yield
         except OSError as error:
@@ -251,16 +325,19 @@ class Pool:
             ) from error
 
 
-def _delete_subvolume(path: str) -> None:
-    try:
-        btrfsutil.delete_subvolume(path)
-    except btrfsutil.BtrfsUtilError as error:
-        if error.errno != errno.ENOTEMPTY:
-            raise
-        # An app may have made subvolumes of its own inside, and any of them, or its own, read-only.
-        for inner in [".", *(inner for inner, _ in btrfsutil.SubvolumeIterator(path))]:
-            btrfsutil.set_subvolume_read_only(str(Path(path) / inner), False)
-        btrfsutil.delete_subvolume(path, recursive=True)
+def _delete_with_all_inside(path: str) -> None:
+    # The app may have made any of them read-only.
+    for inner in [".", *(inner for inner, _ in btrfsutil.SubvolumeIterator(path))]:
+        btrfsutil.set_subvolume_read_only(str(Path(path) / inner), False)
+    btrfsutil.delete_subvolume(path, recursive=True)
+
+
+def writable(free: int, used: int, allocated: int, disk_free: int) -> int:
+    """Bytes that a pool in a sparse image can take: `free` ones of its own, for which the disk must have room too.
+
+    The image has `allocated` bytes of the disk already, of which the pool's files use `used`.
+    """
+    return min(free, max(0, allocated - used) + disk_free)
 
 
 def size(count: int) -> str:

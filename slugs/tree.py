@@ -1,7 +1,14 @@
 """Measures a finished build and shares its unchanged files with the previous slug.
 
-Run as `python -m slugs.tree TREE [PREVIOUS]` it prints a JSON object (`Measured`); a child process, because it
-reads every file. The tree was made by the app: it is walked by directory descriptors, never through a link.
+Run as `python tree.py TREE [PREVIOUS]` it needs nothing but Python's own library, so that it can run in the build's
+sandbox (`slugs.tree_unit`). The tree was made by the app: it is walked by directory descriptors, never through a link.
+
+Standard input is the manifest of the previous slug, or empty; the manifest of this one goes to standard output, and a
+JSON object (`Measured`), or the reason why there is none, to standard error.
+
+A manifest has the digests of the files that can share blocks. A file that shares all its blocks with its namesake in
+the previous slug has the same content, as nothing is ever written in place to a block that a read-only slug has: the
+digest is taken from that slug's manifest, and the file is not read.
 """
 
 from __future__ import annotations
@@ -12,15 +19,19 @@ import hashlib
 import heapq
 import json
 import os
+import re
 import stat
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
+from typing import BinaryIO
 
 LARGEST = 10
 MAX_DEPTH = 200
+MAX_ENTRIES = 1_000_000
+"""Files, folders and links; more would need more memory than the measuring may have."""
 MAX_BYTES = 8 << 30
 """Far more than any slug may have; a file with holes can claim exabytes, and all of it would be read."""
 
@@ -30,7 +41,10 @@ _MIN_SHARED = 2049
 # linux/fs.h, linux/fiemap.h; btrfs takes at most 16 MiB a call.
 _FIDEDUPERANGE, _DEDUPE_STEP = 0xC0189436, 16 << 20
 _FS_IOC_FIEMAP, _EXTENTS = 0xC020660B, 64
-_EXTENT_LAST, _EXTENT_UNSURE = 0x1, 0x2 | 0x4 | 0x8 | 0x200
+# Unknown, not yet allocated, encoded (compressed: two files may use different parts of one extent and look the same),
+# inline, and allocated but unwritten.
+_EXTENT_LAST, _EXTENT_UNSURE = 0x1, 0x2 | 0x4 | 0x8 | 0x200 | 0x800
+_DIGEST = re.compile(rb"[0-9a-f]{64}")
 _OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _OPEN_FOLDER = os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC
 
@@ -51,65 +65,101 @@ class Measured:
     largest: list[tuple[str, int]] = field(default_factory=list)
 
 
-def measure(tree: str, previous: str | None = None) -> Measured:
+def measure(
+    tree: str, previous: str | None = None, *, known: Mapping[bytes, bytes] = {}, manifest: BinaryIO | None = None
+) -> Measured:
     """Walks `tree` in the order of names; with `previous`, files of the same path, size and content are made
-    to share that slug's blocks. Raises TreeError, OSError."""
-    walk = _Walk()
+    to share that slug's blocks. `known` are the digests of `previous`'s files; those of `tree` are written to
+    `manifest`. Raises TreeError, OSError."""
+    walk = _Walk(known, manifest)
     with _folder(tree) as here, _previous(previous) as before:
-        walk.folder(here, before, "", os.fstat(here).st_dev, 0)
+        walk.folder(here, before, b"", os.fstat(here).st_dev, 0)
     measured = walk.measured
     measured.digest = "sha256:" + walk.digest.hexdigest()
     measured.largest = [(_shown(path), size) for size, path in sorted(walk.largest, reverse=True)]
     return measured
 
 
+def read_manifest(text: bytes) -> dict[bytes, bytes]:
+    """The digests by path; what is no line of a manifest is left out."""
+    found = {}
+    for line in text.split(b"\0"):
+        digest, _, path = line.partition(b" ")
+        if path and _DIGEST.fullmatch(digest):
+            found[path] = bytes.fromhex(digest.decode())
+    return found
+
+
 class _Walk:
-    def __init__(self) -> None:
+    def __init__(self, known: Mapping[bytes, bytes], manifest: BinaryIO | None) -> None:
         self.measured = Measured()
         self.digest = hashlib.sha256()
-        self.largest: list[tuple[int, str]] = []
+        self.largest: list[tuple[int, bytes]] = []
         self.linked: set[int] = set()
+        self.entries = 0
+        self.known = known
+        self.manifest = manifest
 
-    def folder(self, here: int, before: int | None, path: str, device: int, depth: int) -> None:
+    def folder(self, here: int, before: int | None, path: bytes, device: int, depth: int) -> None:
         if depth > MAX_DEPTH:
             raise TreeError(f"folders nested more than {MAX_DEPTH} deep below {_shown(path[:100])}")
-        with os.scandir(here) as entries:
-            for entry in sorted(entries, key=lambda entry: os.fsencode(entry.name)):
-                status = entry.stat(follow_symlinks=False)
-                child = f"{path}/{entry.name}" if path else entry.name
-                if status.st_dev != device:
-                    raise TreeError(f"{_shown(child)} is a btrfs subvolume of its own; make it a plain folder")
-                self._note(child, status)
+        for name in self._names(here):
+            status = os.stat(name, dir_fd=here, follow_symlinks=False)
+            child = path + b"/" + name if path else name
+            if status.st_dev != device:
+                raise TreeError(f"{_shown(child)} is a btrfs subvolume of its own; make it a plain folder")
+            self._note(child, status)
+            try:
                 if stat.S_ISDIR(status.st_mode):
-                    with _folder(entry.name, here) as below, _previous(entry.name, before) as old:
+                    with _folder(name, here) as below, _previous(name, before) as old:
                         self.folder(below, old, child, device, depth + 1)
                 elif stat.S_ISREG(status.st_mode):
-                    self._file(entry.name, here, before, child, status)
+                    self._file(name, here, before, child, status)
                 elif stat.S_ISLNK(status.st_mode):
-                    self.digest.update(os.fsencode(os.readlink(entry.name, dir_fd=here)) + b"\0")
+                    self.digest.update(os.readlink(name, dir_fd=here) + b"\0")
+            except PermissionError as error:
+                raise TreeError(f"{_shown(child)} cannot be read by the app itself: chmod u+r") from error
 
-    def _note(self, path: str, status: os.stat_result) -> None:
-        self.digest.update(b"%06o %s\0" % (status.st_mode, os.fsencode(path)))
+    def _names(self, here: int) -> list[bytes]:
+        names = []
+        with os.scandir(here) as entries:
+            for entry in entries:
+                self.entries += 1
+                if self.entries > MAX_ENTRIES:
+                    raise TreeError(f"it has more than {MAX_ENTRIES:,} files, folders and links")
+                names.append(os.fsencode(entry.name))
+        return sorted(names)
 
-    def _file(self, name: str, here: int, before: int | None, path: str, status: os.stat_result) -> None:
+    def _note(self, path: bytes, status: os.stat_result) -> None:
+        self.digest.update(b"%06o %s\0" % (status.st_mode, path))
+
+    def _file(self, name: bytes, here: int, before: int | None, path: bytes, status: os.stat_result) -> None:
         if self.measured.size + status.st_size > MAX_BYTES:
             raise TreeError(f"with {_shown(path)} it has more than {MAX_BYTES >> 30} GB")
         new = os.open(name, _OPEN_FILE, dir_fd=here)
         try:
-            self.digest.update(_content_digest(new))
+            # Too small to share anything, or without anything to share with: neither asks the kernel.
+            shareable = status.st_size >= _MIN_SHARED
+            shared = shareable and before is not None and _share(name, before, new, status.st_size)
+            self._digest_of(path, new, shareable, shared)
             if status.st_nlink > 1:
                 if status.st_ino in self.linked:
                     return
                 self.linked.add(status.st_ino)
             self.measured.files += 1
             self.measured.size += status.st_size
+            self.measured.shared += status.st_size if shared else 0
             self._keep_largest(path, status.st_size)
-            if before is not None and status.st_size >= _MIN_SHARED and _share(name, before, new, status.st_size):
-                self.measured.shared += status.st_size
         finally:
             os.close(new)
 
-    def _keep_largest(self, path: str, size: int) -> None:
+    def _digest_of(self, path: bytes, file: int, shareable: bool, shared: bool) -> None:
+        digest = (self.known.get(path) if shared else None) or _content_digest(file)
+        self.digest.update(digest)
+        if shareable and self.manifest is not None:
+            self.manifest.write(b"%s %s\0" % (digest.hex().encode(), path))
+
+    def _keep_largest(self, path: bytes, size: int) -> None:
         heapq.heappush(self.largest, (size, path))
         if len(self.largest) > LARGEST:
             heapq.heappop(self.largest)
@@ -122,7 +172,7 @@ def _content_digest(file: int) -> bytes:
     return content.digest()
 
 
-def _share(name: str, before: int, new: int, size: int) -> bool:
+def _share(name: bytes, before: int, new: int, size: int) -> bool:
     """Whether the file shares all its blocks with its namesake in the previous slug, now or already."""
     try:
         old = os.open(name, _OPEN_FILE, dir_fd=before)
@@ -173,7 +223,7 @@ def _dedupe(old: int, new: int, size: int) -> bool:
 
 
 @contextmanager
-def _folder(name: str, parent: int | None = None) -> Iterator[int]:
+def _folder(name: str | bytes, parent: int | None = None) -> Iterator[int]:
     folder = os.open(name, _OPEN_FOLDER, dir_fd=parent)
     try:
         yield folder
@@ -182,10 +232,10 @@ def _folder(name: str, parent: int | None = None) -> Iterator[int]:
 
 
 @contextmanager
-def _previous(name: str | None, parent: int | None = None) -> Iterator[int | None]:
+def _previous(name: str | bytes | None, parent: int | None = None) -> Iterator[int | None]:
     """The same folder in the previous slug, or None when it has none; `name` alone is a path."""
     folder: int | None = None
-    if name is not None and (parent is not None or name.startswith("/")):
+    if name is not None and (parent is not None or isinstance(name, str)):
         with suppress(OSError):
             folder = os.open(name, _OPEN_FOLDER, dir_fd=parent)
     try:
@@ -195,8 +245,8 @@ def _previous(name: str | None, parent: int | None = None) -> Iterator[int | Non
             os.close(folder)
 
 
-def _shown(path: str) -> str:
-    return "".join(character if character.isprintable() else "?" for character in path)
+def _shown(path: bytes) -> str:
+    return "".join(character if character.isprintable() else "?" for character in os.fsdecode(path))
 
 
 def _flush(tree: str) -> None:
@@ -211,15 +261,17 @@ def _flush(tree: str) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """The child process: measures, flushes, prints; status 1 with the reason on stderr."""
+    """The process: flushes, measures, tells; status 1 with the reason on stderr."""
     tree, *previous = arguments
     try:
+        known = read_manifest(sys.stdin.buffer.read()) if previous else {}
         _flush(tree)
-        measured = measure(tree, previous[0] if previous else None)
+        with sys.stdout.buffer as manifest:
+            measured = measure(tree, previous[0] if previous else None, known=known, manifest=manifest)
     except (TreeError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
-    print(json.dumps(asdict(measured)))
+    print(json.dumps(asdict(measured)), file=sys.stderr)
     return 0
 
 

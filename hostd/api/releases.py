@@ -101,15 +101,20 @@ def _check_rollback(context: Context, app: App, old: Release) -> None:
     if old.slug_id is None:
         raise Invalid(f"v{old.version} of {app.name} has no slug: nothing had been deployed yet.")
     if old.slug_id not in _kept(context, app):
-        commit = context.ledger.slugs.get(old.slug_id).commit
+        slug = context.ledger.slugs.get(old.slug_id)
+        why = (
+            "its files are not in the pool any more"
+            if slug.dropped_at is None
+            else f"those of the last {context.settings.kept_slugs} releases are kept"
+        )
         raise Invalid(
-            f"The slug of v{old.version} is gone: the last {context.settings.kept_slugs} slugs are kept. "
-            f"Push its commit again: git push --force REMOTE {commit[:7]}:main"
+            f"The slug of v{old.version} is gone: {why}. "
+            f"Push its commit again: git push --force REMOTE {slug.commit[:7]}:main"
         )
 
 
 def _kept(context: Context, app: App) -> set[str]:
-    return {slug.id for slug in context.ledger.slugs.list(app.id) if slug.dropped_at is None}
+    return {slug.id for slug in context.ledger.slugs.list(app.id) if context.pool.has_slug(slug.id)}
 
 
 def _shaper(context: Context, app: App) -> Callable[[Release], dict[str, Any]]:

@@ -18,7 +18,7 @@ SHARE = 0.75
 
 def pool_image(settings: Settings) -> Path | None:
     """The image that holds the pool, or None when the pool is on a btrfs that is there by itself."""
-    image = settings.data_dir / "pool.img"
+    image = settings.pool_image
     if image.exists():
         return image
     if settings.pool_dir.is_dir() and filesystem(settings.pool_dir) == "btrfs":

@@ -55,3 +55,6 @@ CREATE UNIQUE INDEX stacks_current ON stacks (name, host) WHERE current = 1;
 
 -- What the release runs on, such as debian-12@20261121.1; part of the hash where it is not NULL.
 ALTER TABLE releases ADD COLUMN stack TEXT;
+
+-- Which slugs are still needed is asked after every release.
+CREATE INDEX releases_slug ON releases (slug_id, app_id, version);

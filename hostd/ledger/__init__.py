@@ -9,7 +9,7 @@ from hostd.ledger.formation import Formation, Process
 from hostd.ledger.keys import Key, Keys, KeyTaken
 from hostd.ledger.ledger import Ledger
 from hostd.ledger.releases import Output, Problem, Release, Releases
-from hostd.ledger.slugs import Slug, Slugs
+from hostd.ledger.slugs import Slug, Slugs, Use
 from hostd.ledger.stacks import StackVersion, StackVersions
 from hostd.ledger.users import User, Users
 
@@ -38,6 +38,7 @@ __all__ = [
     "Slugs",
     "StackVersion",
     "StackVersions",
+    "Use",
     "User",
     "Users",
 ]

@@ -39,6 +39,16 @@ class Slug:
     buildpacks: list[dict[str, Any]] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Use:
+    """That releases of an app name a slug: `version` is the newest of those, `newest` the app's newest of all."""
+
+    slug_id: str
+    app_id: str
+    version: int
+    newest: int
+
+
 class Slugs:
     """The table of slugs."""
 
@@ -99,19 +109,23 @@ class Slugs:
         records = self._database.select(_SLUGS + "WHERE dropped_at IS NULL ORDER BY app_id, sequence DESC")
         return [_slug(record) for record in records]
 
-    def surplus(self, app_id: str, keep: int) -> Sequence[Slug]:
-        """The slugs that may be dropped: all but the newest `keep` and the one in use; all of a destroyed app."""
-        live = self.list(app_id)
-        if self._database.first("SELECT 1 FROM apps WHERE id = ? AND destroyed_at IS NOT NULL", app_id):
-            return live
-        current = self._in_use(app_id)
-        return [slug for slug in live[keep:] if slug.id != current]
+    def uses(self, app_id: str | None = None) -> Sequence[Use]:
+        """How the releases of apps that exist use slugs whose files the pool should hold: those of one app, or all."""
+        records = self._database.select(
+            "SELECT slug_id, app_id, max(version) AS version, "
+            "(SELECT max(version) FROM releases AS others WHERE others.app_id = releases.app_id) AS newest "
+            "FROM releases WHERE app_id IN (SELECT id FROM apps WHERE destroyed_at IS NULL) AND slug_id IN "
+            "(SELECT id FROM slugs WHERE dropped_at IS NULL AND (?1 IS NULL OR slugs.app_id = ?1)) "
+            "GROUP BY slug_id, app_id",
+            app_id,
+        )
+        return [Use(**record) for record in records]
 
     def drop(self, slug_id: str) -> Slug:
         """Mark a slug's files as gone. Raises Conflict for the slug of a current release."""
         with self._database.transaction():
             slug = self.get(slug_id)
-            if self._in_use(slug.app_id) == slug.id:
+            if self._in_use(slug.id):
                 raise Conflict(f"The slug {slug.id} is in use by the app's current release.")
             self._database.write(
                 "UPDATE slugs SET dropped_at = ? WHERE id = ? AND dropped_at IS NULL",
@@ -120,13 +134,13 @@ class Slugs:
             )
             return self.get(slug.id)
 
-    def _in_use(self, app_id: str) -> str | None:
+    def _in_use(self, slug_id: str) -> bool:
         current = self._database.first(
-            "SELECT slug_id FROM releases JOIN apps ON apps.id = app_id "
-            "WHERE app_id = ? AND destroyed_at IS NULL ORDER BY version DESC LIMIT 1",
-            app_id,
+            "SELECT 1 FROM releases JOIN apps ON apps.id = app_id WHERE slug_id = ? AND destroyed_at IS NULL "
+            "AND version = (SELECT max(version) FROM releases AS others WHERE others.app_id = releases.app_id)",
+            slug_id,
         )
-        return current["slug_id"] if current else None
+        return current is not None
 
 
 _SLUGS = (

@@ -110,6 +110,7 @@ def pool_of_its_own() -> Iterator[Pool]:
         ):
             for name in names():
                 delete(name)
+        pool.empty_trash()
         shutil.rmtree(pool.root)
 
 

@@ -251,7 +251,7 @@ def test_a_slug_that_is_gone_cannot_be_gone_back_to_and_the_message_says_how(
         with nothing_changes(platform):
             refused = platform.hostctl("rollback", "v2", "-a", SILENT, check=False)
         assert refused.returncode == 1
-        assert f"The slug of v2 is gone: the last {KEPT_SLUGS} slugs are kept. Push its commit again" in refused.stderr
+        assert f"The slug of v2 is gone: those of the last {KEPT_SLUGS} releases are kept. Push its" in refused.stderr
         assert f"git push --force REMOTE {oldest}:main" in refused.stderr
     finally:
         platform.hostctl("apps:destroy", "-a", SILENT, "--confirm", SILENT)

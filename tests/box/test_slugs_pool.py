@@ -13,6 +13,7 @@ import pytest
 
 from slugs.errors import NoSuchSubvolume, NotBtrfs, PoolFull
 from slugs.pool import Pool
+from slugs.space import check
 from slugs.stacks import ensure_host_stack, identity_binds
 from tests.box.slugs_kit import UID, pool_of_its_own
 from units.sandbox import Bind, Limits, hardened
@@ -140,9 +141,9 @@ def test_temporary_files_go_with_the_dyno_and_the_build(pool: Pool) -> None:
 
 def test_numbers_of_a_full_pool(pool: Pool) -> None:
     assert 0 < pool.free_bytes() <= pool.total_bytes()
-    pool.require_space(min_free=1, min_share=0)
+    check(pool, min_free=1, min_share=0)
     with pytest.raises(PoolFull, match=r"free, a build needs .* Running apps are not affected"):
-        pool.require_space(min_share=1.1)
+        check(pool, min_share=1.1)
 
 
 async def test_dyno_runs_on_a_slug(pool: Pool, tmp_path: Path) -> None:

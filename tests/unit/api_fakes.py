@@ -157,12 +157,16 @@ class FakeSystemd:
 
 class FakePool:
     free = 40 * 2**30
+    lost: frozenset[str] = frozenset()
 
     def free_bytes(self) -> int:
         return self.free
 
     def total_bytes(self) -> int:
         return 50 * 2**30
+
+    def has_slug(self, slug_id: str) -> bool:
+        return slug_id not in self.lost
 
 
 class FakeRepositories:

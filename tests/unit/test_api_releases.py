@@ -101,6 +101,11 @@ async def test_rollbacks_that_are_refused(tmp_path):
         assert current.status == 422 and "v3 is the current release" in current.data["message"]
         nothing = await api("POST", "/apps/hello/releases", {"release": "v1"})
         assert nothing.status == 422 and "nothing had been deployed" in nothing.data["message"]
+        api.pool.lost = frozenset([first.slug_id])
+        lost = await api("POST", "/apps/hello/releases", {"release": "v2"})
+        assert lost.status == 422 and "its files are not in the pool any more" in lost.data["message"]
+        assert not (await api("GET", "/apps/hello/releases/v2")).data["eligible_for_rollback"]
+        api.pool.lost = frozenset()
         api.ledger.slugs.drop(first.slug_id)
         dropped = await api("POST", "/apps/hello/releases", {"release": "v2"})
         assert dropped.status == 422 and "abcdef1:main" in dropped.data["message"]

@@ -164,6 +164,6 @@ def test_only_builds_are_stopped_by_a_restart() -> None:
     nothing = SimpleNamespace(
         builds=SimpleNamespace(pending=list), slugs=SimpleNamespace(kept=list), apps=SimpleNamespace(destroyed=list)
     )
-    pool = SimpleNamespace(builds=list, slugs=list, finish_returns=lambda: None)
-    asyncio.run(Garbage(nothing, pool, None, systemd, None, 10).recover())  # type: ignore[arg-type]
+    pool = SimpleNamespace(builds=list, slugs=list, finish_returns=lambda: None, drop_stray_manifests=lambda: None)
+    asyncio.run(Garbage(nothing, pool, None, systemd, None, 10, None).recover())  # type: ignore[arg-type]
     assert systemd.stopped == [build]

@@ -3,7 +3,7 @@ from ledger_kit import add_slug, open_ledger
 
 from hostd import names
 from hostd.errors import Conflict, Invalid, NotFound
-from hostd.ledger import Process
+from hostd.ledger import Process, Use
 
 
 @pytest.fixture
@@ -88,7 +88,8 @@ def test_a_destroyed_app_frees_its_name_but_never_its_id_or_uid(ledger, kate, ap
     assert (again.id != app.id, again.uid) == (True, app.uid + 1)
     assert ledger.formation.get(again.id) == ledger.formation.get(app.id) == {}
     assert ledger.releases.get(app.id, 1).description == "Initial release"
-    assert ledger.slugs.surplus(app.id, keep=10) == [fill]
+    assert ledger.slugs.list(app.id) == [fill]
+    assert ledger.slugs.uses() == []
 
 
 def test_a_destroyed_app_can_not_be_changed(ledger, kate, app):
@@ -188,15 +189,24 @@ def test_a_slug_is_kept_as_it_was_given(ledger, app):
         ledger.slugs.get("never")
 
 
-def test_old_slugs_are_surplus_but_never_the_one_in_use(ledger, kate, app):
-    slugs = [add_slug(ledger, app, str(number)) for number in range(5)]
-    ledger.releases.append(app.id, slug_id=slugs[0].id, config={}, description="Rollback", user=kate)
-    assert ledger.slugs.surplus(app.id, keep=2) == [slugs[2], slugs[1]]
-    with pytest.raises(Conflict, match="in use"):
-        ledger.slugs.drop(slugs[0].id)
+def test_what_uses_a_slug_is_known_and_a_current_one_can_not_be_dropped(ledger, kate, app):
+    slugs = [add_slug(ledger, app, str(number)) for number in range(3)]
+    for slug in (slugs[0], slugs[1], slugs[0]):
+        ledger.releases.append(app.id, slug_id=slug.id, config={}, description="Deploy", user=kate)
+    other = ledger.apps.create("other", kate.id)
+    ledger.releases.append(other.id, slug_id=slugs[1].id, config={}, description="Promote", user=kate)
+    of_app = [Use(slugs[0].id, app.id, 4, 4), Use(slugs[1].id, app.id, 3, 4)]
+    of_other = Use(slugs[1].id, other.id, 2, 2)
+    assert sorted(ledger.slugs.uses(), key=str) == sorted([*of_app, of_other], key=str)
+    assert ledger.slugs.uses(app.id) == ledger.slugs.uses()
+    assert ledger.slugs.uses(other.id) == []
+    for slug in slugs[:2]:
+        with pytest.raises(Conflict, match="in use"):
+            ledger.slugs.drop(slug.id)
+    ledger.apps.destroy(other.id)
     dropped = ledger.slugs.drop(slugs[1].id)
     assert dropped.dropped_at is not None
     assert ledger.slugs.drop(slugs[1].id) == dropped
     assert ledger.slugs.get(slugs[1].id) == dropped
-    assert ledger.slugs.surplus(app.id, keep=2) == [slugs[2]]
-    assert [slug.id for slug in ledger.slugs.kept()] == [slugs[number].id for number in (4, 3, 2, 0)]
+    assert ledger.slugs.uses() == [of_app[0]]
+    assert [slug.id for slug in ledger.slugs.kept()] == [slugs[2].id, slugs[0].id]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import os
 import subprocess
@@ -10,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from slugs.tree import LARGEST, MAX_BYTES, MAX_DEPTH, TreeError, measure
+import slugs.tree
+from slugs.tree import LARGEST, MAX_BYTES, MAX_DEPTH, TreeError, measure, read_manifest
 
 
 @pytest.fixture
@@ -96,12 +99,41 @@ def test_depth_is_bounded(tree: Path) -> None:
         measure(str(tree))
 
 
-def test_child_process_prints_json(tree: Path) -> None:
-    done = subprocess.run([sys.executable, "-m", "slugs.tree", str(tree)], capture_output=True, check=True)
-    assert json.loads(done.stdout)["size"] == 5010
+def test_the_manifest_has_the_digest_of_what_can_share_blocks(tree: Path) -> None:
+    (tree / os.fsdecode(b"\xff\n")).write_bytes(b"3" * 5000)
+    written = io.BytesIO()
+    measure(str(tree), manifest=written)
+    expected = {b"a/b/one": b"1", b"\xff\n": b"3"}
+    found = read_manifest(written.getvalue())
+    assert found == {path: hashlib.sha256(byte * 5000).digest() for path, byte in expected.items()}
 
 
-def test_child_process_says_why_it_failed(tree: Path) -> None:
-    done = subprocess.run([sys.executable, "-m", "slugs.tree", str(tree / "none")], capture_output=True, check=False)
+def test_what_is_no_manifest_is_none() -> None:
+    digest = b"0" * 64
+    for text in (b"", b"\0", b"rubbish", digest, b"0" * 63 + b" path\0", b"g" * 64 + b" path\0", digest + b" \0"):
+        assert read_manifest(text) == {}
+    assert read_manifest(digest + b" a b\0rubbish") == {b"a b": bytes(32)}
+
+
+def test_the_number_of_files_is_bounded(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slugs.tree, "MAX_ENTRIES", 4)
+    with pytest.raises(TreeError, match="more than 4 files, folders and links"):
+        measure(str(tree))
+
+
+def run(tree: Path, *more: str) -> subprocess.CompletedProcess[bytes]:
+    argv = [sys.executable, "-I", slugs.tree.__file__, str(tree), *more]
+    return subprocess.run(argv, input=b"", capture_output=True, check=False)
+
+
+def test_the_process_writes_the_manifest_and_tells_what_it_found(tree: Path) -> None:
+    done = run(tree, str(tree))
+    assert done.returncode == 0
+    assert json.loads(done.stderr)["size"] == 5010
+    assert list(read_manifest(done.stdout)) == [b"a/b/one"]
+
+
+def test_the_process_says_why_it_failed(tree: Path) -> None:
+    done = run(tree / "none")
     assert (done.returncode, done.stdout) == (1, b"")
     assert b"No such file" in done.stderr

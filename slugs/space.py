@@ -1,0 +1,105 @@
+"""The disk guard: a build begins only while the pool has room, and is stopped before it takes the last of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from typing import Any, Protocol, TypeVar
+
+from slugs.errors import PoolFull
+from slugs.pool import Pool, size
+from units.run import CommandError, arun
+
+MIN_FREE_BYTES = 1 << 30
+MIN_FREE_SHARE = 0.05
+RESERVE_BYTES = 256 << 20
+"""What builds leave: running apps write to the pool too."""
+
+Result = TypeVar("Result")
+
+_LOOK_SECONDS = 0.5
+_CLEANING_SECONDS = 20.0
+
+
+class Room(Protocol):
+    """What is needed of a `Pool`."""
+
+    def free_bytes(self) -> int:
+        """Bytes that can still be written."""
+
+    def total_bytes(self) -> int:
+        """Bytes of the pool."""
+
+
+def check(room: Room, min_free: int = MIN_FREE_BYTES, min_share: float = MIN_FREE_SHARE) -> None:
+    """Raises PoolFull, with the numbers, when fewer than `min_free` bytes or that share of the pool are free."""
+    free, total = room.free_bytes(), room.total_bytes()
+    needed = max(min_free, int(total * min_share))
+    if free < needed:
+        raise PoolFull(
+            f"The slug store is nearly full: {size(free)} of {size(total)} free, "
+            f"a build needs {size(needed)}. Running apps are not affected. "
+            "Ask the operator to make room or to enlarge the pool"
+        )
+
+
+class DiskGuard:
+    """Keeps builds from filling the pool."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        *,
+        min_free: int = MIN_FREE_BYTES,
+        reserve: int = RESERVE_BYTES,
+        make_room: Callable[[], Awaitable[object]] | None = None,
+    ) -> None:
+        """`min_free` bytes are needed to begin a build, `reserve` are left by one that runs.
+
+        `make_room` deletes what may be deleted, and is called when space is short.
+        """
+        self._pool = pool
+        self._min_free = min_free
+        self._reserve = min(reserve, min_free)
+        self._make_room = make_room
+
+    async def require(self) -> None:
+        """Sees to it that a build may begin; raises PoolFull when even cleaning up does not make the room."""
+        try:
+            check(self._pool, self._min_free)
+        except PoolFull:
+            if self._make_room is not None:
+                await self._make_room()
+            await freed(self._pool)
+            check(self._pool, self._min_free)
+
+    async def guard(self, build: Coroutine[Any, Any, Result]) -> Result:
+        """Runs a build to its end; stops it and raises PoolFull when the reserve is touched."""
+        building = asyncio.create_task(build)
+        watching = asyncio.create_task(self._watch())
+        try:
+            await asyncio.wait({building, watching}, return_when=asyncio.FIRST_COMPLETED)
+            if not building.done():
+                watching.result()
+            return await building
+        finally:
+            for task in (building, watching):
+                task.cancel()
+            await asyncio.gather(building, watching, return_exceptions=True)
+
+    async def _watch(self) -> None:
+        while (free := self._pool.free_bytes()) >= self._reserve:
+            await asyncio.sleep(_LOOK_SECONDS)
+        raise PoolFull(
+            f"The slug store ran full while the build was running: {size(free)} of {size(self._pool.total_bytes())} "
+            f"free, and {size(self._reserve)} are left to running apps. What the build had written is deleted. "
+            "If it was not this build that filled it, push again; else make it need less"
+        )
+
+
+async def freed(pool: Pool) -> None:
+    """Waits until what was deleted is free: until btrfs has written that down, cleaned up, and written that down."""
+    with suppress(CommandError):
+        for what in ("filesystem", "subvolume", "filesystem"):
+            await arun(["btrfs", what, "sync", str(pool.root)], timeout=_CLEANING_SECONDS)

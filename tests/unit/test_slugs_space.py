@@ -1,0 +1,128 @@
+"""The disk guard and whose a pool is: decisions over numbers and names, and what is done when space is short."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from slugs import space
+from slugs.errors import PoolFull
+from slugs.ownership import Ownership, ownership
+from slugs.pool import writable
+from slugs.space import DiskGuard, check
+
+GB = 1 << 30
+
+
+class FakePool:
+    """Has so many bytes free; each look at it takes the next number, the last one stays."""
+
+    root = Path("/nowhere")
+
+    def __init__(self, *free: int, total: int = 50 * GB) -> None:
+        self.free, self.total = list(free), total
+
+    def free_bytes(self) -> int:
+        return self.free.pop(0) if len(self.free) > 1 else self.free[0]
+
+    def total_bytes(self) -> int:
+        return self.total
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(space, "_LOOK_SECONDS", 0)
+
+    async def nothing(_pool: Any) -> None:
+        pass
+
+    monkeypatch.setattr(space, "freed", nothing)
+
+
+def test_numbers_are_named() -> None:
+    check(FakePool(3 * GB))
+    with pytest.raises(PoolFull, match=r"2\.0G of 50\.0G free, a build needs 2\.5G\. Running apps are not affected"):
+        check(FakePool(2 * GB))
+    check(FakePool(1 * GB, total=10 * GB))
+    with pytest.raises(PoolFull, match=r"1023\.0M of 10\.0G free, a build needs 1\.0G"):
+        check(FakePool(GB - (1 << 20), total=10 * GB))
+
+
+@pytest.mark.parametrize(
+    ("free", "used", "allocated", "disk_free", "expected"),
+    [
+        (40, 10, 12, 100, 40),  # the disk has more than the pool could take
+        (40, 10, 12, 5, 7),  # two that the image has already, and five
+        (40, 10, 50, 0, 40),  # an image that has all its room already
+        (40, 10, 8, 0, 0),
+    ],
+)
+def test_a_sparse_image_has_no_more_than_its_disk(
+    free: int, used: int, allocated: int, disk_free: int, expected: int
+) -> None:
+    assert writable(free, used, allocated, disk_free) == expected
+
+
+async def test_room_is_made_before_a_build_is_refused() -> None:
+    made = []
+
+    async def make_room() -> None:
+        made.append(True)
+
+    def guard(pool: FakePool) -> DiskGuard:
+        return DiskGuard(pool, make_room=make_room)  # type: ignore[arg-type]
+
+    await guard(FakePool(10 * GB)).require()
+    assert not made
+    await guard(FakePool(GB, 10 * GB)).require()
+    assert made == [True]
+    with pytest.raises(PoolFull, match=r"free, a build needs"):
+        await guard(FakePool(GB)).require()
+
+
+async def test_a_build_that_touches_the_reserve_is_stopped() -> None:
+    ends = SimpleNamespace(cancelled=False)
+
+    async def build() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ends.cancelled = True
+
+    guard = DiskGuard(FakePool(10 * GB, 5 * GB, 100 << 20))  # type: ignore[arg-type]
+    with pytest.raises(PoolFull, match=r"ran full while the build was running: 100\.0M of 50\.0G free, and 256\.0M"):
+        await guard.guard(build())
+    assert ends.cancelled
+
+
+async def test_a_build_in_a_pool_with_room_ends_as_it_ends() -> None:
+    async def build(error: Exception | None = None) -> str:
+        await asyncio.sleep(0)
+        if error:
+            raise error
+        return "built"
+
+    guard = DiskGuard(FakePool(10 * GB))  # type: ignore[arg-type]
+    assert await guard.guard(build()) == "built"
+    with pytest.raises(ValueError, match="broken"):
+        await guard.guard(build(ValueError("broken")))
+
+
+@pytest.mark.parametrize(
+    ("mark", "slugs", "known", "expected"),
+    [
+        ("me", "ab", "", Ownership.OURS),
+        (None, "", "", Ownership.FREE),
+        (None, "ab", "b", Ownership.FREE),  # of an older hostd, which made no mark
+        (None, "ab", "", Ownership.FOREIGN),  # an empty ledger before a pool that is not
+        ("you", "", "", Ownership.FREE),
+        ("you", "ab", "", Ownership.FOREIGN),
+        ("you", "ab", "ab", Ownership.FOREIGN),
+    ],
+)
+def test_whose_a_pool_is(mark: str | None, slugs: str, known: str, expected: Ownership) -> None:
+    assert ownership(mark=mark, ledger="me", slugs=[*slugs], known=[*known]) is expected
