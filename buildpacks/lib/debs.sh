@@ -8,7 +8,8 @@
 #                                 "NAME VERSION" a line, best version first
 #
 # The packages come from the stack's own sources in /etc/apt, with their signatures checked by its keys; the file
-# named by DEBS_SOURCES adds lines of a sources.list, the array DEBS_OPTIONS options of apt-get. Lists, .debs and unpacked trees are kept in CACHE_DIR. What
+# named by DEBS_SOURCES adds lines of a sources.list, the array DEBS_OPTIONS options of apt-get;
+# the packages in the array DEBS_WITHOUT are left out, though others depend on them. Lists, .debs and unpacked trees are kept in CACHE_DIR. What
 # the stack's base has (its essential and required packages, and what those need) is not taken again: everything
 # else is, whether or not the machine happens to have it. No maintainer scripts run; but links that they would make
 # with update-alternatives are made, where the script names them in plain words.
@@ -24,6 +25,7 @@ debs_install() { # DIR PACKAGE...
   shift
   _debs_check_names "$@"
   _debs_prepare
+  _debs_pretend
   _debs_refresh_if_old
   kept=$debs_home/trees/${dir//\//_}
   request=$(_debs_request "$dir" "$@")
@@ -69,9 +71,22 @@ _debs_prepare() {
   if [[ ${DEBS_SOURCES-} ]]; then
     cp "$DEBS_SOURCES" "$debs_home/sources/buildpack.list"
   fi
-  _debs_python base </var/lib/dpkg/status >"$debs_home/state/status"
-  _debs_python names <"$debs_home/state/status" >"$debs_work/base"
+  _debs_python base </var/lib/dpkg/status >"$debs_work/base-status"
+  _debs_python names <"$debs_work/base-status" >"$debs_work/base"
+  cp "$debs_work/base-status" "$debs_work/status"
   debs_rules=$(cat "$BUILDPACK_LIB"/{debs.sh,debs.py,relocate.py} | _debs_digest)
+}
+
+# Makes the status that apt is told: the base, and what is to be left out as if it were there.
+_debs_pretend() {
+  local name architecture
+  architecture=$(dpkg --print-architecture)
+  cp "$debs_work/base-status" "$debs_work/status"
+  for name in ${DEBS_WITHOUT[@]+"${DEBS_WITHOUT[@]}"}; do
+    printf '%s\n' "Package: $name" "Status: install ok installed" "Maintainer: nobody" "Version: 9999:0" \
+      "Architecture: $architecture" "Multi-Arch: foreign" "Description: left out" "" >>"$debs_work/status"
+  done
+  _debs_python names <"$debs_work/status" >"$debs_work/there"
 }
 
 _debs_python() { /usr/bin/python3 -I "$BUILDPACK_LIB/debs.py" "$@"; }
@@ -82,7 +97,7 @@ _debs_apt() { # get|cache ARGUMENT...
   local program=apt-$1
   shift
   LC_ALL=C DEBIAN_FRONTEND=noninteractive "$program" \
-    -o Dir::State="$debs_home/state" -o Dir::State::status="$debs_home/state/status" \
+    -o Dir::State="$debs_home/state" -o Dir::State::status="$debs_work/status" \
     -o Dir::Cache="$debs_work" -o Dir::Cache::archives="$debs_home/archives" -o Dir::Log="$debs_work" \
     -o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts="$debs_home/sources" \
     -o APT::Get::Assume-Yes=1 -o APT::Install-Recommends=0 -o APT::Sandbox::User= -o Debug::NoLocking=1 \
@@ -96,7 +111,7 @@ _debs_apt() { # get|cache ARGUMENT...
 _debs_request() { # DIR PACKAGE...
   {
     printf '%s\n' "$@" ${DEBS_OPTIONS[@]+"${DEBS_OPTIONS[@]}"} "$debs_rules"
-    cat "$debs_home/state/"{status,fetched}
+    cat "$debs_work/status" "$debs_home/state/fetched"
     _debs_sums "$@"
   } | _debs_digest
 }
@@ -197,7 +212,7 @@ _debs_resolve() { # PACKAGE...
     fail "The Debian packages $* cannot be installed together: see above."
   fi
   sed -nE "s/^'[^']*' ([^ ]+_[^ ]+\.deb) [0-9]+ (.*)$/\1 \2/p" "$said" | sort |
-    awk 'NR == FNR { base[$1]; next } { split($1, part, "_") } !(part[1] in base)' "$debs_work/base" - \
+    awk 'NR == FNR { there[$1]; next } { split($1, part, "_") } !(part[1] in there)' "$debs_work/there" - \
       >"$debs_work/debs"
 }
 
