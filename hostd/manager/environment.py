@@ -16,9 +16,16 @@ from hostd.manager.dyno import DynoId
 _ESCAPED = re.compile(r'([\\"`$])')
 
 
-def environment(dyno: DynoId, config: Mapping[str, str], extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The variables of a dyno: config vars, then those the caller adds, then those of the platform."""
+def environment(
+    dyno: DynoId, config: Mapping[str, str], extra: Mapping[str, str] | None = None, *, memory: int
+) -> dict[str, str]:
+    """The variables of a dyno: config vars, then those the caller adds, then those of the platform.
+
+    `memory` is the dyno's quota in bytes. It is told as DYNO_RAM in MB, the name that Heroku's buildpacks use: what
+    the kernel tells is the limit at which the dyno is killed. A config var of the name comes before it.
+    """
     return {
+        "DYNO_RAM": str(memory >> 20),
         # The name that the dyno's own /etc/passwd has; systemd would say the host's.
         "USER": "app",
         "LOGNAME": "app",

@@ -123,7 +123,8 @@ class Launcher:
     def _prepare(self, launch: Launch) -> dict[str, Any]:
         stack = self._stacks.get(launch.stack)
         tree = self._pool.snapshot(launch.slug_id, launch.dyno.snapshot)
-        variables = environment(launch.dyno, launch.config, launch.extra)
+        memory = sizes.get(launch.size).memory
+        variables = environment(launch.dyno, launch.config, launch.extra, memory=memory)
         environment_file = self._environment_files.write(launch.dyno.unit, variables)
         self._faults.reach(FaultPoint.SNAPSHOT_MADE)
         return unit_properties(

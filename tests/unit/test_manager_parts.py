@@ -43,11 +43,16 @@ def test_a_command_reaches_the_sandbox_as_one_argument():
 
 
 def test_the_platforms_variables_win_over_config():
-    variables = environment(WEB, {"PORT": "1", "A": "b", "LOGNAME": "me"}, {"TERM": "xterm"})
+    variables = environment(WEB, {"PORT": "1", "A": "b", "LOGNAME": "me"}, {"TERM": "xterm"}, memory=512 << 20)
     assert variables["PORT"] == "20001"
     assert variables["DYNO"] == variables["PS"] == "web.1"
     assert (variables["A"], variables["TERM"], variables["HOME"]) == ("b", "xterm", "/app")
     assert (variables["USER"], variables["LOGNAME"]) == ("app", "me")
+
+
+def test_a_dyno_is_told_its_memory_unless_the_owner_says_another():
+    assert environment(WEB, {}, memory=2560 << 20)["DYNO_RAM"] == "2560"
+    assert environment(WEB, {"DYNO_RAM": "300"}, memory=2560 << 20)["DYNO_RAM"] == "300"
 
 
 def test_values_are_quoted_as_systemd_reads_them():
