@@ -7,6 +7,7 @@ import logging
 import signal
 import sys
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 
 from hostd import settings as settings_module
 from hostd.api import build_api
@@ -39,6 +40,7 @@ from slugs.compiler import Compiler
 from slugs.pool import Pool
 from slugs.stacks import HOST, Stacks
 from units.journal import Writer
+from units.network import Networks
 from units.systemd import Systemd
 
 log = logging.getLogger(__name__)
@@ -56,6 +58,7 @@ class Daemon:
     garbage: Garbage
     ledger: Ledger
     systemd: Systemd
+    networks: Networks
 
     async def clean(self) -> None:
         """Take away what an earlier hostd left of apps that were being destroyed when it ended."""
@@ -85,6 +88,7 @@ async def serve(settings: Settings) -> None:
     daemon = assemble(settings)
     sockets = inherited()
     await daemon.garbage.recover()
+    await daemon.networks.start()
     await daemon.manager.start()
     attach = AttachServer(sockets["attach"], daemon.manager.one_offs)
     attach.start()
@@ -101,6 +105,7 @@ async def serve(settings: Settings) -> None:
     await runner.cleanup()
     await attach.close()
     await daemon.manager.close()
+    await daemon.networks.close()
     daemon.systemd.close()
     daemon.ledger.close()
 
@@ -150,6 +155,8 @@ def assemble(settings: Settings) -> Daemon:
     )
     locks = DeployLocks()
     repositories = Repositories(settings)
+    prefix = IPv4Network(settings.network_prefix)
+    networks = Networks(name=settings.network_name, prefix=prefix, run_dir=settings.run_dir)
     garbage = Garbage(ledger, pool, stack, systemd, repositories, settings.kept_slugs, faults)
     pusher = Pusher(
         ledger=ledger,
@@ -157,6 +164,7 @@ def assemble(settings: Settings) -> Daemon:
             systemd=systemd,
             pool=pool,
             stack=stack,
+            networks=networks,
             limits=BuildLimits(timeout=settings.build_timeout),
             max_slug_bytes=settings.slug_limit_mb << 20,
             make_room=garbage.collect_all,
@@ -182,4 +190,4 @@ def assemble(settings: Settings) -> Daemon:
         sources=Sources(settings.uploads_dir),
         log_key=ensure_key(),
     )
-    return Daemon(context, manager, deploys, garbage, ledger, systemd)
+    return Daemon(context, manager, deploys, garbage, ledger, systemd, networks)

@@ -150,6 +150,8 @@ class BuildUnits:
         self._changed[name] = asyncio.Event()
         try:
             async with self._network(name) as network, asyncio.timeout(timeout):
+                for problem in self._networks.problems if self._networks else ():
+                    await output(f" !     {problem}\n".encode())
                 return await self._run(name, lambda stdio: properties(stdio, network), header, source, output)
         except TimeoutError as error:
             raise BuildTimeout(

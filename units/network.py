@@ -75,13 +75,16 @@ class Networks:
         return self._problems
 
     async def start(self, keep: Collection[str] = ()) -> None:
-        """Put rules in place, take away what an earlier process left, and watch from now on.
+        """Put rules in place, take away what an earlier process left, and look after the rules from now on.
 
-        Raises NetworkError.
+        What cannot be done is logged and tried again every minute; until then there are no leases.
         """
-        self._changes = nftables.Changes(self._changed.set)
-        await self.ensure()
-        await self.sweep(keep)
+        try:
+            self._changes = nftables.Changes(self._changed.set)
+            await self.ensure()
+            await self.sweep(keep)
+        except (NetworkError, OSError) as error:
+            log.error("builds have no networks: %s", error)
         self._watching = asyncio.create_task(self._watch())
 
     async def close(self) -> None:
@@ -104,6 +107,22 @@ class Networks:
                 await self._ensure(resolvers.read())
         except CommandError as error:
             raise NetworkError(f"The rules that shut networks in cannot be put in place: {error}") from error
+
+    async def look(self) -> tuple[str, ...]:
+        """Find out `problems` anew. Raises CommandError when others' rules cannot be read."""
+        found = [each.message(pattern(self.name)) for each in obstacles(await nftables.ruleset(), self.name)]
+        if self._forwarding.read_text().strip() == "0":
+            found.append(
+                "The kernel forwards no packets (net.ipv4.ip_forward is 0): builds cannot reach the Internet. "
+                "Find out who switched it off (grep -r ip_forward /etc/sysctl.*), then: sysctl -w net.ipv4.ip_forward=1"
+            )
+        if "nameserver" not in resolvers.read().conf(self._addresses.gateway):
+            found.append("No name server in /etc/resolv.conf has an IPv4 address: builds cannot look names up. Add one")
+        for problem in found:
+            if problem not in self._problems:
+                log.warning("%s", problem)
+        self._problems = tuple(found)
+        return self._problems
 
     @asynccontextmanager
     async def leased(self, name: str) -> AsyncIterator[Network]:
@@ -203,9 +222,9 @@ class Networks:
         while True:
             try:
                 await self.ensure()
-                await self._look_for_problems()
-            except (NetworkError, CommandError):
-                log.exception("the rules of networks could not be looked after; it is tried again")
+                await self.look()
+            except (NetworkError, CommandError) as error:
+                log.error("the rules of networks could not be looked after; it is tried again: %s", error)
             try:
                 async with asyncio.timeout(CHECK_SECONDS):
                     await self._changed.wait()
@@ -213,19 +232,3 @@ class Networks:
                 continue
             finally:
                 self._changed.clear()
-
-    async def _look_for_problems(self) -> None:
-        problems = [each.message(pattern(self.name)) for each in obstacles(await nftables.ruleset(), self.name)]
-        if self._forwarding.read_text().strip() == "0":
-            problems.append(
-                "The kernel forwards no packets (net.ipv4.ip_forward is 0): builds cannot reach the Internet. "
-                "Somebody switched it off: see `grep -r ip_forward /etc/sysctl.*`, then `sysctl --system`"
-            )
-        if not resolvers.read().conf(self._addresses.gateway).count("nameserver"):
-            problems.append(
-                "No name server in /etc/resolv.conf has an IPv4 address: builds cannot look names up. Add one"
-            )
-        for problem in problems:
-            if problem not in self._problems:
-                log.warning("%s", problem)
-        self._problems = tuple(problems)

@@ -68,8 +68,8 @@ def _write(forwarding: Path, value: str) -> None:
         forwarding.write_text(f"{value}\n", encoding="ascii")
     except OSError as error:
         raise BoxError(
-            f"cannot write {value} to {forwarding} ({error.strerror}), and without forwarding builds in the box have no "
-            "network: let this machine do `sysctl -w net.ipv4.ip_forward=1`"
+            f"cannot write {value} to {forwarding} ({error.strerror}), and without forwarding builds have no "
+            "network in the box. Let this machine do `sysctl -w net.ipv4.ip_forward=1`"
         ) from error
 
 

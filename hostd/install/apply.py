@@ -8,7 +8,7 @@ from typing import Any
 
 from hostd import settings as settings_module
 from hostd.cli.client import Client
-from hostd.install import accounts, certificate, managed, pool, services, sshd
+from hostd.install import accounts, certificate, managed, network, pool, services, sshd
 from hostd.install.errors import InstallError
 from hostd.install.progress import note, step
 from hostd.settings import Settings
@@ -34,6 +34,8 @@ def apply(wishes: Wishes) -> Settings:
     Raises InstallError, CommandError, or what the settings raise.
     """
     settings = wished_settings(managed.SETTINGS_FILE, wishes.changes)
+    settings = network.with_free_addresses(settings, managed.SETTINGS_FILE, wishes.changes)
+    network.require_kernel(settings)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     programs = managed.VENV / "bin"
     own_sshd = sshd.needs_own_sshd(settings)
@@ -45,6 +47,7 @@ def apply(wishes: Wishes) -> Settings:
         if any(managed.UNITS in path.parents for path in changed):
             services.reload_systemd()
         _prepare_journal(changed)
+        network.allow_forwarding()
     with step("Preparing the pool"):
         pool_is = pool.prepare_pool(settings, image, wishes.pool_size)
     note(pool_is)
@@ -61,6 +64,8 @@ def apply(wishes: Wishes) -> Settings:
         accounts.link_hostctl()
         version = Client(settings.run_dir).get("/hostd/version")["version"]
     note(f"hostd {version} answers")
+    for problem in network.problems(settings):
+        note(f"Attention: {problem}")
     return settings
 
 

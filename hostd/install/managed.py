@@ -72,6 +72,7 @@ def managed_files(settings: Settings, *, own_sshd: bool, pool_image: Path | None
         ManagedFile(Path("/etc/systemd/journald@hostd.conf"), _render("journald@hostd.conf", settings)),
         ManagedFile(Path("/etc/sysusers.d/hostd.conf"), _render("sysusers.conf", settings)),
         ManagedFile(Path("/etc/tmpfiles.d/hostd.conf"), _render("tmpfiles.conf", settings)),
+        ManagedFile(Path("/etc/sysctl.d/60-hostd.conf"), _render("sysctl.conf", settings)),
     ]
     if own_sshd:
         files.append(ManagedFile(SSHD_CONFIG, _render("sshd_config", settings)))

@@ -4,7 +4,7 @@ import contextlib
 import shutil
 from pathlib import Path
 
-from hostd.install import accounts, managed, pool, services, sshd
+from hostd.install import accounts, managed, network, pool, services, sshd
 from hostd.install.apply import JOURNAL, wished_settings
 from hostd.install.progress import step
 from hostd.settings import Settings
@@ -19,6 +19,7 @@ def uninstall(*, data: bool) -> None:
     image = pool.pool_image(settings)
     with step("Stopping hostd, router, logplex, builds and dynos"):
         services.stop_everything()
+        network.remove_networks(settings)
     with step("Removing units, users and settings"):
         sshd.remove_sshd()
         if image is not None:

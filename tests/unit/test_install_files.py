@@ -28,7 +28,7 @@ def test_every_file_is_filled_in():
 
 def test_every_template_is_used():
     used = {path.name for path in texts(pool_image=Path("/x"))} | {path.name for path in texts(own_sshd=False)}
-    renamed = {"sysusers.conf", "tmpfiles.conf", "pool.mount", "sshd_match.conf"}
+    renamed = {"sysusers.conf", "tmpfiles.conf", "pool.mount", "sshd_match.conf", "sysctl.conf"}
     assert {path.name for path in TEMPLATES.iterdir()} - renamed <= used
 
 
