@@ -14,7 +14,7 @@ MAX_FILES = 20_000
 
 
 def unpack(archive: Path, target: Path) -> str:
-    """Unpack into a new folder and take a single folder at its top off; raises Trouble.
+    """Unpack into a new folder and take a single folder at its top off, unless it is `bin`; raises Trouble.
 
     Returns the commit that `git archive` wrote into its header, or nothing.
     """
@@ -25,7 +25,8 @@ def unpack(archive: Path, target: Path) -> str:
             commit = tar.pax_headers.get("comment", "")
     except (tarfile.TarError, OSError, EOFError) as error:
         raise Trouble(f"it cannot be unpacked: {error}") from error
-    strip_top(target)
+    if not (target / "bin").is_dir():
+        strip_top(target)
     check_tree(target)
     return commit
 
