@@ -54,7 +54,7 @@ def render(name: str, prefix: IPv4Network, gateway: IPv4Address, resolvers: Reso
     a container of this machine would pass for the outside. Answers to what was let through always pass.
     """
     ours = f'"{pattern(name)}"'
-    no = "reject with icmpx admin-prohibited"
+    no = "counter reject with icmpx admin-prohibited"
     ask = [gateway] if resolvers.loopback else list(resolvers.servers)
     dns = "meta l4proto { tcp, udp } th dport 53"
     return f"""\
@@ -72,10 +72,10 @@ table inet {name} {{
     chain arriving {{
         type filter hook prerouting priority mangle; policy accept;
         iifname != {ours} accept
-        meta nfproto ipv6 drop
-        fib saddr . iif oif missing drop
+        meta nfproto ipv6 counter drop
+        fib saddr . iif oif missing counter drop
         ct state {{ established, related }} accept
-        ct state invalid drop
+        ct state invalid counter drop
         {_resolving(ask, dns)}
         fib daddr type != unicast {no}
         ip daddr {{ {", ".join([str(prefix), *REFUSED])} }} {no}
@@ -84,12 +84,12 @@ table inet {name} {{
 
     chain through {{
         type filter hook forward priority filter; policy accept;
-        oifname {ours} ct state != {{ established, related }} drop
+        oifname {ours} ct state != {{ established, related }} counter drop
     }}
 
     chain leaving {{
         type filter hook output priority filter; policy accept;
-        oifname {ours} ct state != {{ established, related }} drop
+        oifname {ours} ct state != {{ established, related }} counter drop
     }}
 
     chain translated {{

@@ -26,7 +26,7 @@ def test_nothing_but_the_table_of_our_own_is_named() -> None:
 def test_this_machine_the_others_and_metadata_are_refused_after_names_may_be_asked_for() -> None:
     lines = rules()
     dns = lines.index("ip daddr { 192.0.2.53 } meta l4proto { tcp, udp } th dport 53 accept")
-    machine = lines.index("fib daddr type != unicast reject with icmpx admin-prohibited")
+    machine = lines.index("fib daddr type != unicast counter reject with icmpx admin-prohibited")
     refused = next(number for number, line in enumerate(lines) if line.startswith("ip daddr { 10.9.0.0/16, 169.254."))
     assert dns < machine < refused
     assert all(address in lines[refused] for address in REFUSED)
@@ -35,8 +35,8 @@ def test_this_machine_the_others_and_metadata_are_refused_after_names_may_be_ask
 def test_spoofed_sources_and_ipv6_are_dropped_before_anything_is_let_through() -> None:
     lines = rules()
     first = lines.index("ct state { established, related } accept")
-    assert lines.index('iifname != "b5-*" accept') < lines.index("meta nfproto ipv6 drop") < first
-    assert lines.index("fib saddr . iif oif missing drop") < first
+    assert lines.index('iifname != "b5-*" accept') < lines.index("meta nfproto ipv6 counter drop") < first
+    assert lines.index("fib saddr . iif oif missing counter drop") < first
 
 
 def test_a_loopback_resolver_is_reached_by_the_gateways_port_53_only() -> None:
