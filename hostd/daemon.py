@@ -176,8 +176,17 @@ def assemble(settings: Settings) -> Daemon:
         faults=faults,
         last_lines=LastLines(NAMESPACE),
         garbage=garbage,
+        stacks=stacks,
     )
-    deploys = Deploys(ledger=ledger, manager=manager, events=events, locks=locks, pusher=pusher, garbage=garbage)
+    deploys = Deploys(
+        ledger=ledger,
+        manager=manager,
+        events=events,
+        locks=locks,
+        pusher=pusher,
+        garbage=garbage,
+        stacks=stacks,
+    )
     context = Context(
         settings=settings,
         ledger=ledger,

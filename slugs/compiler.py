@@ -170,7 +170,7 @@ class Compiler:
             addons=report.release.addons,
             buildpacks=list(report.used),
             report=report.metadata,
-            stack=(request.stack or self._stack).release,
+            stack=(request.stack or self._stack).ref,
             commit=report.commit or request.commit,
         )
 

@@ -13,7 +13,7 @@ from hostd.deploys.garbage import INTERRUPTED, Garbage
 from hostd.deploys.locks import DeployLocks
 from hostd.deploys.push import Push, Pusher
 from hostd.deploys.recording import Recording
-from hostd.errors import Busy, NotFound
+from hostd.errors import Busy, Conflict, NotFound
 from hostd.events import Events
 from hostd.ledger import Ledger
 from hostd.ledger.apps import App
@@ -21,6 +21,8 @@ from hostd.ledger.builds import Build
 from hostd.ledger.releases import Release
 from hostd.ledger.users import User
 from hostd.manager.manager import Manager
+from slugs.errors import NoSuchStack
+from slugs.stacks import HOST, Stacks, name_of
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +53,7 @@ class Deploys:
         locks: DeployLocks,
         pusher: Pusher,
         garbage: Garbage,
+        stacks: Stacks,
     ) -> None:
         self._ledger = ledger
         self._manager = manager
@@ -58,6 +61,7 @@ class Deploys:
         self._locks = locks
         self._pusher = pusher
         self._garbage = garbage
+        self._stacks = stacks
         self._running: dict[str, Running] = {}
 
     async def push(self, deploy: Deploy, *, tree: AsyncIterator[bytes], output: Output) -> PushOutcome:
@@ -124,8 +128,9 @@ class Deploys:
         description: str,
         config: Mapping[str, str] | None = None,
         slug_id: str | None = None,
+        stack: str | None = None,
     ) -> Release:
-        """Append a release that differs from the current one in config, slug or both.
+        """Append a release that differs from the current one in config, slug or `stack` (NAME@VERSION).
 
         Raises Busy while a push to the app is under way: its release would undo this one's config.
         """
@@ -134,16 +139,33 @@ class Deploys:
             raise Busy(f"{holder}. Wait until that is done, then try again.")
         with self._ledger.transaction():
             current = self._ledger.releases.current(app.id)
+            slug_id = slug_id or current.slug_id
             release = self._ledger.releases.append(
                 app.id,
-                slug_id=slug_id or current.slug_id,
+                slug_id=slug_id,
                 config=dict(current.config if config is None else config),
                 description=description,
                 user=user,
+                stack=stack or self._stack_for(slug_id, current),
             )
         self._events.release(app, release)
         self._manager.nudge(app.id)
         return release
+
+    def _stack_for(self, slug_id: str | None, current: Release) -> str | None:
+        """What a release of that slug runs on: the version that the app runs on, if that is the slug's stack.
+
+        Of another stack, and of the host stack, it is the version of the day. Raises Conflict if there is none.
+        """
+        if slug_id is None:
+            return None
+        name = self._ledger.slugs.get(slug_id).stack
+        if name != HOST and current.stack is not None and name_of(current.stack) == name:
+            return current.stack
+        try:
+            return self._stacks.current(name).ref
+        except NoSuchStack as error:
+            raise Conflict(f"That release was built for the stack {name}, which is not here any more.") from error
 
     async def destroyed(self, app: App) -> None:
         """Delete the files and the account of an app that the ledger has ended and whose dynos have stopped."""

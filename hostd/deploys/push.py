@@ -26,6 +26,7 @@ from hostd.manager.settling import Settled
 from hostd.settings import Settings
 from slugs.compiler import CompiledSlug, Compiler, CompileRequest
 from slugs.errors import SlugsError
+from slugs.stacks import Stack, Stacks, name_of, version_of
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +77,7 @@ class Pusher:
         faults: Faults,
         last_lines: LastLines,
         garbage: Garbage,
+        stacks: Stacks,
     ) -> None:
         self._ledger = ledger
         self._compiler = compiler
@@ -86,6 +88,7 @@ class Pusher:
         self._faults = faults
         self._last_lines = last_lines
         self._garbage = garbage
+        self._stacks = stacks
 
     async def push(self, push: Push) -> PushOutcome:
         """Build, release and launch; every step is said on the push's output.
@@ -123,13 +126,16 @@ class Pusher:
 
     async def _build_and_release(self, push: Push) -> Release:
         deploy = push.deploy
-        self._ledger.builds.start(deploy.app.id, deploy.user.id, deploy.commit, id=deploy.id, source=deploy.label)
+        stack = self._stacks.current(deploy.app.stack)
+        self._ledger.builds.start(
+            deploy.app.id, deploy.user.id, deploy.commit, id=deploy.id, source=deploy.label, stack=stack.ref
+        )
         push.begun.set()
         self._events.api(deploy.app, f"Build started by {deploy.user.email}")
         slug: CompiledSlug | None = None
         try:
             self._faults.reach(FaultPoint.BUILD_RECORDED)
-            slug = await self._compile(push)
+            slug = await self._compile(push, stack)
             self._faults.reach(FaultPoint.COMPILED)
             phase_output = await self._release_phase(push, slug)
             self._faults.reach(FaultPoint.RELEASE_PHASE_DONE)
@@ -152,7 +158,7 @@ class Pusher:
         self._ledger.builds.finish(push.deploy.id, "failed", reason=reason, cancelled=cancelled)
         self._events.api(push.app, f"Build failed: {reason}")
 
-    async def _compile(self, push: Push) -> CompiledSlug:
+    async def _compile(self, push: Push, stack: Stack) -> CompiledSlug:
         deploy, ledger = push.deploy, self._ledger
         current = ledger.releases.current(deploy.app.id)
         request = CompileRequest(
@@ -163,6 +169,7 @@ class Pusher:
             commit=deploy.commit,
             config=current.config,
             previous_slug=current.slug_id,
+            stack=stack,
             buildpacks=deploy.buildpacks or tuple(ledger.buildpacks.list(deploy.app.id)),
             source=deploy.source,
             submodules=deploy.submodules,
@@ -197,6 +204,7 @@ class Pusher:
                     push.app.id,
                     command,
                     slug_id=slug.slug_id,
+                    stack=slug.stack,
                     config={**slug.config_vars, **current.config},
                     type_="release",
                     version=current.version + 1,
@@ -223,6 +231,8 @@ class Pusher:
 
     def _append(self, push: Push, slug: CompiledSlug, phase_output: bytes | None) -> Release:
         ledger, deploy = self._ledger, push.deploy
+        # A version that became current during the build has what it was built on, patched.
+        stack = self._stacks.current(name_of(slug.stack)).ref
         push.recording.save()
         with ledger.transaction():
             current = ledger.releases.current(deploy.app.id)
@@ -232,7 +242,8 @@ class Pusher:
                 size_bytes=slug.size_bytes,
                 process_types=slug.process_types,
                 buildpack=slug.buildpack,
-                stack=deploy.app.stack,
+                stack=name_of(slug.stack),
+                stack_version=version_of(slug.stack),
                 digest=slug.digest,
                 id=slug.slug_id,
                 buildpacks=[asdict(pack) for pack in slug.buildpacks],
@@ -245,6 +256,7 @@ class Pusher:
                 description=f"Deploy {short(slug.commit) or deploy.label}",
                 user=deploy.user,
                 build_id=deploy.id,
+                stack=stack,
             )
             if phase_output is not None:
                 ledger.releases.add_output(deploy.app.id, release.version, phase_output.decode(errors="replace"))

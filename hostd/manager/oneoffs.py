@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, replace
 from hostd import sizes
 from hostd.errors import Conflict, NotFound
 from hostd.events import Subject
-from hostd.ledger.apps import HOST_STACK
 from hostd.manager import words
 from hostd.manager.desired import DesiredApp
 from hostd.manager.dyno import Dyno, DynoId, DynoState
@@ -146,7 +145,7 @@ class OneOffs:
 
     async def run_captured(
         self, app_id: str, command: str, *, slug_id: str, config: Mapping[str, str], type_: str,
-        version: int, output: int, user: str, stack: str = HOST_STACK,
+        version: int, output: int, user: str, stack: str,
     ) -> int:
         """Run *command* of a release to be, its output going to descriptor *output*; return its status.
 

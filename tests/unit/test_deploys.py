@@ -55,7 +55,7 @@ class FakeBuilds:
 
 @pytest.fixture
 def pusher() -> BuiltPusher:
-    parts = dict.fromkeys(("ledger", "compiler", "events", "faults", "last_lines", "garbage"))
+    parts = dict.fromkeys(("ledger", "compiler", "events", "faults", "last_lines", "garbage", "stacks"))
     settings = SimpleNamespace(boot_timeout=60)
     return BuiltPusher(**parts, manager=FakeManager(), settings=settings, locks=DeployLocks())  # type: ignore[arg-type]
 
@@ -64,7 +64,8 @@ def pusher() -> BuiltPusher:
 def deploys(pusher: BuiltPusher) -> Deploys:
     outputs = SimpleNamespace(save=lambda *_: None)
     ledger = SimpleNamespace(builds=FakeBuilds(), build_outputs=outputs)
-    return Deploys(ledger=ledger, pusher=pusher, manager=None, events=None, locks=None, garbage=None)  # type: ignore[arg-type]
+    parts = dict.fromkeys(("manager", "events", "locks", "garbage", "stacks"))
+    return Deploys(ledger=ledger, pusher=pusher, **parts)  # type: ignore[arg-type]
 
 
 async def no_tree() -> Any:

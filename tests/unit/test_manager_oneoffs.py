@@ -70,7 +70,7 @@ async def test_an_app_without_code_runs_nothing_but_its_first_release_phase(benc
         await detached(one_offs)
     running = asyncio.create_task(
         one_offs.run_captured(
-            APP_ID, "migrate", slug_id="new", config={}, type_="release", version=3, output=1, user=USER
+            APP_ID, "migrate", slug_id="new", config={}, type_="release", version=3, output=1, user=USER, stack="host"
         )
     )
     await bench.launched()
