@@ -46,7 +46,13 @@ _APT_DEFAULTS = ('Acquire::Languages "none";', 'Acquire::Retries "1";', 'Acquire
 _MIRROR = "http://deb.debian.org/debian"
 _SECURITY_MIRROR = "http://security.debian.org/debian-security"
 _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-CUSTOMIZE = Path(__file__).with_name("stack") / "customize"
+_OURS = Path(__file__).with_name("stack")
+
+DIRECTORIES = ("app", "cache", "env", ".hostd")
+FILES = ("etc/passwd", "etc/group", "etc/hosts", "etc/hostname", "etc/resolv.conf")
+"""What builds and dynos have something bound over."""
+COPIED = {f"etc/{name}": _OURS / name for name in ("nsswitch.conf", "bash.bashrc")}
+CUSTOMIZE = _OURS / "customize"
 
 
 def codename(name: str) -> str:
@@ -86,14 +92,14 @@ def apt_options(dump: str) -> str:
     return "".join(f"{line}\n" for line in (*_APT_DEFAULTS, *lines))
 
 
-def arguments(name: str, *, target: Path, sources_list: Path, apt_conf: Path, packages: Sequence[str]) -> list[str]:
+def arguments(name: str, *, target: Path, sources_list: Path, apt_conf: Path) -> list[str]:
     """The command line of mmdebstrap that fills the empty folder `target`. Mirrors and proxies come by files."""
     return [
         "/usr/bin/mmdebstrap",
         "--mode=root",
         "--variant=minbase",
         "--format=directory",
-        f"--include={','.join(packages)}",
+        f"--include={','.join(PACKAGES)}",
         f"--aptopt={apt_conf}",
         *(f"--dpkgopt={option}" for option in _DPKG_OPTIONS),
         f"--customize-hook={CUSTOMIZE}",
@@ -101,6 +107,18 @@ def arguments(name: str, *, target: Path, sources_list: Path, apt_conf: Path, pa
         str(target),
         str(sources_list),
     ]
+
+
+def command(argv: Sequence[str]) -> list[str]:
+    """The command line with an environment of its own: nothing of the daemon's reaches maintainer scripts."""
+    variables = ("PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "TMPDIR=/tmp", "HOME=/root")
+    return ["/usr/bin/env", "-i", *variables, *argv]
+
+
+def own_codename(os_release: str) -> str:
+    """The codename in the text of /etc/os-release, such as bookworm; empty if there is none."""
+    match = re.search(r"^VERSION_CODENAME=[\"']?([a-z]+)", os_release, re.MULTILINE)
+    return match[1] if match else ""
 
 
 def installed(status: str) -> dict[str, str]:
@@ -166,9 +184,3 @@ def _installed(status: str) -> Iterator[tuple[str, str]]:
         fields = dict(line.split(": ", 1) for line in paragraph.splitlines() if re.match(r"[A-Z][\w-]*: ", line))
         if fields.get("Status", "").endswith(" installed"):
             yield fields["Package"], fields["Version"]
-
-
-def command(argv: Sequence[str]) -> list[str]:
-    """The command line with an environment of its own: nothing of the daemon's reaches maintainer scripts."""
-    variables = ("PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "TMPDIR=/tmp", "HOME=/root")
-    return ["/usr/bin/env", "-i", *variables, *argv]
