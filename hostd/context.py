@@ -6,7 +6,7 @@ neighbours, so that it can be tested without systemd, and so that nobody imports
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +17,7 @@ from hostd.ledger import Ledger
 from hostd.ledger.apps import App
 from hostd.ledger.builds import GIT_PUSH, Build
 from hostd.ledger.releases import Release
+from hostd.ledger.slugs import Slug
 from hostd.ledger.users import User
 from hostd.manager.dyno import Dyno
 from hostd.settings import Settings
@@ -175,6 +176,36 @@ class Space(Protocol):
         """Whether the slug's files are there."""
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Bytes that a slug or cache takes on disk: `exclusive_bytes` of `total_bytes` come free when it is deleted."""
+
+    total_bytes: int
+    exclusive_bytes: int
+
+
+class SlugStore(Protocol):
+    """The slug store, as the API sees it."""
+
+    async def usage(self, slug: Slug) -> Usage | None:
+        """What a slug takes on disk; None when that cannot be told."""
+
+    async def cache_usage(self, app: App) -> Usage | None:
+        """What the app's build cache takes on disk; None without one, or when that cannot be told."""
+
+    def purge_cache(self, app: App) -> bool:
+        """Throw the app's build cache away; whether there was one. Raises Busy while a build uses it."""
+
+    def surplus(self) -> list[Slug]:
+        """The slugs that the next clean-up deletes."""
+
+    async def collect(self) -> list[Slug]:
+        """Clean up now; the slugs that were deleted."""
+
+    def export(self, app: App, slug: Slug) -> AsyncGenerator[bytes, None]:
+        """A slug as a tar archive. Raises Conflict for files that are gone, Busy, and Unavailable in the middle too."""
+
+
 class Unit(Protocol):
     """What is needed of `units.systemd.UnitStatus`."""
 
@@ -208,6 +239,7 @@ class Context:
     deploys: Deploys
     events: Events
     pool: Space
+    slug_store: SlugStore
     systemd: Units
     repositories: Repositories
     sources: Sources

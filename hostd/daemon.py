@@ -19,6 +19,7 @@ from hostd.deploys.lastlines import LastLines
 from hostd.deploys.locks import DeployLocks
 from hostd.deploys.push import Pusher
 from hostd.deploys.repositories import Repositories
+from hostd.deploys.slug_store import SlugStore
 from hostd.deploys.sources import Sources
 from hostd.errors import HostdError, NotFound, to_terminal
 from hostd.events import Events
@@ -39,6 +40,7 @@ from slugs.build_unit import BuildLimits
 from slugs.compiler import Compiler
 from slugs.pool import Pool
 from slugs.stacks import HOST, Stacks
+from slugs.tree_unit import TreeUnits
 from units.journal import Writer
 from units.network import Networks
 from units.systemd import Systemd
@@ -194,6 +196,9 @@ def assemble(settings: Settings) -> Daemon:
         deploys=deploys,
         events=events,
         pool=pool,
+        slug_store=SlugStore.of(
+            pool=pool, stack=stack, trees=TreeUnits(systemd), garbage=garbage, locks=locks
+        ),
         systemd=systemd,
         repositories=repositories,
         sources=Sources(settings.uploads_dir),

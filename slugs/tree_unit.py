@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import ExitStack, aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -84,7 +84,7 @@ class TreeUnits:
             raise BuildFailed(f"The finished build cannot become a slug: {reason}")
         return Measured(**json.loads(said))
 
-    async def export(self, name: str, *, stack: Stack, uid: int, tree: Path) -> AsyncIterator[bytes]:
+    async def export(self, name: str, *, stack: Stack, uid: int, tree: Path) -> AsyncGenerator[bytes, None]:
         """A tree as an uncompressed tar archive of `./...`, piece by piece as fast as it is taken.
 
         Links are packed as links. Raises ExportFailed, in the middle too.
@@ -108,8 +108,8 @@ class TreeUnits:
             stdout.close()
             stderr.close()
             complaining = asyncio.create_task(_all(answer))
-            async with self._ending(name) as ended:
-                async for piece in pieces(packed):
+            async with self._ending(name) as ended, aclosing(pieces(packed)) as packing:
+                async for piece in packing:
                     yield piece
             said = await complaining
         if (reason := failure(ended.result(), said)) is not None:
@@ -169,7 +169,7 @@ def failure(info: UnitInfo | None, said: bytes) -> str | None:
     return said.decode(errors="replace").strip() or f"{info.result}, status {info.exec_main_status}"
 
 
-async def pieces(pipe: BinaryIO, limit: int | None = None) -> AsyncIterator[bytes]:
+async def pieces(pipe: BinaryIO, limit: int | None = None) -> AsyncGenerator[bytes, None]:
     """What comes out of a pipe until its other end is closed; of more than `limit` bytes only those."""
     left = limit
     reader = asyncio.StreamReader(limit=CHUNK)

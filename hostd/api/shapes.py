@@ -223,6 +223,11 @@ def user_ref(user: User) -> dict[str, str]:
     return {"email": user.email, "id": user.id}
 
 
+def stack_ref(stack: str) -> dict[str, str]:
+    """How other resources name a stack."""
+    return _named(stack)
+
+
 def stable_id(app_id: str, kind: str, name: str) -> str:
     """An id for a thing that has no row of its own: always the same for the same thing."""
     return str(uuid.uuid5(uuid.UUID(app_id), f"{kind}/{name}"))

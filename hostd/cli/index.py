@@ -17,6 +17,8 @@ MODULES: dict[str, tuple[str, ...]] = {
     "releases": (
         "releases", "releases:info", "releases:output", "releases:rollback", "releases:verify",
     ),
+    "slugs": ("slugs", "slugs:info", "slugs:export", "slugs:gc"),
+    "cache": ("cache", "cache:purge"),
     "keys": ("keys", "keys:add", "keys:remove"),
     "users": ("users", "users:add", "users:remove"),
     "access": ("access", "access:add", "access:remove"),
@@ -45,6 +47,8 @@ ALIASES: dict[str, str] = {
     "kill": "ps:stop",
     "ps:kill": "ps:stop",
     "rollback": "releases:rollback",
+    "builds:cache": "cache",
+    "builds:cache:purge": "cache:purge",
     "sharing": "access",
     "sharing:add": "access:add",
     "sharing:remove": "access:remove",

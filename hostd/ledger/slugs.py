@@ -104,6 +104,24 @@ class Slugs:
         )
         return [_slug(record) for record in records]
 
+    def find(self, app_id: str, beginning: str) -> Sequence[Slug]:
+        """An app's slugs, dropped ones too, whose ids begin so."""
+        records = self._database.select(
+            _SLUGS + "WHERE app_id = ? AND substr(id, 1, ?) = ?", app_id, len(beginning), beginning
+        )
+        return [_slug(record) for record in records]
+
+    def versions(self, app_id: str) -> dict[str, Sequence[int]]:
+        """The releases of an app by the slugs that they name, newest first."""
+        records = self._database.select(
+            "SELECT slug_id, version FROM releases WHERE app_id = ? AND slug_id IS NOT NULL ORDER BY version DESC",
+            app_id,
+        )
+        found: dict[str, Sequence[int]] = {}
+        for record in records:
+            found[record["slug_id"]] = [*found.get(record["slug_id"], ()), record["version"]]
+        return found
+
     def kept(self) -> Sequence[Slug]:
         """The slugs of all apps whose files the pool should hold."""
         records = self._database.select(_SLUGS + "WHERE dropped_at IS NULL ORDER BY app_id, sequence DESC")

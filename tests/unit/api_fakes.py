@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,7 @@ import aiohttp
 from aiohttp import web
 
 from hostd.api import Peers, build_api, serve
-from hostd.context import Context, Deploy, Output, PushOutcome
+from hostd.context import Context, Deploy, Output, PushOutcome, Usage
 from hostd.deploys.sources import Sources
 from hostd.errors import Busy
 from hostd.events import Events
@@ -22,6 +22,7 @@ from hostd.ledger import Ledger
 from hostd.ledger.apps import App
 from hostd.ledger.builds import Build
 from hostd.ledger.releases import Release
+from hostd.ledger.slugs import Slug
 from hostd.ledger.users import User
 from hostd.manager.dyno import Dyno, DynoState
 from hostd.settings import Settings
@@ -169,6 +170,39 @@ class FakePool:
         return slug_id not in self.lost
 
 
+class FakeSlugStore:
+    """Has slugs of one and a half GiB, whose tarballs are what the test says."""
+
+    def __init__(self) -> None:
+        self.garbage: list[Slug] = []
+        self.pieces: list[bytes | Exception] = [b"tar", b"ball"]
+        self.caches: set[str] = set()
+
+    async def usage(self, slug: Slug) -> Usage | None:
+        return Usage(total_bytes=3 << 29, exclusive_bytes=1 << 29)
+
+    async def cache_usage(self, app: App) -> Usage | None:
+        return Usage(total_bytes=1 << 20, exclusive_bytes=1 << 20) if app.id in self.caches else None
+
+    def purge_cache(self, app: App) -> bool:
+        there = app.id in self.caches
+        self.caches.discard(app.id)
+        return there
+
+    def surplus(self) -> list[Slug]:
+        return self.garbage
+
+    async def collect(self) -> list[Slug]:
+        collected, self.garbage = self.garbage, []
+        return collected
+
+    async def export(self, app: App, slug: Slug) -> AsyncGenerator[bytes, None]:
+        for piece in self.pieces:
+            if isinstance(piece, Exception):
+                raise piece
+            yield piece
+
+
 class FakeRepositories:
     async def ensure(self, app: App) -> Path:
         return Path(f"/repos/{app.id}.git")
@@ -208,6 +242,7 @@ class Api:
     deploys: FakeDeploys
     systemd: FakeSystemd
     pool: FakePool
+    slug_store: FakeSlugStore
     log: list[str]
     http: aiohttp.ClientSession
     socket: Path
@@ -253,6 +288,7 @@ async def running_api(directory: Path, *, uid_is: str = "git", people: bool = Tr
     writer, manager = FakeWriter(), FakeManager()
     events = Events(writer)
     deploys, systemd, pool = FakeDeploys(ledger, events), FakeSystemd(), FakePool()
+    slug_store = FakeSlugStore()
     context = Context(
         settings=Settings(data_dir=directory),
         ledger=ledger,
@@ -260,6 +296,7 @@ async def running_api(directory: Path, *, uid_is: str = "git", people: bool = Tr
         deploys=deploys,
         events=events,
         pool=pool,
+        slug_store=slug_store,
         systemd=systemd,
         repositories=FakeRepositories(),
         sources=Sources(directory / "uploads"),
@@ -274,7 +311,7 @@ async def running_api(directory: Path, *, uid_is: str = "git", people: bool = Tr
     runner: web.AppRunner = await serve(build_api(context, peers), listener)
     try:
         async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path))) as http:
-            api = Api(ledger, manager, deploys, systemd, pool, writer.lines, http, path)
+            api = Api(ledger, manager, deploys, systemd, pool, slug_store, writer.lines, http, path)
             if people:
                 for email, admin in (
                     ("kate@example.com", True),
