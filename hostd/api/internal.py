@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 from aiohttp import web
@@ -40,8 +41,9 @@ async def repository(request: web.Request) -> web.Response:
 async def push(request: web.Request) -> web.StreamResponse:
     """Deploy a pushed tree.
 
-    The body is a tar stream. The answer is the output for the pusher as it is made, and a last line that starts with
-    a NUL: `{"status": "released" or "rejected", "version": ..., "reason": ...}`. Hanging up cancels the deploy.
+    The body is a tar stream; the parameter `submodules` is a JSON object of commits by the paths of git's submodules.
+    The answer is the output for the pusher as it is made, and a last line that starts with a NUL:
+    `{"status": "released" or "rejected", "version": ..., "reason": ...}`. Hanging up cancels the deploy.
     """
     context = context_of(request)
     user = _user(request, _query(request, "user"))
@@ -50,7 +52,8 @@ async def push(request: web.Request) -> web.StreamResponse:
     _query(request, "ref")
     if not _COMMIT.fullmatch(commit):
         raise BadRequest("The parameter commit must be the full name of a commit.")
-    return await told(request, Deploy(push_id, app, user, commit), pieces(request))
+    wanted = Deploy(push_id, app, user, commit, submodules=_submodules(request.query.get("submodules", "{}")))
+    return await told(request, wanted, pieces(request))
 
 
 @routes.get("/hostd/pushes/{push}")
@@ -67,6 +70,19 @@ def _query(request: web.Request, name: str) -> str:
     if not value:
         raise BadRequest(f"The parameter {name} is missing.")
     return value
+
+
+def _submodules(text: str) -> dict[str, str]:
+    try:
+        links = json.loads(text)
+    except ValueError:
+        links = None
+    if not isinstance(links, dict):
+        raise BadRequest("The parameter submodules must be a JSON object.")
+    for path, commit in links.items():
+        if "\n" in path or not isinstance(commit, str) or not _COMMIT.fullmatch(commit):
+            raise BadRequest(f"{path[:80]!r} cannot be a submodule: commits by paths, each path one line.")
+    return links
 
 
 def _user(request: web.Request, email: str) -> User:

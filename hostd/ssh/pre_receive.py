@@ -5,6 +5,7 @@ Whatever is written to stdout reaches the pusher as `remote: ...`; an exit statu
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -14,11 +15,13 @@ from hostd.cli.client import Client, run_dir
 from hostd.errors import HostdError
 from hostd.ssh import upload
 from hostd.ssh.folding import Folding
-from hostd.ssh.updates import BRANCHES, Rejected, Update, plan, read
+from hostd.ssh.updates import BRANCHES, Rejected, Update, gitlinks, plan, read
 from units.run import run
 
 GIT_SECONDS = 30.0
 TAIL = 8192
+LONGEST_LINKS = 4096
+"""Characters of submodules' names and commits; they travel in the first line of an HTTP request."""
 
 
 class Pusher:
@@ -67,7 +70,7 @@ def main() -> int:
 
 
 def _deploy(update: Update, pusher: Pusher, env: Mapping[str, str]) -> int:
-    _check(update, pusher)
+    _check(update)
     client = Client(run_dir(env))
     query = {
         "app": env["HOSTD_APP"],
@@ -75,6 +78,7 @@ def _deploy(update: Update, pusher: Pusher, env: Mapping[str, str]) -> int:
         "user": env["HOSTD_USER"],
         "commit": update.new,
         "ref": update.ref,
+        **_submodules(update.new, pusher),
     }
     # Not through units.run: the archive is a stream. The environment goes on as it is, because the pushed objects
     # lie in a quarantine that only git's variables point at.
@@ -94,12 +98,29 @@ def _deploy(update: Update, pusher: Pusher, env: Mapping[str, str]) -> int:
     return 0 if outcome.released else 1
 
 
-def _check(update: Update, pusher: Pusher) -> None:
+def _check(update: Update) -> None:
     kind = run(["git", "cat-file", "-t", update.new], timeout=GIT_SECONDS, check=False).text.strip()
     if kind != "commit":
         branch = update.ref.removeprefix(BRANCHES)
         hint = f": git push REMOTE TAG^{{}}:{branch}" if kind == "tag" else "."
         raise Rejected(f"{branch} must be a commit, not a {kind}{hint}")
-    modules = ["git", "cat-file", "-e", f"{update.new}:.gitmodules"]
-    if run(modules, timeout=GIT_SECONDS, check=False).returncode == 0:
-        pusher.problem("Warning: this repository has submodules. They are not fetched: their folders will be empty.")
+
+
+def _submodules(commit: str, pusher: Pusher) -> dict[str, str]:
+    """The submodules' commits by their paths, as a parameter: an archive of the commit has only empty folders."""
+    listed = run(["git", "ls-tree", "-r", "-z", "--full-tree", commit], timeout=GIT_SECONDS, check=False)
+    links = gitlinks(listed.stdout)
+    if not links:
+        return {}
+    modules = ["git", "cat-file", "-e", f"{commit}:.gitmodules"]
+    if run(modules, timeout=GIT_SECONDS, check=False).returncode != 0:
+        names = ", ".join(path if path.isprintable() else repr(path) for path in sorted(links)[:5])
+        pusher.problem(
+            f"Warning: {names}: a repository inside this one, of which git has the commit only, and no .gitmodules.\n"
+            "The folder will be empty. Make a submodule of it, or remove its .git folder and commit its files."
+        )
+        return {}
+    text = json.dumps(links, separators=(",", ":"))
+    if len(text) > LONGEST_LINKS:
+        raise Rejected(f"{len(links)} submodules are more than a push can tell of. Deploy with git:sync instead.")
+    return {"submodules": text}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -55,3 +56,9 @@ def plan(updates: Sequence[Update]) -> Plan:
         if update.ref.startswith(BRANCHES) and update not in deploys and not update.deletes
     ]
     return Plan(deploys[0] if deploys else None, tuple(stored))
+
+
+def gitlinks(listed: bytes) -> dict[str, str]:
+    """The commits of submodules by their paths, from what `git ls-tree -r -z` printed."""
+    rows = (row.partition(b"\t") for row in listed.split(b"\0"))
+    return {os.fsdecode(path): what.split()[2].decode() for what, _, path in rows if what.startswith(b"160000 ")}

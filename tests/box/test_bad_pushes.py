@@ -162,12 +162,11 @@ def test_odd_names_links_and_submodules_are_deployed_as_they_are(
         (repository / name.decode(errors="surrogateescape")).write_text("here\n")
     for name, target in {"shadow": "/etc/shadow", "up": "../../../../etc/shadow", "pool": "/var/lib/hostd"}.items():
         (repository / name).symlink_to(target)
-    (repository / ".gitmodules").write_text('[submodule "sub"]\n\tpath = sub\n\turl = https://example.com/x\n')
     platform.git(repository, "add", "--", ".")
     platform.git(repository, "update-index", "--add", "--cacheinfo", f"160000,{'1' * 40},sub")
     platform.git(repository, "commit", "-q", "-m", "Odd names")
     pushed = platform.push(repository, APP, "main", "--force")
-    assert "Warning: this repository has submodules. They are not fetched: their folders" in pushed.stderr
+    assert "Warning: sub: a repository inside this one, of which git has the commit only" in pushed.stderr
     wait_for_formation(platform, APP, web=1)
 
     looked = platform.hostctl("run", "-a", APP, "--", "python3", "-c", LOOK)

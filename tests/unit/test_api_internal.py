@@ -43,17 +43,19 @@ async def test_a_push_streams_both_ways(tmp_path):
                 got.extend(piece)
             await output(b'a \0 and {"status"} in output\n')
             assert (deploy.user.email, deploy.commit, deploy.label) == ("you@example.com", COMMIT, "git push")
+            assert deploy.submodules == {"lib": COMMIT}
             return PushOutcome("released", 12)
 
         api.deploys.pusher = pusher
         tree = bytes(range(256)) * 4000
+        links = json.dumps({"lib": COMMIT}, separators=(",", ":"))
 
         async def body():
             yield tree[:1000]
             await answered.wait()
             yield tree[1000:]
 
-        async with api.http.post(f"http://hostd{address(app.id)}", data=body()) as response:
+        async with api.http.post(f"http://hostd{address(app.id, submodules=links)}", data=body()) as response:
             assert response.status == 200
             assert await response.content.readline() == b"-----> Building\n"
             answered.set()
@@ -117,6 +119,10 @@ async def test_pushes_that_are_refused_at_the_door(tmp_path):
             (400, {"commit": "HEAD"}),
             (400, {"push": "1"}),
             (400, {"ref": ""}),
+            (400, {"submodules": "["}),
+            (400, {"submodules": "[]"}),
+            (400, {"submodules": '{"lib":"HEAD"}'}),
+            (400, {"submodules": '{"a%5Cnb":"' + COMMIT + '"}'}),
         ):
             assert (await api("POST", address(app.id, **changes))).status == status
         assert (await api("POST", address("nope"))).status == 404

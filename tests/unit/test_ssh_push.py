@@ -6,6 +6,7 @@ sshd is left out (a script stands in for the ssh client) and hostd is a fake; gi
 from __future__ import annotations
 
 import io
+import json
 import os
 import signal
 import socket
@@ -15,6 +16,7 @@ import tarfile
 import threading
 import time
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from cli_fakes import FakeHostd, Handler, Request, app
@@ -191,11 +193,36 @@ def test_all_files_are_deployed_whatever_the_attributes_say(remote):
         assert tree.extractfile("version").read() == b"$Format:%H$"
 
 
-def test_submodules_are_warned_of(remote):
-    remote.commit(".gitmodules", '[submodule "x"]\n\tpath = x\n\turl = https://example.com/x\n')
+def link(remote: Remote, path: str) -> None:
+    remote.git("update-index", "--add", "--cacheinfo", f"160000,{'1' * 40},{path}")
+    remote.git("commit", "-q", "-m", path)
+
+
+def test_commits_of_submodules_go_along(remote):
+    remote.commit(".gitmodules", '[submodule "x"]\n\tpath = lib/é\n\turl = https://example.com/x\n')
+    link(remote, "lib/é")
+    done = remote.push("main")
+    assert (done.returncode, "Warning" in done.stderr) == (0, False)
+    query = parse_qs(urlsplit(remote.fake.requests[-1].target).query)
+    assert json.loads(query["submodules"][0]) == {"lib/é": "1" * 40}
+
+
+def test_repository_within_the_repository_is_warned_of(remote):
+    link(remote, "inner")
     done = remote.push("main")
     assert done.returncode == 0
-    assert "Warning: this repository has submodules" in done.stderr
+    assert "Warning: inner: a repository inside this one" in done.stderr
+    assert "submodules" not in remote.fake.requests[-1].target
+
+
+def test_more_submodules_than_a_push_can_tell_of(remote):
+    remote.commit(".gitmodules", "")
+    for number in range(80):
+        remote.git("update-index", "--add", "--cacheinfo", f"160000,{'1' * 40},lib/{number}")
+    remote.git("commit", "-q", "-m", "many")
+    done = remote.push("main")
+    assert done.returncode != 0
+    assert "Push rejected: 80 submodules are more than a push can tell of. Deploy with git:sync" in done.stderr
 
 
 def broken(handler: Handler, _request: Request) -> None:
