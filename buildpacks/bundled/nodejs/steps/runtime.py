@@ -1,0 +1,185 @@
+"""Node.js, npm and the app's package manager, put into the slug.
+
+What was fetched is kept for a day, and for ever where exact versions are asked for: most builds ask no registry.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from packkit.commands import CommandError, ask
+from packkit.kept import Kept, digest, files_below
+from packkit.say import BuildError, detail, warn
+
+from .majors import DEFAULT, MAINTAINED, npm_for
+from .managers import Manager
+from .package import Package
+from .registry import Registry
+
+_FRESH_SECONDS = 24 * 3600.0
+_PROCESSORS = {"x86_64": "x64", "aarch64": "arm64"}
+_EXACT = re.compile(r"v?\d+\.\d+\.\d+")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Ranges of versions; `npm` is "" for the line that comes with that Node.js."""
+
+    node: str
+    npm: str
+    manager: Manager
+
+    def exact(self) -> bool:
+        """True if no later release could be meant tomorrow."""
+        return all(_EXACT.fullmatch(text) for text in (self.node, self.npm, self.manager.wanted) if text)
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What lies in BUILD/.heroku/node: versions of Node.js, of npm, and of the app's package manager."""
+
+    prefix: Path
+    node: str
+    npm: str
+    manager: str
+
+    @property
+    def manager_line(self) -> int:
+        """The release line of the package manager."""
+        return int(self.manager.split(".", maxsplit=1)[0])
+
+
+def wanted(package: Package, manager: Manager) -> Wanted:
+    """What an app asks for, which is told to the pusher."""
+    node = package.engine("node")
+    npm = manager.wanted if manager.name == "npm" and manager.wanted else package.engine("npm")
+    detail(f"engines.node (package.json):   {node or f'not said, so {DEFAULT}'}")
+    detail(f"engines.npm (package.json):    {npm or 'not said, so what comes with Node.js'}")
+    if manager.name != "npm":
+        detail(f"{manager.program} ({manager.lock or 'package.json'}): {manager.script or manager.wanted}")
+    return Wanted(node or DEFAULT, npm, manager)
+
+
+def install(wanted: Wanted, build: Path, cache: Path, *, env: Mapping[str, str]) -> Runtime:
+    """Puts the runtime into BUILD/.heroku/node, from the cache if it is fresh enough there.
+
+    Raises BuildError, with the lines of Node.js that can be had, when there is none that is wanted.
+    """
+    prefix = build / ".heroku/node"
+    code = files_below(Path(__file__).parent)
+    settings = [text for name, text in sorted(env.items()) if name.upper() == "NPM_CONFIG_REGISTRY"]
+    manager = wanted.manager
+    ranges = [wanted.node, wanted.npm, manager.name, manager.wanted, manager.script]
+    key = digest([*ranges, str(prefix), platform.machine(), *settings, *code])
+    kept = Kept(cache / "runtime")
+    if kept.matches(key) and (wanted.exact() or kept.age() < _FRESH_SECONDS):
+        kept.restore({"node": prefix})
+        return _look(prefix, manager)
+    try:
+        runtime = _fetch(wanted, prefix, Registry(cache / "registry", env), env)
+    except BuildError as error:
+        if not kept.matches(key):
+            raise
+        warn(*error.args, "The registry does not answer: what the last build used is taken again.")
+        kept.restore({"node": prefix})
+        return _look(prefix, manager)
+    kept.keep(key, {"node": prefix})
+    return runtime
+
+
+def unsupported(node: str) -> list[str]:
+    """Lines to warn with about a release line that is not maintained any more."""
+    line = int(node.split(".", maxsplit=1)[0])
+    if line in MAINTAINED or line > max(MAINTAINED):
+        return []
+    maintained = ", ".join(map(str, MAINTAINED))
+    return [
+        f"Node.js {line} gets no security fixes any more. Maintained are {maintained}: engines.node in package.json."
+    ]
+
+
+# Helpers
+
+
+def _fetch(wanted: Wanted, prefix: Path, registry: Registry, env: Mapping[str, str]) -> Runtime:
+    shutil.rmtree(prefix, ignore_errors=True)
+    processor = _PROCESSORS.get(platform.machine())
+    if processor is None:
+        raise BuildError(f"There is no Node.js for this server's processor, {platform.machine()}.")
+    package = f"node-linux-{processor}"
+    try:
+        node = registry.fetch(package, wanted.node, prefix, "bin", "include", "LICENSE")
+    except CommandError as error:
+        raise _refused("Node.js", package, wanted.node, error, registry) from error
+    if shutil.which("strip"):
+        # A quarter of the file is for debuggers of Node.js itself.
+        ask(["strip", "--strip-all", prefix / "bin/node"], env=env, cwd=prefix)
+    managers = {"npm": wanted.npm or npm_for(int(node.split(".", maxsplit=1)[0]))}
+    if wanted.manager.name != "npm" and not wanted.manager.script:
+        name, text = wanted.manager.source
+        managers[name] = text
+    for name, text in managers.items():
+        folder = prefix / "lib/node_modules" / name
+        try:
+            registry.fetch(name, text, folder)
+        except CommandError as error:
+            raise _refused(name, name, text, error, registry) from error
+        _link(folder, prefix / "bin")
+    if wanted.manager.script:
+        _link_script(wanted.manager.script, prefix)
+    return _look(prefix, wanted.manager)
+
+
+def _refused(title: str, package: str, text: str, error: CommandError, registry: Registry) -> BuildError:
+    lines = registry.lines(package)
+    if not lines:
+        return BuildError(
+            f"{title} {text} could not be had from npm's registry:", *error.output.strip().splitlines()[:5]
+        )
+    return BuildError(
+        f"There is no {title} {text}.",
+        f"There are releases of {', '.join(map(str, lines))}.",
+        f"Ask for one of these lines in package.json, as engines, such as {lines[0]}.x.",
+    )
+
+
+def _link(folder: Path, programs: Path) -> None:
+    """Makes a package's programs callable, as npm does when it installs something globally."""
+    declared = json.loads((folder / "package.json").read_text())["bin"]
+    if isinstance(declared, str):
+        declared = {folder.name: declared}
+    for name, script in declared.items():
+        target = (folder / script).resolve()
+        target.chmod(0o755)
+        link = programs / name
+        link.unlink(missing_ok=True)
+        link.symlink_to(Path("../lib/node_modules", target.relative_to(programs.parent / "lib/node_modules")))
+
+
+def _link_script(script: str, prefix: Path) -> None:
+    """The Yarn among the app's own files."""
+    program = prefix / "bin/yarn"
+    program.write_text(f'#!/bin/sh\nexec node "{prefix.parents[1] / script}" "$@"\n')
+    program.chmod(0o755)
+
+
+def _look(prefix: Path, manager: Manager) -> Runtime:
+    node = ask([prefix / "bin/node", "--version"], env={}, cwd=prefix).strip().removeprefix("v")
+    modules = prefix / "lib/node_modules"
+    npm = _version(modules / "npm")
+    if manager.name == "npm":
+        return Runtime(prefix, node, npm, npm)
+    if manager.script:
+        found = re.search(r"\d+\.\d+\.\d+", Path(manager.script).name)
+        return Runtime(prefix, node, npm, found[0] if found else manager.wanted)
+    return Runtime(prefix, node, npm, _version(modules / manager.source[0]))
+
+
+def _version(folder: Path) -> str:
+    return str(json.loads((folder / "package.json").read_text())["version"])
