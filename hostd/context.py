@@ -18,6 +18,7 @@ from hostd.ledger.apps import App
 from hostd.ledger.builds import GIT_PUSH, Build
 from hostd.ledger.releases import Release
 from hostd.ledger.slugs import Slug
+from hostd.ledger.stacks import StackVersion
 from hostd.ledger.users import User
 from hostd.manager.dyno import Dyno
 from hostd.settings import Settings
@@ -130,6 +131,7 @@ class Deploys(Protocol):
         description: str,
         config: Mapping[str, str] | None = None,
         slug_id: str | None = None,
+        stack: str | None = None,
     ) -> Release:
         """Append a release and make it live; what is None is as in the current one. Raises Busy during a deploy.
 
@@ -141,6 +143,51 @@ class Deploys(Protocol):
 
     def holder(self, app_id: str) -> str | None:
         """What is going on, such as `kate@example.com is deploying 20a5742`; None if the app is free."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What became of an app whose stack changed: the release it got; `trouble` says why it stays where it was."""
+
+    app: str
+    release: int
+    trouble: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StackOutcome:
+    """What a change of a stack came to: the version that is current now, and the apps that it concerned."""
+
+    ref: str
+    moved: tuple[Moved, ...] = ()
+
+
+class Stacks(Protocol):
+    """What apps are built for and run on, as the API sees it."""
+
+    def names(self) -> list[str]:
+        """The stacks that apps can use, `host` first."""
+
+    def current(self, name: str) -> tuple[str, str]:
+        """The current version of a stack, and the system that it is (`debian-12`). Raises NotFound."""
+
+    def packages(self, name: str) -> dict[str, str] | None:
+        """What is installed in the current version; None for the host stack. Raises NotFound."""
+
+    def apps_on(self, name: str) -> dict[str, list[App]]:
+        """The apps whose current release runs on the stack, by version."""
+
+    async def create(self, name: str, *, user: User, output: Output) -> StackOutcome:
+        """Make a stack. Cancelling it leaves nothing."""
+
+    async def update(self, name: str, *, user: User, output: Output, force: bool = False) -> StackOutcome:
+        """Make a new version and move every app onto it. Cancelling it leaves nothing, until the version is current."""
+
+    async def switch(self, name: str, version: str | None, *, user: User, output: Output) -> StackOutcome:
+        """Make another version current, None for the one before, and move every app onto it."""
+
+    def destroy(self, name: str) -> Sequence[StackVersion]:
+        """Delete a stack. Raises Conflict while an app needs it."""
 
 
 class Repositories(Protocol):
@@ -243,5 +290,6 @@ class Context:
     systemd: Units
     repositories: Repositories
     sources: Sources
+    stacks: Stacks
     log_key: bytes = field(repr=False)
     """Signs log sessions; the logplex holds the same key."""

@@ -17,10 +17,12 @@ from hostd.deploys.deploys import Deploys
 from hostd.deploys.garbage import Garbage, claim
 from hostd.deploys.lastlines import LastLines
 from hostd.deploys.locks import DeployLocks
-from hostd.deploys.push import Pusher
+from hostd.deploys.push import SETTLE_MARGIN, Pusher
 from hostd.deploys.repositories import Repositories
 from hostd.deploys.slug_store import SlugStore
 from hostd.deploys.sources import Sources
+from hostd.deploys.stack_moves import StackMoves
+from hostd.deploys.stacks import StackDeploys
 from hostd.errors import HostdError, NotFound, to_terminal
 from hostd.events import Events
 from hostd.faults import Faults
@@ -39,6 +41,8 @@ from hostd.settings import Settings
 from slugs.build_unit import BuildLimits
 from slugs.compiler import Compiler
 from slugs.pool import Pool
+from slugs.space import DiskGuard
+from slugs.stack_maker import STACK_BYTES, StackMaker
 from slugs.stacks import HOST, Stacks
 from slugs.tree_unit import TreeUnits
 from units.journal import Writer
@@ -61,6 +65,7 @@ class Daemon:
     ledger: Ledger
     systemd: Systemd
     networks: Networks
+    stacks: StackDeploys
 
     async def clean(self) -> None:
         """Take away what an earlier hostd left of apps that were being destroyed when it ended."""
@@ -89,6 +94,7 @@ async def serve(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     daemon = assemble(settings)
     sockets = inherited()
+    await daemon.stacks.recover()
     await daemon.garbage.recover()
     await daemon.networks.start()
     await daemon.manager.start()
@@ -103,6 +109,7 @@ async def serve(settings: Settings) -> None:
     notify("STOPPING=1")
     cleaning.cancel()
     collecting.cancel()
+    await daemon.stacks.close()
     await daemon.deploys.close()
     await runner.cleanup()
     await attach.close()
@@ -160,6 +167,7 @@ def assemble(settings: Settings) -> Daemon:
     prefix = IPv4Network(settings.network_prefix)
     networks = Networks(name=settings.network_name, prefix=prefix, run_dir=settings.run_dir)
     garbage = Garbage(ledger, pool, stack, systemd, repositories, settings.kept_slugs, faults)
+    pool.thrown_away = garbage.want
     pusher = Pusher(
         ledger=ledger,
         compiler=Compiler(
@@ -189,6 +197,21 @@ def assemble(settings: Settings) -> Daemon:
         garbage=garbage,
         stacks=stacks,
     )
+    stack_deploys = StackDeploys(
+        ledger=ledger,
+        stacks=stacks,
+        maker=StackMaker(
+            systemd=systemd,
+            pool=pool,
+            guard=DiskGuard(pool, min_free=STACK_BYTES, make_room=garbage.collect_all),
+        ),
+        pool=pool,
+        systemd=systemd,
+        manager=manager,
+        moves=StackMoves(
+            ledger=ledger, deploys=deploys, manager=manager, locks=locks, limit=settings.boot_timeout + SETTLE_MARGIN
+        ),
+    )
     context = Context(
         settings=settings,
         ledger=ledger,
@@ -202,6 +225,7 @@ def assemble(settings: Settings) -> Daemon:
         systemd=systemd,
         repositories=repositories,
         sources=Sources(settings.uploads_dir),
+        stacks=stack_deploys,
         log_key=ensure_key(),
     )
-    return Daemon(context, manager, deploys, garbage, ledger, systemd, networks)
+    return Daemon(context, manager, deploys, garbage, ledger, systemd, networks, stack_deploys)

@@ -27,6 +27,9 @@ UNITS = "hostd-stack-*.service"
 OURS = re.compile(r"hostd-stack-debian-[0-9]+\.service")
 """A unit that makes a stack. The dynos of an app that is called `stack` have a dot before their number."""
 
+STACK_BYTES = 3 << 30
+"""What must be free before a stack is made: it takes a third of that, and its packages come on top."""
+
 _TARGET = Path("/mnt")
 """Where mmdebstrap sees the tree: apt's own user must be able to reach it."""
 _SECONDS = 1800.0

@@ -21,6 +21,7 @@ from hostd.api import (
     releases,
     slugs,
     sources,
+    stacks,
     status,
     users,
 )
@@ -40,7 +41,7 @@ def build_api(context: Context, peers: Peers | None = None) -> web.Application:
     application[PEERS] = peers or Peers.of_system()
     for module in (
         account, apps, buildpack_installations, builds, collaborators, config_vars, deploys, dynos, formation,
-        internal, log_sessions, releases, slugs, sources, status, users,
+        internal, log_sessions, releases, slugs, sources, stacks, status, users,
     ):  # fmt: skip
         application.router.add_routes(module.routes)
     return application

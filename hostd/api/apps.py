@@ -14,7 +14,7 @@ from hostd.api.identity import known_owner
 from hostd.api.requests import answer, app_for, body_of, context_of, flag_field, optional_text, text_field, user_of
 from hostd.api.shapes import app_json
 from hostd.context import Context
-from hostd.errors import BadRequest, Busy
+from hostd.errors import BadRequest, Busy, Invalid
 from hostd.ledger.apps import App
 
 routes = web.RouteTableDef()
@@ -59,17 +59,21 @@ async def show(request: web.Request) -> web.Response:
 
 @routes.patch("/apps/{app}")
 async def update(request: web.Request) -> web.Response:
-    """Rename an app, or switch its maintenance mode."""
+    """Rename an app, switch its maintenance mode, or choose the stack of its next build."""
     context, app, user = context_of(request), app_for(request), user_of(request)
     body = await body_of(request)
-    if unknown := sorted(set(body) - {"name", "maintenance"}):
-        raise BadRequest(f"An app's {unknown[0]} cannot be changed; its name and maintenance can.")
+    if unknown := sorted(set(body) - {"name", "maintenance", "build_stack"}):
+        raise BadRequest(f"An app's {unknown[0]} cannot be changed; its name, maintenance and build_stack can.")
+    stack = stack_named(context, optional_text(body, "build_stack") or app.stack)
     if optional_text(body, "name") not in (None, app.name):
         app_for(request, owning=True)
         _refuse_during_deploy(context, app)
         app = context.ledger.apps.rename(app.id, names.app_name(text_field(body, "name")))
         # Units bear the app's name: a release replaces them, without a pause, by units with the new one.
         await context.deploys.release(app, user=known_owner(user), description=f"Rename to {app.name}")
+    if stack != app.stack:
+        app = context.ledger.apps.set_stack(app.id, stack)
+        context.events.api(app, f"Set build stack to {stack} by {user.email}")
     maintenance = flag_field(body, "maintenance", app.maintenance)
     if maintenance != app.maintenance:
         app = context.ledger.apps.set_maintenance(app.id, maintenance)
@@ -90,6 +94,13 @@ async def destroy(request: web.Request) -> web.Response:
     return answer(shown)
 
 
+def stack_named(context: Context, name: str) -> str:
+    """The name, if there is such a stack; raises Invalid."""
+    if name not in (known := context.stacks.names()):
+        raise Invalid(f"There is no stack {name[:40]!r} here. There are: {', '.join(known)}.")
+    return name
+
+
 def _refuse_during_deploy(context: Context, app: App) -> None:
     if holder := context.deploys.holder(app.id):
         raise Busy(f"{holder}. Wait until that is done, then try again.")
@@ -99,7 +110,10 @@ def _json(context: Context, app: App, *, repo_size: int | None = None) -> dict[s
     ledger = context.ledger
     release = ledger.releases.current(app.id)
     slug = ledger.slugs.get(release.slug_id) if release.slug_id else None
-    return app_json(context.settings, app, ledger.users.get(app.owner_id), slug=slug, repo_size=repo_size)
+    # What it will run on, as long as nothing was deployed.
+    runs_on = release.stack if release.slug_id else None
+    owner = ledger.users.get(app.owner_id)
+    return app_json(context.settings, app, owner, slug=slug, repo_size=repo_size, runs_on=runs_on)
 
 
 def _bytes_below(directory: Path) -> int:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from hostd.ledger.apps import App
+from hostd.ledger.apps import HOST_STACK, App
 from hostd.ledger.builds import Build
 from hostd.ledger.formation import Process
 from hostd.ledger.keys import Key
 from hostd.ledger.releases import Release
 from hostd.ledger.slugs import Slug
+from hostd.ledger.stacks import StackVersion
 from hostd.ledger.users import User
 from hostd.manager.dyno import Dyno
 from hostd.settings import Settings
+from slugs.stacks import name_of
 
 _REGION = {"id": str(uuid.uuid5(uuid.NAMESPACE_DNS, "region.hostd")), "name": "local"}
 _GENERATION = {"id": str(uuid.uuid5(uuid.NAMESPACE_DNS, "generation.hostd")), "name": "cedar"}
@@ -41,14 +43,19 @@ def git_url(settings: Settings, app: App) -> str:
 
 
 def app_json(
-    settings: Settings, app: App, owner: User, *, slug: Slug | None = None, repo_size: int | None = None
+    settings: Settings,
+    app: App,
+    owner: User,
+    *,
+    slug: Slug | None = None,
+    repo_size: int | None = None,
+    runs_on: str | None = None,
 ) -> dict[str, Any]:
-    """An app; `repo_size` in bytes, null where it was not measured."""
-    stack = _named(app.stack)
+    """An app; `repo_size` in bytes, null where it was not measured; `runs_on` is the stack of its current release."""
     return {
         "acm": False,
         "archived_at": None,
-        "build_stack": stack,
+        "build_stack": _named(app.stack),
         "buildpack_provided_description": slug.buildpack if slug else None,
         "create_status": "complete",
         "created_at": moment(app.created_at),
@@ -65,7 +72,7 @@ def app_json(
         "repo_size": repo_size,
         "slug_size": slug.size_bytes if slug else None,
         "space": None,
-        "stack": stack,
+        "stack": _named(name_of(runs_on or app.stack)),
         "team": None,
         "updated_at": moment(app.updated_at),
         "web_url": settings.web_url(app.name),
@@ -175,6 +182,7 @@ def release_json(app: App, release: Release, *, current: int, kept_slugs: Iterab
         "id": release.id,
         "output_stream_url": None,
         "slug": {"id": release.slug_id} if release.slug_id else None,
+        "stack": release.stack,
         "status": "succeeded",
         "updated_at": created,
         "user": {"email": release.user_email, "id": release.user_id},
@@ -211,6 +219,41 @@ def build_json(app: App, build: Build, user: User, release: Release | None) -> d
 def buildpack_json(ordinal: int, url: str) -> dict[str, Any]:
     """One buildpack of an app, counted from 0."""
     return {"buildpack": {"name": url, "url": url}, "ordinal": ordinal}
+
+
+def stack_json(
+    name: str,
+    *,
+    version: str | None = None,
+    system: str | None = None,
+    versions: Sequence[StackVersion] = (),
+    apps: Mapping[str, Sequence[App]] = {},
+    seen: Collection[str] = (),
+) -> dict[str, Any]:
+    """A stack. `versions` are those that were made, newest first; `apps` run on the version by which they are listed,
+    and those that are `seen` (ids) are named."""
+    made = {known.version: known for known in versions}
+    moments = [moment(known.created_at) for known in versions] or [None]
+    return {
+        **_named(name),
+        "created_at": moments[-1],
+        "default": name == HOST_STACK,
+        "state": "public",
+        "system": system,
+        "updated_at": moments[0],
+        "version": version,
+        "versions": [
+            {
+                "app_count": len(apps.get(known, ())),
+                "apps": sorted(app.name for app in apps.get(known, ()) if app.id in seen),
+                "created_at": moment(made[known].created_at) if known in made else None,
+                "current": known == version,
+                "version": known,
+            }
+            for known in (made or [version, *(other for other in apps if other and other != version)])
+            if known
+        ],
+    }
 
 
 def app_ref(app: App) -> dict[str, str]:

@@ -30,7 +30,7 @@ from slugs.stacks import Stack, Stacks, name_of, version_of
 
 log = logging.getLogger(__name__)
 
-_SETTLE_MARGIN = 15.0
+SETTLE_MARGIN = 15.0
 """Seconds beyond the boot timeout that a push waits to tell how its release fares."""
 _PIECE = 64 * 1024
 _RELEASE_OUTPUT = 1024 * 1024
@@ -273,7 +273,7 @@ class Pusher:
 
     async def _launch(self, push: Push, release: Release) -> None:
         self._manager.nudge(push.app.id)
-        limit = self._settings.boot_timeout + _SETTLE_MARGIN
+        limit = self._settings.boot_timeout + SETTLE_MARGIN
         settled = await self._manager.settle(push.app.id, release.version, limit)
         self._faults.reach(FaultPoint.SETTLED)
         if settled.ok:

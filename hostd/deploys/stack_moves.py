@@ -7,8 +7,8 @@ once they are up, and whoever wants to go back can.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 
+from hostd.context import Moved
 from hostd.deploys.deploys import Deploys
 from hostd.deploys.locks import DeployLocks
 from hostd.deploys.stack_plans import behind, runs_on
@@ -26,15 +26,6 @@ from slugs.stacks import name_of, version_of
 
 AT_ONCE = 3
 """Apps that are moved at the same time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """What became of an app that was to be moved: the release it got; ``trouble`` says why it stays where it was."""
-
-    app: str
-    release: int
-    trouble: str | None = None
 
 
 class StackMoves:

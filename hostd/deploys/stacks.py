@@ -6,12 +6,11 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from hostd.context import Output
+from hostd.context import Output, StackOutcome
 from hostd.deploys.locks import DeployLocks
-from hostd.deploys.stack_moves import Moved, StackMoves
+from hostd.deploys.stack_moves import StackMoves
 from hostd.deploys.stack_plans import needs, previous, runs_on, surplus
 from hostd.deploys.transcript import detail, step
 from hostd.deploys.voice import Voice
@@ -32,14 +31,6 @@ log = logging.getLogger(__name__)
 
 _SHOWN_CHANGES = 30
 _LOCK = "stacks"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What an update came to: the version that is current now, and the apps."""
-
-    ref: str
-    moved: tuple[Moved, ...] = ()
 
 
 class StackDeploys:
@@ -64,7 +55,7 @@ class StackDeploys:
         self._manager = manager
         self._moves = moves
         self._locks = DeployLocks()
-        self._tasks: set[asyncio.Task[Outcome]] = set()
+        self._tasks: set[asyncio.Task[StackOutcome]] = set()
 
     # What there is
 
@@ -97,28 +88,28 @@ class StackDeploys:
 
     # What can be done
 
-    async def create(self, name: str, *, user: User, output: Output) -> Outcome:
+    async def create(self, name: str, *, user: User, output: Output) -> StackOutcome:
         """Make a stack that is not there yet. Raises NotFound for one that cannot be made, Conflict if it is there."""
         with explained():
             stack_debian.codename(name)
         if known := self._ledger.stacks.current(name):
             raise Conflict(f"{name} is there already: {name}@{known}. For patches: hostctl stacks:update {name}")
 
-        async def work(say: Voice) -> Outcome:
+        async def work(say: Voice) -> StackOutcome:
             made = await self._make(name, say)
             self._ledger.stacks.add(name, version_of(made.ref), made.digest)
-            return Outcome(made.ref)
+            return StackOutcome(made.ref)
 
         return await self._alone(work, f"{user.email} is making {name}", output)
 
-    async def update(self, name: str, *, user: User, output: Output, force: bool = False) -> Outcome:
+    async def update(self, name: str, *, user: User, output: Output, force: bool = False) -> StackOutcome:
         """Make a new version with the patches of the day and move every app onto it.
 
         If no package has changed there is no new version, unless with `force`; apps that are behind are moved.
         """
         self._require(name)
 
-        async def work(say: Voice) -> Outcome:
+        async def work(say: Voice) -> StackOutcome:
             before = self._stacks.current(name).ref
             made = await self._make(name, say)
             changes = stack_debian.changes(self._maker.packages(before), made.packages)
@@ -131,7 +122,7 @@ class StackDeploys:
 
         return await self._alone(work, f"{user.email} is updating {name}", output)
 
-    async def switch(self, name: str, version: str | None, *, user: User, output: Output) -> Outcome:
+    async def switch(self, name: str, version: str | None, *, user: User, output: Output) -> StackOutcome:
         """Make a version current that is there, and move every app onto it; without `version` the one before."""
         self._require(name)
         if version is None:
@@ -141,7 +132,7 @@ class StackDeploys:
             version = back.version
         wanted = self._ledger.stacks.get(name, version)
 
-        async def work(say: Voice) -> Outcome:
+        async def work(say: Voice) -> StackOutcome:
             self._ledger.stacks.make_current(name, wanted.version)
             return await self._move_all(wanted.ref, user, say)
 
@@ -197,11 +188,13 @@ class StackDeploys:
 
     # Steps
 
-    async def _alone(self, work: Callable[[Voice], Awaitable[Outcome]], doing: str, output: Output) -> Outcome:
+    async def _alone(
+        self, work: Callable[[Voice], Awaitable[StackOutcome]], doing: str, output: Output
+    ) -> StackOutcome:
         """Do it in a task of its own, which outlives whoever asked once the new version is current."""
         say = Voice(output)
 
-        async def locked() -> Outcome:
+        async def locked() -> StackOutcome:
             with self._locks.hold(_LOCK, doing), explained():
                 return await work(say)
 
@@ -217,7 +210,7 @@ class StackDeploys:
                 await asyncio.wait({task})
             raise
 
-    def _ended(self, task: asyncio.Task[Outcome]) -> None:
+    def _ended(self, task: asyncio.Task[StackOutcome]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None and not isinstance(error, HostdError):
             log.error("a change of a stack failed", exc_info=error)
@@ -229,10 +222,10 @@ class StackDeploys:
         await say(step(f"Made {made.ref}: {len(made.packages)} packages"))
         return made
 
-    async def _move_all(self, ref: str, user: User, say: Voice) -> Outcome:
+    async def _move_all(self, ref: str, user: User, say: Voice) -> StackOutcome:
         moved = await self._moves.move_all(ref, user=user, say=say)
         self.collect()
-        return Outcome(ref, moved)
+        return StackOutcome(ref, moved)
 
     # Helpers
 

@@ -26,6 +26,7 @@ from hostd.ledger.slugs import Slug
 from hostd.ledger.users import User
 from hostd.manager.dyno import Dyno, DynoState
 from hostd.settings import Settings
+from tests.unit.stack_fakes import FakeStacks
 
 LOG_KEY = b"k" * 32
 NOT_ME = 4_000_000_000
@@ -123,6 +124,7 @@ class FakeDeploys:
         description: str,
         config: Mapping[str, str] | None = None,
         slug_id: str | None = None,
+        stack: str | None = None,
     ) -> Release:
         if self.busy:
             raise Busy(f"{self.busy}. Wait until that is done, then try again.")
@@ -133,6 +135,7 @@ class FakeDeploys:
             config=current.config if config is None else config,
             description=description,
             user=user,
+            stack=stack,
         )
         self._events.release(app, release)
         return release
@@ -243,6 +246,7 @@ class Api:
     systemd: FakeSystemd
     pool: FakePool
     slug_store: FakeSlugStore
+    stacks: FakeStacks
     log: list[str]
     http: aiohttp.ClientSession
     socket: Path
@@ -288,7 +292,7 @@ async def running_api(directory: Path, *, uid_is: str = "git", people: bool = Tr
     writer, manager = FakeWriter(), FakeManager()
     events = Events(writer)
     deploys, systemd, pool = FakeDeploys(ledger, events), FakeSystemd(), FakePool()
-    slug_store = FakeSlugStore()
+    slug_store, stacks = FakeSlugStore(), FakeStacks(ledger)
     context = Context(
         settings=Settings(data_dir=directory),
         ledger=ledger,
@@ -300,6 +304,7 @@ async def running_api(directory: Path, *, uid_is: str = "git", people: bool = Tr
         systemd=systemd,
         repositories=FakeRepositories(),
         sources=Sources(directory / "uploads"),
+        stacks=stacks,
         log_key=LOG_KEY,
     )
     me = os.getuid()
@@ -311,7 +316,7 @@ async def running_api(directory: Path, *, uid_is: str = "git", people: bool = Tr
     runner: web.AppRunner = await serve(build_api(context, peers), listener)
     try:
         async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path))) as http:
-            api = Api(ledger, manager, deploys, systemd, pool, slug_store, writer.lines, http, path)
+            api = Api(ledger, manager, deploys, systemd, pool, slug_store, stacks, writer.lines, http, path)
             if people:
                 for email, admin in (
                     ("kate@example.com", True),
