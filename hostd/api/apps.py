@@ -14,6 +14,7 @@ from hostd.api.identity import known_owner
 from hostd.api.requests import answer, app_for, body_of, context_of, flag_field, optional_text, text_field, user_of
 from hostd.api.shapes import app_json
 from hostd.context import Context
+from hostd.deploys import origins
 from hostd.errors import BadRequest, Busy, Invalid
 from hostd.ledger.apps import App
 
@@ -37,12 +38,18 @@ async def mine(request: web.Request) -> web.Response:
 
 @routes.post("/apps")
 async def create(request: web.Request) -> web.Response:
-    """Create an app; without a name it gets a generated one."""
+    """Create an app; without a name it gets a generated one. `buildpacks` are chosen for it."""
     context, user = context_of(request), known_owner(user_of(request))
-    name = (await body_of(request)).get("name")
+    body = await body_of(request)
+    name, packs = body.get("name"), body.get("buildpacks") or []
     if name is not None and not isinstance(name, str):
         raise BadRequest("The field name must be a text.")
-    app = context.ledger.apps.create(None if name is None else names.app_name(name), user.id)
+    if not isinstance(packs, list) or not all(isinstance(pack, str) for pack in packs):
+        raise BadRequest("The field buildpacks must be a list of texts.")
+    chosen = origins.buildpacks(packs)
+    with context.ledger.transaction():
+        app = context.ledger.apps.create(None if name is None else names.app_name(name), user.id)
+        context.ledger.buildpacks.replace(app.id, chosen)
     release = context.ledger.releases.current(app.id)
     context.events.release(app, release)
     context.manager.nudge(app.id)

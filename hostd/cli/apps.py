@@ -7,7 +7,7 @@ from typing import Any
 from hostd.cli.call import Call
 from hostd.cli.client import path
 from hostd.cli.command import APP, FOR_APP, JSON, REMOTE, SHELL, Option, Usage, command
-from hostd.cli.output import ENDED, columns, pairs, shell, size
+from hostd.cli.output import ENDED, columns, pairs, shell, size, without_credentials
 
 
 @command(
@@ -43,16 +43,24 @@ def apps(call: Call) -> None:
     options=(
         Option("remote", "r", "name of the git remote to make (default: hostd)", "REMOTE"),
         Option("no-remote", "n", "make no git remote"),
+        Option("buildpack", "b", "a buildpack for it; give several in their order", "BUILDPACK", many=True),
         JSON,
     ),
-    examples=("hostctl apps:create", "hostctl apps:create hello", "hostctl apps:create hello-staging --remote staging"),
+    examples=(
+        "hostctl apps:create",
+        "hostctl apps:create hello",
+        "hostctl apps:create hello-staging --remote staging",
+        "hostctl apps:create hello --buildpack heroku/python",
+    ),
 )
 def create(call: Call) -> None:
     """Create an app.
 
     Without a NAME the app gets a generated one. In a git checkout a remote is made, to push to.
     """
-    body = {"name": call.word} if call.words else {}
+    body: dict[str, Any] = {"name": call.word} if call.words else {}
+    if packs := call.texts("buildpack"):
+        body["buildpacks"] = packs
     with call.action(f"Creating {call.error_style.app(call.word) if call.word else 'app'}") as action:
         app = call.client.request("POST", path("apps"), body).data
         action.done = "" if call.word else call.error_style.app(app["name"])
@@ -81,10 +89,12 @@ def info(call: Call) -> None:
     app = call.client.get(path("apps", name))
     dynos = call.client.get(path("apps", name, "dynos"))
     collaborators = call.client.get(path("apps", name, "collaborators"))
+    packs = call.client.get(path("apps", name, "buildpack-installations"))
     if call.flag("json"):
-        call.print_json({"app": app, "dynos": dynos, "collaborators": collaborators})
+        everything = {"app": app, "dynos": dynos, "collaborators": collaborators, "buildpacks": packs}
+        call.print_json(everything)
         return
-    shown = _described(app, dynos, collaborators)
+    shown = _described(app, dynos, collaborators, packs)
     if call.flag("shell"):
         call.print(*shell({key.lower().replace(" ", "_"): value for key, value in shown.items()}))
         return
@@ -137,13 +147,16 @@ def _named(call: Call) -> str:
     return call.word or call.app
 
 
-def _described(app: dict[str, Any], dynos: list[dict[str, Any]], people: list[dict[str, Any]]) -> dict[str, str]:
+def _described(
+    app: dict[str, Any], dynos: list[dict[str, Any]], people: list[dict[str, Any]], packs: list[dict[str, Any]]
+) -> dict[str, str]:
     """What `apps:info` shows; a line that does not apply is left out."""
     running: dict[str, int] = {}
     for dyno in (dyno for dyno in dynos if dyno["state"] not in ENDED):
         running[dyno["type"]] = running.get(dyno["type"], 0) + 1
     owner = app["owner"]["email"]
     shown = {
+        "Buildpacks": ", ".join(without_credentials(entry["buildpack"]["url"]) for entry in packs),
         "Collaborators": ", ".join(entry["user"]["email"] for entry in people if entry["user"]["email"] != owner),
         "Dynos": ", ".join(f"{name}: {count}" for name, count in sorted(running.items())),
         "Git URL": app["git_url"],

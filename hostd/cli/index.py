@@ -10,6 +10,9 @@ from hostd.cli.command import Command, Usage, declared
 MODULES: dict[str, tuple[str, ...]] = {
     "apps": ("apps", "apps:create", "apps:info", "apps:rename", "apps:destroy"),
     "remotes": ("git:remote",),
+    "deploy": ("deploy", "git:sync"),
+    "builds": ("builds", "builds:info", "builds:output", "builds:cancel", "builds:timeout"),
+    "buildpacks": ("buildpacks", "buildpacks:set", "buildpacks:add", "buildpacks:remove", "buildpacks:clear"),
     "config": ("config", "config:set", "config:get", "config:unset"),
     "ps": ("ps", "ps:scale", "ps:restart", "ps:stop"),
     "run": ("run", "run:detached"),
@@ -59,7 +62,7 @@ ALIASES: dict[str, str] = {
 }
 
 _NO_SHELL = "there is no shell on the server itself. For one in a dyno: run -a APP bash"
-_NO_FILES = "files come and go by git: push them, or clone what was pushed."
+_NO_FILES = "files come by git push or deploy, and go by git clone."
 _NO_SUCH_THING = {
     "bash": _NO_SHELL,
     "sh": _NO_SHELL,

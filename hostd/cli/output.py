@@ -124,5 +124,12 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
+def without_credentials(url: str) -> str:
+    """The text, printable and with the user and the password of an address masked."""
+    scheme, mark, rest = url.partition("://")
+    host, slash, more = rest.partition("/")
+    return printable(f"{scheme}{mark}{'***@' if '@' in host else ''}{host.rpartition('@')[2]}{slash}{more}")
+
+
 def _width(text: str) -> int:
     return len(ESCAPE.sub("", text))

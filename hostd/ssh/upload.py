@@ -1,7 +1,8 @@
-"""A push's conversation with hostd: the commit's files go up while the build's output comes down."""
+"""A deploy's conversation with hostd: the source goes up while the build's output comes down."""
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import socket
@@ -12,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hostd.cli.client import ACCEPT, API_SOCKET, Client, path
+from hostd.cli.client import ACCEPT, API_SOCKET, USER_HEADER, Client, path
 from hostd.errors import HostdError, NotFound, Unavailable, from_api
 
 PIECE = 64 * 1024
@@ -21,6 +22,9 @@ RECONNECT_SECONDS = 60.0
 """How long we ask how a push ended after the connection broke."""
 ASK_AGAIN_SECONDS = 0.5
 _NEVER = threading.Event()
+
+Feed = Callable[[Callable[[bytes], None]], None]
+"""Writes a whole source, piece by piece, with the function it is given. What it raises ends the deploy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +79,30 @@ class Trailer:
 def push(
     client: Client, query: Mapping[str, str], archive: subprocess.Popen[bytes], output: Callable[[bytes], None]
 ) -> Outcome:
-    """Send the tar stream that *archive* writes up, and the output on as it comes.
+    """Push the tar stream that *archive* writes; see `converse`."""
 
-    Raises the HostdError hostd refuses with, and BrokenOff if the connection ended early.
+    def feed(write: Callable[[bytes], None]) -> None:
+        assert archive.stdout is not None
+        while piece := archive.stdout.read(PIECE):
+            write(piece)
+        if archive.wait() != 0:
+            raise BrokenOff
+
+    return converse(client, path("hostd", "pushes", **query), feed, output)
+
+
+def converse(
+    client: Client, target: str, feed: Feed, output: Callable[[bytes], None], kind: str = "application/x-tar"
+) -> Outcome:
+    """POST what *feed* writes, and hand the output on as it comes.
+
+    Raises the HostdError hostd refuses with, what *feed* raises, and BrokenOff if the connection ended early.
     """
-    sock = client.connect(API_SOCKET, None)
-    with sock:
+    with client.connect(API_SOCKET, None) as sock:
+        sender = _Sender(sock, feed)
         try:
-            sock.sendall(_head(path("hostd", "pushes", **query)))
-            threading.Thread(target=_send, args=(sock, archive), daemon=True).start()
+            sock.sendall(_head(target, kind, client.user))
+            sender.start()
             response = http.client.HTTPResponse(sock, method="POST")
             response.begin()
             if response.status >= 300:
@@ -93,8 +112,8 @@ def push(
                 if certain := trailer.feed(piece):
                     output(certain)
             return trailer.outcome()
-        except (ConnectionError, http.client.HTTPException) as error:
-            raise BrokenOff from error
+        except (ConnectionError, http.client.HTTPException, BrokenOff) as error:
+            raise sender.failure or BrokenOff from error
 
 
 def ask(client: Client, push_id: str, clock: Callable[[], float] = time.monotonic) -> Outcome:
@@ -116,31 +135,49 @@ def ask(client: Client, push_id: str, clock: Callable[[], float] = time.monotoni
         _NEVER.wait(ASK_AGAIN_SECONDS)
 
 
-def _head(target: str) -> bytes:
-    lines = (
+class _Sender(threading.Thread):
+    """Sends a source in chunks. If hostd does not want it all, its answer says why."""
+
+    def __init__(self, sock: socket.socket, feed: Feed) -> None:
+        super().__init__(daemon=True)
+        self.failure: BaseException | None = None
+        self._sock, self._feed = sock, feed
+
+    def run(self) -> None:
+        """Send everything, or else break the connection: half a source must not look like a whole one."""
+        try:
+            self._feed(self._chunk)
+            self._sock.sendall(b"0\r\n\r\n")
+        except _Gone:
+            return
+        except BaseException as error:  # noqa: BLE001 - raised where the answer is waited for
+            self.failure = error
+            with contextlib.suppress(OSError):
+                self._sock.shutdown(socket.SHUT_RDWR)
+
+    def _chunk(self, piece: bytes) -> None:
+        try:
+            self._sock.sendall(b"%x\r\n%b\r\n" % (len(piece), piece))
+        except OSError as error:
+            raise _Gone from error
+
+
+class _Gone(Exception):  # noqa: N818 - says what happened
+    """hostd has closed the connection."""
+
+
+def _head(target: str, kind: str, user: str | None) -> bytes:
+    lines = [
         f"POST {target} HTTP/1.1",
         "Host: hostd",
         f"Accept: {ACCEPT}",
-        "Content-Type: application/x-tar",
+        f"Content-Type: {kind}",
         "Transfer-Encoding: chunked",
         "Connection: close",
-    )
+    ]
+    if user:
+        lines.append(f"{USER_HEADER}: {user}")
     return "\r\n".join((*lines, "", "")).encode()
-
-
-def _send(sock: socket.socket, archive: subprocess.Popen[bytes]) -> None:
-    """Send the tree in chunks. If hostd does not want it all, its answer says why."""
-    assert archive.stdout is not None
-    try:
-        while piece := archive.stdout.read(PIECE):
-            sock.sendall(b"%x\r\n%b\r\n" % (len(piece), piece))
-        if archive.wait() == 0:
-            sock.sendall(b"0\r\n\r\n")
-        else:
-            # Half a tree must not look like a whole one.
-            sock.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        return
 
 
 def _refusal(status: int, text: bytes) -> HostdError:

@@ -104,7 +104,7 @@ class Handler(BaseHTTPRequestHandler):
             return answer(self, request)
         return self.say(answer[0], answer[1], answer[2] if len(answer) == 3 else {})
 
-    do_GET = do_POST = do_PATCH = do_DELETE = answer  # noqa: N815
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815
 
     def say(self, status: int, value: Any, headers: Mapping[str, str]) -> None:
         text = value.encode() if isinstance(value, str) else json.dumps(value).encode()

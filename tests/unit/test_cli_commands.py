@@ -91,9 +91,12 @@ def test_info(fake, tmp_path):
     fake.on("GET /apps/hello/dynos", (200, [dyno("web.1"), dyno("web.2"), dyno("run.1234"), dyno("run.1", "complete")]))
     people = [{"user": {"email": "you@example.com"}, "role": "owner"}, {"user": {"email": "kate@example.com"}}]
     fake.on("GET /apps/hello/collaborators", (200, people))
+    packs = [{"ordinal": 0, "buildpack": {"name": "heroku/python", "url": "heroku/python"}}]
+    fake.on("GET /apps/hello/buildpack-installations", (200, packs))
     ran = hostctl(tmp_path, "info", "-a", "hello")
     assert ran.out == (
         "=== hello\n\n"
+        "Buildpacks:    heroku/python\n"
         "Collaborators: kate@example.com\n"
         "Dynos:         run: 1, web: 2\n"
         "Git URL:       ssh://git@localhost:2222/hello.git\n"
@@ -104,7 +107,8 @@ def test_info(fake, tmp_path):
         "Web URL:       http://hello.localhost/\n"
     )
     assert "web_url=http://hello.localhost/\n" in hostctl(tmp_path, "apps:info", "hello", "-s").out
-    assert set(json.loads(hostctl(tmp_path, "apps:info", "hello", "-j").out)) == {"app", "dynos", "collaborators"}
+    parts = {"app", "dynos", "collaborators", "buildpacks"}
+    assert set(json.loads(hostctl(tmp_path, "apps:info", "hello", "-j").out)) == parts
     assert hostctl(tmp_path, "apps:info", "hello", "-a", "other").status == 2
 
 

@@ -1,0 +1,184 @@
+"""deploy, git:sync."""
+
+from __future__ import annotations
+
+import json
+import threading
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hostd.cli.call import Call
+from hostd.cli.client import path
+from hostd.cli.command import FOR_APP, Option, Refused, Usage, command
+from hostd.cli.duration import BUILD_TIMEOUT, seconds_of
+from hostd.cli.leaving import end_with_reader
+from hostd.cli.output import printable, size
+
+if TYPE_CHECKING:
+    from hostd.cli.packing import Feed, Write
+    from hostd.ssh.upload import Outcome
+
+STDIN = "-"
+_TAIL = 8192
+_STEP = 1 << 20
+
+
+@command(
+    "deploy",
+    "[DIR|FILE|-]",
+    options=(
+        *FOR_APP,
+        Option("version", None, "what to call this version, such as v1.2 or a commit", "TEXT"),
+        BUILD_TIMEOUT,
+    ),
+    examples=(
+        "hostctl deploy -a hello",
+        "hostctl deploy app.tgz --version v1.2 -a hello",
+        "tar c . | ssh git@example.com deploy -a hello -",
+    ),
+)
+def deploy(call: Call) -> int:
+    """Deploy a directory or a tarball.
+
+    All of the directory (default: where you are) is sent but .git; the build leaves out what .slugignore names.
+    A tarball may be compressed with gzip, and have everything below a single folder. With - it is read from
+    standard input, and so it is over ssh, where your files are not. Ctrl-C cancels the build. Exit status 1 if
+    nothing was released.
+    """
+    app, what = call.app, call.word or (STDIN if call.around.over_ssh else ".")
+    feed, strip = _source(call, what)
+    query = {"app": app, "version": call.text("version"), "strip": "1" if strip else None}
+    with Progress(call, f"Uploading {'a tarball' if what == STDIN else printable(what)} to {app}...") as progress:
+        return _deploy(call, query, lambda write: feed(progress.counted(write)), progress.over)
+
+
+@command(
+    "git:sync",
+    "URL",
+    "[REF]",
+    options=(*FOR_APP, BUILD_TIMEOUT),
+    examples=(
+        "hostctl git:sync https://git.example.com/kate/hello.git -a hello",
+        "hostctl git:sync https://kate:TOKEN@git.example.com/kate/hello.git v1.2 -a hello",
+    ),
+)
+def sync(call: Call) -> int:
+    """Deploy from a git repository elsewhere.
+
+    The build clones it. REF is a branch, a tag or a commit; without it: what the repository has as HEAD. A user and a
+    token in the URL are sent to that server, and shown to nobody. Ctrl-C cancels the build. Exit status 1 if
+    nothing was released.
+    """
+    url, *refs = call.words
+    body = json.dumps({"git": {"url": url, "ref": refs[0] if refs else None}}).encode()
+    return _deploy(call, {"app": call.app}, lambda write: write(body), lambda: None, kind="application/json")
+
+
+class Progress:
+    """One line on stderr: what is uploaded, and how much of it; ended when the build begins to speak."""
+
+    def __init__(self, call: Call, doing: str) -> None:
+        self._call, self._doing = call, doing
+        self._lock = threading.Lock()
+        self._sent = self._shown = 0
+        self._open = True
+
+    def __enter__(self) -> Progress:
+        self._call.say(self._doing, end="")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.over()
+
+    def counted(self, write: Write) -> Write:
+        """The function, counting what passes."""
+
+        def counting(piece: bytes) -> None:
+            write(piece)
+            self._add(len(piece))
+
+        return counting
+
+    def over(self) -> None:
+        """End the line."""
+        with self._lock:
+            if self._open:
+                self._show("\n")
+                self._open = False
+
+    def _add(self, count: int) -> None:
+        with self._lock:
+            self._sent += count
+            if self._open and self._sent - self._shown >= _STEP and self._call.around.stderr.isatty():
+                self._shown = self._sent
+                self._show("")
+
+    def _show(self, end: str) -> None:
+        again = f"\r{self._doing}" if self._call.around.stderr.isatty() else ""
+        self._call.say(f"{again} {size(self._sent)}", end=end)
+
+
+def _source(call: Call, what: str) -> tuple[Feed, bool]:
+    """What writes the source, and whether a folder at its top is to be taken off."""
+    from hostd.cli import packing
+
+    if what == STDIN:
+        if call.around.stdin.isatty():
+            raise Usage("Send a tar file on standard input: tar c . | ssh git@HOST deploy -a APP -")
+        return packing.tarball(call.around.stdin.buffer, "Standard input"), True
+    if call.around.over_ssh:
+        raise Usage("Your files are not on the server. Send them: tar c . | ssh git@HOST deploy -a APP -")
+    place = Path(what)
+    if place.is_dir():
+        return packing.directory(place), False
+    if not place.exists():
+        raise Refused(f"There is no {what}.")
+    try:
+        return packing.tarball(place.open("rb"), what), True
+    except OSError as error:
+        raise Refused(f"{what} cannot be read: {error.strerror}.") from error
+
+
+def _deploy(
+    call: Call,
+    query: dict[str, str | None],
+    feed: Feed,
+    first: Callable[[], None],
+    kind: str = "application/x-tar",
+) -> int:
+    """Converse with hostd about a deploy; `first` is called before anything is printed. Returns the exit status."""
+    from hostd.ssh import upload
+
+    end_with_reader(call.around.stdout)
+    number, tail = str(uuid.uuid4()), b""
+    if (text := call.text("build-timeout")) is not None:
+        query["timeout"] = str(seconds_of(text))
+
+    def output(piece: bytes) -> None:
+        nonlocal tail
+        first()
+        tail = (tail + piece)[-_TAIL:]
+        call.write(piece)
+
+    target = path("hostd", "deploys", build=number, **query)
+    try:
+        outcome = upload.converse(call.client, target, feed, output, kind)
+    except upload.BrokenOff:
+        first()
+        outcome = _asked(call, number)
+    first()
+    if not outcome.released and (outcome.reason or "").split("\n", 1)[0].encode() not in tail:
+        call.warn(printable(outcome.reason or "Nothing was deployed."))
+    return 0 if outcome.released else 1
+
+
+def _asked(call: Call, number: str) -> Outcome:
+    from hostd.ssh import upload
+
+    call.warn("The connection to hostd broke. Asking how the deploy ended...")
+    outcome = upload.ask(call.client, number)
+    if outcome.released:
+        call.say(f"hostd is back, and the deploy is released: v{outcome.version}")
+    return outcome
