@@ -36,7 +36,7 @@ _DIRECTORIES = (
 _COPIED = (
     "services", "protocols", "rpc", "mime.types", "localtime", "timezone", "ld.so.conf", "ld.so.conf.d",
     "debian_version", "os-release", "ssl/openssl.cnf", "ca-certificates.conf", "perl", "python3", "python3.*",
-    "java-*-openjdk", "fonts", "terminfo", "inputrc", "ImageMagick-*", "magic", "uv", "pip.conf",
+    "java-*-openjdk", "fonts", "terminfo", "inputrc", "ImageMagick-*", "magic", "uv", "pip.conf", "npmrc",
 )
 # fmt: on
 # Files that something is bound over: empty, and never replaced.
