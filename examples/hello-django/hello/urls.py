@@ -1,0 +1,7 @@
+"""The one page, at the root."""
+
+from django.urls import path
+
+from pages.views import home
+
+urlpatterns = [path("", home, name="home")]
