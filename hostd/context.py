@@ -276,6 +276,18 @@ class Units(Protocol):
         """The loaded units whose name matches one of the patterns."""
 
 
+class Networks(Protocol):
+    """What is needed of `units.network.Networks`."""
+
+    @property
+    def held(self) -> int:
+        """How many networks there are now."""
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Why builds have no network, or cannot reach the outside; as sentences."""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """Everything a request may need."""
@@ -288,6 +300,7 @@ class Context:
     pool: Space
     slug_store: SlugStore
     systemd: Units
+    networks: Networks
     repositories: Repositories
     sources: Sources
     stacks: Stacks

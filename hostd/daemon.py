@@ -223,6 +223,7 @@ def assemble(settings: Settings) -> Daemon:
             pool=pool, stack=stack, trees=TreeUnits(systemd), garbage=garbage, locks=locks
         ),
         systemd=systemd,
+        networks=networks,
         repositories=repositories,
         sources=Sources(settings.uploads_dir),
         stacks=stack_deploys,

@@ -64,15 +64,21 @@ class Networks:
         self._leases: dict[str, _Lease] = {}
         self._lock = asyncio.Lock()
         self._applied: tuple[str, bytes | None] | None = None
-        self._problems: tuple[str, ...] = ()
+        self._failure: str | None = None
+        self._obstacles: tuple[str, ...] = ()
         self._changes: nftables.Changes | None = None
         self._changed = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What keeps networks from the outside on this machine and is not ours to change; as sentences."""
-        return self._problems
+        """Why there are no networks, or what keeps them from the outside and is not ours to change; as sentences."""
+        return (self._failure, *self._obstacles) if self._failure else self._obstacles
+
+    @property
+    def held(self) -> int:
+        """How many networks are leased."""
+        return len(self._leases)
 
     async def start(self, keep: Collection[str] = ()) -> None:
         """Put rules in place, take away what an earlier process left, and look after the rules from now on.
@@ -105,11 +111,13 @@ class Networks:
         try:
             async with self._lock:
                 await self._ensure(resolvers.read())
-        except CommandError as error:
-            raise NetworkError(f"The rules that shut networks in cannot be put in place: {error}") from error
+        except (CommandError, OSError) as error:
+            self._failure = f"The rules that shut networks in cannot be put in place: {error}"
+            raise NetworkError(self._failure) from error
+        self._failure = None
 
     async def look(self) -> tuple[str, ...]:
-        """Find out `problems` anew. Raises CommandError when others' rules cannot be read."""
+        """Find out anew what keeps networks from the outside. Raises CommandError when others' rules cannot be read."""
         found = [each.message(pattern(self.name)) for each in obstacles(await nftables.ruleset(), self.name)]
         if self._forwarding.read_text().strip() == "0":
             found.append(
@@ -119,10 +127,10 @@ class Networks:
         if "nameserver" not in resolvers.read().conf(self._addresses.gateway):
             found.append("No name server in /etc/resolv.conf has an IPv4 address: builds cannot look names up. Add one")
         for problem in found:
-            if problem not in self._problems:
+            if problem not in self._obstacles:
                 log.warning("%s", problem)
-        self._problems = tuple(found)
-        return self._problems
+        self._obstacles = tuple(found)
+        return self._obstacles
 
     @asynccontextmanager
     async def leased(self, name: str) -> AsyncIterator[Network]:

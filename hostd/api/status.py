@@ -54,6 +54,7 @@ def survey(context: Context) -> list[Component]:
     return [
         Component("hostd", True, f"version {__version__}"),
         *_units(context),
+        _guarded("network", functools.partial(_network, context)),
         _guarded("pool", functools.partial(_pool, context)),
         _guarded("ledger", functools.partial(_ledger, context)),
         _guarded("dynos", functools.partial(_dynos, context)),
@@ -95,6 +96,12 @@ def service(name: str, units: Sequence[Unit], *, wanted: int) -> Component:
     active = sum(unit.active == "active" for unit in units)
     states = ", ".join(f"{unit.name} {unit.active} ({unit.sub})" for unit in units) or "no unit is loaded"
     return Component(name, active >= wanted, states)
+
+
+def _network(context: Context) -> Component:
+    problems = context.networks.problems
+    well = f"{context.networks.held} in use of {context.settings.network_prefix}"
+    return Component("network", not problems, " ".join(problems) or well)
 
 
 def _pool(context: Context) -> Component:

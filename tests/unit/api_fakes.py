@@ -159,6 +159,11 @@ class FakeSystemd:
         return [unit for pattern in patterns for unit in self.units.get(pattern, [])]
 
 
+class FakeNetworks:
+    held = 2
+    problems: tuple[str, ...] = ()
+
+
 class FakePool:
     free = 40 * 2**30
     lost: frozenset[str] = frozenset()
@@ -252,6 +257,7 @@ class Api:
     socket: Path
     user: str | None = None
     users: dict[str, User] = field(default_factory=dict)
+    networks: FakeNetworks = field(default_factory=lambda: FakeNetworks())
 
     async def __call__(self, method: str, path: str, body: Any = None, **more: Any) -> Answer:
         headers = {**more.pop("headers", {})}
@@ -292,7 +298,7 @@ async def running_api(directory: Path, *, uid_is: str = "git", people: bool = Tr
     writer, manager = FakeWriter(), FakeManager()
     events = Events(writer)
     deploys, systemd, pool = FakeDeploys(ledger, events), FakeSystemd(), FakePool()
-    slug_store, stacks = FakeSlugStore(), FakeStacks(ledger)
+    slug_store, stacks, networks = FakeSlugStore(), FakeStacks(ledger), FakeNetworks()
     context = Context(
         settings=Settings(data_dir=directory),
         ledger=ledger,
@@ -302,6 +308,7 @@ async def running_api(directory: Path, *, uid_is: str = "git", people: bool = Tr
         pool=pool,
         slug_store=slug_store,
         systemd=systemd,
+        networks=networks,
         repositories=FakeRepositories(),
         sources=Sources(directory / "uploads"),
         stacks=stacks,
@@ -317,6 +324,7 @@ async def running_api(directory: Path, *, uid_is: str = "git", people: bool = Tr
     try:
         async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path))) as http:
             api = Api(ledger, manager, deploys, systemd, pool, slug_store, stacks, writer.lines, http, path)
+            api.networks = networks
             if people:
                 for email, admin in (
                     ("kate@example.com", True),

@@ -153,6 +153,11 @@ async def test_status_and_version(tmp_path):
         }
         whole = (await api("GET", "/hostd/status")).data
         assert whole["status"] == "ok", whole
+        parts = {part["name"]: part for part in whole["components"]}
+        assert parts["network"]["detail"] == "2 in use of 10.83.0.0/16"
+        api.networks.problems = ("The kernel forwards no packets.",)
+        assert (await api("GET", "/hostd/status")).data["status"] == "degraded"
+        api.networks.problems = ()
         own_sshd = api.systemd.units.pop("hostd-sshd.service")
         assert (await api("GET", "/hostd/status")).data["status"] == "degraded"
         api.systemd.units["ssh.service"] = own_sshd
