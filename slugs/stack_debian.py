@@ -72,8 +72,8 @@ def next_version(today: date, existing: Iterable[str]) -> str:
 def sources(targets: str, own: str, wanted: str) -> list[str]:
     """The lines of sources.list for the release `wanted`, from the mirrors that the server itself uses.
 
-    `targets` are lines `URI SUITE COMPONENT` of the server's own sources, `own` is the codename of the server.
-    Where it has none of Debian's (it is another distribution) those that all may use are taken.
+    `targets` are lines `URI SUITE COMPONENT` of the server's own sources, `own` is the codename of the server, empty
+    if it is no Debian; then those that all may use are taken.
     """
     known: dict[str, str] = {}
     for line in targets.splitlines():
@@ -116,9 +116,9 @@ def command(argv: Sequence[str]) -> list[str]:
 
 
 def own_codename(os_release: str) -> str:
-    """The codename in the text of /etc/os-release, such as bookworm; empty if there is none."""
-    match = re.search(r"^VERSION_CODENAME=[\"']?([a-z]+)", os_release, re.MULTILINE)
-    return match[1] if match else ""
+    """The codename in the text of a Debian's /etc/os-release, such as bookworm; empty for other distributions."""
+    values = dict(line.split("=", 1) for line in os_release.splitlines() if "=" in line)
+    return values.get("VERSION_CODENAME", "").strip("\"'") if values.get("ID", "").strip("\"'") == "debian" else ""
 
 
 def installed(status: str) -> dict[str, str]:

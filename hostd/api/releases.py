@@ -58,7 +58,10 @@ async def output(request: web.Request) -> web.Response:
 
 @routes.post("/apps/{app}/releases")
 async def rollback(request: web.Request) -> web.Response:
-    """Roll back: a new release with the slug and the config vars of an older one."""
+    """Roll back: a new release with the slug and the config vars of an older one.
+
+    If only the stack has changed since, it is the stack that is taken back; else its patches stay.
+    """
     context, app, user = context_of(request), app_for(request), user_of(request)
     body = await body_of(request)
     wanted = body.get("release")
@@ -72,6 +75,7 @@ async def rollback(request: web.Request) -> web.Response:
         description=optional_text(body, "description") or f"Rollback to v{old.version}",
         config=old.config,
         slug_id=old.slug_id,
+        stack=old.stack if old.slug_id == context.ledger.releases.current(app.id).slug_id else None,
     )
     return answer(_shaper(context, app)(release), 201, release=release)
 

@@ -22,6 +22,10 @@ MODULES: dict[str, tuple[str, ...]] = {
     ),
     "slugs": ("slugs", "slugs:info", "slugs:export", "slugs:gc"),
     "cache": ("cache", "cache:purge"),
+    "stacks": (
+        "stacks", "stacks:info", "stacks:create", "stacks:update", "stacks:rollback", "stacks:destroy",
+        "stack", "stack:set",
+    ),
     "keys": ("keys", "keys:add", "keys:remove"),
     "users": ("users", "users:add", "users:remove"),
     "access": ("access", "access:add", "access:remove"),

@@ -12,6 +12,7 @@ from hostd.cli.output import Style, columns, moment, pairs, printable, shell
 
 SHOWN = 15
 MOST = 10_000
+HOST = "host"
 
 
 @command(
@@ -61,6 +62,7 @@ def info(call: Call) -> None:
             "By": release["user"]["email"],
             "Change": printable(release["description"]),
             "Eligible for Rollback?": "Yes" if release["eligible_for_rollback"] else "No",
+            **({"Stack": release["stack"]} if release.get("stack") else {}),
             "Status": release["status"],
             "When": moment(release["created_at"], call.around.clock()),
         }
@@ -157,12 +159,15 @@ def _before(found: Sequence[dict[str, Any]], current: int) -> dict[str, Any]:
 
 
 def _table(found: Sequence[dict[str, Any]], now: float, style: Style) -> list[str]:
+    # What everything runs on that was never given another stack needs no column.
+    shows_stack = any(not (release.get("stack") or HOST).startswith(HOST) for release in found)
     return columns(
         (
             style.paint(f"v{release['version']}", 31 if release["status"] == "failed" else 33),
             printable(release["description"]) + _remark(release["status"], style),
             style.paint(release["user"]["email"], 35),
             moment(release["created_at"], now),
+            *([release.get("stack") or ""] if shows_stack else []),
         )
         for release in found
     )

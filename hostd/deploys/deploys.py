@@ -6,6 +6,7 @@ import asyncio
 import functools
 import logging
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from hostd.context import Deploy, Output, PushOutcome
@@ -146,17 +147,21 @@ class Deploys:
                 config=dict(current.config if config is None else config),
                 description=description,
                 user=user,
-                stack=stack or self._stack_for(slug_id, current),
+                stack=self._stack_for(slug_id, current, stack),
             )
         self._events.release(app, release)
         self._manager.nudge(app.id)
         return release
 
-    def _stack_for(self, slug_id: str | None, current: Release) -> str | None:
-        """What a release of that slug runs on: the version that the app runs on, if that is the slug's stack.
+    def _stack_for(self, slug_id: str | None, current: Release, wanted: str | None) -> str | None:
+        """What a release of that slug runs on: what is `wanted`, if that version is there still; else the version
+        that the app runs on, if that is the slug's stack.
 
         Of another stack, and of the host stack, it is the version of the day. Raises Conflict if there is none.
         """
+        if wanted is not None:
+            with suppress(NoSuchStack):
+                return self._stacks.get(wanted).ref
         if slug_id is None:
             return None
         name = self._ledger.slugs.get(slug_id).stack
