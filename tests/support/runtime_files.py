@@ -36,9 +36,16 @@ def mapped_files(platform: Platform, app: str) -> dict[str, list[str]]:
 
 
 def foreign_files(platform: Platform, app: str) -> set[str]:
-    """Of those, the ones that come neither with the slug nor with the base that every stack has."""
+    """Of those, the ones that come neither with the slug nor with the base that every stack has.
+
+    Two files of the base are made on the machine, so that no package lists them: those of locales and of gconv.
+    """
     strange = {file for _, some in _ask(platform, app).values() for file in some}
-    return {file for file in strange if not file.startswith("/app/") and not file.endswith("/locale-archive")}
+    return {
+        file
+        for file in strange
+        if not file.startswith("/app/") and not file.endswith(("/locale-archive", "/gconv-modules.cache"))
+    }
 
 
 def _ask(platform: Platform, app: str) -> dict[str, list[list[str]]]:

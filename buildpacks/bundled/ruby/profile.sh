@@ -1,0 +1,8 @@
+export PATH="$HOME/bin:$HOME/vendor/bundle/bin:$HOME/.heroku/ruby/usr/bin:$PATH"
+export LANG="${LANG:-C.UTF-8}"
+export RACK_ENV="${RACK_ENV:-production}"
+export RAILS_ENV="${RAILS_ENV:-production}"
+export RAILS_LOG_TO_STDOUT="${RAILS_LOG_TO_STDOUT-enabled}"
+export RAILS_SERVE_STATIC_FILES="${RAILS_SERVE_STATIC_FILES-enabled}"
+export MALLOC_ARENA_MAX="${MALLOC_ARENA_MAX:-2}"
+export SSL_CERT_FILE="${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}"

@@ -1,0 +1,1 @@
+"""What the Ruby buildpack decides before there is a Ruby."""
