@@ -139,11 +139,15 @@ def _identity(uid: int, gid: int) -> dict[str, Any]:
 
 
 def _filesystem(root: Path, binds: Sequence[Bind]) -> dict[str, Any]:
+    bound = {
+        "BindReadOnlyPaths": [_bind(bind) for bind in binds if not bind.writable],
+        "BindPaths": [_bind(bind) for bind in binds if bind.writable],
+    }
     return {
         "RootDirectory": str(root),
         "MountAPIVFS": True,
-        "BindReadOnlyPaths": [_bind(bind) for bind in binds if not bind.writable],
-        "BindPaths": [_bind(bind) for bind in binds if bind.writable],
+        # To systemd both are one list, which an empty one of either kind clears.
+        **{name: paths for name, paths in bound.items() if paths},
         "PrivateTmp": True,
         "PrivateDevices": True,
         "PrivateIPC": True,
