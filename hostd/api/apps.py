@@ -16,7 +16,7 @@ from hostd.api.shapes import app_json
 from hostd.context import Context
 from hostd.deploys import origins
 from hostd.errors import BadRequest, Busy, Invalid
-from hostd.ledger.apps import App
+from hostd.ledger.apps import HOST_STACK, App
 
 routes = web.RouteTableDef()
 
@@ -118,7 +118,7 @@ def _json(context: Context, app: App, *, repo_size: int | None = None) -> dict[s
     release = ledger.releases.current(app.id)
     slug = ledger.slugs.get(release.slug_id) if release.slug_id else None
     # What it will run on, as long as nothing was deployed.
-    runs_on = release.stack if release.slug_id else None
+    runs_on = release.stack or HOST_STACK if release.slug_id else None
     owner = ledger.users.get(app.owner_id)
     return app_json(context.settings, app, owner, slug=slug, repo_size=repo_size, runs_on=runs_on)
 
