@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import shutil
 import subprocess
 import tarfile
 from collections.abc import Callable, Iterator
@@ -38,9 +39,14 @@ def site(tmp_path: Path) -> Iterator[tuple[str, list[str], Path]]:
 
 
 @pytest.fixture
-def repository(tmp_path: Path) -> Path:
+def repository(made: Path, tmp_path: Path) -> Path:
     """A buildpack in git: v1 and v2 are tags, v2 an annotated one, main is one commit further."""
-    folder = tmp_path / "pack"
+    return Path(shutil.copytree(made, tmp_path / "pack"))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made") / "pack"
     (folder / "bin").mkdir(parents=True)
     git(folder, "init", "-q", "-b", "main")
     for version in ("v1", "v2", "v3"):
@@ -71,12 +77,18 @@ def have(tmp_path: Path) -> Callable[[str], Fetched]:
     return fetch
 
 
+@pytest.mark.parametrize("how", ["smart/", ""])
 @pytest.mark.parametrize(("ref", "version"), [("", "v3"), ("#main", "v3"), ("#v1", "v1"), ("#v2", "v2")])
 def test_git_repository_at_a_ref(
-    site: tuple[str, list[str], Path], repository: Path, have: Callable[[str], Fetched], ref: str, version: str
+    site: tuple[str, list[str], Path],
+    repository: Path,
+    have: Callable[[str], Fetched],
+    ref: str,
+    version: str,
+    how: str,
 ) -> None:
     publish(repository, site[2] / "pack.git")
-    fetched = have(f"{site[0]}/pack.git{ref}")
+    fetched = have(f"{site[0]}/{how}pack.git{ref}")
     assert (fetched.folder / "bin/compile").read_text() == f"#!/bin/bash\necho {version}\n"
     assert fetched.commit == git(repository, "rev-parse", f"{ref[1:] or 'main'}^{{commit}}")
     assert not (fetched.folder / ".git").exists()
