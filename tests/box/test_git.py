@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from hostd.deploys.transcript import problem
+from tests.support.endless import BUILDING, ENDLESS, MIGRATING, WEB
 from tests.support.estate import in_order, survey
 from tests.support.formation import current, wait_for_formation
 from tests.support.platform import USER, Platform, add_user
@@ -18,26 +19,6 @@ from tests.support.terminal import CTRL_C, Terminal, open_terminal
 from tests.support.waiting import wait_until
 
 APP = "pushed-to"
-WEB = {"Procfile": "web: python3 -m http.server $PORT\n"}
-ENDLESS = {
-    **WEB,
-    "requirements.txt": "./endless\n",
-    "endless/pyproject.toml": """\
-[build-system]
-requires = []
-build-backend = "endless"
-backend-path = ["."]
-
-[project]
-name = "endless"
-version = "1"
-""",
-    "endless/endless.py": "import signal\n\n\ndef build_wheel(*_, **__):\n    signal.pause()\n",
-}
-"""An app whose build never ends: one of its packages is never done."""
-BUILDING = "Building endless"
-MIGRATING = {"Procfile": "release: echo migrating without end; exec tail -f /dev/null\n" + WEB["Procfile"]}
-"""An app whose release command never ends."""
 EVERYTHING = ("units", "dynos", "builds", "slugs", "environments", "pending_builds")
 
 Repository = Callable[..., Path]
