@@ -30,7 +30,7 @@ async def test_python_app_is_built_and_built_again_from_the_cache(bench: Bench) 
     assert "       Procfile declares types -> web, worker\n" in bench.text
     assert "flask==" in bench.text
     assert first.process_types["worker"] == "python worker.py"
-    assert (first.buildpack, first.language) == ("python", "Python")
+    assert (first.buildpack, first.language) == ("heroku/python", "Python")
     assert (bench.pool.slug(first.slug_id) / ".heroku/python/bin/gunicorn").exists()
 
     started = time.monotonic()
@@ -71,7 +71,7 @@ async def test_contract_that_buildpacks_rely_on(bench: Bench, tmp_path: Path) ->
     assert f"env debian-12 20a5742{'0' * 33} {bench.build_id} build.1 /cache\n" in bench.text
     for word in ("writable", "certificates", "on stderr", "0022", "-----> Test app detected"):
         assert f"{word}\n" in bench.text
-    assert "       Default types for Test -> web\n" in bench.text
+    assert "       Default types for buildpack -> web\n" in bench.text
     assert slug.process_types == {"web": "./serve"}
     assert (bench.pool.cache(bench.app_id, 0) / "kept").exists()
 
@@ -87,7 +87,7 @@ async def test_failed_build_says_why_and_leaves_nothing(bench: Bench, tmp_path: 
 
 async def test_no_buildpack(bench: Bench) -> None:
     with pytest.raises(NoBuildpack, match=r"requirements\.txt.*Procfile"):
-        await bench.build(stream(tree({"index.html": "<p>"})))
+        await bench.build(stream(tree({"README": "Hello"})))
     assert bench.leftovers() == []
 
 
