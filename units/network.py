@@ -7,6 +7,7 @@ network here, nor the cloud's metadata (`units/ruleset.py` has the rules). Nobod
 import asyncio
 import logging
 import os
+import re
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -24,6 +25,10 @@ log = logging.getLogger(__name__)
 
 FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 CHECK_SECONDS = 60.0
+PAUSE_SECONDS = 0.1
+"""Between two looks at the rules, on a machine where somebody changes rules all the time."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 
 class NetworkError(Exception):
@@ -143,6 +148,8 @@ class Networks:
 
     async def lease(self, name: str) -> Network:
         """A new network, held under a name that nobody has now (letters, digits and `._-`). Raises NetworkError."""
+        if not _NAME.fullmatch(name):
+            raise NetworkError(f"{name!r} is no name for a network: use letters, digits and . _ -")
         if name in self._leases:
             raise NetworkError(f"{name} has a network already")
         await self.ensure()
@@ -226,17 +233,28 @@ class Networks:
             draft.replace(self._resolv_conf)
 
     async def _watch(self) -> None:
-        """Look after the rules whenever somebody changes rules, and every minute."""
+        """Look after the rules whenever somebody changes rules, and after everything every minute."""
+        loop = asyncio.get_running_loop()
         while True:
-            try:
-                await self.ensure()
+            await self._look_after(everything=True)
+            minute = loop.time() + CHECK_SECONDS
+            while await self._changed_by(minute):
+                await self._look_after(everything=False)
+                await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _changed_by(self, deadline: float) -> bool:
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._changed.wait()
+        except TimeoutError:
+            return False
+        self._changed.clear()
+        return True
+
+    async def _look_after(self, *, everything: bool) -> None:
+        try:
+            await self.ensure()
+            if everything:
                 await self.look()
-            except (NetworkError, CommandError) as error:
-                log.error("the rules of networks could not be looked after; it is tried again: %s", error)
-            try:
-                async with asyncio.timeout(CHECK_SECONDS):
-                    await self._changed.wait()
-            except TimeoutError:
-                continue
-            finally:
-                self._changed.clear()
+        except (NetworkError, CommandError) as error:
+            log.error("the rules of networks could not be looked after; it is tried again: %s", error)

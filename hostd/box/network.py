@@ -56,11 +56,20 @@ def end_forwarding(box: str, memory: Path, forwarding: Path = FORWARDING) -> Non
 
 def clear_networks(name: str) -> None:
     """Take away the table and the cables of that name; fine when there are none. Raises BoxError."""
-    if shutil.which("nft"):
-        run(["nft", f"add table inet {name}; delete table inet {name}"])
+    if _has_table(name):
+        run(["nft", "delete", "table", "inet", name])
     if shutil.which("ip"):
         for interface in _cables(name):
             run(["ip", "link", "delete", "dev", interface])
+
+
+def _has_table(name: str) -> bool:
+    """A machine without nft, or a kernel without nf_tables, has none."""
+    try:
+        run(["nft", "list", "table", "inet", name])
+    except BoxError:
+        return False
+    return True
 
 
 def _write(forwarding: Path, value: str) -> None:
