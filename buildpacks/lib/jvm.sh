@@ -5,10 +5,12 @@
 #   jvm_use_config                     config vars into the environment: build tools read them, as on Heroku
 #   jvm_install_tools PACKAGE...       a JDK of the version that system.properties asks for and Debian packages of
 #                                      build tools, outside the slug; sets JAVA_HOME, PATH and tools
-#   jvm_install_runtime                the JRE of the same version in the slug, and .profile.d/jvm.sh
+#   jvm_install_runtime PACKAGE...     the JRE of the same version in the slug, Debian packages that it needs at run
+#                                      time, and .profile.d/jvm.sh; sets runtime
 #   jvm_command_for_jar FOLDER         prints the command that runs the only runnable jar there, if there is one
 #   jvm_property NAME                  prints a value of system.properties
 #   jvm_declare NAME COMMAND           a default process type, for bin/release
+#   jvm_run_build_script               runs the app's bin/build, as Heroku's Clojure buildpack does
 
 # shellcheck source=buildpacks/lib/debs.sh
 . "${BUILDPACK_LIB:?}/debs.sh"
@@ -42,10 +44,10 @@ jvm_install_tools() { # PACKAGE...
   export JAVA_HOME PATH=$JAVA_HOME/bin:$PATH
 }
 
-jvm_install_runtime() {
-  local runtime=${build:?}/.heroku/jre
-  topic "Installing the Java runtime of the slug"
-  debs_install "$runtime" "openjdk-$jvm_version-jre-headless"
+jvm_install_runtime() { # PACKAGE...
+  runtime=${build:?}/.heroku/jre
+  topic "Installing the Java runtime of the slug${1:+ and $*}"
+  debs_install "$runtime" "openjdk-$jvm_version-jre-headless" "$@"
   _jvm_make_truststore "$runtime"
   # Where Heroku's buildpacks put Java.
   ln -sfn "${runtime#"$build/"}/$(_jvm_home "$runtime" | sed "s|^$runtime/||")" "$build/.jdk"
@@ -72,6 +74,12 @@ jvm_property() { # NAME
 jvm_declare() { # NAME COMMAND
   [[ -f $pack/release.yml ]] || printf -- '---\ndefault_process_types:\n' >"$pack/release.yml"
   printf "  %s: '%s'\n" "$1" "${2//\'/\'\'}" >>"$pack/release.yml"
+}
+
+jvm_run_build_script() {
+  topic "Running bin/build"
+  chmod +x bin/build
+  ./bin/build </dev/null 2>&1 | indent || fail "bin/build failed: see above."
 }
 
 # Helpers
