@@ -147,6 +147,7 @@ class Compiler:
             ended = await self._guard.guard(self._run(request, tree, cache, source, output))
             report = ended.report
             if report.failed is not None or ended.info.result != "success":
+                await self._guard.blame()
                 raise failure(ended, self._limits)
             process_types = await _discover(tree, report, output)
             measured = await self._measure(request, tree)

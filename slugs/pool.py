@@ -11,7 +11,7 @@ import logging
 import os
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -40,6 +40,8 @@ class Pool:
         `image` is the file that holds the pool, if one does: what its disk has not, the pool has not either.
         """
         self.root = root
+        self.thrown_away: Callable[[], object] = lambda: None
+        """Called when something went into the trash."""
         self._image = image
         root.mkdir(parents=True, exist_ok=True)
         try:
@@ -311,6 +313,7 @@ class Pool:
         # The kernel does not move what is read-only.
         btrfsutil.set_subvolume_read_only(str(path), False)
         path.rename(self.root / "trash" / uuid.uuid4().hex)
+        self.thrown_away()
 
     @contextmanager
     def noticing_full(self) -> Iterator[None]:

@@ -88,9 +88,22 @@ class DiskGuard:
                 task.cancel()
             await asyncio.gather(building, watching, return_exceptions=True)
 
+    async def blame(self) -> None:
+        """Called when a build has failed, and before it is deleted: raises PoolFull if that filled the pool."""
+        # Until it is written, what was written counts as free.
+        with suppress(CommandError):
+            await arun(["btrfs", "filesystem", "sync", str(self._pool.root)], timeout=_CLEANING_SECONDS)
+        self._check_reserve()
+
     async def _watch(self) -> None:
-        while (free := self._pool.free_bytes()) >= self._reserve:
+        while True:
+            self._check_reserve()
             await asyncio.sleep(_LOOK_SECONDS)
+
+    def _check_reserve(self) -> None:
+        free = self._pool.free_bytes()
+        if free >= self._reserve:
+            return
         raise PoolFull(
             f"The slug store ran full while the build was running: {size(free)} of {size(self._pool.total_bytes())} "
             f"free, and {size(self._reserve)} are left to running apps. What the build had written is deleted. "

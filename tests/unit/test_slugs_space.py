@@ -41,6 +41,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         pass
 
     monkeypatch.setattr(space, "freed", nothing)
+    monkeypatch.setattr(space, "arun", lambda *_, **__: nothing(None))
 
 
 def test_numbers_are_named() -> None:
@@ -110,6 +111,12 @@ async def test_a_build_in_a_pool_with_room_ends_as_it_ends() -> None:
     assert await guard.guard(build()) == "built"
     with pytest.raises(ValueError, match="broken"):
         await guard.guard(build(ValueError("broken")))
+
+
+async def test_a_full_pool_is_named_as_the_cause_of_a_failed_build() -> None:
+    await DiskGuard(FakePool(10 * GB)).blame()  # type: ignore[arg-type]
+    with pytest.raises(PoolFull, match="ran full while the build was running"):
+        await DiskGuard(FakePool(1 << 20)).blame()  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
