@@ -14,7 +14,7 @@ from hostd.deploys.garbage import INTERRUPTED, Garbage
 from hostd.deploys.locks import DeployLocks
 from hostd.deploys.push import Push, Pusher
 from hostd.deploys.recording import Recording
-from hostd.errors import Busy, Conflict, NotFound
+from hostd.errors import Busy, Conflict, NotFound, Unavailable
 from hostd.events import Events
 from hostd.ledger import Ledger
 from hostd.ledger.apps import App
@@ -64,6 +64,7 @@ class Deploys:
         self._garbage = garbage
         self._stacks = stacks
         self._running: dict[str, Running] = {}
+        self._closed = False
 
     async def push(self, deploy: Deploy, *, tree: AsyncIterator[bytes], output: Output) -> PushOutcome:
         """Deploy; see :meth:`Pusher.push`. Cancelling it cancels the build."""
@@ -97,12 +98,15 @@ class Deploys:
 
     async def close(self) -> None:
         """Cancel the builds that run: hostd ends, and nobody would take them to a release."""
+        self._closed = True
         tasks = [running.task for running in self._running.values()]
         for running in self._running.values():
             running.cancel(INTERRUPTED)
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _begin(self, deploy: Deploy, tree: AsyncIterator[bytes], output: Output) -> Running:
+        if self._closed:
+            raise Unavailable("hostd is being restarted: try again in a moment.")
         push = Push(deploy, tree, output, Recording(functools.partial(self._ledger.build_outputs.save, deploy.id)))
         running = Running(push, asyncio.create_task(self._pusher.push(push)))
         self._running[deploy.id] = running

@@ -133,6 +133,8 @@ async def test_builds_that_run_end_with_hostd(pusher: BuiltPusher, deploys: Depl
     assert deploys.outcome("3") == PushOutcome("running")
     await deploys.close()
     await deploys.idle()
+    with pytest.raises(Unavailable, match="being restarted"):
+        await deploys.push(DEPLOY, tree=no_tree(), output=_nobody)
 
 
 async def _nobody(_piece: bytes) -> None:
