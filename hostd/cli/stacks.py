@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from http.client import HTTPException
 from typing import Any
 
 from hostd.cli.call import Call
@@ -208,6 +209,8 @@ def _change(call: Call, method: str, target: str, body: dict[str, Any]) -> int:
                 raise ConnectionLost(_LOST)
             rest += piece
         said, _, last = (rest + response.read()).partition(b"\0")
+    except (OSError, HTTPException) as error:
+        raise ConnectionLost(_LOST) from error
     finally:
         response.close()
     call.say(_lines(said), end="")

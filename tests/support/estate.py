@@ -45,6 +45,9 @@ def disagreements(found: Mapping[str, Any]) -> Iterator[str]:
     yield from _differ("dyno's temporary files", found["scratch"], names)
     yield from _differ("environment file", found["environments"], {f"{unit}.env" for unit in wanted})
     yield from _differ("slug", found["slugs"], set(found["kept_slugs"]))
+    yield from _differ("stack", found["stacks"], set(found["kept_stacks"]))
+    making = [unit for unit in _names(found) if unit.startswith("hostd-stack-debian-")]
+    yield from _differ("stack's unit", making, set())
     yield from _differ("build", found["builds"], set())
     yield from _differ("pending build", found["pending_builds"], set())
     yield from _differ("build's unit", (unit for unit in _names(found) if unit.startswith("hostd-build-")), set())

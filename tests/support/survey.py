@@ -52,6 +52,7 @@ def main() -> None:
         "repositories": names(DATA / "master/repos"),
         "environments": names(RUN / "env"),
         "accounts": [user.pw_uid for user in pwd.getpwall() if _is_apps(user)],
+        "stacks": [name for name in names(DATA / "pool/stacks") if "@" in name],
         "identities": [int(name) for name in names(DATA / "pool/stacks/.identities")],
         "tables": tables(),
     }
@@ -59,7 +60,7 @@ def main() -> None:
 
 
 def ledger() -> dict[str, Any]:
-    """The apps with the formation of their current release, the slugs that are kept, and builds in progress."""
+    """The apps with the formation of their current release, the slugs and stacks that are kept, builds in progress."""
     file = sqlite3.connect(f"file:{DATA}/master/ledger.db?mode=ro", uri=True)
     file.row_factory = sqlite3.Row
     with file:
@@ -78,9 +79,13 @@ def ledger() -> dict[str, Any]:
             )
         ]
         kept = [row["id"] for row in file.execute("SELECT id FROM slugs WHERE dropped_at IS NULL")]
+        stacks = [
+            f"{row['name']}@{row['version']}"
+            for row in file.execute("SELECT name, version FROM stacks WHERE removed_at IS NULL")
+        ]
         pending = [row["id"] for row in file.execute("SELECT id FROM builds WHERE status = 'pending'")]
     file.close()
-    return {"apps": apps, "kept_slugs": kept, "pending_builds": pending}
+    return {"apps": apps, "kept_slugs": kept, "kept_stacks": stacks, "pending_builds": pending}
 
 
 def formation(file: sqlite3.Connection, app_id: str, process_types: str | None) -> dict[str, int]:
