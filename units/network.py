@@ -8,11 +8,12 @@ import asyncio
 import logging
 import os
 import re
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
+from typing import Protocol
 
 from units import namespaces, nftables, resolvers
 from units.addresses import Addresses, NoAddress
@@ -46,6 +47,19 @@ class Network:
     resolv_conf: Path
 
 
+class Cables(Protocol):
+    """What `units.namespaces` does."""
+
+    def create(self, cable: Cable, /) -> int:
+        """Make a namespace with this cable; returns its descriptor."""
+
+    async def remove(self, interfaces: Sequence[str], /) -> None:
+        """Take cables away."""
+
+    async def interfaces(self, name: str, /) -> dict[str, str]:
+        """The cables of an installation, and what each is for."""
+
+
 @dataclass(frozen=True)
 class _Lease:
     slot: int
@@ -60,10 +74,22 @@ class Networks:
     as long as its lease or a process in it.
     """
 
-    def __init__(self, *, name: str, prefix: IPv4Network, run_dir: Path, forwarding: Path = FORWARDING) -> None:
+    def __init__(
+        self,
+        *,
+        name: str,
+        prefix: IPv4Network,
+        run_dir: Path,
+        forwarding: Path = FORWARDING,
+        table: nftables.Table | None = None,
+        cables: Cables = namespaces,
+        resolving: Callable[[], Resolvers] = resolvers.read,
+    ) -> None:
         self.name = name
         self._addresses = Addresses(prefix)
-        self._table = nftables.Table(name)
+        self._table = table or nftables.Table(name)
+        self._cables = cables
+        self._resolving = resolving
         self._resolv_conf = run_dir / "resolv.conf"
         self._forwarding = forwarding
         self._leases: dict[str, _Lease] = {}
@@ -115,7 +141,7 @@ class Networks:
         """
         try:
             async with self._lock:
-                await self._ensure(resolvers.read())
+                await self._ensure(self._resolving())
         except (CommandError, OSError) as error:
             self._failure = f"The rules that shut networks in cannot be put in place: {error}"
             raise NetworkError(self._failure) from error
@@ -129,7 +155,7 @@ class Networks:
                 "The kernel forwards no packets (net.ipv4.ip_forward is 0): builds cannot reach the Internet. "
                 "Find out who switched it off (grep -r ip_forward /etc/sysctl.*), then: sysctl -w net.ipv4.ip_forward=1"
             )
-        if "nameserver" not in resolvers.read().conf(self._addresses.gateway):
+        if "nameserver" not in self._resolving().conf(self._addresses.gateway):
             found.append("No name server in /etc/resolv.conf has an IPv4 address: builds cannot look names up. Add one")
         for problem in found:
             if problem not in self._obstacles:
@@ -158,7 +184,7 @@ class Networks:
         except NoAddress as error:
             raise NetworkError(f"There is no network for {name}: {error}. Set a larger network_prefix") from error
         cable = self._cable(slot, name)
-        making = asyncio.ensure_future(asyncio.to_thread(namespaces.create, cable))
+        making = asyncio.ensure_future(asyncio.to_thread(self._cables.create, cable))
         try:
             descriptor = await asyncio.shield(making)
         except asyncio.CancelledError:
@@ -179,7 +205,7 @@ class Networks:
             return
         os.close(lease.descriptor)
         try:
-            await namespaces.remove([lease.network.interface])
+            await self._cables.remove([lease.network.interface])
         finally:
             self._addresses.give_back(lease.slot)
 
@@ -187,8 +213,8 @@ class Networks:
         """Take away networks that nobody here holds, but for those held under names in `keep`. Raises NetworkError."""
         held = {lease.network.interface for lease in self._leases.values()}
         try:
-            found = await namespaces.interfaces(self.name)
-            await namespaces.remove([each for each, name in found.items() if each not in held and name not in keep])
+            found = await self._cables.interfaces(self.name)
+            await self._cables.remove([each for each, name in found.items() if each not in held and name not in keep])
         except CommandError as error:
             raise NetworkError(f"Left-over networks could not be taken away: {error}") from error
         for interface, name in found.items():
@@ -197,7 +223,7 @@ class Networks:
 
     async def remove(self) -> None:
         """Take all networks and rules of this installation away, whoever holds them. Raises CommandError."""
-        await namespaces.remove(list(await namespaces.interfaces(self.name)))
+        await self._cables.remove(list(await self._cables.interfaces(self.name)))
         await self._table.delete()
 
     def _cable(self, slot: int, name: str) -> Cable:
@@ -206,7 +232,7 @@ class Networks:
             purpose=name,
             address=self._addresses.address(slot),
             gateway=self._addresses.gateway,
-            to_loopback=resolvers.read().loopback is not None,
+            to_loopback=self._resolving().loopback is not None,
         )
 
     def _abandon(self, made: "asyncio.Future[int]", slot: int) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hostd.install.errors import InstallError
+from hostd.install.progress import note
 from hostd.settings import Settings
 from units.addresses import free_range, mentioned
 from units.network import FORWARDING, Networks
@@ -62,8 +63,11 @@ def problems(settings: Settings) -> tuple[str, ...]:
 
 
 def remove_networks(settings: Settings) -> None:
-    """Take the rules and all networks away. Raises CommandError."""
-    asyncio.run(_networks(settings).remove())
+    """Take the rules and all networks away."""
+    try:
+        asyncio.run(_networks(settings).remove())
+    except CommandError as error:
+        note(f"the rules and networks named {settings.network_name} stay: {error}")
 
 
 def _networks(settings: Settings) -> Networks:

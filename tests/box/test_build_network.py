@@ -201,7 +201,7 @@ def test_two_builds_have_two_networks_and_cannot_meet(found: dict[str, Any], pla
     assert found["address"] != beside["address"]
     assert found["namespace"] != beside["namespace"] != platform.run(["readlink", "/proc/1/ns/net"]).stdout.strip()
     assert beside["came"] == []
-    assert found["interfaces"] == beside["interfaces"] == ["eth0", "lo"]
+    assert found["interfaces"] == beside["interfaces"] == found["sysfs"] == ["eth0", "lo"]
 
 
 def test_names_and_registries_are_there(found: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,6 +26,9 @@ def test_a_stopped_box_leaves_nothing_and_comes_back_as_it_was(platform, hostctl
     assert machine.stop()
     assert not [path for path in mounts.mount_points() if machine.directory in path.parents]
     assert not list(Path("/sys/fs/cgroup").glob(f"*/hostd-box-{machine.name}"))
+    assert f"table inet {machine.network}\n" not in _output("nft", "list", "tables")
+    assert f"{machine.network}-" not in _output("ip", "-oneline", "link")
+    assert not Path("/run/hostd-box/.forwarding", machine.name).exists()
     refused = hostctl("apps", check=False)
     assert refused.returncode == 1
     assert "hostctl box start" in refused.stderr
@@ -59,6 +63,10 @@ def test_starting_what_runs_changes_nothing(platform):
     leader = platform.machine.leader()
     assert not platform.machine.start()
     assert platform.machine.leader() == leader
+
+
+def _output(*argv: str) -> str:
+    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
 
 
 def _pid_inside(pid: int) -> int | None:

@@ -89,6 +89,7 @@ def main(tries: dict[str, list[list[object]] | list[str] | float]) -> dict[str, 
         "names": {name: looked_up(name) for name in tries.get("names", [])},
         "urls": {url: fetched(url) for url in tries.get("urls", [])},
         "interfaces": sorted(name for _, name in socket.if_nameindex()),
+        "sysfs": sorted(entry.name for entry in Path("/sys/class/net").iterdir()),
         "namespace": str(Path("/proc/self/ns/net").readlink()),
         "resolv.conf": Path("/etc/resolv.conf").read_text(),
     }

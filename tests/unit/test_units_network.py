@@ -1,0 +1,182 @@
+"""Leases of networks, over fakes of the kernel's side."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+import pytest
+
+from units.namespaces import Cable
+from units.network import NetworkError, Networks
+from units.nftables import Table
+from units.resolvers import Resolvers
+from units.run import CommandFailed
+
+
+class FakeTable(Table):
+    """Remembers rules, as the kernel does."""
+
+    def __init__(self) -> None:
+        super().__init__("b5")
+        self.rules: str | None = None
+        self.applied = 0
+        self.refusal: str | None = None
+
+    async def apply(self, rules: str) -> None:
+        if self.refusal:
+            raise CommandFailed(["nft", "-f", "-"], 1, self.refusal.encode())
+        self.rules, self.applied = rules, self.applied + 1
+
+    async def listing(self) -> bytes | None:
+        return None if self.rules is None else self.rules.encode()
+
+    async def delete(self) -> None:
+        self.rules = None
+
+
+class FakeCables:
+    """Descriptors of nothing, and the names of cables."""
+
+    def __init__(self) -> None:
+        self.there: dict[str, str] = {}
+        self.made: list[Cable] = []
+        self.trouble: OSError | None = None
+        self.may_go_on = threading.Event()
+        self.may_go_on.set()
+
+    def create(self, cable: Cable) -> int:
+        assert self.may_go_on.wait(5)
+        if self.trouble:
+            raise self.trouble
+        self.made.append(cable)
+        self.there[cable.interface] = cable.purpose
+        return os.open("/dev/null", os.O_RDONLY)
+
+    async def remove(self, interfaces: Sequence[str]) -> None:
+        for name in interfaces:
+            del self.there[name]
+
+    async def interfaces(self, name: str) -> dict[str, str]:
+        return dict(self.there)
+
+
+class Rig:
+    """Networks of a small range."""
+
+    def __init__(self, folder: Path) -> None:
+        self.table, self.cables, self.folder = FakeTable(), FakeCables(), folder
+        self.asked = Resolvers((IPv4Address("192.0.2.53"),))
+        self.networks = Networks(
+            name="b5",
+            prefix=IPv4Network("10.9.8.0/24"),
+            run_dir=folder,
+            table=self.table,
+            cables=self.cables,
+            resolving=lambda: self.asked,
+        )
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Rig:
+    return Rig(tmp_path)
+
+
+async def test_a_lease_is_an_address_a_way_in_and_resolvers(rig: Rig) -> None:
+    async with rig.networks.leased("hostd-build-1") as network:
+        assert (network.address, network.interface) == ("10.9.8.2", "b5-2")
+        assert rig.cables.there == {"b5-2": "hostd-build-1"}
+        assert rig.cables.made[0].gateway == IPv4Address("10.9.8.1")
+        assert network.path.samefile("/dev/null")
+        assert network.resolv_conf.read_text().endswith("nameserver 192.0.2.53\n")
+        assert rig.networks.held == 1
+    assert (rig.cables.there, rig.networks.held) == ({}, 0)
+    assert not network.path.exists()
+
+
+async def test_many_at_once_are_all_different(rig: Rig) -> None:
+    networks = await asyncio.gather(*(rig.networks.lease(f"d{number}") for number in range(253)))
+    assert len({network.address for network in networks}) == 253
+    assert all(len(network.interface) <= 15 for network in networks)
+    with pytest.raises(NetworkError, match=r"There is no network for one-more: all 253 .* larger network_prefix"):
+        await rig.networks.lease("one-more")
+    for network in networks:
+        await rig.networks.release(network.name)
+    assert rig.cables.there == {}
+    assert rig.table.applied == 1
+
+
+async def test_rules_that_are_gone_are_back_before_the_next_lease(rig: Rig) -> None:
+    await rig.networks.release((await rig.networks.lease("a")).name)
+    before, rig.table.rules = rig.table.rules, "something else"
+    await rig.networks.lease("b")
+    assert (rig.table.rules, rig.table.applied) == (before, 2)
+
+
+async def test_other_resolvers_are_other_rules_and_another_file(rig: Rig) -> None:
+    await rig.networks.ensure()
+    rig.asked = Resolvers((), IPv4Address("127.0.0.1"))
+    network = await rig.networks.lease("a")
+    assert rig.table.rules is not None
+    assert "dnat ip to 127.0.0.1" in rig.table.rules
+    assert network.resolv_conf.read_text().endswith("nameserver 10.9.8.1\n")
+    assert rig.cables.made[0].to_loopback
+
+
+async def test_without_rules_there_is_no_lease(rig: Rig) -> None:
+    rig.table.refusal = "Could not process rule: Operation not supported"
+    with pytest.raises(NetworkError, match=r"cannot be put in place: .*Operation not supported"):
+        await rig.networks.lease("a")
+    assert rig.cables.made == []
+    assert len(rig.networks.problems) == 1
+    rig.table.refusal = None
+    await rig.networks.lease("a")
+    assert rig.networks.problems == ()
+
+
+async def test_what_cannot_be_made_holds_nothing(rig: Rig) -> None:
+    rig.cables.trouble = OSError(28, "No space left on device")
+    with pytest.raises(NetworkError, match=r"The network of a could not be made: .*No space"):
+        await rig.networks.lease("a")
+    rig.cables.trouble = None
+    await rig.networks.lease("a")
+    assert rig.networks.held == 1
+
+
+async def test_one_that_nobody_waits_for_any_more_is_let_go_of(rig: Rig) -> None:
+    rig.cables.may_go_on.clear()
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    task = asyncio.create_task(rig.networks.lease("a"))
+    while not (rig.folder / "resolv.conf").exists():
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    rig.cables.may_go_on.set()
+    while len(os.listdir("/proc/self/fd")) > before:  # noqa: PTH208
+        await asyncio.sleep(0)
+    assert rig.networks.held == 0
+
+
+@pytest.mark.parametrize("name", ["", "-force", "a b", "a\nlink delete dev eth0", "ä", "x" * 201])
+async def test_a_name_is_a_word(rig: Rig, name: str) -> None:
+    with pytest.raises(NetworkError, match="is no name for a network"):
+        await rig.networks.lease(name)
+
+
+async def test_nobody_gets_two(rig: Rig) -> None:
+    await rig.networks.lease("a")
+    with pytest.raises(NetworkError, match="a has a network already"):
+        await rig.networks.lease("a")
+
+
+async def test_what_an_earlier_process_left_goes_but_for_what_is_kept(rig: Rig) -> None:
+    rig.cables.there = {"b5-2": "hostd-hello-web.1-v3", "b5-3": "hostd-build-9"}
+    await rig.networks.sweep(keep=["hostd-hello-web.1-v3"])
+    assert rig.cables.there == {"b5-2": "hostd-hello-web.1-v3"}
+    assert (await rig.networks.lease("next")).interface == "b5-3"
