@@ -77,8 +77,8 @@ def _environment(build: Path, cache: Path, config: Mapping[str, str]) -> dict[st
         "npm_config_store_dir": str(cache / "pnpm"),
         "pnpm_config_store_dir": str(cache / "pnpm"),
         # Headers for packages with native code, which node-gyp would download otherwise.
-        "npm_config_nodedir": str(prefix),
-        "npm_package_config_node_gyp_nodedir": str(prefix),
+        "npm_config_nodedir": str(runtime.headers(cache)),
+        "npm_package_config_node_gyp_nodedir": str(runtime.headers(cache)),
     }
 
 
@@ -101,9 +101,8 @@ def _script(name: str, work: Work) -> None:
 
 
 def _finish(work: Work) -> None:
-    """Libraries of the stack go along, headers do not; what dynos and later buildpacks need to know is written."""
+    """Libraries of the stack go along; what dynos and later buildpacks need to know is written."""
     build, prefix = work.build, work.runtime.prefix
-    shutil.rmtree(prefix / "include", ignore_errors=True)
     native = loadable(build / "node_modules", ".node")
     if taken := take_along([prefix / "bin/node"], native, prefix / "lib/stack", build=build, env=work.env):
         detail(f"Took along {len(taken)} libraries of the stack")

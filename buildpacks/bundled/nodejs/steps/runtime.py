@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from packkit.commands import CommandError, ask
-from packkit.kept import Kept, digest, files_below
+from packkit.kept import Kept, copy, digest, files_below
 from packkit.say import BuildError, detail, warn
 
 from .majors import DEFAULT, MAINTAINED, npm_for
@@ -83,6 +83,9 @@ def install(wanted: Wanted, build: Path, cache: Path, *, env: Mapping[str, str])
         return _look(prefix, manager)
     try:
         runtime = _fetch(wanted, prefix, Registry(cache / "registry", env), env)
+        # Native code is compiled against them, but no dyno ever needs their thousands of files.
+        copy(prefix / "include", headers(cache) / "include")
+        shutil.rmtree(prefix / "include")
     except BuildError as error:
         if not kept.matches(key):
             raise
@@ -91,6 +94,11 @@ def install(wanted: Wanted, build: Path, cache: Path, *, env: Mapping[str, str])
         return _look(prefix, manager)
     kept.keep(key, {"node": prefix})
     return runtime
+
+
+def headers(cache: Path) -> Path:
+    """Where the headers of the runtime lie: a value for node-gyp's nodedir."""
+    return cache / "headers"
 
 
 def unsupported(node: str) -> list[str]:
