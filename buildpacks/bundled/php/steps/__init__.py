@@ -1,0 +1,1 @@
+"""What the PHP buildpack decides before there is a PHP."""
