@@ -143,4 +143,4 @@ def _urls(listed: Any) -> list[str]:
 def _json(context: Context, app: App, build: Build) -> dict[str, Any]:
     ledger = context.ledger
     release = ledger.releases.get(app.id, build.release_version) if build.release_version else None
-    return build_json(app, build, ledger.users.get(build.user_id), release)
+    return build_json(app, build, ledger.users.once(build.user_id), release)

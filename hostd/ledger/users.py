@@ -50,6 +50,13 @@ class Users:
             raise NotFound(f"There is no user {email_or_id[:254]!r}.")
         return _user(record)
 
+    def once(self, user_id: str) -> User:
+        """The user with that id, also one who was removed: the history goes on naming them. Raises NotFound."""
+        record = self._database.first(_USERS + "WHERE id = ?", user_id)
+        if record is None:
+            raise NotFound(f"There never was a user {user_id[:60]!r}.")
+        return _user(record)
+
     def list(self) -> list[User]:
         """All users who are not removed, by address."""
         records = self._database.select(_USERS + "WHERE removed_at IS NULL ORDER BY email")

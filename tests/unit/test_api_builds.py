@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import uuid
 
@@ -11,6 +12,7 @@ from api_fakes import running_api
 from buildpacks.source import GitSource, TarSource, UrlSource
 from hostd.context import PushOutcome
 from hostd.ledger import BuildOutput
+from tests.support.waiting import wait_until
 
 COMMIT = "20a5742" + "0" * 33
 
@@ -41,6 +43,30 @@ async def test_builds_are_listed_and_shown(tmp_path):
         assert (await api("GET", "/apps/hello/builds/ffff")).status == 404
         api.user = "ann@example.com"
         assert (await api("GET", f"/apps/hello/builds/{first.id}")).status == 403
+
+
+async def test_builds_go_on_naming_who_is_gone(tmp_path):
+    async with running_api(tmp_path) as api:
+        app, ann = api.ledger.apps.create("hello", api.users["you"].id), api.users["ann"]
+        api.ledger.builds.start(app.id, ann.id, COMMIT)
+        api.ledger.users.remove(ann.id)
+        assert (await api("GET", "/apps/hello/builds")).data[0]["user"]["email"] == "ann@example.com"
+
+
+async def test_an_upload_that_breaks_off_leaves_nothing(tmp_path):
+    async with running_api(tmp_path) as api:
+        api.ledger.apps.create("hello", api.users["you"].id)
+        blob = (await api("POST", "/apps/hello/sources")).data["source_blob"]
+        _reader, writer = await asyncio.open_unix_connection(str(api.socket))
+        target = blob["put_url"].removeprefix("http://hostd")
+        head = f"PUT {target} HTTP/1.1\r\nHost: x\r\nHostd-User: {api.user}\r\nContent-Length: 1000\r\n\r\n"
+        writer.write(head.encode() + b"half a tarball")
+        uploads = tmp_path / "uploads"
+        await asyncio.to_thread(wait_until, lambda: uploads.exists() and any(uploads.iterdir()))
+        writer.close()
+        await asyncio.to_thread(wait_until, lambda: not any(uploads.iterdir()))
+        early = await api("POST", "/apps/hello/builds", {"source_blob": {"url": blob["get_url"]}})
+        assert early.status == 404
 
 
 async def test_the_output_of_a_build_is_text(tmp_path):
