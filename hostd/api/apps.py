@@ -38,7 +38,7 @@ async def mine(request: web.Request) -> web.Response:
 
 @routes.post("/apps")
 async def create(request: web.Request) -> web.Response:
-    """Create an app; without a name it gets a generated one. `buildpacks` are chosen for it."""
+    """Create an app; without a name it gets a generated one. `buildpacks` and `stack` are chosen for it."""
     context, user = context_of(request), known_owner(user_of(request))
     body = await body_of(request)
     name, packs = body.get("name"), body.get("buildpacks") or []
@@ -46,9 +46,9 @@ async def create(request: web.Request) -> web.Response:
         raise BadRequest("The field name must be a text.")
     if not isinstance(packs, list) or not all(isinstance(pack, str) for pack in packs):
         raise BadRequest("The field buildpacks must be a list of texts.")
-    chosen = origins.buildpacks(packs)
+    chosen, stack = origins.buildpacks(packs), stack_named(context, optional_text(body, "stack") or HOST_STACK)
     with context.ledger.transaction():
-        app = context.ledger.apps.create(None if name is None else names.app_name(name), user.id)
+        app = context.ledger.apps.create(None if name is None else names.app_name(name), user.id, stack)
         context.ledger.buildpacks.replace(app.id, chosen)
     release = context.ledger.releases.current(app.id)
     context.events.release(app, release)

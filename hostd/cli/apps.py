@@ -44,6 +44,7 @@ def apps(call: Call) -> None:
         Option("remote", "r", "name of the git remote to make (default: hostd)", "REMOTE"),
         Option("no-remote", "n", "make no git remote"),
         Option("buildpack", "b", "a buildpack for it; give several in their order", "BUILDPACK", many=True),
+        Option("stack", "s", "the stack to build it for (default: host)", "STACK"),
         JSON,
     ),
     examples=(
@@ -51,6 +52,7 @@ def apps(call: Call) -> None:
         "hostctl apps:create hello",
         "hostctl apps:create hello-staging --remote staging",
         "hostctl apps:create hello --buildpack heroku/python",
+        "hostctl apps:create hello --stack debian-12",
     ),
 )
 def create(call: Call) -> None:
@@ -61,6 +63,8 @@ def create(call: Call) -> None:
     body: dict[str, Any] = {"name": call.word} if call.words else {}
     if packs := call.texts("buildpack"):
         body["buildpacks"] = packs
+    if stack := call.text("stack"):
+        body["stack"] = stack
     with call.action(f"Creating {call.error_style.app(call.word) if call.word else 'app'}") as action:
         app = call.client.request("POST", path("apps"), body).data
         action.done = "" if call.word else call.error_style.app(app["name"])
@@ -147,6 +151,13 @@ def _named(call: Call) -> str:
     return call.word or call.app
 
 
+def _stack(app: dict[str, Any]) -> str:
+    """What the app runs on, and what its next build is for if that differs."""
+    stack = str((app.get("stack") or {}).get("name") or "")
+    build = (app.get("build_stack") or {}).get("name") or stack
+    return stack if build == stack else f"{stack} (next build will use {build})"
+
+
 def _described(
     app: dict[str, Any], dynos: list[dict[str, Any]], people: list[dict[str, Any]], packs: list[dict[str, Any]]
 ) -> dict[str, str]:
@@ -164,7 +175,7 @@ def _described(
         "Owner": owner,
         "Repo Size": size(app.get("repo_size")),
         "Slug Size": size(app.get("slug_size")),
-        "Stack": (app.get("stack") or {}).get("name") or "",
+        "Stack": _stack(app),
         "Web URL": app["web_url"],
     }
     return {key: value for key, value in shown.items() if value}

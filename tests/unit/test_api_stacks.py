@@ -90,7 +90,10 @@ async def test_the_stack_of_the_next_build_is_chosen(tmp_path):
             422,
             "There is no stack 'debian-12' here. There are: host.",
         )
+        assert (await api("POST", "/apps", {"name": "other", "stack": "debian-12"})).status == 422
         api.ledger.stacks.add("debian-12", "20261121.1", "d")
+        made = (await api("POST", "/apps", {"name": "other", "stack": "debian-12"})).data
+        assert (made["stack"]["name"], made["build_stack"]["name"]) == ("debian-12", "debian-12")
         app = api.ledger.apps.get("hello")
         release = api.deployed(app)
         chosen = (await api("PATCH", "/apps/hello", {"build_stack": "debian-12"})).data

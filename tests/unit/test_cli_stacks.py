@@ -138,6 +138,12 @@ def test_stack_and_stack_set(fake, tmp_path):
     assert fake.asked("PATCH /apps/hello")[0].json == {"build_stack": "debian-12"}
 
 
+def test_apps_are_created_for_a_stack(fake, tmp_path):
+    fake.on("POST /apps", (201, app()))
+    assert hostctl(tmp_path, "apps:create", "hello", "--no-remote", "--stack", "debian-12").status == 0
+    assert fake.asked("POST /apps")[0].json == {"name": "hello", "stack": "debian-12"}
+
+
 def test_releases_show_the_stack_once_an_app_has_left_the_host(fake, tmp_path):
     fake.on("GET /apps/hello/releases", (200, [release(2, stack="host@12.11"), release(1, stack=None)]))
     assert "host@12.11" not in hostctl(tmp_path, "releases", "-a", "hello").out
