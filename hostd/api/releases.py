@@ -22,6 +22,7 @@ from hostd.context import Context
 from hostd.errors import BadRequest, Invalid, NotFound
 from hostd.ledger.apps import App
 from hostd.ledger.releases import Release
+from hostd.ledger.slugs import Slug
 
 routes = web.RouteTableDef()
 
@@ -96,6 +97,7 @@ def page(header: str) -> tuple[bool, int | None]:
     return options.get("order") == "desc", int(most) if most.isdecimal() and int(most) else None
 
 
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _OPTION = re.compile(r"(max|order)\s*=\s*([a-z0-9]{1,9})")
 
 
@@ -111,10 +113,14 @@ def _check_rollback(context: Context, app: App, old: Release) -> None:
             if slug.dropped_at is None
             else f"those of the last {context.settings.kept_slugs} releases are kept"
         )
-        raise Invalid(
-            f"The slug of v{old.version} is gone: {why}. "
-            f"Push its commit again: git push --force REMOTE {slug.commit[:7]}:main"
-        )
+        raise Invalid(f"The slug of v{old.version} is gone: {why}. {_again(slug)}")
+
+
+def _again(slug: Slug) -> str:
+    """How to have the slug once more."""
+    if _COMMIT.fullmatch(slug.commit):
+        return f"Push its commit again: git push --force REMOTE {slug.commit[:7]}:main"
+    return f"Deploy {slug.commit or 'its source'} again: hostctl deploy"
 
 
 def _kept(context: Context, app: App) -> set[str]:
