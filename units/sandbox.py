@@ -86,7 +86,7 @@ def hardened(
             umask=umask,
         ),
         **_identity(uid, gid),
-        **_filesystem(root, binds),
+        **_filesystem(root, binds, own_network=network is not None),
         **_kernel(),
         **({} if network is None else {"NetworkNamespacePath": str(network)}),
         **_resources(limits, slice_name),
@@ -138,7 +138,9 @@ def _identity(uid: int, gid: int) -> dict[str, Any]:
     }
 
 
-def _filesystem(root: Path, binds: Sequence[Bind]) -> dict[str, Any]:
+def _filesystem(root: Path, binds: Sequence[Bind], *, own_network: bool) -> dict[str, Any]:
+    # /sys is the machine's in any case, and would show its interfaces with their traffic.
+    hidden = [("/sys/class/net", "ro,mode=0555")] if own_network else []
     bound = {
         "BindReadOnlyPaths": [_bind(bind) for bind in binds if not bind.writable],
         "BindPaths": [_bind(bind) for bind in binds if bind.writable],
@@ -152,7 +154,8 @@ def _filesystem(root: Path, binds: Sequence[Bind]) -> dict[str, Any]:
         "PrivateDevices": True,
         "PrivateIPC": True,
         # PrivateDevices alone would show every sandbox the same /dev/shm, the host's.
-        "TemporaryFileSystem": [("/dev/shm", "mode=1777,nosuid,nodev")],
+        "TemporaryFileSystem": [("/dev/shm", "mode=1777,nosuid,nodev"), *hidden],
+        **({"InaccessiblePaths": ["/sys/devices/virtual/net"]} if own_network else {}),
         "ProtectProc": "invisible",
         "ProcSubset": "all",
         "ProtectControlGroups": True,

@@ -56,6 +56,14 @@ def test_it_runs_in_the_network_that_it_is_given():
     assert "NetworkNamespacePath" not in sandbox()
 
 
+def test_in_a_network_of_its_own_it_sees_no_interfaces_of_the_machine():
+    own, shared = sandbox(network=Path("/proc/1/fd/7")), sandbox()
+    assert ("/sys/class/net", "ro,mode=0555") in own["TemporaryFileSystem"]
+    assert own["InaccessiblePaths"] == ["/sys/devices/virtual/net"]
+    assert "InaccessiblePaths" not in shared
+    assert len(shared["TemporaryFileSystem"]) == 1
+
+
 def test_only_writable_binds_can_be_written_to():
     properties = sandbox()
     assert properties["BindReadOnlyPaths"] == [("/usr", "/usr", False, 0)]
