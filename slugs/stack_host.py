@@ -25,12 +25,15 @@ _FILES = {
 }
 
 # fmt: off
+# What apt reads of /etc/apt; bound one by one, because not every server has each.
+_APT_FOLDERS = ("apt.conf.d", "keyrings", "preferences.d", "sources.list.d", "trusted.gpg.d")
+_APT_FILES = ("apt.conf", "preferences", "sources.list", "trusted.gpg")
 # Mount points and directories that programs expect; all empty in the skeleton.
 _DIRECTORIES = (
     "app", "boot", "cache", "dev", "env", "etc", "home", "media", "mnt", "opt", "proc", "root", "run", "srv",
     "sys", "tmp", "usr", "var", "var/cache", "var/lib", "var/lib/dpkg", "var/log", "var/spool", "var/tmp",
     "etc/alternatives", "etc/apt", "etc/ssl", "etc/ssl/certs", ".hostd", ".hostd/bin", ".hostd/buildpacks",
-    ".hostd/runner", ".hostd/lib",
+    ".hostd/runner", ".hostd/lib", *(f"etc/apt/{name}" for name in _APT_FOLDERS),
 )
 # Configuration of the host's own programs, as patterns below /etc: copied, but for what others may not read.
 _COPIED = (
@@ -42,6 +45,8 @@ _COPIED = (
 # Files that something is bound over: empty, and never replaced.
 _TARGETS = (
     *("etc/passwd", "etc/group", "etc/resolv.conf", "etc/ld.so.cache"),
+    # apt buildpacks read it, and servers whose sources are all in sources.list.d have none.
+    "etc/apt/sources.list",
     *(".hostd/bin/uv", ".hostd/bin/patchelf"),
 )
 _LINKS = {"var/run": "/run", "var/lock": "/run/lock", "etc/mtab": "../proc/self/mounts"}
@@ -49,7 +54,7 @@ _LINKS = {"var/run": "/run", "var/lock": "/run/lock", "etc/mtab": "../proc/self/
 _USR_LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _READ_ONLY = ("/usr", "/etc/alternatives", "/etc/ssl/certs", "/etc/ld.so.cache", "/etc/resolv.conf")
 # What apt needs to fetch and unpack packages into a slug, as apt buildpacks do.
-_BUILD_ONLY = ("/etc/apt", "/var/lib/dpkg")
+_BUILD_ONLY = (*(f"/etc/apt/{name}" for name in (*_APT_FOLDERS, *_APT_FILES)), "/var/lib/dpkg")
 
 
 def ensure_host_stack(pool: Pool, host: Path = Path("/")) -> Stack:
@@ -113,7 +118,7 @@ def _sources(host: Path) -> Iterator[Path]:
 
 def _version(host: Path, name: str) -> str:
     """Changes whenever anything that goes into the skeleton does."""
-    parts = [name, *_DIRECTORIES, *_TARGETS, *_LINKS]
+    parts = [name, *_DIRECTORIES, *_targets(host), *_LINKS]
     for top in [*_sources(host), *_FILES.values()]:
         for path in [top, *(sorted(top.rglob("*")) if top.is_dir() else ())]:
             status = path.lstat()
@@ -139,13 +144,17 @@ def _make_directories(root: Path, host: Path) -> None:
             make_directory(target)
     for name in _DIRECTORIES:
         make_directory(root / name)
-    for name in _TARGETS:
+    for name in _targets(host):
         (root / name).touch()
         (root / name).chmod(0o644)
     for name, link_to in _LINKS.items():
         _replace_link(root / name, Path(link_to))
     for name in ("tmp", "var/tmp"):
         (root / name).chmod(0o1777)
+
+
+def _targets(host: Path) -> list[str]:
+    return [*_TARGETS, *(f"etc/apt/{name}" for name in _APT_FILES if (host / "etc/apt" / name).exists())]
 
 
 def _copy(source: Path, target: Path) -> None:

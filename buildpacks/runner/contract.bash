@@ -15,7 +15,6 @@ choose_buildpacks() {
   while IFS=$'\x1f' read -r name ref commit; do
     names+=("$name") refs+=("$ref") commits+=("$commit")
   done < <(tr '\t' '\037' <"$work/chosen")
-  [[ ! -f Aptfile || ${names[*]} == *apt* ]] || hint_apt "${names[0]}"
 }
 
 # The first bundled buildpack that fits; all are asked, to be able to say which others would.
@@ -34,15 +33,11 @@ detect_bundled() {
     warn "Several buildpacks fit this app, and the first is used: $(joined "${found[@]}")." \
       "Choose with buildpacks:set, or have several with buildpacks:add."
   fi
-  [[ ! -f Aptfile ]] || hint_apt "heroku/$first"
+  [[ ! -f Aptfile ]] || warn "The Aptfile is not read: set two buildpacks, heroku/apt and then heroku/$first."
   names=("heroku/$first") refs=('') commits=('')
   mkdir -p "$work/packs"
   mv "$work/bundled/$first" "$work/packs/1"
   topic "Using buildpack: heroku/$first"
-}
-
-hint_apt() { # NAME: the buildpack that comes first now
-  warn "The Aptfile is not read: set two buildpacks, heroku/apt and then $1."
 }
 
 build_with_all() {

@@ -59,20 +59,20 @@ class Store:
         repository = Repository(reference.address, self._scratch / f"{_key(reference.address)}.git")
         found = repository.find(reference.ref)
         if found is not None and (kept := self._kept(reference.address, found.commit)):
-            return self._said(kept, found.commit, "cached")
+            return self._said(kept, found.commit, "Cached")
         commit = repository.fetch(reference.ref)
         if kept := self._kept(reference.address, commit):
-            return self._said(kept, commit, "cached")
+            return self._said(kept, commit, "Cached")
         tree = self._scratch / f"{_key(reference.address)}.tree"
         repository.check_out(commit, tree)
         submodules.add(tree, repository.links(commit), reference.address, self._scratch)
         archive.check_tree(tree)
-        return self._said(self._keep(tree, reference.address, commit), commit, "fetched")
+        return self._said(self._keep(tree, reference.address, commit), commit, "Fetched")
 
     def _tarball(self, reference: Reference) -> Fetched:
         assert reference.address is not None
         if _COMMIT.fullmatch(reference.ref) and (kept := self._kept(reference.address, reference.ref)):
-            return self._said(kept, reference.ref, "cached")
+            return self._said(kept, reference.ref, "Cached")
         file = self._scratch / f"{_key(reference.address)}.tar"
         digest = download(reference.address, file, max_bytes=MAX_TARBALL_BYTES)
         tree = self._scratch / f"{_key(reference.address)}.tree"
@@ -81,8 +81,8 @@ class Store:
         what = verify(reference.ref, digest, commit)
         if kept := self._kept(reference.address, what):
             shutil.rmtree(tree)
-            return self._said(kept, what, "unchanged")
-        return self._said(self._keep(tree, reference.address, what), what, "fetched")
+            return self._said(kept, what, "Unchanged")
+        return self._said(self._keep(tree, reference.address, what), what, "Fetched")
 
     def _kept(self, address: Address, commit: str) -> Path | None:
         folder = self._folder / f"{_key(address)}-{commit}"
@@ -100,7 +100,7 @@ class Store:
 
     def _said(self, folder: Path, commit: str, how: str) -> Fetched:
         self._used.add(folder.name)
-        say(f"       {commit[:12]}, {how}")
+        say(f"       {how} at {commit[:12]}")
         return Fetched(folder, commit)
 
 

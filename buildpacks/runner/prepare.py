@@ -39,10 +39,13 @@ def _prepare(work: Path, owner: Sequence[str]) -> None:
         return
     if len(choice.references) > MAX_BUILDPACKS:
         raise Trouble(f"{len(choice.references)} buildpacks are more than the {MAX_BUILDPACKS} that an app may have")
-    say(*heading([reference.shown for reference in choice.references]))
+    several = len(choice.references) > 1
+    say("-----> Using buildpacks:" if several else f"-----> Using buildpack: {choice.references[0].shown}")
     store = Store(Path(os.environ["CACHE_DIR"], ".hostd/buildpacks"), work)
     rows = []
     for number, reference in enumerate(choice.references, start=1):
+        if several:
+            say(f"       {number}. {reference.shown}")
         fetched = Fetched(bundled / reference.name, "") if reference.name else store.have(reference)
         _copy(fetched.folder, work / "packs" / str(number))
         rows.append("\t".join((_called(reference), reference.ref, fetched.commit)))
@@ -59,13 +62,6 @@ def _choose(owner: Sequence[str], bundled: Path) -> Choice:
         app_json=_read(build / "app.json"),
         known=[folder.name for folder in bundled.iterdir() if folder.is_dir()],
     )
-
-
-def heading(shown: Sequence[str]) -> list[str]:
-    """The lines that name the buildpacks of a build."""
-    if len(shown) == 1:
-        return [f"-----> Using buildpack: {shown[0]}"]
-    return ["-----> Using buildpacks:", *(f"       {number}. {name}" for number, name in enumerate(shown, start=1))]
 
 
 def _called(reference: Reference) -> str:

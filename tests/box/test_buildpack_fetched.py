@@ -100,12 +100,12 @@ def test_git_repository_at_a_tag_and_again_from_the_cache(
     address = f"{web.url}/smart/fish.git#v1"
     platform.hostctl("buildpacks:set", address, "-a", app)
     said = folded(platform.push(checkout, app).stderr)
-    assert f"-----> Using buildpack: {address}\n       {web.commits['fish v1'][:12]}, fetched\n" in said
+    assert f"-----> Using buildpack: {address}\n       Fetched at {web.commits['fish v1'][:12]}\n" in said
     assert "-----> Fish app detected\n-----> Fish one, in 1, TOOL unset\n" in said
     assert "       Default types for buildpack -> web\n" in said
     assert platform.http_get(app).text == "Fish one hello build 1\n"
     said = folded(platform.push(platform.commit({"site.txt": "again"}, checkout), app).stderr)
-    assert f"       {web.commits['fish v1'][:12]}, cached\n" in said
+    assert f"       Cached at {web.commits['fish v1'][:12]}\n" in said
     assert platform.http_get(app).text == "Fish one again build 2\n"
 
 
@@ -115,8 +115,8 @@ def test_tarball_named_by_its_digest_after_another_with_export(
     digest = web.commits["bird sha256"]
     lines = f"# two\n{web.url}/fish.git\n{web.url}/bird.tgz#{digest[:16]}\n"
     said = folded(platform.push(platform.commit({".buildpacks": lines}, checkout), app).stderr)
-    listed = f"       1. {web.url}/fish.git\n       2. {web.url}/bird.tgz#{digest[:16]}\n"
-    assert f"-----> Using buildpacks:\n{listed}" in said
+    fish = f"       1. {web.url}/fish.git\n       Fetched at {web.commits['fish'][:12]}\n"
+    assert f"-----> Using buildpacks:\n{fish}       2. {web.url}/bird.tgz#{digest[:16]}\n" in said
     assert "-----> Fish two, in 1, TOOL unset\n-----> Bird app detected\n-----> Bird one, in 2, TOOL Fish-two\n" in said
     assert platform.http_get(app).text == "Bird one hello build 1\n"
     wrong = lines.replace(digest[:16], "0" * 16)

@@ -7,7 +7,6 @@ import pytest
 from buildpacks.runner.addresses import join, parse
 from buildpacks.runner.choose import Choice, Reference, choose
 from buildpacks.runner.choose import parse as parse_reference
-from buildpacks.runner.prepare import heading
 from buildpacks.runner.trouble import Trouble
 
 KNOWN = ("apt", "nodejs", "procfile", "python")
@@ -127,8 +126,3 @@ def test_relative_addresses_of_submodules(relative: str, url: str) -> None:
 def test_relative_address_cannot_leave_its_host() -> None:
     with pytest.raises(Trouble, match=r"leads out of https://host/a"):
         join(parse("https://host/a"), "../../x")
-
-
-def test_heading_numbers_several() -> None:
-    assert heading(["heroku/python"]) == ["-----> Using buildpack: heroku/python"]
-    assert heading(["a", "b"]) == ["-----> Using buildpacks:", "       1. a", "       2. b"]

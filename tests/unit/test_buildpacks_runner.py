@@ -220,7 +220,7 @@ def test_aptfile_that_nobody_reads_is_said(work: Path) -> None:
         pack(work, name, detect="echo X", compile="true")
     hint = "The Aptfile is not read: set two buildpacks, heroku/apt and then heroku/one."
     assert hint in run(work, {"Aptfile": "x"}, "one").transcript
-    assert "Aptfile" not in run(work, {"Aptfile": "x"}, buildpacks=["apt", "one"]).transcript
+    assert "not read" not in run(work, {"Aptfile": "x"}, buildpacks=["apt", "one"]).transcript
 
 
 def test_git_log_tmp_and_slugignore_are_dropped_before_detection(work: Path) -> None:

@@ -53,6 +53,17 @@ def test_skeleton_has_what_programs_need_and_no_secrets(pool: Pool, host: Path) 
     assert os.access(root / ".hostd/launch", os.X_OK)
 
 
+def test_apt_finds_its_sources_and_no_passwords(pool: Pool, host: Path) -> None:
+    for folder in ("sources.list.d", "auth.conf.d"):
+        (host / "etc/apt" / folder).mkdir(parents=True)
+    (host / "etc/apt/apt.conf").touch()
+    stack = ensure_host_stack(pool, host)
+    bound = {str(bind.target) for bind in stack.build_binds}
+    assert bound == {"/etc/apt/sources.list.d", "/etc/apt/apt.conf"}
+    assert all((stack.root / target[1:]).exists() for target in bound)
+    assert (stack.root / "etc/apt/sources.list").read_text() == ""
+
+
 def test_stack_says_what_it_is(pool: Pool, host: Path) -> None:
     stack = ensure_host_stack(pool, host)
     assert (stack.name, stack.release, stack.title) == ("host", "debian-12", "Debian-12")
