@@ -47,10 +47,13 @@ def deploy(call: Call) -> int:
     standard input, and so it is over ssh, where your files are not. Ctrl-C cancels the build. Exit status 1 if
     nothing was released.
     """
-    app, what = call.app, call.word or (STDIN if call.around.over_ssh else ".")
+    what = call.word or (STDIN if call.around.over_ssh else ".")
+    query = _query(call)
     feed, strip = _source(call, what)
-    query = {"app": app, "version": call.text("version"), "strip": "1" if strip else None}
-    with Progress(call, f"Uploading {'a tarball' if what == STDIN else printable(what)} to {app}...") as progress:
+    query |= {"version": call.text("version"), "strip": "1" if strip else None}
+    with Progress(
+        call, f"Uploading {'a tarball' if what == STDIN else printable(what)} to {query['app']}..."
+    ) as progress:
         return _deploy(call, query, lambda write: feed(progress.counted(write)), progress.over)
 
 
@@ -73,7 +76,7 @@ def sync(call: Call) -> int:
     """
     url, *refs = call.words
     body = json.dumps({"git": {"url": url, "ref": refs[0] if refs else None}}).encode()
-    return _deploy(call, {"app": call.app}, lambda write: write(body), lambda: None, kind="application/json")
+    return _deploy(call, _query(call), lambda write: write(body), lambda: None, kind="application/json")
 
 
 class Progress:
@@ -120,6 +123,13 @@ class Progress:
         self._call.say(f"{again} {size(self._sent)}", end=end)
 
 
+def _query(call: Call) -> dict[str, str | None]:
+    """What a deploy is told of: the app, the build's id, the time it may take."""
+    text = call.text("build-timeout")
+    seconds = None if text is None else str(seconds_of(text))
+    return {"app": call.app, "build": str(uuid.uuid4()), "timeout": seconds}
+
+
 def _source(call: Call, what: str) -> tuple[Feed, bool]:
     """What writes the source, and whether a folder at its top is to be taken off."""
     from hostd.cli import packing
@@ -152,9 +162,7 @@ def _deploy(
     from hostd.ssh import upload
 
     end_with_reader(call.around.stdout)
-    number, tail = str(uuid.uuid4()), b""
-    if (text := call.text("build-timeout")) is not None:
-        query["timeout"] = str(seconds_of(text))
+    tail = b""
 
     def output(piece: bytes) -> None:
         nonlocal tail
@@ -162,12 +170,11 @@ def _deploy(
         tail = (tail + piece)[-_TAIL:]
         call.write(piece)
 
-    target = path("hostd", "deploys", build=number, **query)
     try:
-        outcome = upload.converse(call.client, target, feed, output, kind)
+        outcome = upload.converse(call.client, path("hostd", "deploys", **query), feed, output, kind)
     except upload.BrokenOff:
         first()
-        outcome = _asked(call, number)
+        outcome = _asked(call, str(query["build"]))
     first()
     if not outcome.released and (outcome.reason or "").split("\n", 1)[0].encode() not in tail:
         call.warn(printable(outcome.reason or "Nothing was deployed."))

@@ -15,6 +15,7 @@ from tests.support.endless import BUILDING, ENDLESS, WEB
 from tests.support.estate import PYTHON, in_order
 from tests.support.formation import current
 from tests.support.platform import Platform
+from tests.support.tarballs import tar_of, upload
 from tests.support.terminal import Terminal, open_terminal
 from tests.support.waiting import wait_until
 
@@ -141,10 +142,14 @@ def test_a_hostd_that_ends_in_the_middle_leaves_a_failed_build_with_its_output(
 
 def test_a_build_that_was_begun_over_http_runs_on_by_itself(platform: Platform, app: str) -> None:
     client = Client(platform.machine.run_directory)
-    body = {"source_blob": {"url": "http://192.0.2.1/app.tgz"}, "timeout": 600}
+    blob = client.request("POST", f"/apps/{app}/sources").data["source_blob"]
+    upload(platform, blob["put_url"], tar_of(ENDLESS))
+    body = {"source_blob": {"url": blob["get_url"], "version": "v1"}, "timeout": 600}
     build = client.request("POST", f"/apps/{app}/builds", body).data
     busy = platform.hostctl("config:set", "A=1", "-a", app, check=False)
-    assert "is deploying tarball http://192.0.2.1/app.tgz" in busy.stderr
+    assert f"is deploying v1 to {app}. Wait until that is done" in busy.stderr
+    again = platform.hostctl("deploy", str(Path(__file__).parent), "-a", app, check=False)
+    assert f"is deploying v1 to {app}." in again.stdout
     answer = client.request("DELETE", f"/apps/{app}/builds/{build['id']}")
     assert answer.status == 202
     wait_until(lambda: client.get(f"/apps/{app}/builds/{build['id']}")["status"] == "failed")

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import http.client
-import io
 import json
 import subprocess
-import tarfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hostd.cli.client import API_SOCKET, USER_HEADER, Client, UnixConnection
+from hostd.cli.client import Client
 from tests.support.endless import BUILDING, ENDLESS, MIGRATING, WEB
 from tests.support.estate import in_order
 from tests.support.formation import current
 from tests.support.outside import outside
 from tests.support.platform import Finished, Platform, add_user
+from tests.support.tarballs import tar_of, upload
 from tests.support.terminal import CTRL_C, open_terminal
 from tests.support.waiting import wait_until
 from tests.support.webfiles import PASSWORD, USER
@@ -170,7 +168,7 @@ def test_of_two_deploys_at_once_the_second_is_told(platform: Platform, app: str,
 def test_an_upload_is_built_over_http(platform: Platform, app: str) -> None:
     client = Client(platform.machine.run_directory)
     blob = client.request("POST", f"/apps/{app}/sources").data["source_blob"]
-    put(platform, blob["put_url"], tar_of({**WEB, "index.html": "uploaded\n"}, "w:gz"))
+    upload(platform, blob["put_url"], tar_of({**WEB, "index.html": "uploaded\n"}, "w:gz"))
     body = {"source_blob": {"url": blob["get_url"], "version": "v7"}, "buildpacks": [{"url": "heroku/procfile"}]}
     build = client.request("POST", f"/apps/{app}/builds", body).data
     assert build["status"] == "pending"
@@ -237,30 +235,8 @@ def written(folder: Path, files: Mapping[str, str]) -> Path:
     return folder
 
 
-def tar_of(files: Mapping[str, str], mode: Any = "w") -> bytes:
-    """A tarball of files."""
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode=mode) as tar:
-        for name, text in files.items():
-            entry = tarfile.TarInfo(name)
-            entry.size = len(text)
-            tar.addfile(entry, io.BytesIO(text.encode()))
-    return packed.getvalue()
-
-
 def over_ssh(platform: Platform, words: list[str], packed: bytes, key: Path | None = None) -> Finished:
     """Run a command over ssh with bytes on its standard input."""
     argv = platform.remote_command(*words, key=key)
     done = subprocess.run(argv, input=packed, capture_output=True, timeout=120, check=False)
     return subprocess.CompletedProcess(argv, done.returncode, done.stdout.decode(), done.stderr.decode())
-
-
-def put(platform: Platform, url: str, content: bytes) -> None:
-    """Upload to one of the API's addresses, as curl does."""
-    connection = UnixConnection(platform.machine.run_directory / API_SOCKET, 30)
-    try:
-        connection.request("PUT", url.removeprefix("http://hostd"), content, {USER_HEADER: platform.user.email})
-        answer: http.client.HTTPResponse = connection.getresponse()
-        assert answer.status == 200, answer.read()
-    finally:
-        connection.close()
