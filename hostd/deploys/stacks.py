@@ -21,7 +21,7 @@ from hostd.ledger.stacks import StackVersion
 from hostd.ledger.users import User
 from hostd.manager.manager import Manager
 from slugs import stack_debian
-from slugs.errors import NoSuchStack, SlugsError
+from slugs.errors import NoSuchStack, NoSuchSubvolume, SlugsError
 from slugs.pool import Pool
 from slugs.stack_maker import OURS, UNITS, MadeStack, StackMaker
 from slugs.stacks import HOST, Stacks, name_of, version_of
@@ -65,9 +65,13 @@ class StackDeploys:
 
     def current(self, name: str) -> tuple[str, str]:
         """The current version of a stack, and the system that it is (`debian-12`). Raises NotFound."""
-        with explained():
+        if name == HOST:
             stack = self._stacks.current(name)
             return stack.version, stack.release
+        version = self._ledger.stacks.current(name)
+        if version is None:
+            raise NotFound(f"There is no stack {name[:40]} here.")
+        return version, name
 
     def packages(self, name: str) -> dict[str, str] | None:
         """What is installed in the current version of a stack; None for the host stack, which the server knows."""
@@ -110,9 +114,9 @@ class StackDeploys:
         self._require(name)
 
         async def work(say: Voice) -> StackOutcome:
-            before = self._stacks.current(name).ref
+            before = f"{name}@{self._ledger.stacks.current(name)}"
             made = await self._make(name, say)
-            changes = stack_debian.changes(self._maker.packages(before), made.packages)
+            changes = stack_debian.changes(self._packages(before), made.packages)
             await say(_told(changes, before))
             if not changes and not force:
                 self._pool.delete_stack(made.ref)
@@ -149,8 +153,10 @@ class StackDeploys:
                 raise Conflict(
                     f"{name} is needed:\n{listed}\n"
                     "Give these apps another stack (hostctl stack:set STACK -a APP) and deploy them; what they can be "
-                    f"rolled back to goes with time, or at once with them (hostctl apps:destroy)."
+                    "rolled back to goes with time, or at once with them (hostctl apps:destroy)."
                 )
+            if any(name_of(ref) == name for ref in self._in_use()):
+                raise Conflict(f"A dyno or a build that still runs needs {name}. Try again when it has ended.")
             gone = self._ledger.stacks.remove_all(name)
             for version in gone:
                 self._pool.delete_stack(version.ref)
@@ -165,11 +171,15 @@ class StackDeploys:
                 log.warning("%s was interrupted: hostd was restarted while it ran", unit.description)
                 await self._systemd.stop(unit.name)
                 self._systemd.reset_failed(unit.name)
-        known = {version.ref for version in self._ledger.stacks.list()}
-        for ref in self._pool.stacks():
-            if "@" in ref and ref not in known:
-                log.warning("deleting the stack %s: the ledger does not know it", ref)
-                self._pool.delete_stack(ref)
+        known = {version.ref: version for version in self._ledger.stacks.list()}
+        there = {ref for ref in self._pool.stacks() if "@" in ref}
+        for ref in there - set(known):
+            log.warning("deleting the stack %s: the ledger does not know it", ref)
+            self._pool.delete_stack(ref)
+        for ref in set(known) - there:
+            log.warning("the stack %s is not in the pool any more", ref)
+            if not known[ref].current:
+                self._ledger.stacks.remove(known[ref].name, known[ref].version)
 
     def collect(self) -> list[str]:
         """Drop the versions that nobody runs on and nobody would go back to; return their names."""
@@ -221,6 +231,13 @@ class StackDeploys:
         made = await self._maker.make(name, version, output=say)
         await say(step(f"Made {made.ref}: {len(made.packages)} packages"))
         return made
+
+    def _packages(self, ref: str) -> dict[str, str]:
+        """What is installed in a version; nothing if the pool has lost it."""
+        try:
+            return self._maker.packages(ref)
+        except NoSuchSubvolume:
+            return {}
 
     async def _move_all(self, ref: str, user: User, say: Voice) -> StackOutcome:
         moved = await self._moves.move_all(ref, user=user, say=say)
