@@ -88,7 +88,18 @@ compile() { # INDEX
   in_pack "$1" ./bin/compile "$BUILD_DIR" "$CACHE_DIR" "$ENV_DIR" && return
   status=$?
   metadata "$1"
+  hint_stack "$1"
   stop compile $status
+}
+
+# Some buildpacks refuse a stack that they have never heard of.
+hint_stack() { # INDEX
+  local alike=heroku-24
+  [[ ${commits[$1]} && $STACK != heroku-* ]] || return 0
+  grep -rqsE 'heroku-2[0-9]' "$work/packs/$(($1 + 1))"/{bin,lib} || return 0
+  case $STACK in debian-12 | ubuntu-22.04) alike=heroku-22 ;; esac
+  warn "This buildpack knows stacks of Heroku by their names. The one most like $STACK is $alike: to have it called" \
+    "so, set the config var BUILDPACK_STACK=$alike."
 }
 
 release() { # INDEX

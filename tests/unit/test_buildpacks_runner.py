@@ -152,6 +152,12 @@ def test_environment_of_a_buildpack_is_the_promised_one(work: Path) -> None:
     assert seen - {"PWD", "OLDPWD", "SHLVL", "_"} == promised
 
 
+def test_stack_may_be_called_as_on_heroku(work: Path) -> None:
+    pack(work, "one", detect="echo One", compile="echo on $STACK")
+    assert run(work, {}, "one", config={"BUILDPACK_STACK": "heroku-22"}).transcript.endswith("on heroku-22\n")
+    assert run(work, {}, "one", config={"BUILDPACK_STACK": "$(x)"}).transcript.endswith("on debian-12\n")
+
+
 def test_several_in_order_with_exports(work: Path) -> None:
     # The second relies on what the first exports, and unset variables or failing commands there end nothing.
     first = """echo "export TOOL=$PWD/tool" >export; echo ': $unset; false; cd /' >>export; touch "$1/first" """
