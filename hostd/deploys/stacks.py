@@ -272,7 +272,8 @@ def _told(changes: list[str], before: str) -> bytes:
         return step(f"No package has changed since {before}")
     more = len(changes) - _SHOWN_CHANGES
     shown = [*changes[:_SHOWN_CHANGES], *([f"and {more} more"] if more > 0 else [])]
-    return step(f"{len(changes)} packages differ from {before}") + b"".join(map(detail, shown))
+    count = "1 package differs" if len(changes) == 1 else f"{len(changes)} packages differ"
+    return step(f"{count} from {before}") + b"".join(map(detail, shown))
 
 
 @contextmanager
