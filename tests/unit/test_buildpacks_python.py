@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import subprocess
 import sys
+import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -149,3 +152,29 @@ def test_django_gets_gunicorn_where_it_is_there(work: Path) -> None:
     (work / "app/.heroku/python/bin").mkdir(parents=True)
     (work / "app/.heroku/python/bin/gunicorn").touch()
     assert "web: gunicorn shop.wsgi --bind 0.0.0.0:$PORT\n" in release(work)
+
+
+def test_another_version_comes_by_uv_and_works_as_the_stack_s(work: Path) -> None:
+    # What lies on github.com, made here: the stack's interpreter, passed off as another release.
+    compile_app(work, {"requirements.txt": ""})
+    (stack,) = (work / "app/.heroku/cpython").iterdir()
+    archive = work / "cpython.tar.gz"
+    with tarfile.open(archive, "w:gz", compresslevel=1) as packed:
+        packed.add(stack, "python")
+    series = [int(part) for part in SERIES.split(".")]
+    release = {
+        "name": "cpython",
+        "arch": {"family": os.uname().machine, "variant": None},
+        **{"os": "linux", "libc": "gnu", "major": series[0], "minor": series[1], "patch": 99, "prerelease": ""},
+        **{"url": archive.as_uri(), "sha256": hashlib.sha256(archive.read_bytes()).hexdigest(), "variant": None},
+    }
+    listed = {f"cpython-{SERIES}.99-linux-{os.uname().machine}-gnu": release}
+    (work / "downloads.json").write_text(json.dumps(listed))
+    (work / "env/UV_PYTHON_DOWNLOADS_JSON_URL").write_text(str(work / "downloads.json"))
+    (work / "env/UV_OFFLINE").write_text("false")
+    outcome = compile_app(work, {"runtime.txt": f"python-{SERIES}.99"})
+    assert outcome.status == 0, outcome.said
+    assert f"-----> Using Python {SERIES}.99 (runtime.txt asks for {SERIES}.99)\n" in outcome.said
+    python = (work / "app/.heroku/python/bin/python").resolve()
+    assert work / "app/.heroku/cpython" in python.parents
+    assert "Reusing the dependencies" in compile_app(work, {}).said

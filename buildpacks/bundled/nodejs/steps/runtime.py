@@ -9,7 +9,7 @@ import json
 import platform
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,10 +34,6 @@ class Wanted:
     node: str
     npm: str
     manager: Manager
-
-    def exact(self) -> bool:
-        """True if no later release could be meant tomorrow."""
-        return all(_EXACT.fullmatch(text) for text in (self.node, self.npm, self.manager.wanted) if text)
 
 
 @dataclass(frozen=True)
@@ -69,31 +65,30 @@ def wanted(package: Package, manager: Manager) -> Wanted:
 def install(wanted: Wanted, build: Path, cache: Path, *, env: Mapping[str, str]) -> Runtime:
     """Puts the runtime into BUILD/.heroku/node, from the cache if it is fresh enough there.
 
-    Raises BuildError, with the lines of Node.js that can be had, when there is none that is wanted.
+    Raises BuildError, with the lines that can be had, when there is no release of something that is wanted.
     """
-    prefix = build / ".heroku/node"
-    code = files_below(Path(__file__).parent)
+    prefix, manager = build / ".heroku/node", wanted.manager
+    registry = Registry(cache / "registry", env)
     settings = [text for name, text in sorted(env.items()) if name.upper() == "NPM_CONFIG_REGISTRY"]
-    manager = wanted.manager
-    ranges = [wanted.node, wanted.npm, manager.name, manager.wanted, manager.script]
-    key = digest([*ranges, str(prefix), platform.machine(), *settings, *code])
-    kept = Kept(cache / "runtime")
-    if kept.matches(key) and (wanted.exact() or kept.age() < _FRESH_SECONDS):
-        kept.restore({"node": prefix})
-        return _look(prefix, manager)
-    try:
-        runtime = _fetch(wanted, prefix, Registry(cache / "registry", env), env)
+    common: list[str | Path] = [str(prefix), platform.machine(), *settings, *files_below(Path(__file__).parent)]
+
+    def fetch_node() -> None:
+        _fetch_node(wanted, prefix, registry, env)
         # Native code is compiled against them, but no dyno ever needs their thousands of files.
         copy(prefix / "include", headers(cache) / "include")
         shutil.rmtree(prefix / "include")
-    except BuildError as error:
-        if not kept.matches(key):
-            raise
-        warn(*error.args, "The registry does not answer: what the last build used is taken again.")
-        kept.restore({"node": prefix})
-        return _look(prefix, manager)
-    kept.keep(key, {"node": prefix})
-    return runtime
+
+    kept = Kept(cache / "runtime")
+    _take(kept, digest([wanted.node, wanted.npm, *common]), wanted.node, prefix, fetch_node)
+    if manager.script:
+        _link_script(manager.script, prefix)
+    elif manager.name != "npm":
+        name, text = manager.source
+        folder = prefix / "lib/node_modules" / name
+        kept = Kept(cache / "manager")
+        _take(kept, digest([name, text, *common]), text, folder, lambda: _fetch(registry, name, name, text, folder))
+        _link(folder, prefix / "bin")
+    return _look(prefix, manager)
 
 
 def headers(cache: Path) -> Path:
@@ -115,46 +110,52 @@ def unsupported(node: str) -> list[str]:
 # Helpers
 
 
-def _fetch(wanted: Wanted, prefix: Path, registry: Registry, env: Mapping[str, str]) -> Runtime:
-    shutil.rmtree(prefix, ignore_errors=True)
+def _take(kept: Kept, key: str, text: str, tree: Path, fetch: Callable[[], object]) -> None:
+    """Takes a tree back while it is fresh, else has it fetched; where that fails, the one of the last build will do."""
+    there = kept.matches(key)
+    if there and (_EXACT.fullmatch(text) or kept.age() < _FRESH_SECONDS):
+        kept.restore({"tree": tree})
+        return
+    shutil.rmtree(tree, ignore_errors=True)
+    try:
+        fetch()
+    except BuildError as error:
+        if not there:
+            raise
+        warn(*error.args, "What the last build used is taken again.")
+        kept.restore({"tree": tree})
+        return
+    kept.keep(key, {"tree": tree})
+
+
+def _fetch_node(wanted: Wanted, prefix: Path, registry: Registry, env: Mapping[str, str]) -> None:
     processor = _PROCESSORS.get(platform.machine())
     if processor is None:
         raise BuildError(f"There is no Node.js for this server's processor, {platform.machine()}.")
-    package = f"node-linux-{processor}"
-    try:
-        node = registry.fetch(package, wanted.node, prefix, "bin", "include", "LICENSE")
-    except CommandError as error:
-        raise _refused("Node.js", package, wanted.node, error, registry) from error
+    members = ("bin", "include", "LICENSE")
+    node = _fetch(registry, "Node.js", f"node-linux-{processor}", wanted.node, prefix, *members)
     if shutil.which("strip"):
         # A quarter of the file is for debuggers of Node.js itself.
         ask(["strip", "--strip-all", prefix / "bin/node"], env=env, cwd=prefix)
-    managers = {"npm": wanted.npm or npm_for(int(node.split(".", maxsplit=1)[0]))}
-    if wanted.manager.name != "npm" and not wanted.manager.script:
-        name, text = wanted.manager.source
-        managers[name] = text
-    for name, text in managers.items():
-        folder = prefix / "lib/node_modules" / name
-        try:
-            registry.fetch(name, text, folder)
-        except CommandError as error:
-            raise _refused(name, name, text, error, registry) from error
-        _link(folder, prefix / "bin")
-    if wanted.manager.script:
-        _link_script(wanted.manager.script, prefix)
-    return _look(prefix, wanted.manager)
+    npm = prefix / "lib/node_modules/npm"
+    _fetch(registry, "npm", "npm", wanted.npm or npm_for(int(node.split(".", maxsplit=1)[0])), npm)
+    _link(npm, prefix / "bin")
 
 
-def _refused(title: str, package: str, text: str, error: CommandError, registry: Registry) -> BuildError:
-    lines = registry.lines(package)
-    if not lines:
-        return BuildError(
-            f"{title} {text} could not be had from npm's registry:", *error.output.strip().splitlines()[:5]
-        )
-    return BuildError(
-        f"There is no {title} {text}.",
-        f"There are releases of {', '.join(map(str, lines))}.",
-        f"Ask for one of these lines in package.json, as engines, such as {lines[0]}.x.",
-    )
+def _fetch(registry: Registry, title: str, package: str, text: str, folder: Path, *members: str) -> str:
+    """Fetches a package and returns its version; raises BuildError, with the lines that there are."""
+    try:
+        return registry.fetch(package, text, folder, *members)
+    except CommandError as error:
+        lines = registry.lines(package)
+        if not lines:
+            said = error.output.strip().splitlines()[:5]
+            raise BuildError(f"{title} {text} could not be had from npm's registry:", *said) from error
+        raise BuildError(
+            f"There is no {title} {text}.",
+            f"There are releases of {', '.join(map(str, lines))}.",
+            f"Ask for one of these lines in package.json, as engines, such as {lines[0]}.x.",
+        ) from error
 
 
 def _link(folder: Path, programs: Path) -> None:
