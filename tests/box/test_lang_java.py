@@ -89,6 +89,7 @@ def test_the_heap_follows_the_size_of_the_dyno(
 ) -> None:
     assert heap(platform) in range(290, 301)
     platform.hostctl("ps:scale", "-a", HELLO, "web=1:standard-2x")
+    platform.hostctl("ps:restart", "-a", HELLO)
     wait_until(lambda: heap(platform) in range(640, 672), 60)
     platform.hostctl("ps:scale", "-a", HELLO, "web=1:standard-1x")
 

@@ -38,13 +38,14 @@ def mapped_files(platform: Platform, app: str) -> dict[str, list[str]]:
 def foreign_files(platform: Platform, app: str) -> set[str]:
     """Of those, the ones that come neither with the slug nor with the base that every stack has.
 
-    Two files of the base are made on the machine, so that no package lists them: those of locales and of gconv.
+    Two files of the base are made on the machine, so that no package lists them: those of locales and of gconv. What
+    is in /tmp the process itself has made: Java maps its figures there.
     """
     strange = {file for _, some in _ask(platform, app).values() for file in some}
     return {
         file
         for file in strange
-        if not file.startswith("/app/") and not file.endswith(("/locale-archive", "/gconv-modules.cache"))
+        if not file.startswith(("/app/", "/tmp/")) and not file.endswith(("/locale-archive", "/gconv-modules.cache"))
     }
 
 
