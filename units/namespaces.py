@@ -14,15 +14,18 @@ import re
 import socket
 import struct
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import TypeVar
 
 from units.run import arun, run
 
 INSIDE = "eth0"
 """What the cable's end inside a namespace is called."""
+
+T = TypeVar("T")
 
 _SECONDS = 30.0
 _CLONE_NEWNET = 0x40000000  # linux/sched.h
@@ -49,7 +52,7 @@ def create(cable: Cable) -> int:
 
     Raises OSError when the kernel refuses, CommandError when ip does; then nothing is left.
     """
-    maker = _Maker(_inside(cable))
+    maker = _Maker(lambda: _batch(_inside(cable)))
     maker.start()
     maker.join()
     try:
@@ -64,6 +67,18 @@ def create(cable: Cable) -> int:
         raise
     assert maker.descriptor is not None
     return maker.descriptor
+
+
+def elsewhere(work: Callable[[], T]) -> T:
+    """Do something in an empty network namespace, which is gone afterwards; returns or raises what it does."""
+    results: list[T] = []
+    maker = _Maker(lambda: results.append(work()))
+    maker.start()
+    maker.join()
+    maker.close()
+    if maker.error is not None:
+        raise maker.error
+    return results[0]
 
 
 def path(descriptor: int) -> Path:
@@ -87,13 +102,16 @@ async def remove(interfaces: Sequence[str]) -> None:
 
 
 class _Maker(threading.Thread):
-    """Makes a namespace and what is inside. Its own thread, because a thread that entered one cannot be used again."""
+    """Makes a namespace and does something inside: a thread of its own, as it cannot be used for anything else after.
 
-    def __init__(self, commands: Sequence[str]) -> None:
+    Child processes are where the thread is that starts them.
+    """
+
+    def __init__(self, work: Callable[[], None]) -> None:
         super().__init__(name="network namespace", daemon=True)
         self.descriptor: int | None = None
         self.error: BaseException | None = None
-        self._commands = commands
+        self._work = work
 
     def run(self) -> None:
         """Make it; `descriptor` or `error` tell what came of it."""
@@ -102,8 +120,7 @@ class _Maker(threading.Thread):
                 number = ctypes.get_errno()
                 raise OSError(number, f"cannot make a network namespace: {os.strerror(number)}")
             self.descriptor = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-            # A child process is where the thread is that starts it.
-            _batch(self._commands)
+            self._work()
         except BaseException as error:  # noqa: BLE001 - raised again by whoever waits for this thread
             self.error = error
 

@@ -28,6 +28,7 @@ FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 CHECK_SECONDS = 60.0
 PAUSE_SECONDS = 0.1
 """Between two looks at the rules, on a machine where somebody changes rules all the time."""
+LONGEST_PAUSE_SECONDS = 5.0
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
@@ -94,7 +95,7 @@ class Networks:
         self._forwarding = forwarding
         self._leases: dict[str, _Lease] = {}
         self._lock = asyncio.Lock()
-        self._applied: tuple[str, bytes | None] | None = None
+        self._rules: tuple[str, bytes] | None = None
         self._failure: str | None = None
         self._obstacles: tuple[str, ...] = ()
         self._changes: nftables.Changes | None = None
@@ -134,18 +135,19 @@ class Networks:
         for name in list(self._leases):
             await self.release(name)
 
-    async def ensure(self) -> None:
-        """See to it that the rules are in place and right for the machine's present resolvers.
+    async def ensure(self) -> bool:
+        """See to it that the rules are in place and right for the machine's present resolvers; whether they were not.
 
         Raises NetworkError when they cannot be.
         """
         try:
             async with self._lock:
-                await self._ensure(self._resolving())
+                changed = await self._ensure(self._resolving())
         except (CommandError, OSError) as error:
             self._failure = f"The rules that shut networks in cannot be put in place: {error}"
             raise NetworkError(self._failure) from error
         self._failure = None
+        return changed
 
     async def look(self) -> tuple[str, ...]:
         """Find out anew what keeps networks from the outside. Raises CommandError when others' rules cannot be read."""
@@ -241,14 +243,18 @@ class Networks:
         if not made.cancelled() and made.exception() is None:
             os.close(made.result())
 
-    async def _ensure(self, asked: Resolvers) -> None:
+    async def _ensure(self, asked: Resolvers) -> bool:
         rules = render(self.name, self._addresses.prefix, self._addresses.gateway, asked)
-        if self._applied is None or self._applied != (rules, await self._table.listing()):
-            if self._applied is not None and self._applied[0] == rules:
+        known = self._rules is not None and self._rules[0] == rules
+        if self._rules is None or not known:
+            self._rules = (rules, await self._table.expected(rules))
+        changed = await self._table.listing() != self._rules[1]
+        if changed:
+            if known:
                 log.warning("somebody changed the rules of table inet %s: they are restored", self.name)
             await self._table.apply(rules)
-            self._applied = (rules, await self._table.listing())
         self._write_resolv_conf(asked)
+        return changed
 
     def _write_resolv_conf(self, asked: Resolvers) -> None:
         text = asked.conf(self._addresses.gateway)
@@ -263,10 +269,12 @@ class Networks:
         loop = asyncio.get_running_loop()
         while True:
             await self._look_after(everything=True)
-            minute = loop.time() + CHECK_SECONDS
+            minute, pause = loop.time() + CHECK_SECONDS, PAUSE_SECONDS
             while await self._changed_by(minute):
-                await self._look_after(everything=False)
-                await asyncio.sleep(PAUSE_SECONDS)
+                restored = await self._look_after(everything=False)
+                # Somebody who changes them again and again, perhaps another hostd of this name, is not outrun.
+                pause = min(2 * pause, LONGEST_PAUSE_SECONDS) if restored else PAUSE_SECONDS
+                await asyncio.sleep(pause)
 
     async def _changed_by(self, deadline: float) -> bool:
         try:
@@ -277,10 +285,12 @@ class Networks:
         self._changed.clear()
         return True
 
-    async def _look_after(self, *, everything: bool) -> None:
+    async def _look_after(self, *, everything: bool) -> bool:
         try:
-            await self.ensure()
+            restored = await self.ensure()
             if everything:
                 await self.look()
         except (NetworkError, CommandError) as error:
             log.error("the rules of networks could not be looked after; it is tried again: %s", error)
+            return True
+        return restored

@@ -11,7 +11,8 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-from units.run import CommandFailed, arun
+from units.namespaces import elsewhere
+from units.run import CommandFailed, arun, run
 
 _SECONDS = 30.0
 
@@ -28,6 +29,7 @@ class Table:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self._list = ["nft", "-s", "-t", "list", "table", "inet", name]
 
     async def apply(self, rules: str) -> None:
         """Put rules in place, all of them or none."""
@@ -36,10 +38,21 @@ class Table:
     async def listing(self) -> bytes | None:
         """The table as the kernel has it, without counters and what sets collect; None when there is none."""
         try:
-            done = await arun(["nft", "-s", "-t", "list", "table", "inet", self.name], timeout=_SECONDS)
+            done = await arun(self._list, timeout=_SECONDS)
         except CommandFailed:
             return None
         return done.stdout
+
+    async def expected(self, rules: str) -> bytes:
+        """What `listing` is once these rules are in place and nobody has touched them.
+
+        Found out in a namespace where nobody else is, and where a kernel that cannot take them does no harm.
+        """
+        return await asyncio.to_thread(elsewhere, lambda: self._tried(rules))
+
+    def _tried(self, rules: str) -> bytes:
+        run(["nft", "-f", "-"], input=rules.encode(), timeout=_SECONDS)
+        return run(self._list, timeout=_SECONDS).stdout
 
     async def delete(self) -> None:
         """Take the table away; fine when there is none."""

@@ -28,9 +28,12 @@ class FakeTable(Table):
         self.refusal: str | None = None
 
     async def apply(self, rules: str) -> None:
+        self.rules, self.applied = rules, self.applied + 1
+
+    async def expected(self, rules: str) -> bytes:
         if self.refusal:
             raise CommandFailed(["nft", "-f", "-"], 1, self.refusal.encode())
-        self.rules, self.applied = rules, self.applied + 1
+        return rules.encode()
 
     async def listing(self) -> bytes | None:
         return None if self.rules is None else self.rules.encode()
@@ -115,6 +118,14 @@ async def test_rules_that_are_gone_are_back_before_the_next_lease(rig: Rig) -> N
     before, rig.table.rules = rig.table.rules, "something else"
     await rig.networks.lease("b")
     assert (rig.table.rules, rig.table.applied) == (before, 2)
+
+
+async def test_rules_that_are_gone_as_soon_as_they_were_there_are_noticed(rig: Rig) -> None:
+    await rig.networks.ensure()
+    before, rig.table.rules = rig.table.rules, None
+    assert await rig.networks.ensure()
+    assert rig.table.rules == before
+    assert not await rig.networks.ensure()
 
 
 async def test_other_resolvers_are_other_rules_and_another_file(rig: Rig) -> None:
