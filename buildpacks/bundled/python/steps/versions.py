@@ -14,8 +14,12 @@ from packkit.say import BuildError
 
 Version = tuple[int, ...]
 
-_PLAIN = re.compile(r"(?:c?python[-@]?)?(\d+(?:\.\d+){0,2})(?:-\S+)?", re.IGNORECASE)
-_CLAUSE = re.compile(r"\s*(~=|===?|!=|>=|<=|>|<|\^|~)?\s*v?(\d+(?:\.\d+)*)(?:\.\*)?[a-z0-9+.]*\s*", re.IGNORECASE)
+_PLAIN = re.compile(r"(?:c?python[-@]?)?(\d{1,4}(?:\.\d{1,4}){0,2})(?:-\S+)?", re.IGNORECASE)
+_CLAUSE = re.compile(
+    r"\s*(~=|===?|!=|>=|<=|>|<|\^|~)?\s*v?(\d{1,4}(?:\.\d{1,4})*)(?:\.\*)?(?:[a-z+-][a-z0-9+.-]*)?\s*", re.IGNORECASE
+)
+    r"\s*(~=|===?|!=|>=|<=|>|<|\^|~)?\s*v?(\d{1,4}(?:\.\d{1,4})*)(?:\.\*)?(?:[a-z+-][a-z0-9+.-]*)?\s*", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
