@@ -51,6 +51,7 @@ def disagreements(found: Mapping[str, Any]) -> Iterator[str]:
     yield from _differ("build", found["builds"], set())
     yield from _differ("pending build", found["pending_builds"], set())
     yield from _differ("build's unit", (unit for unit in _names(found) if unit.startswith("hostd-build-")), set())
+    yield from _differ("network", found["networks"], set())
     ids = {app["id"] for app in found["apps"]}
     yield from _differ("cache", found["caches"], ids, needed=False)
     yield from _differ("repository", found["repositories"], {f"{id_}.git" for id_ in ids}, needed=False)

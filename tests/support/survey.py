@@ -11,6 +11,7 @@ import pwd
 import socket
 import sqlite3
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,7 @@ def main() -> None:
         "accounts": [user.pw_uid for user in pwd.getpwall() if _is_apps(user)],
         "stacks": [name for name in names(DATA / "pool/stacks") if "@" in name],
         "identities": [int(name) for name in names(DATA / "pool/stacks/.identities")],
+        "networks": networks(),
         "tables": tables(),
     }
     print(json.dumps(everything))
@@ -100,6 +102,14 @@ def units(pattern: str) -> list[dict[str, str]]:
         ["systemctl", "list-units", "--all", "--output=json", pattern], capture_output=True, check=True
     )
     return list(json.loads(listed.stdout))
+
+
+def networks() -> list[str]:
+    """What the networks that there are belong to."""
+    name = tomllib.loads(Path("/etc/hostd/hostd.toml").read_text())["network_name"]
+    listed = subprocess.run(["ip", "-json", "link", "show", "type", "veth"], capture_output=True, check=True)
+    links = [link for link in json.loads(listed.stdout or b"[]") if str(link.get("ifname")).startswith(f"{name}-")]
+    return [str(link.get("ifalias") or link["ifname"]) for link in links]
 
 
 def names(folder: Path) -> list[str]:
