@@ -22,7 +22,7 @@ lein_build() {
 
 # The value of a setting of project.clj that is a text on the setting's own line: `:uberjar-name "app.jar"`.
 lein_setting() { # NAME
-  sed -E 's/(^|[^\\"]);.*/\1/' project.clj | tr '\n' ' ' | grep -oE ":$1[[:space:]]+\"[^\"]+\"" | head -n 1 |
+  sed -E 's/^(([^";]|"([^"\\]|\\.)*")*);.*/\1/' project.clj | tr '\n' ' ' | grep -oE ":$1[[:space:]]+\"[^\"]+\"" | head -n 1 |
     sed -E 's/.*"(.*)"/\1/' || true
 }
 
