@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from hostd.context import Deploy, Output, PushOutcome
 from hostd.deploys.garbage import INTERRUPTED, Garbage
 from hostd.deploys.locks import DeployLocks
-from hostd.deploys.push import Push, Pusher
+from hostd.deploys.push import CLIENT_GONE, Push, Pusher, unheard
 from hostd.deploys.recording import Recording
 from hostd.errors import Busy, Conflict, NotFound, Unavailable
 from hostd.events import Events
 from hostd.ledger import Ledger
 from hostd.ledger.apps import App
+from hostd.ledger.build_outputs import BuildOutput
 from hostd.ledger.builds import Build
 from hostd.ledger.releases import Release
 from hostd.ledger.users import User
@@ -67,22 +68,30 @@ class Deploys:
         self._closed = False
 
     async def push(self, deploy: Deploy, *, tree: AsyncIterator[bytes], output: Output) -> PushOutcome:
-        """Deploy; see :meth:`Pusher.push`. Cancelling it cancels the build."""
-        return await self._begin(deploy, tree, output).task
+        """Deploy; see :meth:`Pusher.push`. Cancelling it cancels the build; a release that is made stands."""
+        running = self._begin(deploy, tree, output)
+        try:
+            # Shielded: a build is cancelled once, or its cleaning up would be cancelled too.
+            return await asyncio.shield(running.task)
+        except asyncio.CancelledError:
+            running.push.output = unheard
+            if not self._is_done(deploy.id):
+                running.cancel(CLIENT_GONE)
+            raise
 
     async def start(self, deploy: Deploy, *, tree: AsyncIterator[bytes]) -> Build:
         """Begin a deploy that nobody waits for; returns once its build is recorded. Raises Busy during another."""
-        running = self._begin(deploy, tree, _unheard)
+        running = self._begin(deploy, tree, unheard)
         await running.push.begun.wait()
-        try:
-            return self._ledger.builds.get(deploy.id)
-        except NotFound:
-            raise Busy((await running.task).reason or "The build could not be begun.") from None
+        build = self._recorded(deploy.id)
+        if build is None:
+            raise Busy((await running.task).reason or "The build could not be begun.")
+        return build
 
     def cancel(self, build: Build, user: User) -> bool:
         """Cancel a build that runs; False if it has ended, or has made its release already."""
         running = self._running.get(build.id)
-        if running is None or self._ledger.builds.get(build.id).status != "pending":
+        if running is None or self._is_done(build.id):
             return False
         running.cancel(f"cancelled by {user.email}")
         return True
@@ -107,19 +116,36 @@ class Deploys:
     def _begin(self, deploy: Deploy, tree: AsyncIterator[bytes], output: Output) -> Running:
         if self._closed:
             raise Unavailable("hostd is being restarted: try again in a moment.")
-        push = Push(deploy, tree, output, Recording(functools.partial(self._ledger.build_outputs.save, deploy.id)))
+        if deploy.id in self._running or self._recorded(deploy.id) is not None:
+            raise Conflict(f"There is a build {deploy.id} already.")
+        push = Push(deploy, tree, output, Recording(functools.partial(self._keep, deploy.id)))
         running = Running(push, asyncio.create_task(self._pusher.push(push)))
         self._running[deploy.id] = running
         running.task.add_done_callback(lambda _: self._running.pop(deploy.id, None))
         return running
 
+    def _recorded(self, build_id: str) -> Build | None:
+        try:
+            return self._ledger.builds.get(build_id)
+        except NotFound:
+            return None
+
+    def _is_done(self, build_id: str) -> bool:
+        """Whether the build has ended; its release may still be launched."""
+        build = self._recorded(build_id)
+        return build is not None and build.status != "pending"
+
+    def _keep(self, build_id: str, output: BuildOutput) -> None:
+        """Keep what a build has said; one that was refused before it began has no record."""
+        if self._recorded(build_id) is not None:
+            self._ledger.build_outputs.save(build_id, output)
+
     def outcome(self, push_id: str) -> PushOutcome | None:
         """How a push ended, from the ledger, also after a restart; None if it was never heard of."""
         if push_id in self._running:
             return PushOutcome("running")
-        try:
-            build = self._ledger.builds.get(push_id)
-        except NotFound:
+        build = self._recorded(push_id)
+        if build is None:
             return None
         if build.release_version is not None:
             return PushOutcome("released", build.release_version)
@@ -188,7 +214,3 @@ class Deploys:
         """Wait until no push runs; for tests and for a quiet shutdown."""
         while self._running:
             await asyncio.sleep(0.05)
-
-
-async def _unheard(_piece: bytes) -> None:
-    """The output of a build that nobody waits for: its recording has it."""

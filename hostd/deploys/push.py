@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 SETTLE_MARGIN = 15.0
 """Seconds beyond the boot timeout that a push waits to tell how its release fares."""
+CLIENT_GONE = "cancelled: the client went away"
 _PIECE = 64 * 1024
 _RELEASE_OUTPUT = 1024 * 1024
 """Bytes of the release command's output that are kept with the release: its end."""
@@ -59,7 +60,15 @@ class Push:
     async def say(self, piece: bytes) -> None:
         """Let a piece of the transcript be heard and kept."""
         self.recording.write(piece)
-        await self.output(piece)
+        try:
+            await self.output(piece)
+        except ConnectionError:
+            # Whoever listened has gone. The server cancels their call now, and that cancels the build.
+            self.output = unheard
+
+
+async def unheard(_piece: bytes) -> None:
+    """The output of a deploy that nobody listens to: its recording has it."""
 
 
 class Pusher:
@@ -152,7 +161,7 @@ class Pusher:
 
     def _fail(self, push: Push, error: BaseException) -> None:
         cancelled = isinstance(error, asyncio.CancelledError)
-        reason = push.cancelled or "cancelled: the client went away" if cancelled else str(error)
+        reason = push.cancelled or CLIENT_GONE if cancelled else str(error)
         reason = reason or type(error).__name__
         push.recording.save()
         self._ledger.builds.finish(push.deploy.id, "failed", reason=reason, cancelled=cancelled)

@@ -15,19 +15,32 @@ from hostd.deploys.garbage import Garbage
 from hostd.deploys.locks import DeployLocks
 from hostd.deploys.push import Push, Pusher
 from hostd.deploys.recording import Recording
-from hostd.errors import Conflict, Unavailable
+from hostd.errors import Busy, Conflict, NotFound, Unavailable
 
 APP, KATE = SimpleNamespace(id="1", name="hello"), SimpleNamespace(id="2", email="kate@example.com")
 DEPLOY = Deploy("3", APP, KATE, "20a5742" + "0" * 33)  # type: ignore[arg-type]
 
 
+class FakeBuilds:
+    """A ledger's builds: none, until a push has begun."""
+
+    begun = False
+
+    def get(self, build_id: str) -> Any:
+        if not self.begun:
+            raise NotFound("There is no such build.")
+        return SimpleNamespace(id=build_id, status="pending", release_version=None, reason=None)
+
+
 class BuiltPusher(Pusher):
     """One whose builds are done before they begin, or fail, or never end."""
 
+    builds = FakeBuilds()
     error: Exception | None = None
     endless = False
 
     async def _build_and_release(self, push: Push) -> Any:
+        self.builds.begun = True
         push.begun.set()
         if self.error is not None:
             raise self.error
@@ -46,11 +59,7 @@ class FakeManager:
         raise Unavailable("systemd does not answer")
 
 
-class FakeBuilds:
-    """A ledger's builds: one, which has begun."""
-
-    def get(self, build_id: str) -> Any:
-        return SimpleNamespace(id=build_id, status="pending")
+BUILD: Any = SimpleNamespace(id="3")
 
 
 @pytest.fixture
@@ -62,8 +71,12 @@ def pusher() -> BuiltPusher:
 
 @pytest.fixture
 def deploys(pusher: BuiltPusher) -> Deploys:
-    outputs = SimpleNamespace(save=lambda *_: None)
-    ledger = SimpleNamespace(builds=FakeBuilds(), build_outputs=outputs)
+    def save(*_: object) -> None:
+        assert pusher.builds.begun, "the ledger keeps outputs of recorded builds only"
+
+    outputs = SimpleNamespace(save=save)
+    pusher.builds = FakeBuilds()
+    ledger = SimpleNamespace(builds=pusher.builds, build_outputs=outputs)
     parts = dict.fromkeys(("manager", "events", "locks", "garbage", "stacks"))
     return Deploys(ledger=ledger, pusher=pusher, **parts)  # type: ignore[arg-type]
 
@@ -108,23 +121,47 @@ async def test_a_build_that_is_cancelled_tells_whoever_waits_for_it(pusher: Buil
     await asyncio.sleep(0)
     heard = asyncio.create_task(_all_of(deploys))
     await asyncio.sleep(0)
-    assert deploys.cancel(FakeBuilds().get("3"), KATE)  # type: ignore[arg-type]
-    assert deploys.cancel(FakeBuilds().get("3"), KATE)  # type: ignore[arg-type]
+    assert deploys.cancel(BUILD, KATE)  # type: ignore[arg-type]
+    assert deploys.cancel(BUILD, KATE)  # type: ignore[arg-type]
     outcome = await waiting
     assert (outcome.status, outcome.reason) == ("rejected", "cancelled by kate@example.com")
     assert await heard == b"".join(said)
     assert b" !     cancelled by kate@example.com\n" in await heard
-    assert not deploys.cancel(FakeBuilds().get("3"), KATE)  # type: ignore[arg-type]
+    assert not deploys.cancel(BUILD, KATE)  # type: ignore[arg-type]
 
 
 async def test_a_client_that_goes_away_cancels_its_build(pusher: BuiltPusher, deploys: Deploys) -> None:
     pusher.endless = True
     waiting = asyncio.create_task(deploys.push(DEPLOY, tree=no_tree(), output=_nobody))
     await asyncio.sleep(0)
+    with pytest.raises(Conflict, match="a build 3 already"):
+        await deploys.push(DEPLOY, tree=no_tree(), output=_nobody)
+    heard = asyncio.create_task(_all_of(deploys))
+    await asyncio.sleep(0)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
     await deploys.idle()
+    assert b" !     cancelled: the client went away\n" in await heard
+
+
+async def test_what_was_refused_before_it_began_keeps_nothing(pusher: BuiltPusher, deploys: Deploys) -> None:
+    with pusher._locks.hold(APP.id, "kate@example.com is deploying 20a5742 to hello"):
+        outcome = await deploys.push(DEPLOY, tree=no_tree(), output=_nobody)
+        with pytest.raises(Busy, match="is deploying 20a5742 to hello"):
+            await deploys.start(DEPLOY, tree=no_tree())
+    assert (outcome.status, outcome.reason[:16]) == ("rejected", "kate@example.com")
+
+
+async def test_a_listener_who_has_gone_is_spared_and_the_rest_is_kept() -> None:
+    async def output(_piece: bytes) -> None:
+        raise ConnectionResetError("Cannot write to closing transport")
+
+    push = Push(DEPLOY, no_tree(), output, Recording(lambda _: None))
+    await push.say(b"one ")
+    await push.say(b"two")
+    push.recording.end()
+    assert push.recording.output.text == b"one two"
 
 
 async def test_builds_that_run_end_with_hostd(pusher: BuiltPusher, deploys: Deploys) -> None:
@@ -142,7 +179,7 @@ async def _nobody(_piece: bytes) -> None:
 
 
 async def _all_of(deploys: Deploys) -> bytes:
-    return b"".join([piece async for piece in deploys.output(FakeBuilds().get("3"))])  # type: ignore[arg-type]
+    return b"".join([piece async for piece in deploys.output(BUILD)])  # type: ignore[arg-type]
 
 
 class FakeSystemd:
