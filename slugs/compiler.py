@@ -153,7 +153,7 @@ class Compiler:
             measured = await self._measure(request, tree)
             await self._check_size(measured, output)
             slug_id = str(uuid.uuid4())
-            self.pool.finish_build(request.app_id, request.build_id, slug_id)
+            self.pool.finish_build(request.app_id, request.build_id, slug_id, request.previous_slug)
         except CommandError as error:
             raise BuildFailed(f"The build could not be prepared: {error}") from error
         finally:
@@ -237,7 +237,7 @@ class Compiler:
             uid=request.uid,
             tree=tree,
             manifest=self.pool.manifest(request.build_id),
-            previous=self.pool.slug(previous) if previous else None,
+            successor=self.pool.create_successor(request.build_id, previous) if previous else None,
             known=self.pool.manifest(previous) if previous else None,
         )
 

@@ -27,6 +27,7 @@ SCRATCH_FOLDERS = {"tmp": Path("/tmp"), "var-tmp": Path("/var/tmp")}
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@:-]{0,239}")
 _BORROWED = ".cache"
+_SUCCESSOR = ".successor"
 _RETURNED = ".returned"
 _OWNER = ".ledger"
 
@@ -80,6 +81,11 @@ class Pool:
         self.delete_build(build_id)
         return self._create("builds", build_id, uid)
 
+    def create_successor(self, build_id: str, slug_id: str) -> Path:
+        """A writable copy of the slug `slug_id`; made equal to the build's tree, it becomes the slug in its place."""
+        self._delete("builds", build_id + _SUCCESSOR)
+        return self._snapshot(self.slug(slug_id), self._path("builds", build_id + _SUCCESSOR))
+
     def freeze(self, build_id: str, slug_id: str) -> Path:
         """Turns a build into the read-only slug `slug_id`, durably, and drops the build but for a cache it borrowed.
 
@@ -89,15 +95,19 @@ class Pool:
         """
         slug = self._path("slugs", slug_id)
         if not slug.exists():
-            self._snapshot(self._existing("builds", build_id), slug, read_only=True)
+            successor = self._path("builds", build_id + _SUCCESSOR)
+            tree = successor if successor.exists() else self._existing("builds", build_id)
+            self._snapshot(tree, slug, read_only=True)
         with suppress(FileNotFoundError):
             self.manifest(build_id).rename(self.manifest(slug_id))
-        self._delete("scratch", build_id)
-        self._delete("builds", build_id)
+        self._delete_trees(build_id)
         return slug
 
-    def finish_build(self, app_id: str, build_id: str, slug_id: str) -> Path:
-        """Makes a build the slug `slug_id`, and the cache that it borrowed the app's: both or, failing, none."""
+    def finish_build(self, app_id: str, build_id: str, slug_id: str, previous: str | None = None) -> Path:
+        """Makes a build the slug `slug_id`, and the cache that it borrowed the app's: both or, failing, none.
+
+        `previous` is the slug before it, whose manifest nobody needs any more.
+        """
         slug = self.freeze(build_id, slug_id)
         try:
             with self.noticing_full():
@@ -105,12 +115,13 @@ class Pool:
         except BaseException:
             self.delete_slug(slug_id)
             raise
+        if previous is not None:
+            self.manifest(previous).unlink(missing_ok=True)
         return slug
 
     def delete_build(self, build_id: str) -> None:
         """Drops a build, its temporary files, the cache it borrowed and the manifest that was not used."""
-        self._delete("scratch", build_id)
-        self._delete("builds", build_id)
+        self._delete_trees(build_id)
         self._delete("builds", build_id + _BORROWED)
         self.manifest(build_id).unlink(missing_ok=True)
 
@@ -125,7 +136,10 @@ class Pool:
         return self._path("slugs", slug_id).exists()
 
     def manifest(self, name: str) -> Path:
-        """Where the digests of a slug's files (`slugs.tree`) are kept, or those of a build that is no slug yet."""
+        """Where the digests of a slug's files (`slugs.tree`) are, or those of a build that is no slug yet.
+
+        Only the newest slug of an app has them, and the one after it can do without.
+        """
         return self._path("manifests", name)
 
     def snapshot(self, slug_id: str, name: str) -> Path:
@@ -141,7 +155,7 @@ class Pool:
 
     def delete_slug(self, slug_id: str) -> None:
         """Drops a slug. Snapshots made of it live on."""
-        self._delete("slugs", slug_id)
+        self._throw_away("slugs", slug_id)
         self.manifest(slug_id).unlink(missing_ok=True)
 
     def scratch(self, name: str) -> Path:
@@ -214,7 +228,7 @@ class Pool:
     # Trash
 
     def empty_trash(self) -> int:
-        """Deletes what could not be deleted in one step; how many there were. Slow: see `slugs.trash`."""
+        """Deletes what was thrown away; how many there were. Slow: see `slugs.trash`."""
         names = self._names("trash")
         for name in names:
             _delete_with_all_inside(str(self._path("trash", name)))
@@ -245,7 +259,7 @@ class Pool:
 
     def builds(self) -> list[str]:
         """Ids of the builds, running or left over."""
-        return sorted({name.removesuffix(_BORROWED) for name in self._names("builds")})
+        return sorted({name.removesuffix(_BORROWED).removesuffix(_SUCCESSOR) for name in self._names("builds")})
 
     def caches(self) -> list[str]:
         """Ids of the apps that have a build cache."""
@@ -294,26 +308,35 @@ class Pool:
             btrfsutil.create_snapshot(str(source), str(target), read_only=read_only)
         return target
 
+    def _delete_trees(self, build_id: str) -> None:
+        self._delete("scratch", build_id)
+        self._throw_away("builds", build_id)
+        self._throw_away("builds", build_id + _SUCCESSOR)
+
     def _delete(self, folder: str, name: str) -> None:
         path = self._path(folder, name)
         try:
-            try:
-                btrfsutil.delete_subvolume(str(path))
-            except btrfsutil.BtrfsUtilError as error:
-                if error.errno != errno.ENOTEMPTY:
-                    raise
-                self._throw_away(path)
-        except OSError as error:
-            if error.errno != errno.ENOENT:
+            btrfsutil.delete_subvolume(str(path))
+        except btrfsutil.BtrfsUtilError as error:
+            if error.errno == errno.ENOTEMPTY:
+                # An app has made subvolumes of its own inside, perhaps thousands.
+                self._throw_away(folder, name)
+            elif error.errno != errno.ENOENT:
                 # Swept up when hostd starts again: no app may stop it by what it leaves behind.
                 log.warning("%s cannot be deleted now: %s", path, error)
 
-    def _throw_away(self, path: Path) -> None:
-        """Puts a subvolume aside in which an app has made subvolumes of its own, perhaps thousands."""
-        # The kernel does not move what is read-only.
-        btrfsutil.set_subvolume_read_only(str(path), False)
-        path.rename(self.root / "trash" / uuid.uuid4().hex)
-        self.thrown_away()
+    def _throw_away(self, folder: str, name: str) -> None:
+        """Into the trash with what may be large: deleting it would wait until the kernel's cache of it is gone."""
+        path = self._path(folder, name)
+        try:
+            # The kernel does not move what is read-only.
+            btrfsutil.set_subvolume_read_only(str(path), False)
+            path.rename(self.root / "trash" / uuid.uuid4().hex)
+        except OSError as error:
+            if error.errno != errno.ENOENT:
+                log.warning("%s cannot be deleted now: %s", path, error)
+        else:
+            self.thrown_away()
 
     @contextmanager
     def noticing_full(self) -> Iterator[None]:

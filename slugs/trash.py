@@ -1,7 +1,7 @@
-"""Empties the pool's trash: subvolumes in which an app had made subvolumes of its own, perhaps thousands.
+"""Empties the pool's trash: what is large, or has subvolumes inside that an app made, perhaps thousands.
 
 Run as `python -m slugs.trash POOL` it deletes them one by one and prints how many; a child process, because each
-deletion waits for the disk. `empty_trash` runs that with the lowest priority.
+deletion waits until the kernel has dropped its cache of the tree. `empty_trash` runs that with the lowest priority.
 """
 
 from __future__ import annotations

@@ -1,14 +1,15 @@
-"""Measures a finished build and shares its unchanged files with the previous slug.
+"""Measures a finished build, and makes a copy of the previous slug equal to it, which then becomes the slug.
 
-Run as `python tree.py TREE [PREVIOUS]` it needs nothing but Python's own library, so that it can run in the build's
-sandbox (`slugs.tree_unit`). The tree was made by the app: it is walked by directory descriptors, never through a link.
+Run as `python tree.py TREE [TARGET]` it needs nothing but Python's own library, so that it can run in the build's
+sandbox (`slugs.tree_unit`). TARGET is a writable snapshot of the previous slug. Only what differs is written to it, so
+that two slugs share all the rest, contents and metadata alike, and a release takes as much room as it changes. The
+trees were made by the app: they are walked by directory descriptors, never through a link.
 
 Standard input is the manifest of the previous slug, or empty; the manifest of this one goes to standard output, and a
-JSON object (`Measured`), or the reason why there is none, to standard error.
+JSON object (`Measured`), or the reason why there is none, to standard error. A manifest has the digest of every file.
 
-A manifest has the digests of the files that can share blocks. A file that shares all its blocks with its namesake in
-the previous slug has the same content, as nothing is ever written in place to a block that a read-only slug has: the
-digest is taken from that slug's manifest, and the file is not read.
+A file that has not changed keeps the time of its change, with which every commit would differ otherwise; but for
+Python's sources, whose byte code is good for one exact time (importlib, `_validate_timestamp_pyc`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import heapq
 import json
 import os
 import re
+import shutil
 import stat
 import struct
 import sys
@@ -36,16 +38,18 @@ MAX_BYTES = 8 << 30
 """Far more than any slug may have; a file with holes can claim exabytes, and all of it would be read."""
 
 _CHUNK = 1 << 20
-# Smaller files lie within btrfs's own metadata, where nothing can be shared.
-_MIN_SHARED = 2049
-# linux/fs.h, linux/fiemap.h; btrfs takes at most 16 MiB a call.
-_FIDEDUPERANGE, _DEDUPE_STEP = 0xC0189436, 16 << 20
+# To ask the kernel where a smaller file lies costs as much as reading it.
+_MIN_LOCATED = 1 << 17
+# linux/fs.h, linux/fiemap.h.
+_FICLONE = 0x40049409
 _FS_IOC_FIEMAP, _EXTENTS = 0xC020660B, 64
 # Unknown, not yet allocated, encoded (compressed: two files may use different parts of one extent and look the same),
 # inline, and allocated but unwritten.
 _EXTENT_LAST, _EXTENT_UNSURE = 0x1, 0x2 | 0x4 | 0x8 | 0x200 | 0x800
+_NOT_CLONED = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV)
 _DIGEST = re.compile(rb"[0-9a-f]{64}")
 _OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _OPEN_FOLDER = os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC
 
 
@@ -55,8 +59,8 @@ class TreeError(Exception):
 
 @dataclass
 class Measured:
-    """Bytes of all files, bytes that share their blocks with the previous slug, a digest of names, modes and
-    contents, and the largest files with their sizes, largest first."""
+    """Bytes of all files, bytes of those that are as they were in the previous slug, the number of files, a digest of
+    names, modes and contents, and the largest files with their sizes, largest first."""
 
     size: int = 0
     shared: int = 0
@@ -66,14 +70,16 @@ class Measured:
 
 
 def measure(
-    tree: str, previous: str | None = None, *, known: Mapping[bytes, bytes] = {}, manifest: BinaryIO | None = None
+    tree: str, target: str | None = None, *, known: Mapping[bytes, bytes] = {}, manifest: BinaryIO | None = None
 ) -> Measured:
-    """Walks `tree` in the order of names; with `previous`, files of the same path, size and content are made
-    to share that slug's blocks. `known` are the digests of `previous`'s files; those of `tree` are written to
-    `manifest`. Raises TreeError, OSError."""
-    walk = _Walk(known, manifest)
-    with _folder(tree) as here, _previous(previous) as before:
-        walk.folder(here, before, b"", os.fstat(here).st_dev, 0)
+    """Walks `tree` in the order of names; `target`, a tree of the same owner, is made equal to it.
+
+    `known` are the digests of `target`'s files as far as they are known; those of `tree` are written to `manifest`.
+    Raises TreeError, OSError.
+    """
+    with _folder(tree) as here, _maybe_folder(target) as there:
+        walk = _Walk(known, manifest, there)
+        walk.folder(here, there, b"", os.fstat(here).st_dev, 0)
     measured = walk.measured
     measured.digest = "sha256:" + walk.digest.hexdigest()
     measured.largest = [(_shown(path), size) for size, path in sorted(walk.largest, reverse=True)]
@@ -91,78 +97,129 @@ def read_manifest(text: bytes) -> dict[bytes, bytes]:
 
 
 class _Walk:
-    def __init__(self, known: Mapping[bytes, bytes], manifest: BinaryIO | None) -> None:
+    def __init__(self, known: Mapping[bytes, bytes], manifest: BinaryIO | None, target: int | None) -> None:
         self.measured = Measured()
         self.digest = hashlib.sha256()
         self.largest: list[tuple[int, bytes]] = []
-        self.linked: set[int] = set()
+        self.linked: dict[int, bytes] = {}
         self.entries = 0
         self.known = known
         self.manifest = manifest
+        self.target = target
 
-    def folder(self, here: int, before: int | None, path: bytes, device: int, depth: int) -> None:
+    def folder(self, here: int, there: int | None, path: bytes, device: int, depth: int) -> None:
         if depth > MAX_DEPTH:
             raise TreeError(f"folders nested more than {MAX_DEPTH} deep below {_shown(path[:100])}")
-        for name in self._names(here):
+        names = self._names(here)
+        if there is not None:
+            _make_writable(there)
+            for name in set(_listed(there)).difference(names):
+                _remove(name, there)
+        for name in names:
             status = os.stat(name, dir_fd=here, follow_symlinks=False)
             child = path + b"/" + name if path else name
             if status.st_dev != device:
                 raise TreeError(f"{_shown(child)} is a btrfs subvolume of its own; make it a plain folder")
             self._note(child, status)
-            try:
-                if stat.S_ISDIR(status.st_mode):
-                    with _folder(name, here) as below, _previous(name, before) as old:
-                        self.folder(below, old, child, device, depth + 1)
-                elif stat.S_ISREG(status.st_mode):
-                    self._file(name, here, before, child, status)
-                elif stat.S_ISLNK(status.st_mode):
-                    self.digest.update(os.readlink(name, dir_fd=here) + b"\0")
-            except PermissionError as error:
-                raise TreeError(f"{_shown(child)} cannot be read by the app itself: chmod u+r") from error
+            self._entry(name, here, there, child, status, depth)
+        if there is not None:
+            _set_mode(there, os.fstat(here))
+
+    def _entry(  # noqa: PLR0917
+        self, name: bytes, here: int, there: int | None, path: bytes, status: os.stat_result, depth: int
+    ) -> None:
+        if stat.S_ISDIR(status.st_mode):
+            with _readable(path), _folder(name, here) as below, _made_folder(name, there) as theirs:
+                self.folder(below, theirs, path, status.st_dev, depth + 1)
+        elif stat.S_ISREG(status.st_mode):
+            self._file(name, here, there, path, status)
+        elif stat.S_ISLNK(status.st_mode):
+            leads_to = os.readlink(name, dir_fd=here)
+            self.digest.update(leads_to + b"\0")
+            if there is not None and _link_of(name, there) != leads_to:
+                _remove(name, there)
+                os.symlink(leads_to, name, dir_fd=there)
+        elif there is not None:
+            _remove(name, there)
+            os.mknod(name, status.st_mode, dir_fd=there)
 
     def _names(self, here: int) -> list[bytes]:
         names = []
-        with os.scandir(here) as entries:
-            for entry in entries:
-                self.entries += 1
-                if self.entries > MAX_ENTRIES:
-                    raise TreeError(f"it has more than {MAX_ENTRIES:,} files, folders and links")
-                names.append(os.fsencode(entry.name))
+        for name in _listed(here):
+            self.entries += 1
+            if self.entries > MAX_ENTRIES:
+                raise TreeError(f"it has more than {MAX_ENTRIES:,} files, folders and links")
+            names.append(name)
         return sorted(names)
 
     def _note(self, path: bytes, status: os.stat_result) -> None:
         self.digest.update(b"%06o %s\0" % (status.st_mode, path))
 
-    def _file(self, name: bytes, here: int, before: int | None, path: bytes, status: os.stat_result) -> None:
+    def _file(self, name: bytes, here: int, there: int | None, path: bytes, status: os.stat_result) -> None:
         if self.measured.size + status.st_size > MAX_BYTES:
             raise TreeError(f"with {_shown(path)} it has more than {MAX_BYTES >> 30} GB")
-        new = os.open(name, _OPEN_FILE, dir_fd=here)
-        try:
-            # Too small to share anything, or without anything to share with: neither asks the kernel.
-            shareable = status.st_size >= _MIN_SHARED
-            shared = shareable and before is not None and _share(name, before, new, status.st_size)
-            self._digest_of(path, new, shareable, shared)
-            if status.st_nlink > 1:
-                if status.st_ino in self.linked:
+        with _readable(path), _opened(name, here) as new:
+            same, digest = self._compare(name, there, path, new, status)
+            self.digest.update(digest)
+            if self.manifest is not None:
+                self.manifest.write(b"%s %s\0" % (digest.hex().encode(), path))
+            first = self.linked.get(status.st_ino)
+            if there is not None and not same:
+                _remove(name, there)
+                if first is not None:
+                    os.link(first, name, src_dir_fd=self.target, dst_dir_fd=there)
                     return
-                self.linked.add(status.st_ino)
-            self.measured.files += 1
-            self.measured.size += status.st_size
-            self.measured.shared += status.st_size if shared else 0
-            self._keep_largest(path, status.st_size)
-        finally:
-            os.close(new)
-
-    def _digest_of(self, path: bytes, file: int, shareable: bool, shared: bool) -> None:
-        digest = (self.known.get(path) if shared else None) or _content_digest(file)
-        self.digest.update(digest)
-        if shareable and self.manifest is not None:
-            self.manifest.write(b"%s %s\0" % (digest.hex().encode(), path))
-
-    def _keep_largest(self, path: bytes, size: int) -> None:
-        heapq.heappush(self.largest, (size, path))
+                _copy(new, name, there, status)
+        if first is not None:
+            return
+        if status.st_nlink > 1:
+            self.linked[status.st_ino] = path
+        self.measured.files += 1
+        self.measured.size += status.st_size
+        self.measured.shared += status.st_size if same else 0
+        heapq.heappush(self.largest, (status.st_size, path))
         if len(self.largest) > LARGEST:
             heapq.heappop(self.largest)
+
+    def _compare(
+        self, name: bytes, there: int | None, path: bytes, new: int, status: os.stat_result
+    ) -> tuple[bool, bytes]:
+        """Whether the file is in the target already, now with its mode, and the digest of its content."""
+        if there is not None:
+            with suppress(OSError), _opened(name, there) as old:
+                before = os.fstat(old)
+                plain = stat.S_ISREG(before.st_mode) and before.st_nlink == status.st_nlink == 1
+                if plain and before.st_size == status.st_size and not os.listxattr(new) and not os.listxattr(old):
+                    known = self.known.get(path)
+                    located = known is not None and status.st_size >= _MIN_LOCATED and _extents(new)
+                    digest = known if known and located and located == _extents(old) else _content_digest(new)
+                    if digest == (known or _content_digest(old)):
+                        _set_mode(old, status)
+                        if name.endswith(b".py") and before.st_mtime_ns != status.st_mtime_ns:
+                            os.utime(old, ns=(status.st_mtime_ns, status.st_mtime_ns))
+                        return True, digest
+                    return False, digest
+        return False, _content_digest(new)
+
+
+def _copy(new: int, name: bytes, there: int, status: os.stat_result) -> None:
+    """Puts a file into the target that shares its blocks, where the file system can do that."""
+    file = os.open(name, _NEW_FILE, 0o600, dir_fd=there)
+    try:
+        try:
+            fcntl.ioctl(file, _FICLONE, new)
+        except OSError as error:
+            if error.errno not in _NOT_CLONED:
+                raise
+            os.lseek(new, 0, os.SEEK_SET)
+            with os.fdopen(os.dup(new), "rb") as source, os.fdopen(os.dup(file), "wb") as target:
+                shutil.copyfileobj(source, target, _CHUNK)
+        for attribute in os.listxattr(new):
+            os.setxattr(file, attribute, os.getxattr(new, attribute))
+        os.fchmod(file, stat.S_IMODE(status.st_mode))
+        os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    finally:
+        os.close(file)
 
 
 def _content_digest(file: int) -> bytes:
@@ -172,24 +229,11 @@ def _content_digest(file: int) -> bytes:
     return content.digest()
 
 
-def _share(name: bytes, before: int, new: int, size: int) -> bool:
-    """Whether the file shares all its blocks with its namesake in the previous slug, now or already."""
-    try:
-        old = os.open(name, _OPEN_FILE, dir_fd=before)
-    except OSError:
-        return False
-    try:
-        status = os.fstat(old)
-        if not stat.S_ISREG(status.st_mode) or status.st_size != size:
-            return False
-        extents = _extents(new)
-        return (extents is not None and extents == _extents(old)) or _dedupe(old, new, size)
-    finally:
-        os.close(old)
-
-
 def _extents(file: int) -> list[tuple[int, int, int]] | None:
-    """Logical and physical start and length of a file's extents; None when they are unsure or many."""
+    """Logical and physical start and length of a file's extents; None when they are unsure or many.
+
+    Two files with the same ones have the same content: nothing is written in place to a block that a slug has.
+    """
     head = struct.pack("=QQIIII", 0, (1 << 64) - 1, 0, 0, _EXTENTS, 0)
     answer = bytearray(head + bytes(56 * _EXTENTS))
     try:
@@ -203,23 +247,60 @@ def _extents(file: int) -> list[tuple[int, int, int]] | None:
     return [(logical, physical, length) for logical, physical, length, *_ in rows]
 
 
-def _dedupe(old: int, new: int, size: int) -> bool:
-    """Lets the kernel compare the two files and share what is equal; False at the first difference."""
-    offset = 0
-    while offset < size:
-        step = min(_DEDUPE_STEP, size - offset)
-        answer = bytearray(struct.pack("=QQHHIqQQiI", offset, step, 1, 0, 0, new, offset, 0, 0, 0))
-        try:
-            fcntl.ioctl(old, _FIDEDUPERANGE, answer)
-        except OSError as error:
-            if error.errno in (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV, errno.EPERM):
-                return False
-            raise
-        done, status = struct.unpack_from("=Qi", answer, 40)
-        if status != 0 or done == 0:
-            return False
-        offset += done
-    return True
+def _listed(folder: int) -> Iterator[bytes]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            yield os.fsencode(entry.name)
+
+
+def _link_of(name: bytes, folder: int) -> bytes | None:
+    try:
+        return os.readlink(name, dir_fd=folder)
+    except OSError:
+        return None
+
+
+def _set_mode(file: int, status: os.stat_result) -> None:
+    wanted = stat.S_IMODE(status.st_mode)
+    if stat.S_IMODE(os.fstat(file).st_mode) != wanted:
+        os.fchmod(file, wanted)
+
+
+def _make_writable(folder: int) -> None:
+    mode = stat.S_IMODE(os.fstat(folder).st_mode)
+    if mode & stat.S_IRWXU != stat.S_IRWXU:
+        os.fchmod(folder, mode | stat.S_IRWXU)
+
+
+def _remove(name: bytes, folder: int) -> None:
+    """Removes a file, a link, or a folder with all that is in it; fine if there is none. Never follows a link."""
+    try:
+        os.unlink(name, dir_fd=folder)
+    except FileNotFoundError:
+        return
+    except IsADirectoryError:
+        os.chmod(name, stat.S_IRWXU, dir_fd=folder)
+        with _folder(name, folder) as inner:
+            for entry in list(_listed(inner)):
+                _remove(entry, inner)
+        os.rmdir(name, dir_fd=folder)
+
+
+@contextmanager
+def _readable(path: bytes) -> Iterator[None]:
+    try:
+        yield
+    except PermissionError as error:
+        raise TreeError(f"{_shown(path)} cannot be read by the app itself: chmod u+r") from error
+
+
+@contextmanager
+def _opened(name: bytes, folder: int) -> Iterator[int]:
+    file = os.open(name, _OPEN_FILE, dir_fd=folder)
+    try:
+        yield file
+    finally:
+        os.close(file)
 
 
 @contextmanager
@@ -232,17 +313,29 @@ def _folder(name: str | bytes, parent: int | None = None) -> Iterator[int]:
 
 
 @contextmanager
-def _previous(name: str | bytes | None, parent: int | None = None) -> Iterator[int | None]:
-    """The same folder in the previous slug, or None when it has none; `name` alone is a path."""
-    folder: int | None = None
-    if name is not None and (parent is not None or isinstance(name, str)):
-        with suppress(OSError):
-            folder = os.open(name, _OPEN_FOLDER, dir_fd=parent)
-    try:
+def _maybe_folder(name: str | None) -> Iterator[int | None]:
+    if name is None:
+        yield None
+        return
+    with _folder(name) as folder:
         yield folder
-    finally:
-        if folder is not None:
-            os.close(folder)
+
+
+@contextmanager
+def _made_folder(name: bytes, parent: int | None) -> Iterator[int | None]:
+    """The folder of that name in the target, made where there is none."""
+    if parent is None:
+        yield None
+        return
+    try:
+        is_folder = stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
+    except FileNotFoundError:
+        is_folder = False
+    if not is_folder:
+        _remove(name, parent)
+        os.mkdir(name, stat.S_IRWXU, dir_fd=parent)
+    with _folder(name, parent) as folder:
+        yield folder
 
 
 def _shown(path: bytes) -> str:
@@ -250,7 +343,7 @@ def _shown(path: bytes) -> str:
 
 
 def _flush(tree: str) -> None:
-    """Writes the file system's dirty data: sharing waits for it file by file otherwise, and so would the
+    """Writes the file system's dirty data: cloning waits for it file by file otherwise, and so would the
     snapshot that freezes the build, in the process that must not wait."""
     import ctypes
 
@@ -262,12 +355,12 @@ def _flush(tree: str) -> None:
 
 def main(arguments: list[str]) -> int:
     """The process: flushes, measures, tells; status 1 with the reason on stderr."""
-    tree, *previous = arguments
+    tree, *target = arguments
     try:
-        known = read_manifest(sys.stdin.buffer.read()) if previous else {}
+        known = read_manifest(sys.stdin.buffer.read()) if target else {}
         _flush(tree)
         with sys.stdout.buffer as manifest:
-            measured = measure(tree, previous[0] if previous else None, known=known, manifest=manifest)
+            measured = measure(tree, target[0] if target else None, known=known, manifest=manifest)
     except (TreeError, OSError) as error:
         print(error, file=sys.stderr)
         return 1

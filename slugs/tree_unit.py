@@ -28,7 +28,7 @@ SECONDS = 600.0
 MAX_MANIFEST_BYTES = 256 << 20
 CHUNK = 1 << 16
 
-_TREE, _PREVIOUS, _PROGRAM = Path("/app"), Path("/mnt"), Path("/opt")
+_TREE, _SUCCESSOR, _PROGRAM = Path("/app"), Path("/mnt"), Path("/opt")
 _MAX_ANSWER = 1 << 16
 _OOM = "it needed more memory than it may have"
 _TAR = ("/bin/tar", "--create", "--file=-", "--sort=name", "--numeric-owner", "--owner=0", "--group=0")
@@ -49,17 +49,17 @@ class TreeUnits:
         uid: int,
         tree: Path,
         manifest: Path,
-        previous: Path | None = None,
+        successor: Path | None = None,
         known: Path | None = None,
     ) -> Measured:
-        """Measures a build's tree and shares its blocks with the slug `previous`, as `slugs.tree` does.
+        """Measures a build's tree and makes `successor`, a copy of the previous slug, equal to it (`slugs.tree`).
 
         `known` is the manifest of that slug; the tree's is written to `manifest`. Raises BuildFailed.
         """
-        binds = [Bind(Path(__file__).parent, _PROGRAM), Bind(tree, _TREE, writable=True)]
-        binds += [Bind(previous, _PREVIOUS)] if previous else []
+        binds = [Bind(Path(__file__).parent, _PROGRAM), Bind(tree, _TREE)]
+        binds += [Bind(successor, _SUCCESSOR, writable=True)] if successor else []
         command = ["/usr/bin/python3", "-I", "-B", str(_PROGRAM / "tree.py"), str(_TREE)]
-        command += [str(_PREVIOUS)] if previous else []
+        command += [str(_SUCCESSOR)] if successor else []
         with ExitStack() as files:
             stdin = files.enter_context(_known(known))
             stdout = files.enter_context(os.fdopen(os.open(manifest, _WRITE, 0o600), "wb"))

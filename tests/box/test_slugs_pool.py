@@ -56,6 +56,32 @@ def test_interrupted_freeze_is_finished_by_the_next(pool: Pool) -> None:
     assert pool.builds() == []
 
 
+def test_a_copy_of_the_slug_before_becomes_the_slug(pool: Pool) -> None:
+    (pool.create_build("b1", UID) / "file").write_text("old")
+    pool.freeze("b1", "s1")
+    (pool.create_build("b2", UID) / "file").write_text("new")
+    (pool.create_successor("b2", "s1") / "file").write_text("written")
+    pool.borrow_cache("app", "b2", UID)
+    pool.manifest("s1").touch()
+    pool.manifest("b2").touch()
+    assert pool.builds() == ["b2"]
+    assert (pool.finish_build("app", "b2", "s2", "s1") / "file").read_text() == "written"
+    assert (pool.slug("s1") / "file").read_text() == "old"
+    assert (pool.builds(), pool.caches()) == ([], ["app"])
+    assert [path.name for path in (pool.root / "manifests").iterdir()] == ["s2"]
+
+
+def test_what_is_large_is_thrown_away_first_and_deleted_later(pool: Pool) -> None:
+    heard: list[bool] = []
+    pool.thrown_away = lambda: heard.append(pool.has_trash())
+    pool.create_build("b1", UID)
+    pool.freeze("b1", "s1")
+    pool.delete_slug("s1")
+    assert heard == [True, True]
+    assert pool.empty_trash() == 2
+    assert not pool.has_trash()
+
+
 def test_build_that_was_left_over_is_replaced(pool: Pool) -> None:
     (pool.create_build("b1", UID) / "old").touch()
     assert list(pool.create_build("b1", UID).iterdir()) == []
