@@ -20,7 +20,8 @@ choose_buildpacks() {
 # The first bundled buildpack that fits; all are asked, to be able to say which others would.
 detect_bundled() {
   local name language found=() first=''
-  cp -R --no-preserve=mode "$set_buildpacks_dir/." "$work/bundled" && chmod -R u+x "$work"/bundled/*/bin
+  cp -R --no-preserve=mode "$set_buildpacks_dir/." "$work/bundled" && chmod -R u+x "$work"/bundled/*/bin ||
+    stop buildpack 1 "The bundled buildpacks could not be copied: see above"
   for name in $set_detected; do
     [[ -f $work/bundled/$name/bin/detect ]] || continue
     [[ $name != procfile || ! $first ]] || continue

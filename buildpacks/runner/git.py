@@ -60,6 +60,8 @@ class Repository:
 
     def find(self, ref: str) -> Found | None:
         """What a branch, tag, full commit or (empty) HEAD is; None when the repository does not say."""
+        if ref.startswith("-"):
+            raise Trouble(f"{ref!r} is not a branch, tag or commit")
         if _COMMIT.fullmatch(ref):
             return Found(ref, ref)
         wanted = (f"refs/heads/{ref}", f"refs/tags/{ref}^{{}}", f"refs/tags/{ref}", ref) if ref else ("HEAD",)

@@ -55,9 +55,10 @@ strip_top() {
   local entries
   mapfile -d '' entries < <(find . -mindepth 1 -maxdepth 1 -printf '%f\0')
   [[ ${#entries[@]} == 1 && -d ${entries[0]} && ! -L ${entries[0]} ]] || return 0
-  mv -- "${entries[0]}" .hostd-top
-  find .hostd-top -mindepth 1 -maxdepth 1 -exec mv -t . -- {} +
-  rmdir .hostd-top
+  # Under another name first: it may hold something of its own name.
+  mv -- "${entries[0]}" ".hostd-top-$$"
+  find ".hostd-top-$$" -mindepth 1 -maxdepth 1 -exec mv -t . -- {} +
+  rmdir ".hostd-top-$$"
 }
 
 # What Heroku leaves out of a slug: git's files, the content of log and tmp, what .slugignore names.

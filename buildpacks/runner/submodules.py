@@ -28,7 +28,7 @@ def add(tree: Path, links: Mapping[str, str], base: Address | None, scratch: Pat
     urls = read_gitmodules(_gitmodules(tree))
     for number, (path, commit) in enumerate(sorted(links.items())):
         address = locate(path, urls, base)
-        say(f"       Submodule {path}: {address.shown} at {commit[:12]}")
+        say(f"       Submodule {path if path.isprintable() else repr(path)}: {address.shown} at {commit[:12]}")
         repository = Repository(address, scratch / f"submodule-{depth}-{number}-{commit[:12]}.git")
         try:
             repository.fetch(commit)

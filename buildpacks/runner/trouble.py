@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -12,11 +13,15 @@ class Trouble(Exception):  # noqa: N818 - says what happened
 
 
 def guarded(work: Path, doing: Callable[[], None]) -> int:
-    """Do it; on Trouble leave the text in the file `reason` of `work`. Returns the exit status."""
+    """Do it; on Trouble, or when the disk is full, leave the text in the file `reason` of `work`.
+
+    Returns the exit status.
+    """
     try:
         doing()
-    except Trouble as trouble:
-        (work / "reason").write_text(str(trouble))
+    except (Trouble, OSError) as trouble:
+        with suppress(OSError):
+            (work / "reason").write_text(str(trouble))
         return 1
     return 0
 

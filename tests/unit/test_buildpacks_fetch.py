@@ -106,6 +106,11 @@ def test_git_repository_at_a_commit_is_not_asked_again(
     assert have(f"{site[0]}/pack.git#{commit[:10]}") == first
 
 
+def test_ref_is_never_an_option_of_git(site: tuple[str, list[str], Path], tmp_path: Path) -> None:
+    with pytest.raises(Trouble, match="is not a branch, tag or commit"):
+        Repository(addresses.parse(f"{site[0]}/x"), tmp_path / "x.git").fetch("--upload-pack=touch /tmp/x")
+
+
 def test_branch_that_moved_is_fetched_anew(
     site: tuple[str, list[str], Path], repository: Path, have: Callable[[str], Fetched]
 ) -> None:
