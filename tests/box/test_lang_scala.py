@@ -42,8 +42,8 @@ def test_sbt_stages_and_the_start_script_runs(platform: Platform, hello: tuple[P
 
 def test_the_runtime_comes_with_the_slug(platform: Platform, hello: tuple[Path, Finished]) -> None:
     scale(platform, APP, web=2)
-    mapped = mapped_files(platform, APP)["java"]
-    assert "/app/target/universal/stage/lib/scala-library.jar" in mapped
+    java = mapped_files(platform, APP)["java"]
+    assert any(file.startswith("/app/.heroku/jre/") and file.endswith("/libjvm.so") for file in java)
     assert foreign_files(platform, APP) == set()
 
 
