@@ -43,7 +43,10 @@ def with_free_addresses(settings: Settings, file: Path, changes: Mapping[str, An
         return settings
     found = free_range(settings.network_name, _used())
     if found is None:
-        raise InstallError("this machine uses all private addresses that builds could have: --set network_prefix=RANGE")
+        raise InstallError(
+            "this machine speaks of all private addresses that builds could have. Choose a range of which it uses none, "
+            f"write it into {file} as a line `network_prefix = \"RANGE\"`, and run this again"
+        )
     return dataclasses.replace(settings, network_prefix=str(found))
 
 
