@@ -20,15 +20,15 @@ JVM_TREE=usr/lib/jvm
 # shellcheck disable=SC2034  # for those who source this
 JVM_BUILD_HEAP=-Xmx1024m
 
-# Config vars that would change how the build itself runs are left out.
+# Config vars that would change how the build itself runs are left out: what the build has set, and a few more.
 jvm_use_config() {
   local file name
   for file in "${env:?}"/*; do
     name=${file##*/}
-    [[ -f $file && $name =~ ^[A-Za-z_][A-Za-z0-9_]*$ ]] || continue
+    [[ -f $file && $name =~ ^[A-Za-z_][A-Za-z0-9_]*$ && ! -v $name ]] || continue
     case $name in
-      PATH | HOME | SHELL | IFS | ENV | BASH* | LD_* | GIT_* | CDPATH | PWD | TMPDIR) ;;
-      JAVA_HOME | JAVA_OPTS | JAVA_TOOL_OPTIONS | JDK_JAVA_OPTIONS | _JAVA_OPTIONS | BUILDPACK_* | *_DIR) ;;
+      ENV | CDPATH | TMPDIR | BASH* | LD_* | GIT_* | DEBS_* | debs_* | jvm_* | tools | runtime) ;;
+      JAVA_HOME | JAVA_OPTS | JAVA_TOOL_OPTIONS | JDK_JAVA_OPTIONS | _JAVA_OPTIONS) ;;
       *) export "$name=$(<"$file")" ;;
     esac
   done

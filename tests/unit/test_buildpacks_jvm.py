@@ -80,6 +80,29 @@ def test_other_versions_are_refused_with_the_list(tmp_path: Path, asked: str) ->
     assert "chosen" not in said
 
 
+def test_config_vars_reach_tools_but_never_change_the_build(tmp_path: Path) -> None:
+    config = {
+        "TOKEN": 'a "b" $c',
+        "PATH": "/evil",
+        "LD_PRELOAD": "x",
+        "JAVA_TOOL_OPTIONS": "x",
+        "build": "x",
+        "a-b": "x",
+    }
+    (tmp_path / "env").mkdir()
+    for name, value in config.items():
+        (tmp_path / "env" / name).write_text(value)
+    library = shlex.quote(str(LIBRARY / "jvm.sh"))
+    script = f"set -euo pipefail; build=mine env={tmp_path}/env; source {library}; jvm_use_config; env; echo $build"
+    environment = {"PATH": os.defpath, "BUILDPACK_LIB": str(LIBRARY)}
+    done = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True, check=True)
+    said = done.stdout.splitlines()
+    assert 'TOKEN=a "b" $c' in said
+    assert f"PATH={os.defpath}" in said
+    assert said[-1] == "mine"
+    assert not [line for line in said if line.startswith(("LD_", "JAVA_", "build="))]
+
+
 def profile(variables: dict[str, str], shown: str) -> str:
     command = f'source {shlex.quote(str(LIBRARY / "jvm-profile.sh"))}; echo "{shown}"'
     environment = {"PATH": os.defpath, "HOME": "/app", **variables}
