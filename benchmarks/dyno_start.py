@@ -17,7 +17,7 @@ import asyncio, json, sys, time
 from pathlib import Path
 from slugs.pool import Pool
 from slugs.stacks import ensure_host_stack, identity_binds
-from units.properties import EXCEPT_SYSTEM_CALLS
+from units.properties import AND_SYSTEM_CALLS, EXCEPT_SYSTEM_CALLS
 from units.sandbox import Bind, Limits, hardened
 from units.systemd import Systemd
 from units.users import ensure_user, remove_user
@@ -33,7 +33,7 @@ GROUPS = {{
     "PrivateDevices": ["PrivateDevices"],
     "PrivateUsers": ["PrivateUsers"],
     "PrivateIPC": ["PrivateIPC"],
-    "system call filters": ["SystemCallFilter", EXCEPT_SYSTEM_CALLS, "RestrictAddressFamilies"],
+    "system call filters": ["SystemCallFilter", EXCEPT_SYSTEM_CALLS, AND_SYSTEM_CALLS, "RestrictAddressFamilies"],
 }}
 
 async def main():

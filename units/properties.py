@@ -63,6 +63,8 @@ SIGNATURES: dict[str, str] = {
 
 EXCEPT_SYSTEM_CALLS = "SystemCallFilter~"
 """Takes calls out of what ``SystemCallFilter`` allowed before it: the same property, a second time."""
+AND_SYSTEM_CALLS = "SystemCallFilter+"
+"""Allows calls that ``EXCEPT_SYSTEM_CALLS`` took out before it: the same property, a third time."""
 
 INFINITY = 2**64 - 1
 """No limit, for properties of type ``t``."""
@@ -101,3 +103,4 @@ KNOWN_UNIT_SIGNATURES[EXCEPT_SYSTEM_CALLS.encode()] = lambda _, names: (
     b"(bas)",
     (False, names),
 )
+KNOWN_UNIT_SIGNATURES[AND_SYSTEM_CALLS.encode()] = lambda _, names: (b"SystemCallFilter", b"(bas)", (True, names))

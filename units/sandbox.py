@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from units.properties import EXCEPT_SYSTEM_CALLS
+from units.properties import AND_SYSTEM_CALLS, EXCEPT_SYSTEM_CALLS
 
 _OPEN_FILES = 10_000
 """File descriptors of one process, as on Heroku."""
@@ -180,6 +180,9 @@ def _kernel() -> dict[str, Any]:
         "SystemCallArchitectures": ["native"],
         "SystemCallFilter": (True, ["@system-service"]),
         EXCEPT_SYSTEM_CALLS: ["@privileged", "@resources"],
+        # GNU make starts every command with its own ids set to what they are: refused that, it starts none. To other
+        # ids nobody without capabilities can change.
+        AND_SYSTEM_CALLS: ["setresuid", "setresgid"],
         # Refused, not killed: many programs try to chown or to pin themselves to a processor, and go on without.
         "SystemCallErrorNumber": errno.EPERM,
     }

@@ -42,6 +42,7 @@ def test_the_process_is_shut_in():
         "RestrictNamespaces": 0,
         "SystemCallFilter": (True, ["@system-service"]),
         "SystemCallFilter~": ["@privileged", "@resources"],
+        "SystemCallFilter+": ["setresuid", "setresgid"],
         "SystemCallArchitectures": ["native"],
         "ProtectProc": "invisible",
         "ProtectSystem": "strict",
