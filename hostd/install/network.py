@@ -44,8 +44,8 @@ def with_free_addresses(settings: Settings, file: Path, changes: Mapping[str, An
     found = free_range(settings.network_name, _used())
     if found is None:
         raise InstallError(
-            "this machine speaks of all private addresses that builds could have. Choose a range of which it uses none, "
-            f"write it into {file} as a line `network_prefix = \"RANGE\"`, and run this again"
+            "this machine speaks of all private addresses that builds could have. Choose a range that it does not use, "
+            f'write it into {file} as a line `network_prefix = "RANGE"`, and run this again'
         )
     return dataclasses.replace(settings, network_prefix=str(found))
 
