@@ -120,8 +120,11 @@ def test_nobody_else_may_deploy_or_look(platform: Platform, app: str, folder: Pa
     assert current(platform, app) == 2
 
 
-@pytest.mark.parametrize("files, doing", [(ENDLESS, BUILDING), (MIGRATING, "migrating without end")])
-@pytest.mark.parametrize("way", ["here", "ssh"])
+@pytest.mark.parametrize(
+    "way, files, doing",
+    [("here", ENDLESS, BUILDING), ("ssh", ENDLESS, BUILDING), ("ssh", MIGRATING, "migrating without end")],
+    ids=["here", "ssh", "ssh-release-command"],
+)
 def test_ctrl_c_cancels_a_deploy_and_leaves_nothing(
     platform: Platform, app: str, tmp_path: Path, files: dict[str, str], doing: str, way: str
 ) -> None:
