@@ -40,6 +40,8 @@ _STOP_SECONDS = 10.0
 _KEPT_LINES = 40
 _APT_SECONDS = 60.0
 _SYNC_SECONDS = 300.0
+_NOISE = "I: main() received signal"
+"""What mmdebstrap says of its own processes when it fails."""
 _STATUS = Path("var/lib/dpkg/status")
 
 _CAPABILITIES = {
@@ -126,7 +128,8 @@ class StackMaker:
 
     async def _sources(self, name: str) -> list[str]:
         format_ = "$(REPO_URI) $(RELEASE) $(COMPONENT)"
-        argv = ["apt-get", "indextargets", "--format", format_, "Created-By: Packages"]
+        # Without --no-release-info apt names only the mirrors whose indexes it has downloaded.
+        argv = ["apt-get", "indextargets", "--no-release-info", "--format", format_, "Created-By: Packages"]
         targets = await arun(argv, timeout=_APT_SECONDS)
         own = stack_debian.own_codename((self._host / "etc/os-release").read_text())
         return stack_debian.sources(targets.text, own, stack_debian.codename(name))
@@ -146,7 +149,7 @@ class Progress:
         for line in lines:
             text = line.decode(errors="replace").rstrip()
             self.lines = [*self.lines[1 - _KEPT_LINES :], text]
-            if text.startswith("I: "):
+            if text.startswith("I: ") and not text.startswith(_NOISE):
                 await self._output(f"       {text.removeprefix('I: ')}\n".encode())
 
 

@@ -177,7 +177,7 @@ async def test_progress_tells_steps_and_remembers_the_rest() -> None:
         heard.append(piece)
 
     progress = Progress(output)
-    for piece in (b"I: extracting arch", b"ives...\nupdating\nE: bad", b" thing\n"):
+    for piece in (b"I: extracting arch", b"ives...\nupdating\nE: bad", b" thing\nI: main() received signal PIPE\n"):
         await progress(piece)
     assert heard == [b"       extracting archives...\n"]
-    assert progress.lines == ["I: extracting archives...", "updating", "E: bad thing"]
+    assert progress.lines == ["I: extracting archives...", "updating", "E: bad thing", "I: main() received signal PIPE"]
