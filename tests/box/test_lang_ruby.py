@@ -40,10 +40,13 @@ VENDORED = {
         '{ mkdir_p "public/assets"; File.write("public/assets/made", ENV["RAILS_ENV"] + ENV["FLAVOUR"]) } }\n'
     ),
     "web.rb": (
-        'require "bundler/setup"\nrequire "greet"\nrequire "webrick"\n'
-        'server = WEBrick::HTTPServer.new(Port: ENV.fetch("PORT"))\n'
-        'server.mount_proc("/") { |_, answer| answer.body = Greet::WORLD + File.read("public/assets/made") }\n'
-        'trap("TERM") { server.shutdown }\nserver.start\n'
+        'require "greet"\nrequire "socket"\n'
+        'body = Greet::WORLD + File.read("public/assets/made")\n'
+        'server = TCPServer.new(ENV.fetch("PORT"))\n'
+        "while (client = server.accept)\n"
+        "  nil until client.gets.to_s.strip.empty?\n"
+        '  client.write("HTTP/1.1 200 OK\\r\\nContent-Length: #{body.size}\\r\\n\\r\\n#{body}")\n'
+        "  client.close\nend\n"
     ),
     "Procfile": "web: bundle exec ruby web.rb\n",
 }
