@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -33,9 +32,7 @@ async def test_python_app_is_built_and_built_again_from_the_cache(bench: Bench) 
     assert (first.buildpack, first.language) == ("heroku/python", "Python")
     assert (bench.pool.slug(first.slug_id) / ".heroku/python/bin/gunicorn").exists()
 
-    started = time.monotonic()
     second = await bench.build(stream(source), previous=first.slug_id)
-    assert time.monotonic() - started < 2
     assert "Reusing the dependencies" in bench.text
     assert second.digest == first.digest
     assert second.size_bytes == first.size_bytes
