@@ -204,6 +204,7 @@ class Deploys:
 
     async def destroyed(self, app: App) -> None:
         """Delete the files and the account of an app that the ledger has ended and whose dynos have stopped."""
+        self._ledger.build_outputs.prune(app.id, 0)
         await self._garbage.destroy(app)
 
     def holder(self, app_id: str) -> str | None:

@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 SETTLE_MARGIN = 15.0
 """Seconds beyond the boot timeout that a push waits to tell how its release fares."""
+KEPT_OUTPUTS = 100
+"""Builds of an app whose transcripts are kept: up to 1 MiB each, on the disk that the ledger is on."""
 CLIENT_GONE = "cancelled: the client went away"
 _PIECE = 64 * 1024
 _RELEASE_OUTPUT = 1024 * 1024
@@ -139,6 +141,7 @@ class Pusher:
         self._ledger.builds.start(
             deploy.app.id, deploy.user.id, deploy.commit, id=deploy.id, source=deploy.label, stack=stack.ref
         )
+        self._ledger.build_outputs.prune(deploy.app.id, KEPT_OUTPUTS)
         push.begun.set()
         self._events.api(deploy.app, f"Build started by {deploy.user.email}")
         slug: CompiledSlug | None = None

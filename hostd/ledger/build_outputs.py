@@ -47,3 +47,12 @@ class BuildOutputs:
         if record is None:
             return BuildOutput(b"")
         return BuildOutput(zlib.decompress(record["head"]), zlib.decompress(record["tail"]), record["cut"])
+
+    def prune(self, app_id: str, keep: int) -> int:
+        """Delete what the builds of an app printed, but for its newest `keep` builds; how many were deleted."""
+        return self._database.write(
+            "DELETE FROM build_outputs WHERE build_id IN "
+            "(SELECT id FROM builds WHERE app_id = ? ORDER BY sequence DESC LIMIT -1 OFFSET ?)",
+            app_id,
+            keep,
+        )

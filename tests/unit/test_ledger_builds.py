@@ -93,6 +93,17 @@ def test_the_output_of_a_build_is_kept_as_far_as_it_came(ledger, kate, app):
     assert BuildOutput(b"first", b"last", 7).text == b"first\n[7 bytes are left out here]\nlast"
 
 
+def test_of_old_builds_the_output_is_forgotten_and_the_record_kept(ledger, kate, app):
+    other = ledger.apps.create("other", kate.id)
+    made = [ledger.builds.start(owner.id, kate.id, "20a5742") for owner in (app, other, app, app)]
+    for build in made:
+        ledger.build_outputs.save(build.id, BuildOutput(b"text"))
+    assert ledger.build_outputs.prune(app.id, keep=2) == 1
+    assert [ledger.build_outputs.get(build.id).text for build in made] == [b"", b"text", b"text", b"text"]
+    assert len(ledger.builds.list(app.id)) == 3
+    assert ledger.build_outputs.prune(app.id, keep=0) == 2
+
+
 def test_buildpacks_are_kept_in_order_and_go_with_their_app(ledger, app):
     urls = ["heroku/nodejs", "https://example.com/pack.git#v1", "heroku/python"]
     assert ledger.buildpacks.replace(app.id, urls) == urls
