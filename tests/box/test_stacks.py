@@ -85,6 +85,7 @@ def test_an_app_is_built_for_a_stack_and_runs_on_it(
     assert "  host (active on next deploy)\n" in platform.hostctl("stack", "-a", app).stdout
     platform.commit({"README": "again"}, source)
     platform.push(source, app)
+    assert "Stack:                  host@" in platform.hostctl("releases:info", "-a", app).stdout
     refused = platform.hostctl("stacks:destroy", stack, "--confirm", stack, check=False)
     assert f"{app}: can be rolled back to a release that runs on it" in refused.stderr
     platform.hostctl("rollback", "v3", "-a", app)
