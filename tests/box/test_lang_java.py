@@ -90,7 +90,7 @@ def test_the_heap_follows_the_size_of_the_dyno(
     assert heap(platform) in range(290, 301)
     platform.hostctl("ps:scale", "-a", HELLO, "web=1:standard-2x")
     platform.hostctl("ps:restart", "-a", HELLO)
-    wait_until(lambda: heap(platform) in range(640, 672), 60)
+    wait_until(lambda: heap(platform) in range(640, 680), 60)
     platform.hostctl("ps:scale", "-a", HELLO, "web=1:standard-1x")
 
 
@@ -100,7 +100,7 @@ def test_the_runtime_comes_with_the_slug(platform: Platform, hello: tuple[Path, 
     assert any(file.startswith("/app/.heroku/jre/") and file.endswith("/libjvm.so") for file in java)
     assert foreign_files(platform, HELLO) == set()
     listed = platform.hostctl(
-        "run", "-a", HELLO, "java -version; find / -name javac -path '/app/*'; keytool -list -cacerts"
+        "run", "-a", HELLO, "java --version; find / -name javac -path '/app/*'; keytool -list -cacerts"
     )
     assert "17." in listed.stdout
     assert "javac" not in listed.stdout
