@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
+import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hostd.cli.client import Client
+from hostd.cli.client import API_SOCKET, USER_HEADER, Client, UnixConnection
 from tests.support.endless import BUILDING, ENDLESS, MIGRATING, WEB
 from tests.support.estate import in_order
 from tests.support.formation import current
@@ -96,6 +97,21 @@ def test_what_cannot_be_deployed_is_said_and_changes_nothing(platform: Platform,
     nothing = over_ssh(platform, ["deploy", "-a", app, "-"], tar_of({"README": "hello\n"}))
     assert nothing.returncode == 1
     assert "No buildpack fits this app" in nothing.stdout
+    wait_until(lambda: in_order(platform))
+    assert current(platform, app) == 1
+
+
+def test_an_upload_that_is_cut_in_the_middle_leaves_nothing(platform: Platform, app: str) -> None:
+    half = tar_of({**WEB, "filler": "x" * 100_000})[:50_000]
+    connection = UnixConnection(platform.machine.run_directory / API_SOCKET, 30)
+    connection.putrequest("POST", f"/hostd/deploys?app={app}&build={uuid.uuid4()}")
+    for name, value in ((USER_HEADER, platform.user.email), ("Transfer-Encoding", "chunked")):
+        connection.putheader(name, value)
+    connection.endheaders()
+    connection.send(b"%x\r\n%b\r\n" % (len(half), half))
+    wait_until(lambda: "pending" in platform.hostctl("builds", "-a", app).stdout)
+    connection.close()
+    wait_until(lambda: "cancelled: the client went away" in platform.hostctl("builds:info", "-a", app).stdout)
     wait_until(lambda: in_order(platform))
     assert current(platform, app) == 1
 
