@@ -231,9 +231,9 @@ def rules(platform: Platform) -> str:
 def test_rules_that_somebody_changes_come_back(platform: Platform, damage: str) -> None:
     before, table = rules(platform), f"inet {network_name(platform.machine.name)}"
     what = {"delete chain": " arriving", "add rule": " arriving accept"}.get(damage, "")
-    if damage == "delete chain":
-        _run("nft", f"flush chain {table}{what}")
-    _run("nft", f"{damage} {table}{what}")
+    # In one step, or it is half restored before it is whole.
+    first = f"flush chain {table}{what}; " if damage == "delete chain" else ""
+    _run("nft", f"{first}{damage} {table}{what}")
 
     def restored() -> bool:
         listed = subprocess.run(["nft", "-s", "-t", "list", "table", *table.split()], capture_output=True, text=True)
