@@ -1,19 +1,17 @@
 """A web server that builds can reach: somewhere outside, as far as the machine's rules can tell.
 
 Nothing of this machine answers a build. The server therefore runs in a network namespace of the test's own, behind an
-address of those that are kept for trying networks (RFC 2544) and routed to it: one of many, as tests may run side by side.
+address of those that are kept for documentation (RFC 5737) and routed to it.
 """
 
 from __future__ import annotations
 
 import fcntl
-import random
 import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from ipaddress import IPv4Network
 from pathlib import Path
 
 from tests.support.waiting import wait_until
@@ -49,7 +47,6 @@ def _network() -> Iterator[tuple[str, str]]:
 
 def _served(directory: Path, near: str, far: str) -> Iterator[str]:
     name = f"out-{uuid.uuid4().hex[:8]}"
-    near, far = (str(address) for address in random.choice(list(NETWORK.subnets(new_prefix=30))).hosts())
     _ip("netns", "add", name)
     server: subprocess.Popen[bytes] | None = None
     try:
