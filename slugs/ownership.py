@@ -18,10 +18,11 @@ class Ownership(enum.Enum):
 def ownership(*, mark: str | None, ledger: str, slugs: Collection[str], known: Collection[str]) -> Ownership:
     """What the pool with this `mark` and these `slugs` is to the ledger of that identity, which knows of `known` ones.
 
-    A pool without a mark is one that an older hostd made.
+    A pool without a mark is one that an older hostd made. One with another mark, all of whose slugs are known, is one
+    into which a backup was restored.
     """
     if mark == ledger:
         return Ownership.OURS
-    if not slugs or (mark is None and not set(slugs).isdisjoint(known)):
+    if set(slugs) <= set(known) or (mark is None and not set(slugs).isdisjoint(known)):
         return Ownership.FREE
     return Ownership.FOREIGN

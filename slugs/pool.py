@@ -231,7 +231,13 @@ class Pool:
         """Deletes what was thrown away; how many there were. Slow: see `slugs.trash`."""
         names = self._names("trash")
         for name in names:
-            _delete_with_all_inside(str(self._path("trash", name)))
+            path = self._path("trash", name)
+            try:
+                _delete_with_all_inside(str(path))
+            except btrfsutil.BtrfsUtilError as error:
+                # Somebody else may be emptying it too, and one that stays must not keep the others.
+                if error.errno != errno.ENOENT:
+                    log.warning("%s cannot be deleted now: %s", path, error)
         return len(names)
 
     def has_trash(self) -> bool:

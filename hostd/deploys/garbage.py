@@ -107,7 +107,8 @@ class Garbage:
             await self.destroy(app)
 
     async def run(self) -> None:
-        """Clean up every PERIOD, and whenever it was asked for; until cancelled."""
+        """Clean up now, every PERIOD, and whenever it was asked for; until cancelled."""
+        self.want()
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(PERIOD):

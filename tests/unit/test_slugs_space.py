@@ -128,7 +128,8 @@ async def test_a_full_pool_is_named_as_the_cause_of_a_failed_build() -> None:
         (None, "ab", "", Ownership.FOREIGN),  # an empty ledger before a pool that is not
         ("you", "", "", Ownership.FREE),
         ("you", "ab", "", Ownership.FOREIGN),
-        ("you", "ab", "ab", Ownership.FOREIGN),
+        ("you", "ab", "b", Ownership.FOREIGN),
+        ("you", "ab", "abc", Ownership.FREE),  # a backup was restored, of the ledger and of the slugs
     ],
 )
 def test_whose_a_pool_is(mark: str | None, slugs: str, known: str, expected: Ownership) -> None:

@@ -1,0 +1,163 @@
+"""What a build costs beyond its tool, and what builds cost others: `python3 benchmarks/builds.py [ROUNDS]`.
+
+First the same `pip install` again and again, as a plain process and as the only thing that a buildpack does, in turns.
+A build is timed whole: sandbox, source, pip, measuring, freezing, returning the cache. Wheels are downloaded once,
+before, so that no network is timed. Then the router's latency for an app, before and during several builds at once, at
+a low fixed rate, so that what is measured is waiting and not the client. Needs pip (apt-get install python3-pip).
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import statistics
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from kit import HEADER, App, app, inside, row
+
+REQUIREMENTS = "django flask sqlalchemy requests docutils babel"
+BUILDS_AT_ONCE = 3
+REQUESTS, PAUSE = 800, 0.01
+PYTHON = "/opt/hostd/venv/bin/python"
+
+_SCRIPT = """
+import asyncio, io, json, os, shutil, subprocess, tarfile, time, uuid
+from pathlib import Path
+from slugs.compiler import Compiler, CompileRequest
+from slugs.pool import Pool
+from slugs.stacks import ensure_host_stack
+from units.systemd import Systemd
+from units.users import ensure_user, remove_user
+from hostd.settings import load
+
+UID, ROUNDS, AT_ONCE, REQUIREMENTS = 299997, {rounds}, {at_once}, {requirements!r}.split()
+PIP = "/usr/bin/python3 -m pip --disable-pip-version-check --quiet"
+INSTALL = PIP + " install --no-index --find-links=wheels --target=installed " + " ".join(REQUIREMENTS)
+WHEELS = Path("/var/tmp/hostd-benchmark")
+
+def buildpack():
+    for name, script in {{"detect": "echo Benchmark", "compile": f'cd "$1" && {{INSTALL}} 2>/dev/null'}}.items():
+        path = WHEELS / "packs/benchmark/bin" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"#!/bin/bash\\n{{script}}\\n")
+    return {{"buildpacks": WHEELS / "packs", "order": ["benchmark"]}}
+
+def source():
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        archive.add(WHEELS / "wheels", "wheels")
+    return buffer.getvalue()
+
+async def main():
+    systemd = Systemd()
+    systemd.attach(asyncio.get_running_loop())
+    pool = Pool(load().pool_dir)
+    await ensure_user(UID)
+    WHEELS.mkdir(exist_ok=True)
+    subprocess.run([*PIP.split(), "download", "--dest=wheels", *REQUIREMENTS], cwd=WHEELS, check=True)
+    compiler = Compiler(systemd=systemd, pool=pool, stack=ensure_host_stack(pool), **buildpack())
+    packed, apps, slugs = source(), [str(uuid.uuid4()) for _ in range(AT_ONCE)], []
+
+    async def build(app):
+        async def pieces():
+            yield packed
+        async def output(piece):
+            pass
+        began = time.monotonic()
+        request = CompileRequest(str(uuid.uuid4()), app, "benchmark", UID, "0" * 40, {{}})
+        slugs.append((await compiler.compile(request, source=pieces(), output=output)).slug_id)
+        return time.monotonic() - began
+
+    def bare():
+        # On the same disk, from a tree that is as new as that of a build.
+        tree = pool.create_build("benchmark", 0)
+        began = time.monotonic()
+        subprocess.run(["tar", "-x"], cwd=tree, input=packed, check=True)
+        # With a build's share of the processor, or a busy machine would decide.
+        unit = ["systemd-run", "--quiet", "--pipe", "--wait", "--slice=hostd-builds.slice", "-p", "CPUWeight=20"]
+        where = ["-p", f"WorkingDirectory={{tree}}"]
+        subprocess.run([*unit, *where, *INSTALL.split()], check=True, stderr=subprocess.DEVNULL)
+        took = time.monotonic() - began
+        pool.delete_build("benchmark")
+        return took
+
+    outside, within = [], []
+    try:
+        for _ in range(ROUNDS):
+            if AT_ONCE == 1:
+                outside.append(await asyncio.to_thread(bare))
+            within += await asyncio.gather(*(build(app) for app in apps))
+    finally:
+        for slug in slugs:
+            pool.delete_slug(slug)
+        for app in apps:
+            pool.drop_cache(app)
+        pool.empty_trash()
+        shutil.rmtree(WHEELS)
+        await remove_user(UID)
+    print(json.dumps({{"outside": outside, "inside": within}}))
+
+asyncio.run(main())
+"""
+
+
+def builds(rounds: int, at_once: int) -> dict[str, list[float]]:
+    """Seconds of the bare tool and of whole builds."""
+    script = _SCRIPT.format(rounds=rounds, at_once=at_once, requirements=REQUIREMENTS)
+    found: dict[str, list[float]] = json.loads(inside([PYTHON, "-"], script))
+    return found
+
+
+def latencies(made: App, count: int) -> list[float]:
+    """Seconds that so many requests took, one after the other with a pause between them."""
+    host = made.web_url.removeprefix("http://").rstrip("/")
+    connection = http.client.HTTPConnection("127.0.0.1", int(host.partition(":")[2] or 80), timeout=60)
+    took = []
+    for _ in range(count):
+        began = time.monotonic()
+        connection.request("GET", "/", headers={"Host": host})
+        connection.getresponse().read()
+        took.append(time.monotonic() - began)
+        time.sleep(PAUSE)
+    connection.close()
+    return took
+
+
+def overhead(rounds: int) -> None:
+    """Print what a build takes beyond its tool."""
+    found = builds(rounds, 1)
+    print(HEADER)
+    print(row("pip install, as it is", found["outside"]))
+    print(row("the same as a build", found["inside"]))
+    ratios = [build / tool for build, tool in zip(found["inside"], found["outside"], strict=True)]
+    print(f"ratio: {statistics.median(ratios):.2f} (median of {rounds}; goal: under 1.15)")
+
+
+def neighbours(rounds: int) -> None:
+    """Print what a live app notices of builds."""
+    with app("hello-python") as made, ThreadPoolExecutor() as pool:
+        made.push()
+        made.wait_for("v2")
+        before = latencies(made, REQUESTS)
+        building: Any = pool.submit(builds, rounds, BUILDS_AT_ONCE)
+        during: list[float] = []
+        while not building.done():
+            during += latencies(made, 50)
+        building.result()
+    print(row("a request, without builds", before))
+    print(row(f"a request, during {BUILDS_AT_ONCE} builds at once", during))
+    print(f"99th percentile: {p99(before) * 1e3:.1f} ms without, {p99(during) * 1e3:.1f} ms during builds")
+
+
+def p99(seconds: list[float]) -> float:
+    """The 99th percentile."""
+    return statistics.quantiles(seconds, n=100)[98]
+
+
+if __name__ == "__main__":
+    chosen = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    overhead(chosen)
+    neighbours(2)
