@@ -20,6 +20,9 @@
 DEBS_LISTS_MINUTES=1440 # lists older than this are fetched anew
 DEBS_TREE_DAYS=30       # trees not used for so long are dropped from the cache
 
+debs_home=${CACHE_DIR:?}/debs # what is kept
+debs_work=$(mktemp -d)        # what this build needs, subshells included
+
 debs_install() { # DIR PACKAGE...
   local dir=$1 kept request
   shift
@@ -41,12 +44,19 @@ debs_install() { # DIR PACKAGE...
 }
 
 debs_versions() { # PATTERN
-  local names
+  local names kept
   _debs_prepare
   _debs_refresh_if_old >&2
-  mapfile -t names < <(_debs_apt cache pkgnames | grep -Ex -- "$1")
-  ((${#names[@]})) || return 0
-  _debs_apt cache madison "${names[@]}" | awk -F ' *[|] *' '{ sub(/^ +/, "", $1); print $1, $2 }' | awk '!seen[$0]++'
+  kept=$debs_home/versions/$(_debs_digest <<<"$1")
+  if [[ ! $kept -nt $debs_home/state/fetched ]]; then
+    mapfile -t names < <(_debs_apt cache pkgnames | grep -Ex -- "$1")
+    mkdir -p "$debs_home/versions"
+    # Of no names it would say everything that there is.
+    _debs_apt cache madison "${names[@]:-none}" |
+      awk -F ' *[|] *' '{ sub(/^ +/, "", $1) } !seen[$1, $2]++ { print $1, $2 }' >"$kept.new"
+    mv "$kept.new" "$kept"
+  fi
+  cat "$kept"
 }
 
 # Helpers
@@ -60,10 +70,11 @@ _debs_check_names() { # PACKAGE...
   done
 }
 
-# Sets debs_home, the folder in the cache, and debs_work, one for this build; makes the sources and the status.
+# Makes the sources and the status, and sets debs_rules, which stands for this library.
 _debs_prepare() {
-  [[ ! ${debs_work-} ]] || return 0
-  debs_home=${CACHE_DIR:?}/debs debs_work=$(mktemp -d)
+  [[ ! ${debs_rules-} ]] || return 0
+  # Other sources have other lists: those of a buildpack before or after this one shall stay as they are.
+  [[ ! ${DEBS_SOURCES-} ]] || debs_home=$CACHE_DIR/debs-own
   rm -rf "$debs_home/sources"
   mkdir -p "$debs_home"/{sources,trees,archives/partial,state/lists/partial}
   cp /etc/apt/sources.list "$debs_home/sources/machine.list" 2>/dev/null || true
