@@ -17,6 +17,9 @@ from . import dependencies, django, interpreter, versions
 
 PACK = Path(__file__).resolve().parents[1]
 
+_MISLEADING = ("UV_PYTHON", "UV_SYSTEM_PYTHON", "UV_PYTHON_PREFERENCE", "UV_MANAGED_PYTHON", "UV_NO_MANAGED_PYTHON")
+"""Config vars with which uv would install into another environment than the app's."""
+
 
 @dataclass(frozen=True)
 class Work:
@@ -56,8 +59,9 @@ def _environment(build: Path, cache: Path, config: Mapping[str, str]) -> dict[st
     for theirs, ours in {"PIP_INDEX_URL": "UV_DEFAULT_INDEX", "PIP_EXTRA_INDEX_URL": "UV_INDEX"}.items():
         if theirs in config:
             defaults[ours] = config[theirs]
+    seen = {name: value for name, value in environment(config, defaults).items() if name not in _MISLEADING}
     return {
-        **environment(config, defaults),
+        **seen,
         "PATH": f"{own}/bin:{os.environ['PATH']}",
         "VIRTUAL_ENV": str(own),
         "UV_PROJECT_ENVIRONMENT": str(own),
