@@ -150,7 +150,8 @@ _debs_refresh() {
   local told=$debs_work/update failed
   echo "Fetching the lists of Debian packages" | indent
   _debs_apt get update >"$told" 2>&1 || true
-  mapfile -t failed < <(grep -E '^(Err:|E: The repository|W: GPG error)' "$told" | sort -u)
+  mapfile -t failed < <(awk '/^Err:/ { line = $0; getline; print line " (" $0 ")" }
+    /^(E: The repository|W: GPG error)/' "$told" | tr -s ' ' | sort -u)
   if ! compgen -G "$debs_home/state/lists/*_Packages*" >/dev/null; then
     indent <"$told"
     fail "The lists of Debian packages could not be fetched: see above." \
@@ -160,6 +161,8 @@ _debs_refresh() {
     warn "Some package sources could not be read; what is known of them from before, if anything, is used:" "${failed[@]}"
   fi
   { date --iso-8601=ns && _debs_sources_digest; } >"$debs_home/state/fetched"
+  # What could not be read is asked for again soon.
+  ((${#failed[@]} == 0)) || touch -d "-$((DEBS_LISTS_MINUTES - 10)) minutes" "$debs_home/state/fetched"
 }
 
 _debs_install_anew() { # KEPT DIR PACKAGE...
@@ -216,11 +219,11 @@ _debs_resolve() { # PACKAGE...
   mkdir -p "$debs_work/none/partial"
   if ! _debs_apt get -o Dir::Cache::archives="$debs_work/none" install --print-uris -qq \
     ${DEBS_OPTIONS[@]+"${DEBS_OPTIONS[@]}"} "$@" >"$said" 2>"$said.errors"; then
-    _debs_apt cache pkgnames >"$debs_work/names"
+    _debs_apt cache pkgnames >"$debs_work/names" 2>/dev/null || true
     mapfile -t meaning < <(_debs_python complain "$debs_work/names" <"$said.errors")
     ((${#meaning[@]})) && fail "${meaning[@]}"
     cat "$said" "$said.errors" | indent
-    fail "The Debian packages $* cannot be installed together: see above."
+    fail "The Debian packages $* cannot be installed: see above."
   fi
   sed -nE "s/^'[^']*' ([^ ]+_[^ ]+\.deb) [0-9]+ (.*)$/\1 \2/p" "$said" | sort |
     awk 'NR == FNR { there[$1]; next } { split($1, part, "_") } !(part[1] in there)' "$debs_work/there" - \
