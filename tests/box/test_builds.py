@@ -72,7 +72,7 @@ def test_wrong_builds_are_refused(platform: Platform, app: str, repository: Repo
         (["builds:timeout", "0"], 2, "must be a time from 1s to 24h"),
         (["builds", "-n", "0"], 2, "must be a number"),
     ):
-        refused = platform.ssh(*words, "-a", app, check=False)
+        refused = platform.hostctl(*words, "-a", app, check=False)
         assert (refused.returncode, refused.stdout) == (status, "")
         assert reason in refused.stderr
     assert current(platform, app) == 2
