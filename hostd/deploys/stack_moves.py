@@ -11,7 +11,7 @@ import asyncio
 from hostd.context import Moved
 from hostd.deploys.deploys import Deploys
 from hostd.deploys.locks import DeployLocks
-from hostd.deploys.stack_plans import behind, runs_on
+from hostd.deploys.stack_plans import behind, description, runs_on
 from hostd.deploys.transcript import detail, problem, step
 from hostd.deploys.voice import Voice
 from hostd.errors import Busy, NotFound
@@ -22,7 +22,6 @@ from hostd.ledger.users import User
 from hostd.manager.dyno import DynoState
 from hostd.manager.manager import Manager
 from hostd.manager.settling import Settled
-from slugs.stacks import name_of, version_of
 
 AT_ONCE = 3
 """Apps that are moved at the same time."""
@@ -73,7 +72,6 @@ class StackMoves:
 
     async def _release(self, app_id: str, ref: str, user: User) -> tuple[App, Release, Release] | None:
         """The app, its release before, and its new one; None if there is nothing to move any more."""
-        description = f"Stack {name_of(ref)} updated to {version_of(ref)}"
         while True:
             await self._locks.free(app_id)
             try:
@@ -82,17 +80,18 @@ class StackMoves:
                 return None
             if not behind({app_id: before}, ref):
                 return None
+            what = description(runs_on(before), ref)
             try:
-                return app, before, await self._deploys.release(app, user=user, description=description, stack=ref)
+                return app, before, await self._deploys.release(app, user=user, description=what, stack=ref)
             except Busy:
                 continue
 
     async def _move_back(self, app: App, before: Release, tried: Release, trouble: str, user: User) -> Moved:
         """Put an app that ran well before, and does not on the new version, back to where it was."""
         old = runs_on(before)
-        description = f"Stack back to {old}: v{tried.version} did not come up"
+        what = f"Stack back to {old}: v{tried.version} did not come up"
         try:
-            back = await self._deploys.release(app, user=user, stack=old, description=description)
+            back = await self._deploys.release(app, user=user, stack=old, description=what)
         except (Busy, NotFound):
             # Somebody deploys or destroys it at this moment: what they do is what counts.
             return Moved(app.name, tried.version, trouble)

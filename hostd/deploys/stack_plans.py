@@ -8,7 +8,7 @@ from hostd.ledger.apps import App
 from hostd.ledger.releases import Release
 from hostd.ledger.slugs import Slug
 from hostd.ledger.stacks import StackVersion
-from slugs.stacks import HOST, name_of
+from slugs.stacks import HOST, name_of, version_of
 
 
 def runs_on(release: Release) -> str:
@@ -23,6 +23,12 @@ def behind(current: Mapping[str, Release], ref: str) -> list[str]:
         for app_id, release in current.items()
         if release.slug_id is not None and runs_on(release) != ref and name_of(runs_on(release)) == name_of(ref)
     ]
+
+
+def description(before: str, after: str) -> str:
+    """What a release says that takes an app from one version of its stack to another: both NAME@VERSION."""
+    older = _number(version_of(after)) < _number(version_of(before))
+    return f"Stack {name_of(after)} {'taken back' if older else 'updated'} to {version_of(after)}"
 
 
 def surplus(versions: Sequence[StackVersion], in_use: Collection[str]) -> list[StackVersion]:
@@ -57,3 +63,8 @@ def needs(name: str, apps: Iterable[App], current: Mapping[str, Release], kept: 
         elif any(slug.app_id == app.id for slug in slugs):
             found[app.name] = "can be rolled back to a release that runs on it"
     return found
+
+
+def _number(version: str) -> list[int]:
+    """A version of a stack, to be compared: 20261121.10 comes after 20261121.9."""
+    return [int(part) for part in version.split(".")]

@@ -118,7 +118,8 @@ def test_apps_are_taken_along_and_back_without_a_failed_request(platform: Platfo
         assert "I do not like this" in platform.hostctl("logs", "-n", "1500", "-s", "app", "-a", fussy).stdout
         assert f"{calm}: done, v4" in back.stderr and fussy not in back.stderr
         assert runs_on(platform, calm) == f"{stack}@{first}"
-        assert f"Stack {stack} updated to {second}" in platform.hostctl("releases", "-a", calm).stdout
+        releases = platform.hostctl("releases", "-a", calm).stdout
+        assert f"Stack {stack} updated to {second}" in releases and f"Stack {stack} taken back to {first}" in releases
         platform.hostctl("rollback", "v3", "-a", calm)
         assert runs_on(platform, calm) == f"{stack}@{second}"
     platform.hostctl("releases:verify")

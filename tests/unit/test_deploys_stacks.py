@@ -12,7 +12,7 @@ import pytest
 
 from hostd.deploys.locks import DeployLocks
 from hostd.deploys.stack_moves import AT_ONCE, StackMoves
-from hostd.deploys.stack_plans import behind, needs, previous, surplus
+from hostd.deploys.stack_plans import behind, description, needs, previous, surplus
 from hostd.deploys.voice import Voice
 from hostd.ledger import Ledger
 from hostd.ledger.apps import App
@@ -57,6 +57,11 @@ def test_apps_on_older_versions_of_the_stack_are_behind(ledger: Ledger) -> None:
     for name, stack in (("new", NEW), ("other", "debian-13@20261121.1"), ("hosted", "host@12.11"), ("empty", None)):
         app_on(ledger, name, stack)
     assert behind(current(ledger), NEW) == [old.id]
+
+
+def test_a_release_says_in_which_direction_its_stack_went() -> None:
+    assert description("debian-12@20261121.9", "debian-12@20261121.10") == "Stack debian-12 updated to 20261121.10"
+    assert description("debian-12@20261122.1", "debian-12@20261121.2") == "Stack debian-12 taken back to 20261121.2"
 
 
 def test_the_current_the_used_and_one_older_version_stay(ledger: Ledger) -> None:
