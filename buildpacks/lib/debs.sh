@@ -20,8 +20,8 @@
 DEBS_LISTS_MINUTES=1440 # lists older than this are fetched anew
 DEBS_TREE_DAYS=30       # trees not used for so long are dropped from the cache
 
-debs_home=${CACHE_DIR:?}/debs # what is kept
-debs_work=$(mktemp -d)        # what this build needs, subshells included
+debs_home=${CACHE_DIR-}/debs       # what is kept
+debs_work=${TMPDIR:-/tmp}/debs.$$ # what this buildpack needs, its subshells included; a build's /tmp is its own
 
 debs_install() { # DIR PACKAGE...
   local dir=$1 kept request
@@ -73,10 +73,11 @@ _debs_check_names() { # PACKAGE...
 # Makes the sources and the status, and sets debs_rules, which stands for this library.
 _debs_prepare() {
   [[ ! ${debs_rules-} ]] || return 0
+  : "${CACHE_DIR:?}"
   # Other sources have other lists: those of a buildpack before or after this one shall stay as they are.
   [[ ! ${DEBS_SOURCES-} ]] || debs_home=$CACHE_DIR/debs-own
   rm -rf "$debs_home/sources"
-  mkdir -p "$debs_home"/{sources,trees,archives/partial,state/lists/partial}
+  mkdir -p "$debs_work" "$debs_home"/{sources,trees,archives/partial,state/lists/partial}
   cp /etc/apt/sources.list "$debs_home/sources/machine.list" 2>/dev/null || true
   cp /etc/apt/sources.list.d/*.{list,sources} "$debs_home/sources/" 2>/dev/null || true
   if [[ ${DEBS_SOURCES-} ]]; then
