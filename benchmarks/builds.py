@@ -28,7 +28,7 @@ import asyncio, io, json, os, shutil, subprocess, tarfile, time, uuid
 from pathlib import Path
 from slugs.compiler import Compiler, CompileRequest
 from slugs.pool import Pool
-from slugs.stacks import ensure_host_stack
+from slugs.stacks import drop_identity, ensure_host_stack
 from units.systemd import Systemd
 from units.users import ensure_user, remove_user
 from hostd.settings import load
@@ -58,7 +58,8 @@ async def main():
     await ensure_user(UID)
     WHEELS.mkdir(exist_ok=True)
     subprocess.run([*PIP.split(), "download", "--dest=wheels", *REQUIREMENTS], cwd=WHEELS, check=True)
-    compiler = Compiler(systemd=systemd, pool=pool, stack=ensure_host_stack(pool), **buildpack())
+    stack = ensure_host_stack(pool)
+    compiler = Compiler(systemd=systemd, pool=pool, stack=stack, **buildpack())
     packed, apps, slugs = source(), [str(uuid.uuid4()) for _ in range(AT_ONCE)], []
 
     async def build(app):
@@ -97,6 +98,7 @@ async def main():
             pool.drop_cache(app)
         pool.empty_trash()
         shutil.rmtree(WHEELS)
+        drop_identity(stack, UID)
         await remove_user(UID)
     print(json.dumps({{"outside": outside, "inside": within}}))
 
