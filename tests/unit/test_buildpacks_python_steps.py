@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from buildpacks import contract
 from buildpacks.bundled.python.steps import dependencies, django, interpreter, pipfile, versions
 from buildpacks.bundled.python.steps.versions import Asked
 from packkit.say import BuildError
@@ -174,6 +176,18 @@ def test_pipfile_lock_becomes_requirements() -> None:
 )
 def test_failures_of_collectstatic_are_explained(output: str, told: str) -> None:
     assert told in "".join(django.explain(output))
+
+
+@pytest.mark.parametrize(
+    ("variables", "least", "most"),
+    [({}, 2, 2), ({"DYNO_RAM": "128"}, 1, 1), ({"DYNO_RAM": "65536"}, 3, 255), ({"WEB_CONCURRENCY": "7"}, 7, 7)],
+)
+def test_profile_says_how_many_processes_fit(variables: dict[str, str], least: int, most: int) -> None:
+    command = f'. "{contract.FOLDER}/python/profile.d/WEB_CONCURRENCY.sh"; echo $WEB_CONCURRENCY'
+    done = subprocess.run(
+        ["bash", "-euc", command], env={"PATH": "/usr/bin:/bin", **variables}, capture_output=True, check=True
+    )
+    assert least <= int(done.stdout) <= most
 
 
 def write(folder: Path, files: dict[str, str]) -> None:

@@ -13,7 +13,7 @@ from packkit.libraries import loadable, take_along
 from packkit.say import detail, topic, warn
 
 from . import dependencies, managers, runtime
-from .package import default_web, read
+from .package import read
 from .work import Work
 
 PACK = Path(__file__).resolve().parents[1]
@@ -106,14 +106,11 @@ def _finish(work: Work) -> None:
     native = loadable(build / "node_modules", ".node")
     if taken := take_along([prefix / "bin/node"], native, prefix / "lib/stack", build=build, env=work.env):
         detail(f"Took along {len(taken)} libraries of the stack")
-    (build / ".profile.d").mkdir(exist_ok=True)
-    shutil.copy(PACK / "profile.d/nodejs.sh", build / ".profile.d/nodejs.sh")
+    shutil.copytree(PACK / "profile.d", build / ".profile.d", dirs_exist_ok=True)
     lines = [
         f'export PATH="{prefix}/bin:{build}/node_modules/.bin:$PATH"',
         f'export NODE_HOME="{prefix}"',
         'export NODE_ENV="${NODE_ENV:-production}"',
     ]
     (PACK / "export").write_text("".join(f"{line}\n" for line in lines))
-    if not (build / "Procfile").is_file() and default_web(build, work.package) is None:
-        warn("Nothing says how the app starts: add a start script to package.json, or a Procfile.")
     topic("Build succeeded!")

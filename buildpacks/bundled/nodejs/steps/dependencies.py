@@ -50,7 +50,7 @@ def plan(app: Path, package: Package, manager: Manager, env: Mapping[str, str]) 
 def install(plan: Plan, work: Work) -> None:
     """Installs what package.json names, or takes back what the last build installed from the very same files."""
     topic("Installing dependencies")
-    if not work.manager.lock:
+    if work.package.needy and not work.manager.lock:
         warn("There is no lock file, so every build chooses versions anew. Commit the one that your manager makes.")
     kept, trees = Kept(work.cache / "node_modules"), {"node_modules": work.build / "node_modules"}
     key = _key(plan, work)

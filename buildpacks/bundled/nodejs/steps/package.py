@@ -21,13 +21,14 @@ _RANGE = re.compile(r"[\w.*^~<>=| +-]{1,100}")
 
 @dataclass(frozen=True)
 class Package:
-    """`manager` is what packageManager names: npm, yarn or pnpm, and its version."""
+    """`manager` is what packageManager names: npm, yarn or pnpm, and its version; `needy` that it has dependencies."""
 
     engines: Mapping[str, str] = field(default_factory=dict)
     scripts: Mapping[str, str] = field(default_factory=dict)
     manager: tuple[str, str] | None = None
     workspaces: bool = False
     main: str = ""
+    needy: bool = False
 
     def engine(self, name: str) -> str:
         """The range that the app asks for, "" for none; raises BuildError for what is no range."""
@@ -57,6 +58,7 @@ def read(app: Path) -> Package:
         manager=(manager[1], manager[2]) if manager else None,
         workspaces=bool(content.get("workspaces")),
         main=content["main"] if isinstance(content.get("main"), str) else "",
+        needy=any(content.get(name) for name in ("dependencies", "devDependencies", "optionalDependencies")),
     )
 
 

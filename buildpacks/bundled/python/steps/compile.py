@@ -127,6 +127,5 @@ def _hook(name: str, work: Work) -> None:
 
 
 def _write_profile(build: Path) -> None:
-    (build / ".profile.d").mkdir(exist_ok=True)
-    shutil.copy(PACK / "profile.d/python.sh", build / ".profile.d/python.sh")
+    shutil.copytree(PACK / "profile.d", build / ".profile.d", dirs_exist_ok=True)
     (PACK / "export").write_text(f'export PATH="{build}/.heroku/python/bin:$PATH"\n')
