@@ -16,6 +16,7 @@ from buildpacks.contract import Order, environment, header
 from buildpacks.release import Release
 from buildpacks.report import Report, UsedBuildpack
 from buildpacks.source import TarSource
+from tests.compat.buildpacks.trial import checked
 
 
 @dataclass
@@ -316,3 +317,16 @@ def test_django_gets_a_web_process(tmp_path: Path) -> None:
     assert b"web" not in bundled("python", "release", tmp_path).stdout
     (tmp_path / "manage.py").touch()
     assert b"  web: python manage.py runserver 0.0.0.0:$PORT\n" in bundled("python", "release", tmp_path).stdout
+
+
+def test_what_the_checker_of_published_buildpacks_tells(work: Path) -> None:
+    checker = Path(__file__).parents[1] / "compat/buildpacks/checker/bin"
+    for script in checker.iterdir():
+        pack(work, "checker", **{script.name: script.read_text().removeprefix("#!/bin/bash\n")})
+    pack(work, "one", detect="echo One", compile="true", release="echo 'config_vars: {}'", report="exit 3")
+    outcome = run(work, {}, buildpacks=["one", "checker"])
+    steps = [(step.name, step.passed, step.text) for step in checked(outcome.transcript)]
+    assert steps == [("release", True, "config_vars: {}"), ("report", False, "")]
+    pack(work, "two", detect="echo Two", compile="true")
+    outcome = run(work, {}, buildpacks=["two", "checker"])
+    assert [step.passed for step in checked(outcome.transcript)] == [None, None]

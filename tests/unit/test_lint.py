@@ -27,6 +27,11 @@ def test_mypy_finds_nothing():
 def test_shell_scripts_parse():
     scripts = [PROJECT / "install.sh", PROJECT / "tests/run", PROJECT / ".ci/run"]
     scripts += sorted((PROJECT / "hostd/install").glob("*.sh"))
+    scripts += [PROJECT / "buildpacks/runner/build", *sorted((PROJECT / "buildpacks").rglob("*.*sh"))]
+    bundled = sorted((PROJECT / "buildpacks/bundled").glob("*/bin/*"))
+    scripts += [script for script in bundled if script.read_text().startswith("#!/bin/bash\n")]
+    compat = PROJECT / "tests/compat/buildpacks"
+    scripts += [compat / "run", *sorted(compat.glob("checker/bin/*"))]
     for script in scripts:
         done = subprocess.run(["bash", "-n", script], capture_output=True, text=True, check=False, timeout=30)
         assert done.returncode == 0, done.stderr
