@@ -46,7 +46,7 @@ NO_APP_OF = "is not the repository of an app: it must be like hello.git."
 LINES: dict[str, tuple[str | bytes, str]] = {
     "bash": ("bash", f"bash is not a command: {NO_SHELL}"),
     "sh": ("sh -c id", f"sh is not a command: {NO_SHELL}"),
-    "scp": ("scp -t /tmp", "scp is not a command: files come and go by git"),
+    "scp": ("scp -t /tmp", "scp is not a command: files come by git push or deploy"),
     "parent": ("git-receive-pack '../x'", f"../x {NO_APP_OF}"),
     "no app": ("git-upload-pack 'nope.git'", "Couldn't find that app: nope. Your apps: ssh git@HOST apps."),
     "semicolon": (f"git-receive-pack '{APP}.git'; id", "git-receive-pack takes one repository."),
