@@ -105,7 +105,7 @@ hint_stack() { # INDEX
 
 release() { # INDEX
   [[ -f $work/packs/$(($1 + 1))/bin/release ]] || { report release "$1"; return; }
-  report release "$1" "$(in_pack "$1" ./bin/release "$BUILD_DIR" 2>/dev/null | head -c 65536 | base64 -w0)"
+  report release "$1" "$(in_pack "$1" timeout 60 ./bin/release "$BUILD_DIR" 2>/dev/null | head -c 65536 | base64 -w0)"
 }
 
 # What bin/report has to say of a build, also of one that failed; its own failure is nobody's.
