@@ -140,7 +140,7 @@ class Garbage:
     async def collect_all(self) -> list[Slug]:
         """Drop all such slugs, and delete what earlier clean-ups could not; other work goes on in between."""
         dropped = self._drop(self.surplus())
-        for slug_id in [*(slug.id for slug in dropped), *self.left_over()]:
+        for slug_id in self.left_over():
             self.faults.reach(FaultPoint.SLUG_DROPPED)
             self.pool.delete_slug(slug_id)
             await asyncio.sleep(0)
