@@ -70,7 +70,7 @@ class CompiledSlug:
     `config_vars` and `addons` are the buildpack's suggestions for a first deploy. `shared_bytes` of
     `size_bytes` lie in the same blocks as the previous slug's. `buildpacks` are all that compiled, in their
     order, of which `buildpack` names the last; `report` is what their `bin/report` printed. `stack` is the version
-    of the stack, `commit` the one that was built.
+    of the stack, `commit` the one that was built, `files` the number of files.
     """
 
     slug_id: str
@@ -87,6 +87,7 @@ class CompiledSlug:
     report: str = ""
     stack: str = ""
     commit: str = ""
+    files: int = 0
 
 
 class Compiler:
@@ -173,6 +174,7 @@ class Compiler:
             report=report.metadata,
             stack=(request.stack or self._stack).ref,
             commit=report.commit or request.commit,
+            files=measured.files,
         )
 
     async def _run(

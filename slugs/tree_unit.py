@@ -10,7 +10,7 @@ import asyncio
 import json
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import ExitStack, aclosing, asynccontextmanager
+from contextlib import ExitStack, aclosing, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -73,10 +73,9 @@ class TreeUnits:
                 stdio=(stdin.fileno(), stdout.fileno(), stderr.fileno()),
             )
             try:
-                await self._systemd.start(name, properties)
-                stderr.close()
-                async with self._ending(name) as ended:
-                    said = b"".join([piece async for piece in pieces(answer, _MAX_ANSWER)])
+                async with self._running(name, properties) as ended:
+                    stderr.close()
+                    said = await _all(answer)
                 info = ended.result()
             except SystemdError as error:
                 raise BuildFailed(f"The build could not be measured: {error}") from error
@@ -102,22 +101,29 @@ class TreeUnits:
                 stdio=(stdin.fileno(), stdout.fileno(), stderr.fileno()),
             )
             try:
-                await self._systemd.start(name, properties)
+                async with self._running(name, properties) as ended:
+                    stdout.close()
+                    stderr.close()
+                    complaining = asyncio.create_task(_all(answer))
+                    async with aclosing(pieces(packed)) as packing:
+                        async for piece in packing:
+                            yield piece
+                said = await complaining
             except SystemdError as error:
                 raise ExportFailed(f"The slug could not be packed: {error}") from error
-            stdout.close()
-            stderr.close()
-            complaining = asyncio.create_task(_all(answer))
-            async with self._ending(name) as ended, aclosing(pieces(packed)) as packing:
-                async for piece in packing:
-                    yield piece
-            said = await complaining
         if (reason := failure(ended.result(), said)) is not None:
             raise ExportFailed(f"The slug could not be packed: {reason}")
 
     @asynccontextmanager
-    async def _ending(self, name: str) -> AsyncIterator[asyncio.Task[UnitInfo | None]]:
-        """The unit's end, awaited behind what is done inside; if that fails, the unit is stopped."""
+    async def _running(self, name: str, properties: dict[str, Any]) -> AsyncIterator[asyncio.Task[UnitInfo | None]]:
+        """The unit while it runs, and its end, awaited behind what is done inside; if that fails, it is stopped."""
+        try:
+            await self._systemd.start(name, properties)
+        except BaseException:
+            with suppress(SystemdError):
+                await self._systemd.stop(name)
+                self._systemd.unref(name)
+            raise
         ending = asyncio.create_task(self._endings.removed(name))
         try:
             yield ending

@@ -62,7 +62,7 @@ def info(call: Call) -> None:
     shown = {
         "Commit": slug["commit"],
         "Buildpack": printable(slug["buildpack_provided_description"] or ""),
-        "Stack": more["stack_version"] or slug["stack"]["name"],
+        "Stack": "@".join(filter(None, (slug["stack"]["name"], more["stack_version"]))),
         "Created": moment(slug["created_at"], call.around.clock()),
         "Releases": _releases(more["releases"], len(more["releases"])),
         "Size": size(slug["size"]) + (f" in {more['files']} files" if more["files"] is not None else ""),
@@ -177,7 +177,7 @@ def _save(call: Call, archive: str, target: Path) -> int:
     if target.exists():
         raise Refused(f"{target} is there already.")
     try:
-        with draft.open("xb") as file:
+        with draft.open("wb") as file:
             _copy(call, archive, file.write)
         draft.rename(target)
         return target.stat().st_size

@@ -258,6 +258,7 @@ class Pusher:
                 stack_version=version_of(slug.stack),
                 digest=slug.digest,
                 id=slug.slug_id,
+                files=slug.files,
                 buildpacks=[asdict(pack) for pack in slug.buildpacks],
             )
             ledger.formation.adopt(deploy.app.id, slug.process_types)

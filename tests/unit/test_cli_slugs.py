@@ -18,7 +18,7 @@ def fake(tmp_path):
 
 
 def slug(**extended: Any) -> dict[str, Any]:
-    known = {"current": False, "releases": [7], "stored": True, "files": 1200, "stack_version": "debian-12@20261121.1"}
+    known = {"current": False, "releases": [7], "stored": True, "files": 1200, "stack_version": "20261121.1"}
     return {
         "id": ID,
         "commit": "20a5742" + "0" * 33,
