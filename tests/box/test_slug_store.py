@@ -8,7 +8,7 @@ import subprocess
 import tarfile
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -90,6 +90,17 @@ def test_an_exported_slug_is_a_plain_tarball(platform: Platform, name: str, tmp_
         platform.remote_command("slugs:export", "v5", "-a", name), capture_output=True, check=True, timeout=60
     )
     assert over_ssh.stdout == target.read_bytes()
+
+
+@pytest.mark.usefixtures("checkout")
+def test_an_export_ends_with_its_client(platform: Platform, name: str) -> None:
+    for seconds in (0.1, 0.2, 0.3, 0.4):
+        with subprocess.Popen(platform.hostctl_command("slugs:export", "current", "-a", name), stdout=-1) as client:
+            with suppress(subprocess.TimeoutExpired):
+                client.wait(seconds)
+            client.kill()
+    units = ["systemctl", "list-units", "--all", "--no-legend", "hostd-export-*"]
+    wait_until(lambda: not platform.run(units).stdout.strip(), SETTLED_SECONDS, what="the end of all exports")
 
 
 @pytest.mark.usefixtures("checkout")
