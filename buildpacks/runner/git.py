@@ -150,6 +150,7 @@ def reason(stderr: str, address: Address) -> str:
     if "could not read Username" in text or "Authentication failed" in text:
         text = "it does not exist or is private: put a user name and a token into the address, https://USER:TOKEN@HOST/"
     for secret in (address.password, address.username):
-        if secret:
+        # git is never given the address with its credentials; shorter ones would garble its words instead.
+        if len(secret) > 3:
             text = text.replace(secret, "***")
     return text.replace(address.url, address.shown)[:500]
