@@ -97,6 +97,10 @@ def test_debian_s_revision_is_not_ruby_s() -> None:
             {"config.ru": "", "Gemfile.lock": "GEM\n  specs:\n    railties (7.0.4)\n"},
             "bundle exec rails server -b 0.0.0.0 -p $PORT -e $RAILS_ENV",
         ),
+        (
+            {"config.ru": "", "Gemfile.lock": "    puma (6.6.0)\n    rack (3.1.16)\n"},
+            "bundle exec puma -b tcp://0.0.0.0:$PORT config.ru",
+        ),
         ({"Gemfile.lock": "      railties (= 7.0.4)\n"}, None),
     ],
 )
