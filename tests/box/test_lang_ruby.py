@@ -95,7 +95,9 @@ def test_a_second_push_reuses_ruby_and_can_be_rolled_back(
 def test_irb_and_bundler_are_there_for_one_off_dynos(platform: Platform, guestbook: tuple[Path, Finished]) -> None:
     script = "bundle exec ruby -e 'puts [Gem.ruby, $LOAD_PATH.grep(%r{^/usr/})].to_json' -rjson"
     told = platform.hostctl("run", "-a", APP, script).stdout
-    assert json.loads(told.splitlines()[-1]) == ["/app/.heroku/ruby/usr/bin/ruby3.1", []]
+    ruby, of_the_machine = json.loads(told.splitlines()[-1])
+    assert ruby.startswith("/app/.heroku/ruby/usr/bin/ruby")
+    assert of_the_machine == []
 
 
 def test_gems_in_vendor_cache_need_no_network_and_assets_are_compiled(
