@@ -175,7 +175,11 @@ def assemble(settings: Settings) -> Daemon:
             pool=pool,
             stack=stack,
             networks=networks,
-            limits=BuildLimits(timeout=settings.build_timeout),
+            limits=BuildLimits(
+                timeout=settings.build_timeout,
+                memory_max=settings.build_memory_mb << 20,
+                disk_max=settings.build_disk_mb << 20,
+            ),
             max_slug_bytes=settings.slug_limit_mb << 20,
             make_room=garbage.collect_all,
         ),

@@ -48,6 +48,8 @@ class Settings:
     router_workers: int = _setting(min(2, os.cpu_count() or 1), "Router processes.")
     boot_timeout: int = _setting(60, "Seconds a web process has to accept connections on `$PORT`.")
     build_timeout: int = _setting(900, "Seconds a build may take, unless its app or its deploy has a time of its own.")
+    build_memory_mb: int = _setting(2048, "Megabytes (MiB) of memory a build may have; one that needs more is killed.")
+    build_disk_mb: int = _setting(10240, "Megabytes (MiB) a build may have on disk, its app's cache included.")
     slug_limit_mb: int = _setting(500, "Megabytes (MiB) of the largest slug; a build that makes a larger one fails.")
     kept_slugs: int = _setting(20, "Newest releases of an app that can be rolled back to; older slugs are deleted.")
     cool_off: tuple[int, ...] = _setting(
@@ -303,6 +305,8 @@ def _check(settings: Settings) -> None:
     _require(1 <= settings.router_workers <= 64, "router_workers must be 1 to 64.")
     _require(1 <= settings.boot_timeout <= 3600, "boot_timeout must be 1 to 3600.")
     _require(1 <= settings.build_timeout <= 86400, "build_timeout must be 1 to 86400.")
+    _require(128 <= settings.build_memory_mb <= 1 << 20, "build_memory_mb must be 128 to 1048576.")
+    _require(128 <= settings.build_disk_mb <= 1 << 30, "build_disk_mb must be 128 to 1073741824.")
     _require(1 <= settings.slug_limit_mb <= 1 << 20, "slug_limit_mb must be 1 to 1048576.")
     _require(1 <= settings.kept_slugs <= 1000, "kept_slugs must be 1 to 1000.")
     _require(

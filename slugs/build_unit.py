@@ -39,10 +39,11 @@ _STOP_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class BuildLimits:
-    """What a build may use: seconds, bytes of memory, its share of the processor against dynos' 100s, tasks."""
+    """What a build may use: seconds, bytes of memory and disk, a share of the processor (a dyno has 100), tasks."""
 
     timeout: float = 15 * 60.0
     memory_max: int = 2 << 30
+    disk_max: int = 10 << 30
     cpu_weight: int = 20
     tasks_max: int = 1024
 

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from buildpacks import contract
 from buildpacks.procfile import MAX_BYTES, ProcfileError, parse
@@ -90,6 +90,14 @@ class CompiledSlug:
     files: int = 0
 
 
+class _Folders(NamedTuple):
+    """Where a build may write."""
+
+    tree: Path
+    cache: Path
+    scratch: Path
+
+
 class Compiler:
     """Compiles slugs, several at once if asked to; keeps no state between builds but what is in the pool."""
 
@@ -145,7 +153,9 @@ class Compiler:
             await ensure_user(request.uid)
             tree = self.pool.create_build(request.build_id, request.uid)
             cache = self.pool.borrow_cache(request.app_id, request.build_id, request.uid)
-            ended = await self._guard.guard(self._run(request, tree, cache, source, output))
+            folders = _Folders(tree, cache, self.pool.scratch(request.build_id))
+            running = self._run(request, folders, source, output)
+            ended = await self._guard.guard(running, folders, self._limits.disk_max)
             report = ended.report
             if report.failed is not None or ended.info.result != "success":
                 await self._guard.blame()
@@ -180,8 +190,7 @@ class Compiler:
     async def _run(
         self,
         request: CompileRequest,
-        tree: Path,
-        cache: Path,
+        folders: _Folders,
         source: AsyncIterator[bytes] | None,
         output: Output,
     ) -> Ended:
@@ -189,9 +198,9 @@ class Compiler:
         limits = self._limits if request.timeout is None else replace(self._limits, timeout=request.timeout)
         binds = [
             *identity_binds(stack, request.uid),
-            Bind(tree, Path(contract.BUILD_DIR), writable=True),
-            Bind(cache, Path(contract.CACHE_DIR), writable=True),
-            *scratch_binds(self.pool.scratch(request.build_id)),
+            Bind(folders.tree, Path(contract.BUILD_DIR), writable=True),
+            Bind(folders.cache, Path(contract.CACHE_DIR), writable=True),
+            *scratch_binds(folders.scratch),
             *(Bind(program, Path("/.hostd/bin") / name) for name, program in self._tools.items()),
         ]
 

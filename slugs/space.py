@@ -1,15 +1,20 @@
-"""The disk guard: a build begins only while the pool has room, and is stopped before it takes the last of it."""
+"""The disk guard: a build begins only while the pool has room, and is stopped before it takes too much of it.
+
+What a build takes is counted, not limited by the file system: btrfs's quotas cost every app more than they give here.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+import math
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from slugs.errors import PoolFull
+from slugs.errors import BuildFailed, PoolFull
 from slugs.pool import Pool, size
-from units.run import CommandError, arun
+from units.run import CommandError, CommandTimeout, arun
 
 MIN_FREE_BYTES = 1 << 30
 MIN_FREE_SHARE = 0.05
@@ -19,6 +24,8 @@ RESERVE_BYTES = 256 << 20
 Result = TypeVar("Result")
 
 _LOOK_SECONDS = 0.5
+_COUNT_SECONDS = 10.0
+_COUNTS_PER_LIMIT = 8
 _CLEANING_SECONDS = 20.0
 
 
@@ -74,10 +81,14 @@ class DiskGuard:
             await freed(self._pool)
             check(self._pool, self._min_free)
 
-    async def guard(self, build: Coroutine[Any, Any, Result]) -> Result:
-        """Runs a build to its end; stops it and raises PoolFull when the reserve is touched."""
+    async def guard(self, build: Coroutine[Any, Any, Result], folders: Sequence[Path], limit: int) -> Result:
+        """Runs a build that writes to `folders` to its end, or stops it.
+
+        Raises BuildFailed when the folders have more than `limit` bytes, PoolFull when the reserve is touched and
+        it is this build that may have done it.
+        """
         building = asyncio.create_task(build)
-        watching = asyncio.create_task(self._watch())
+        watching = asyncio.create_task(self._watch(folders, limit))
         try:
             await asyncio.wait({building, watching}, return_when=asyncio.FIRST_COMPLETED)
             if not building.done():
@@ -95,9 +106,20 @@ class DiskGuard:
             await arun(["btrfs", "filesystem", "sync", str(self._pool.root)], timeout=_CLEANING_SECONDS)
         self._check_reserve()
 
-    async def _watch(self) -> None:
+    async def _watch(self, folders: Sequence[Path], limit: int) -> None:
+        counted_at = self._pool.free_bytes()
         while True:
-            self._check_reserve()
+            free = self._pool.free_bytes()
+            # Counting reads every folder: only when the pool has lost enough for it to matter.
+            if counted_at - free >= limit / _COUNTS_PER_LIMIT or free < self._reserve:
+                counted_at, taken = free, await used(folders)
+                if taken > self._reserve:
+                    self._check_reserve()
+                if limit < taken < math.inf:
+                    raise BuildFailed(
+                        f"The build took {size(int(taken))} of disk with its cache, more than the limit of "
+                        f"{size(limit)}. Make it need less, or empty its cache: hostctl cache:purge"
+                    )
             await asyncio.sleep(_LOOK_SECONDS)
 
     def _check_reserve(self) -> None:
@@ -109,6 +131,17 @@ class DiskGuard:
             f"free, and {size(self._reserve)} are left to running apps. What the build had written is deleted. "
             "If it was not this build that filled it, push again; else make it need less"
         )
+
+
+async def used(folders: Sequence[Path]) -> float:
+    """Bytes that folders take, counting shared blocks in full; infinite when counting them takes too long."""
+    argv = ["du", "--summarize", "--total", "--block-size=1", "--one-file-system", "--", *map(str, folders)]
+    try:
+        # Its status says only that a file went away meanwhile.
+        done = await arun(argv, timeout=_COUNT_SECONDS, check=False)
+    except CommandTimeout:
+        return math.inf
+    return float(done.text.splitlines()[-1].split()[0])
 
 
 async def freed(pool: Pool) -> None:

@@ -39,6 +39,7 @@ _TASKS = 1024
 _STOP_SECONDS = 10.0
 _KEPT_LINES = 40
 _APT_SECONDS = 60.0
+_MAX_BYTES = 8 << 30
 _SYNC_SECONDS = 300.0
 _NOISE = "I: main() received signal"
 """What mmdebstrap says of its own processes when it fails."""
@@ -85,7 +86,8 @@ class StackMaker:
         try:
             tree = self._pool.create_build(build_id, 0)
             tree.chmod(0o755)
-            await self._guard.guard(self._fill(name, tree, self._pool.scratch(build_id), output))
+            scratch = self._pool.scratch(build_id)
+            await self._guard.guard(self._fill(name, tree, scratch, output), [tree, scratch], _MAX_BYTES)
             _add_mount_points(tree, self._host)
             packages = read_packages(tree)
             # Else the snapshot would wait for the disk, and everything with it.

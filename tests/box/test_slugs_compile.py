@@ -156,6 +156,15 @@ async def test_build_that_takes_all_memory_is_killed_and_says_so(bench: Bench, t
     assert bench.leftovers() == []
 
 
+async def test_build_that_takes_too_much_disk_is_stopped_and_says_so(bench: Bench, tmp_path: Path) -> None:
+    options = buildpack(tmp_path, "head -c 200M /dev/urandom >$1/large; sync; sleep 600")
+    with pytest.raises(BuildFailed, match=r"of disk with its cache, more than the limit of 64\.0M"):
+        await bench.build(
+            stream(tree({"Procfile": "web: x"})), limits=BuildLimits(timeout=60, disk_max=64 << 20), **options
+        )
+    assert bench.leftovers() == []
+
+
 async def test_fork_bomb_meets_the_task_limit(bench: Bench, tmp_path: Path) -> None:
     bomb = "python3 -c 'import os, time\nfor i in range(200): os.fork() or time.sleep(600)'"
     with pytest.raises(BuildFailed, match="exit status 1"):

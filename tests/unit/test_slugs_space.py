@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from slugs import space
-from slugs.errors import PoolFull
+from slugs.errors import BuildFailed, PoolFull
 from slugs.ownership import Ownership, ownership
 from slugs.pool import writable
 from slugs.space import DiskGuard, check
 
 GB = 1 << 30
+USED, ARUN = space.used, space.arun
 
 
 class FakePool:
@@ -23,11 +24,11 @@ class FakePool:
 
     root = Path("/nowhere")
 
-    def __init__(self, *free: int, total: int = 50 * GB) -> None:
+    def __init__(self, *free: float, total: int = 50 * GB) -> None:
         self.free, self.total = list(free), total
 
     def free_bytes(self) -> int:
-        return self.free.pop(0) if len(self.free) > 1 else self.free[0]
+        return int(self.free.pop(0) if len(self.free) > 1 else self.free[0])
 
     def total_bytes(self) -> int:
         return self.total
@@ -40,7 +41,11 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     async def nothing(_pool: Any) -> None:
         pass
 
+    async def little(_folders: Any) -> float:
+        return GB
+
     monkeypatch.setattr(space, "freed", nothing)
+    monkeypatch.setattr(space, "used", little)
     monkeypatch.setattr(space, "arun", lambda *_, **__: nothing(None))
 
 
@@ -96,8 +101,42 @@ async def test_a_build_that_touches_the_reserve_is_stopped() -> None:
 
     guard = DiskGuard(FakePool(10 * GB, 5 * GB, 100 << 20))  # type: ignore[arg-type]
     with pytest.raises(PoolFull, match=r"ran full while the build was running: 100\.0M of 50\.0G free, and 256\.0M"):
-        await guard.guard(build())
+        await guard.guard(build(), [], 20 * GB)
     assert ends.cancelled
+
+
+async def test_a_build_that_takes_more_than_its_share_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = []
+
+    async def grown(_folders: Any) -> float:
+        counts.append(len(counts))
+        return 7 * GB + counts[-1] * GB
+
+    monkeypatch.setattr(space, "used", grown)
+    guard = DiskGuard(FakePool(40 * GB, 39.9 * GB, 38 * GB, 37.9 * GB, 36 * GB, 20 * GB))  # type: ignore[arg-type]
+    with pytest.raises(BuildFailed, match=r"took 9\.0G of disk with its cache, more than the limit of 8\.0G\..*purge"):
+        await guard.guard(asyncio.Event().wait(), [], 8 * GB)
+    assert len(counts) == 3
+
+
+async def test_a_small_build_is_not_stopped_for_what_another_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = asyncio.Event()
+
+    async def hardly_anything(_folders: Any) -> float:
+        looks.set()
+        return 1 << 20
+
+    monkeypatch.setattr(space, "used", hardly_anything)
+    guard = DiskGuard(FakePool(10 * GB, 100 << 20))  # type: ignore[arg-type]
+    assert await guard.guard(looks.wait(), [], 8 * GB)
+
+
+async def test_what_folders_take_is_counted_whatever_is_deleted_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(space, "arun", ARUN)
+    (tmp_path / "data").write_bytes(b"x" * 100_000)
+    assert 100_000 <= await USED([tmp_path, tmp_path / "gone"]) < 200_000
 
 
 async def test_a_build_in_a_pool_with_room_ends_as_it_ends() -> None:
@@ -108,9 +147,9 @@ async def test_a_build_in_a_pool_with_room_ends_as_it_ends() -> None:
         return "built"
 
     guard = DiskGuard(FakePool(10 * GB))  # type: ignore[arg-type]
-    assert await guard.guard(build()) == "built"
+    assert await guard.guard(build(), [], GB) == "built"
     with pytest.raises(ValueError, match="broken"):
-        await guard.guard(build(ValueError("broken")))
+        await guard.guard(build(ValueError("broken")), [], GB)
 
 
 async def test_a_full_pool_is_named_as_the_cause_of_a_failed_build() -> None:
