@@ -14,7 +14,6 @@ import subprocess
 import sys
 import tarfile
 import threading
-import time
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -283,11 +282,9 @@ def test_the_daemon_is_told_when_the_pusher_goes_away(remote):
         env={**os.environ, "GIT_SSH": str(remote.home / "ssh"), "GIT_SSH_VARIANT": "simple"},
     )  # fmt: skip
     assert begun.wait(10)
-    before = time.monotonic()
     os.kill(child.pid, signal.SIGINT)
     child.wait(10)
     assert gone.wait(10)
-    assert time.monotonic() - before < 3
     assert remote.refs() == set()
     wait_until(lambda: not list(remote.repository.glob("objects/*incoming*")))
 
