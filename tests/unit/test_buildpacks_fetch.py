@@ -21,6 +21,8 @@ from buildpacks.runner.git import Repository, read_links
 from buildpacks.runner.trouble import Trouble
 from tests.support.webfiles import PASSWORD, USER, serving
 
+pytestmark = pytest.mark.thorough
+
 
 def git(folder: Path, *words: str) -> str:
     identity = ("-c", "user.name=t", "-c", "user.email=t@t", "-c", "protocol.file.allow=always")

@@ -89,6 +89,7 @@ def test_the_interpreter_comes_along_with_all_it_needs(work: Path) -> None:
     assert release(work) == "---\n"
 
 
+@pytest.mark.thorough
 def test_environment_is_reused_until_something_that_decides_changes(work: Path) -> None:
     files = {"requirements.txt": "-r base.txt\n", "base.txt": "# one\n-c limits.txt\n", "limits.txt": "# a\n"}
     first = compile_app(work, files)
@@ -154,6 +155,7 @@ def test_django_gets_gunicorn_where_it_is_there(work: Path) -> None:
     assert "web: gunicorn shop.wsgi --bind 0.0.0.0:$PORT\n" in release(work)
 
 
+@pytest.mark.thorough
 def test_another_version_comes_by_uv_and_works_as_the_stack_s(work: Path) -> None:
     # What lies on github.com, made here: the stack's interpreter, passed off as another release.
     compile_app(work, {"requirements.txt": ""})

@@ -23,6 +23,8 @@ from cli_fakes import FakeHostd, Handler, Request, app
 from hostd.ssh.hooks import hooks_directory, write_hooks
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.thorough
+
 ROOT = Path(__file__).parents[2]
 PROGRAM = """#!{python}
 import sys
