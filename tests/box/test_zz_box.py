@@ -70,7 +70,11 @@ def _output(*argv: str) -> str:
 
 
 def _pid_inside(pid: int) -> int | None:
-    """The pid of a process in its own pid namespace (proc(5), NSpid); the machine's own count as None."""
-    line = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("NSpid:"))
+    """The pid of a process in its own pid namespace (proc(5), NSpid); None for the machine's own and for ended ones."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    line = next(line for line in status.splitlines() if line.startswith("NSpid:"))
     numbers = line.split()[1:]
     return int(numbers[-1]) if len(numbers) > 1 else None
