@@ -105,13 +105,13 @@ class Manager(Protocol):
 class Deploys(Protocol):
     """Deploys and releases, as the API sees them."""
 
-    async def push(self, deploy: Deploy, *, tree: AsyncIterator[bytes], output: Output) -> PushOutcome:
+    async def push(self, deploy: Deploy, *, tree: AsyncIterator[bytes] | None, output: Output) -> PushOutcome:
         """Take a source to a release; `tree` is the tar stream, if that is the source.
 
         Cancelling it cancels the build and leaves nothing.
         """
 
-    async def start(self, deploy: Deploy, *, tree: AsyncIterator[bytes]) -> Build:
+    async def start(self, deploy: Deploy, *, tree: AsyncIterator[bytes] | None) -> Build:
         """Begin what `push` does and return when the build is recorded. Raises Busy during another deploy."""
 
     def cancel(self, build: Build, user: User) -> bool:

@@ -7,9 +7,8 @@ runner's report on standard error (`buildpacks/runner/build`).
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext, suppress
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,17 +16,18 @@ from typing import Any, BinaryIO
 from buildpacks import contract
 from buildpacks.report import MAX_BYTES, Report
 from buildpacks.report import read as read_report
+from slugs.ending import Endings
 from slugs.errors import BuildFailed, BuildTimeout
 from slugs.stacks import Stack
 from units.network import Network, NetworkError, Networks
+from units.pipes import collect, feed, pieces, pipe
 from units.sandbox import Bind, Limits, hardened
-from units.systemd import ANY_UNIT, Systemd, SystemdError, UnitInfo
+from units.systemd import Systemd, SystemdError, UnitInfo
 
 SLICE = "hostd-builds.slice"
-CHUNK = 1 << 16
 
 Output = Callable[[bytes], Awaitable[None]]
-"""Takes the transcript piece by piece: any bytes, at most CHUNK of them, not always whole lines."""
+"""Takes the transcript piece by piece: any bytes, at most 64 KB of them, not always whole lines."""
 
 Properties = Callable[[tuple[int, int, int], Network | None], dict[str, Any]]
 """Makes a build's unit for its three descriptors and its network."""
@@ -130,8 +130,7 @@ class BuildUnits:
     def __init__(self, systemd: Systemd, networks: Networks | None = None) -> None:
         self._systemd = systemd
         self._networks = networks
-        self._changed: dict[str, asyncio.Event] = {}
-        systemd.subscribe(self._notice)
+        self._endings = Endings(systemd)
 
     async def run(
         self,
@@ -139,16 +138,16 @@ class BuildUnits:
         properties: Properties,
         *,
         header: bytes,
-        source: AsyncIterator[bytes],
+        source: AsyncIterator[bytes] | None,
         output: Output,
         timeout: float,
     ) -> Ended:
-        """Runs a build to its end; `properties` makes the unit.
+        """Runs a build to its end; `properties` makes the unit. Without
+        `source` it reads no more than the header.
 
         Raises BuildTimeout, BuildFailed when systemd cannot start it, and what `source` or `output` raise.
         However it ends, cancelled too, the unit and all its processes are gone.
         """
-        self._changed[name] = asyncio.Event()
         try:
             async with self._network(name) as network, asyncio.timeout(timeout):
                 for problem in self._networks.problems if self._networks else ():
@@ -164,30 +163,30 @@ class BuildUnits:
         except NetworkError as error:
             raise BuildFailed(f"The build has no network to run in. {error}") from error
         finally:
-            del self._changed[name]
-            await self._remove(name)
+            await self._endings.remove(name)
 
     async def _run(
         self,
         name: str,
         properties: Callable[[tuple[int, int, int]], dict[str, Any]],
         header: bytes,
-        source: AsyncIterator[bytes],
+        source: AsyncIterator[bytes] | None,
         output: Output,
     ) -> Ended:
-        with _pipe() as (stdin, feed), _pipe() as (transcript, stdout), _pipe() as (answer, stderr):
+        with pipe() as (stdin, fed), pipe() as (transcript, stdout), pipe() as (answer, stderr):
             await self._systemd.start(name, properties((stdin.fileno(), stdout.fileno(), stderr.fileno())))
             for theirs in (stdin, stdout, stderr):
                 theirs.close()
             try:
                 async with asyncio.TaskGroup() as group:
-                    feeding = group.create_task(_feed(feed, header, source))
+                    feeding = group.create_task(feed(fed, _content(header, source)))
                     group.create_task(_copy(transcript, output))
-                    said = group.create_task(_collect(answer, MAX_BYTES))
-                    info = await self._ended(name)
-                    feeding.cancel()
+                    said = group.create_task(collect(answer, MAX_BYTES))
                     # systemd holds the descriptors until it forgets the unit: only then do the streams end.
-                    await self._remove(name)
+                    info = await self._endings.removed(name)
+                    feeding.cancel()
+                    if info is None:
+                        raise BuildFailed("The build was stopped by somebody with `systemctl stop`")
             except BaseExceptionGroup as group_error:
                 raise group_error.exceptions[0] from None
         return Ended(info, read_report(said.result()))
@@ -199,80 +198,15 @@ class BuildUnits:
         await self._systemd.stop(name)
         self._systemd.unref(name)
 
-    async def _ended(self, name: str) -> UnitInfo:
-        changed = self._changed[name]
-        while True:
-            changed.clear()
-            info = self._systemd.info(name)
-            if info is None:
-                raise BuildFailed("The build was stopped by somebody with `systemctl stop`")
-            if info.active == "failed" or info.sub in ("exited", "dead"):
-                return info
-            await changed.wait()
 
-    def _notice(self, unit: str) -> None:
-        for name, event in self._changed.items():
-            if unit in (name, ANY_UNIT):
-                event.set()
-
-
-@contextmanager
-def _pipe() -> Iterator[tuple[BinaryIO, BinaryIO]]:
-    reader, writer = os.pipe()
-    with os.fdopen(reader, "rb", 0) as reading, os.fdopen(writer, "wb", 0) as writing:
-        yield reading, writing
-
-
-async def _feed(pipe: BinaryIO, header: bytes, source: AsyncIterator[bytes]) -> None:
-    """Writes everything into the pipe and closes it; a build that stops reading is no error here."""
-    os.set_blocking(pipe.fileno(), False)
-    with suppress(BrokenPipeError):
-        await _write(pipe.fileno(), header)
+async def _content(header: bytes, source: AsyncIterator[bytes] | None) -> AsyncIterator[bytes]:
+    yield header
+    if source is not None:
         async for piece in source:
-            await _write(pipe.fileno(), piece)
-    pipe.close()
+            yield piece
 
 
-async def _write(descriptor: int, content: bytes) -> None:
-    left = memoryview(content)
-    while left:
-        try:
-            left = left[os.write(descriptor, left) :]
-        except BlockingIOError:
-            await _writable(descriptor)
-
-
-async def _writable(descriptor: int) -> None:
-    loop, ready = asyncio.get_running_loop(), asyncio.Event()
-    loop.add_writer(descriptor, ready.set)
-    try:
-        await ready.wait()
-    finally:
-        loop.remove_writer(descriptor)
-
-
-@asynccontextmanager
-async def _reading(pipe: BinaryIO) -> AsyncIterator[asyncio.StreamReader]:
-    reader = asyncio.StreamReader(limit=CHUNK)
-    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), pipe
-    )
-    try:
-        yield reader
-    finally:
-        transport.close()
-
-
-async def _copy(pipe: BinaryIO, output: Output) -> None:
-    async with _reading(pipe) as reader:
-        while piece := await reader.read(CHUNK):
+async def _copy(end: BinaryIO, output: Output) -> None:
+    async with aclosing(pieces(end)) as copied:
+        async for piece in copied:
             await output(piece)
-
-
-async def _collect(pipe: BinaryIO, limit: int) -> bytes:
-    """All that is written to the pipe, of which the first `limit` bytes are kept."""
-    collected = bytearray()
-    async with _reading(pipe) as reader:
-        while piece := await reader.read(CHUNK):
-            collected += piece[: limit - len(collected)]
-    return bytes(collected)

@@ -66,7 +66,7 @@ class CompileRequest:
 class CompiledSlug:
     """A finished slug.
 
-    `process_types` are the commands by type: the Procfile's over `default_types`, the buildpack's own.
+    `process_types` are the commands by type: the Procfile's over the buildpack's own.
     `config_vars` and `addons` are the buildpack's suggestions for a first deploy. `shared_bytes` of
     `size_bytes` lie in the same blocks as the previous slug's. `buildpacks` are all that compiled, in their
     order, of which `buildpack` names the last; `report` is what their `bin/report` printed. `stack` is the version
@@ -78,7 +78,6 @@ class CompiledSlug:
     shared_bytes: int
     digest: str
     process_types: dict[str, str]
-    default_types: dict[str, str]
     buildpack: str
     language: str
     config_vars: dict[str, str]
@@ -175,7 +174,6 @@ class Compiler:
             shared_bytes=measured.shared,
             digest=measured.digest,
             process_types=process_types,
-            default_types=report.release.default_process_types,
             buildpack=report.last.name,
             language=report.last.language,
             config_vars=report.release.config_vars,
@@ -232,7 +230,7 @@ class Compiler:
             unit_name(request.build_id),
             properties,
             header=contract.header(variables, request.config, order),
-            source=source if source is not None else _nothing(),
+            source=source,
             output=output,
             timeout=limits.timeout,
         )
@@ -261,11 +259,6 @@ class Compiler:
                 f"The slug is {size(measured.size)}, more than the limit of {size(self._max_slug_bytes)}. "
                 "Keep large files elsewhere, or name what the app does not need in .slugignore"
             )
-
-
-async def _nothing() -> AsyncIterator[bytes]:
-    return
-    yield b""
 
 
 def find_tools(names: Iterable[str]) -> dict[str, Path]:

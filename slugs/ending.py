@@ -30,8 +30,12 @@ class Endings:
                 await changed.wait()
         finally:
             del self._changed[name]
-            await self._systemd.stop(name)
-            self._systemd.unref(name)
+            await self.remove(name)
+
+    async def remove(self, name: str) -> None:
+        """Stops the unit, if it runs, with all its processes, and lets systemd forget it."""
+        await self._systemd.stop(name)
+        self._systemd.unref(name)
 
     def _notice(self, unit: str) -> None:
         for name, changed in self._changed.items():

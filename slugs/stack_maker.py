@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,7 +116,7 @@ class StackMaker:
         try:
             ended = await self._units.run(
                 f"hostd-stack-{name}.service", properties,
-                header=b"", source=_nothing(), output=progress, timeout=_SECONDS,
+                header=b"", source=None, output=progress, timeout=_SECONDS,
             )  # fmt: skip
         except BuildTimeout as error:
             last = f" It had come to: {progress.lines[-1]}" if progress.lines else ""
@@ -224,8 +224,3 @@ def _killed(info: UnitInfo) -> str | None:
     if info.result in ("signal", "timeout"):
         return "It was stopped by somebody"
     return None
-
-
-async def _nothing() -> AsyncIterator[bytes]:
-    return
-    yield b""

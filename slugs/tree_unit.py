@@ -18,6 +18,7 @@ from slugs.ending import Endings
 from slugs.errors import BuildFailed, ExportFailed
 from slugs.stacks import Stack
 from slugs.tree import Measured
+from units.pipes import collect, pieces, pipe
 from units.sandbox import Bind, Limits, hardened
 from units.systemd import Systemd, SystemdError, UnitInfo
 
@@ -26,7 +27,6 @@ LIMITS = Limits(memory_max=512 << 20, cpu_weight=20, tasks_max=16)
 SECONDS = 600.0
 """What measuring or exporting a slug may take."""
 MAX_MANIFEST_BYTES = 256 << 20
-CHUNK = 1 << 16
 
 _TREE, _SUCCESSOR, _PROGRAM = Path("/app"), Path("/mnt"), Path("/opt")
 _MAX_ANSWER = 1 << 16
@@ -63,7 +63,7 @@ class TreeUnits:
         with ExitStack() as files:
             stdin = files.enter_context(_known(known))
             stdout = files.enter_context(os.fdopen(os.open(manifest, _WRITE, 0o600), "wb"))
-            answer, stderr = files.enter_context(_Pipe()).ends
+            answer, stderr = files.enter_context(pipe())
             properties = unit_properties(
                 stack=stack,
                 uid=uid,
@@ -75,7 +75,7 @@ class TreeUnits:
             try:
                 async with self._running(name, properties) as ended:
                     stderr.close()
-                    said = await _all(answer)
+                    said = await collect(answer, _MAX_ANSWER)
                 info = ended.result()
             except SystemdError as error:
                 raise BuildFailed(f"The build could not be measured: {error}") from error
@@ -90,8 +90,8 @@ class TreeUnits:
         """
         with ExitStack() as files:
             stdin = files.enter_context(_known(None))
-            packed, stdout = files.enter_context(_Pipe()).ends
-            answer, stderr = files.enter_context(_Pipe()).ends
+            packed, stdout = files.enter_context(pipe())
+            answer, stderr = files.enter_context(pipe())
             properties = unit_properties(
                 stack=stack,
                 uid=uid,
@@ -104,7 +104,7 @@ class TreeUnits:
                 async with self._running(name, properties) as ended:
                     stdout.close()
                     stderr.close()
-                    complaining = asyncio.create_task(_all(answer))
+                    complaining = asyncio.create_task(collect(answer, _MAX_ANSWER))
                     async with aclosing(pieces(packed)) as packing:
                         async for piece in packing:
                             yield piece
@@ -175,47 +175,10 @@ def failure(info: UnitInfo | None, said: bytes) -> str | None:
     return said.decode(errors="replace").strip() or f"{info.result}, status {info.exec_main_status}"
 
 
-async def pieces(pipe: BinaryIO, limit: int | None = None) -> AsyncGenerator[bytes, None]:
-    """What comes out of a pipe until its other end is closed; of more than `limit` bytes only those."""
-    left = limit
-    reader = asyncio.StreamReader(limit=CHUNK)
-    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), pipe
-    )
-    try:
-        while piece := await reader.read(CHUNK):
-            if left is None:
-                yield piece
-            elif left:
-                yield piece[:left]
-                left -= len(piece[:left])
-    finally:
-        transport.close()
-
-
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-
-
-async def _all(pipe: BinaryIO) -> bytes:
-    return b"".join([piece async for piece in pieces(pipe, _MAX_ANSWER)])
 
 
 def _known(manifest: Path | None) -> BinaryIO:
     if manifest is not None and manifest.exists():
         return manifest.open("rb")
     return Path(os.devnull).open("rb")
-
-
-class _Pipe:
-    """Both ends of a pipe, closed in the end."""
-
-    def __init__(self) -> None:
-        reader, writer = os.pipe()
-        self.ends: tuple[BinaryIO, BinaryIO] = (os.fdopen(reader, "rb", 0), os.fdopen(writer, "wb", 0))
-
-    def __enter__(self) -> _Pipe:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for end in self.ends:
-            end.close()

@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from hostd.api.deploys import LONGEST_TIMEOUT, nothing, timeout, version
+from hostd.api.deploys import LONGEST_TIMEOUT, timeout, version
 from hostd.api.identity import known_owner
 from hostd.api.releases import page
 from hostd.api.requests import answer, app_for, body_of, context_of, optional_text, text_field, user_of
@@ -122,13 +122,13 @@ def _build(request: web.Request, app: App) -> Build:
     return context_of(request).ledger.builds.find(app.id, request.match_info["build"])
 
 
-def _source(context: Context, app: App, blob: dict[str, Any]) -> tuple[origins.Origin, AsyncIterator[bytes]]:
+def _source(context: Context, app: App, blob: dict[str, Any]) -> tuple[origins.Origin, AsyncIterator[bytes] | None]:
     url, checksum = text_field(blob, "url"), optional_text(blob, "checksum")
     if upload := _UPLOAD.fullmatch(url):
         return origins.tarball(strip=True), context.sources.open(app, upload[1], checksum)
     if checksum is not None:
         raise Invalid("A checksum can be given for an upload only: see POST /apps/{app}/sources.")
-    return origins.download(url), nothing()
+    return origins.download(url), None
 
 
 def _urls(listed: Any) -> list[str]:

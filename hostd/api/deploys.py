@@ -34,7 +34,7 @@ async def deploy(request: web.Request) -> web.StreamResponse:
     user = known_owner(user_of(request))
     app = accessible_app(context_of(request), user, _query(request, "app"))
     if request.content_type == "application/json":
-        tree: AsyncIterator[bytes] = nothing()
+        tree: AsyncIterator[bytes] | None = None
         source, label = await _repository(request)
     else:
         tree = pieces(request)
@@ -51,7 +51,7 @@ async def deploy(request: web.Request) -> web.StreamResponse:
     return await told(request, wanted, tree)
 
 
-async def told(request: web.Request, deploy: Deploy, tree: AsyncIterator[bytes]) -> web.StreamResponse:
+async def told(request: web.Request, deploy: Deploy, tree: AsyncIterator[bytes] | None) -> web.StreamResponse:
     """Deploy, and answer with the output as it is made and a last line that says how it ended."""
 
     async def output(piece: bytes) -> None:
@@ -83,12 +83,6 @@ async def pieces(request: web.Request) -> AsyncIterator[bytes]:
     """The body of a request as it comes."""
     async for piece in request.content.iter_chunked(PIECE):
         yield piece
-
-
-async def nothing() -> AsyncIterator[bytes]:
-    """The tar stream of a deploy that has none."""
-    return
-    yield b""
 
 
 def build_id(text: str) -> str:

@@ -67,7 +67,7 @@ class Deploys:
         self._running: dict[str, Running] = {}
         self._closed = False
 
-    async def push(self, deploy: Deploy, *, tree: AsyncIterator[bytes], output: Output) -> PushOutcome:
+    async def push(self, deploy: Deploy, *, tree: AsyncIterator[bytes] | None, output: Output) -> PushOutcome:
         """Deploy; see :meth:`Pusher.push`. Cancelling it cancels the build; a release that is made stands."""
         running = self._begin(deploy, tree, output)
         try:
@@ -79,7 +79,7 @@ class Deploys:
                 running.cancel(CLIENT_GONE)
             raise
 
-    async def start(self, deploy: Deploy, *, tree: AsyncIterator[bytes]) -> Build:
+    async def start(self, deploy: Deploy, *, tree: AsyncIterator[bytes] | None) -> Build:
         """Begin a deploy that nobody waits for; returns once its build is recorded. Raises Busy during another."""
         running = self._begin(deploy, tree, unheard)
         await running.push.begun.wait()
@@ -113,7 +113,7 @@ class Deploys:
             running.cancel(INTERRUPTED)
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _begin(self, deploy: Deploy, tree: AsyncIterator[bytes], output: Output) -> Running:
+    def _begin(self, deploy: Deploy, tree: AsyncIterator[bytes] | None, output: Output) -> Running:
         if self._closed:
             raise Unavailable("hostd is being restarted: try again in a moment.")
         if deploy.id in self._running or self._recorded(deploy.id) is not None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import asdict, dataclass, field
 
 from hostd.context import Deploy, Output, PushOutcome, short
@@ -27,6 +28,7 @@ from hostd.settings import Settings
 from slugs.compiler import CompiledSlug, Compiler, CompileRequest
 from slugs.errors import SlugsError
 from slugs.stacks import Stack, Stacks, name_of, version_of
+from units.pipes import pieces
 
 log = logging.getLogger(__name__)
 
@@ -35,20 +37,19 @@ SETTLE_MARGIN = 15.0
 KEPT_OUTPUTS = 100
 """Builds of an app whose transcripts are kept: up to 1 MiB each, on the disk that the ledger is on."""
 CLIENT_GONE = "cancelled: the client went away"
-_PIECE = 64 * 1024
 _RELEASE_OUTPUT = 1024 * 1024
 """Bytes of the release command's output that are kept with the release: its end."""
 
 
 @dataclass(slots=True)
 class Push:
-    """One deploy that is under way: its tar stream (empty if the build fetches the source itself), and who hears it.
+    """One deploy that is under way: its tar stream (None if the build fetches the source itself), and who hears it.
 
     `begun` is set once its build is in the ledger, or cannot be. `cancelled` says why it is to be cancelled.
     """
 
     deploy: Deploy
-    tree: AsyncIterator[bytes]
+    tree: AsyncIterator[bytes] | None
     output: Output
     recording: Recording
     begun: asyncio.Event = field(default_factory=asyncio.Event)
@@ -225,12 +226,13 @@ class Pusher:
                 )
             )
             running.add_done_callback(lambda _: os.close(writer))
-            async for piece in _pieces_of(reader):
-                self._faults.reach(FaultPoint.RELEASE_PHASE_RUNNING)
-                kept += piece
-                if len(kept) > 2 * _RELEASE_OUTPUT:
-                    del kept[:-_RELEASE_OUTPUT]
-                await push.say(indent(piece))
+            async with aclosing(pieces(os.fdopen(reader, "rb"))) as printed:
+                async for piece in printed:
+                    self._faults.reach(FaultPoint.RELEASE_PHASE_RUNNING)
+                    kept += piece
+                    if len(kept) > 2 * _RELEASE_OUTPUT:
+                        del kept[:-_RELEASE_OUTPUT]
+                    await push.say(indent(piece))
             await push.say(indent.end())
             status = await running
         except BaseException:
@@ -319,17 +321,3 @@ def _serving(release: Release, settled: Settled) -> str:
     if settled.serving == release.version:
         return "\nIts web dynos are up and serving."
     return f"\nv{settled.serving} goes on serving its web requests."
-
-
-async def _pieces_of(descriptor: int) -> AsyncIterator[bytes]:
-    """Yield what arrives at a pipe until its other end is closed."""
-    reader = asyncio.StreamReader(limit=_PIECE)
-    pipe = os.fdopen(descriptor, "rb")
-    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), pipe
-    )
-    try:
-        while piece := await reader.read(_PIECE):
-            yield piece
-    finally:
-        transport.close()

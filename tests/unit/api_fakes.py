@@ -90,13 +90,13 @@ class FakeDeploys:
         self.outcomes: dict[str, PushOutcome] = {}
         self.started: list[tuple[Deploy, bytes]] = []
 
-    async def push(self, deploy: Deploy, *, tree: AsyncIterator[bytes], output: Output) -> PushOutcome:
+    async def push(self, deploy: Deploy, *, tree: AsyncIterator[bytes] | None, output: Output) -> PushOutcome:
         return await self.pusher(deploy, tree, output)
 
-    async def start(self, deploy: Deploy, *, tree: AsyncIterator[bytes]) -> Build:
+    async def start(self, deploy: Deploy, *, tree: AsyncIterator[bytes] | None) -> Build:
         if self.busy:
             raise Busy(f"{self.busy}. Wait until that is done, then try again.")
-        self.started.append((deploy, b"".join([piece async for piece in tree])))
+        self.started.append((deploy, tree and b"".join([piece async for piece in tree])))
         return self._ledger.builds.start(
             deploy.app.id, deploy.user.id, deploy.commit, id=deploy.id, source=deploy.label
         )

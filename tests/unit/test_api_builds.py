@@ -109,7 +109,7 @@ async def test_a_build_of_a_tarball_elsewhere_is_fetched_by_the_build(tmp_path):
         assert made.status == 201
         assert "s3cret" not in json.dumps(made.data)
         ((deploy, tree),) = api.deploys.started
-        assert (deploy.source, tree) == (UrlSource(url), b"")
+        assert (deploy.source, tree) == (UrlSource(url), None)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ async def test_a_deploy_of_a_stream_and_of_a_repository(tmp_path):
 
         async def pusher(deploy, tree, output):
             await output(b"-----> Building\n")
-            seen.append((deploy, b"".join([piece async for piece in tree])))
+            seen.append((deploy, tree and b"".join([piece async for piece in tree])))
             return PushOutcome("released", 2)
 
         api.deploys.pusher = pusher
@@ -177,7 +177,7 @@ async def test_a_deploy_of_a_stream_and_of_a_repository(tmp_path):
         address = f"/hostd/deploys?app=hello&build={number}"
         assert (await api("POST", address, {"git": git})).status == 200
         deploy, tree = seen[1]
-        assert (deploy.source, deploy.what, tree) == (GitSource(**git), f"git:sync {git['url']} main", b"")
+        assert (deploy.source, deploy.what, tree) == (GitSource(**git), f"git:sync {git['url']} main", None)
         for status, changes in (
             (400, {"git": "https://example.com/app.git"}),
             (422, {"git": {"url": "/srv/app.git"}}),
