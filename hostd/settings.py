@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from hostd.errors import Invalid, Unavailable
+from units.addresses import SMALLEST_PREFIX
 
 DEFAULT_PATH = Path("/etc/hostd/hostd.toml")
 
@@ -336,7 +337,7 @@ def _is_private_range(text: str) -> bool:
     except ValueError:
         return False
     ours = any(network.subnet_of(ipaddress.IPv4Network(each)) for each in private)
-    return ours and 12 <= network.prefixlen <= 24
+    return ours and 12 <= network.prefixlen <= SMALLEST_PREFIX
 
 
 def _require(condition: bool, message: str) -> None:
