@@ -9,7 +9,7 @@ SOURCE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly SOURCE OPT=/opt/hostd VENV=/opt/hostd/venv
 readonly GIB=$((1024 * 1024 * 1024))
 readonly SERVER_PACKAGES=(btrfs-progs libbtrfsutil-dev libsystemd-dev pkg-config gcc python3 python3-venv python3-dev
-    openssh-server openssh-client git curl ca-certificates nftables iproute2 mmdebstrap debian-archive-keyring
+    openssh-server openssh-client git curl ca-certificates tzdata nftables iproute2 mmdebstrap debian-archive-keyring
     g++ make patch tar gzip bzip2 xz-utils unzip) # the last line is for builds on the stack host
 readonly TREE=(hostd slugs units buildpacks router examples pyproject.toml install.sh)
 

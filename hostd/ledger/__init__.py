@@ -6,6 +6,8 @@ from hostd.ledger.build_outputs import BuildOutput, BuildOutputs
 from hostd.ledger.buildpacks import Buildpacks
 from hostd.ledger.builds import Build, Builds, BuildStatus
 from hostd.ledger.formation import Formation, Process
+from hostd.ledger.job_runs import JobRun, JobRuns
+from hostd.ledger.jobs import CatchUp, Job, Jobs
 from hostd.ledger.keys import Key, Keys, KeyTaken
 from hostd.ledger.ledger import Ledger
 from hostd.ledger.releases import Output, Problem, Release, Releases
@@ -23,8 +25,13 @@ __all__ = [
     "BuildStatus",
     "Buildpacks",
     "Builds",
+    "CatchUp",
     "Collaborator",
     "Formation",
+    "Job",
+    "JobRun",
+    "JobRuns",
+    "Jobs",
     "Key",
     "KeyTaken",
     "Keys",

@@ -13,6 +13,8 @@ from hostd.ledger.buildpacks import Buildpacks
 from hostd.ledger.builds import Builds
 from hostd.ledger.database import Clock, Database, utc_now
 from hostd.ledger.formation import Formation
+from hostd.ledger.job_runs import JobRuns
+from hostd.ledger.jobs import Jobs
 from hostd.ledger.keys import Keys
 from hostd.ledger.releases import Releases
 from hostd.ledger.slugs import Slugs
@@ -26,7 +28,7 @@ UID_BASE = 200000
 
 
 class Ledger:
-    """Users, keys, apps, access, buildpacks, stacks, slugs, builds with their outputs, releases and formations."""
+    """Users, keys, apps, access, buildpacks, stacks, slugs, builds with outputs, releases, formations, jobs."""
 
     def __init__(self, database: Database, vault: Vault, *, uid_base: int = UID_BASE) -> None:
         self._database = database
@@ -42,6 +44,8 @@ class Ledger:
         self.build_outputs = BuildOutputs(database)
         self.buildpacks = Buildpacks(database, self.apps)
         self.formation = Formation(database, self.apps)
+        self.jobs = Jobs(database, self.apps)
+        self.job_runs = JobRuns(database)
 
     @classmethod
     def open(cls, directory: Path, *, clock: Clock = utc_now, uid_base: int = UID_BASE) -> Ledger:

@@ -27,6 +27,12 @@ def builds(db: SqliteUtils) -> None:
     db.executescript(_sql("0002_builds.sql"))
 
 
+@MIGRATIONS()
+def schedule(db: SqliteUtils) -> None:
+    """Jobs and their runs."""
+    db.executescript(_sql("0003_schedule.sql"))
+
+
 def upgrade(db: SqliteUtils, migrations: Migrations = MIGRATIONS) -> list[str]:
     """Apply what is missing, all in one transaction, and tell what it was.
 
