@@ -57,6 +57,8 @@ class Settings:
         (0, 10, 30, 60, 120, 300, 600, 1200),
         "Seconds until a crashed dyno starts again: after its first crash, its second, ...; the last repeats.",
     )
+    cycle_after: int = _setting(86400, "Seconds after which a dyno is replaced by a fresh one; 0 for never.")
+    cycle_spread: int = _setting(12960, "Up to so many seconds more, by chance: not all dynos are replaced at once.")
 
     def __post_init__(self) -> None:
         _check(self)
@@ -314,6 +316,8 @@ def _check(settings: Settings) -> None:
         bool(settings.cool_off) and all(0 <= pause <= 86400 for pause in settings.cool_off),
         "cool_off must be one or more numbers, each 0 to 86400.",
     )
+    _require(0 <= settings.cycle_after <= 31536000, "cycle_after must be 0 to 31536000.")
+    _require(0 <= settings.cycle_spread <= 31536000, "cycle_spread must be 0 to 31536000.")
 
 
 def _is_address(text: str) -> bool:

@@ -62,6 +62,7 @@ def hardened(
     syslog_identifier: str | None = None,
     stop_timeout: float = 30.0,
     runtime_max: float | None = None,
+    restart_after: float | None = None,
     stdio: tuple[int, int, int] | None = None,
     network: Path | None = None,
     umask: int = 0o077,
@@ -71,9 +72,9 @@ def hardened(
     ``root`` becomes ``/``, read-only to the process, with ``binds`` on top; ``uid`` needs a name on the host
     (``users.ensure_user``) but none inside. ``stdio`` are file descriptors for input, output and errors (a
     terminal becomes the controlling one); without it input is empty and output goes to the journal. ``network`` is
-    the network namespace to run in (``Network.path``), else it is the machine's own. The process is never
-    restarted, and once ended the unit stays loaded with its result until somebody lets go of it (``Systemd.unref``).
-    Times are in seconds.
+    the network namespace to run in (``Network.path``), else it is the machine's own. Once ended, the unit stays
+    loaded with its result until somebody lets go of it (``Systemd.unref``); with ``restart_after``, systemd starts it
+    again if nobody does. Times are in seconds.
     """
     return {
         "Description": description,
@@ -83,6 +84,7 @@ def hardened(
             working_directory=working_directory,
             stop_timeout=stop_timeout,
             runtime_max=runtime_max,
+            restart_after=restart_after,
             umask=umask,
         ),
         **_identity(uid, gid),
@@ -101,6 +103,7 @@ def _service(
     working_directory: str,
     stop_timeout: float,
     runtime_max: float | None,
+    restart_after: float | None,
     umask: int,
 ) -> dict[str, Any]:
     properties: dict[str, Any] = {
@@ -109,8 +112,6 @@ def _service(
         "WorkingDirectory": working_directory,
         "EnvironmentFiles": [] if environment_file is None else [(str(environment_file), False)],
         "UMask": umask,
-        "Restart": "no",
-        "RemainAfterExit": True,
         "CollectMode": "inactive",
         "KillMode": "control-group",
         "TimeoutStartUSec": _microseconds(30),
@@ -121,6 +122,15 @@ def _service(
         "LimitNOFILE": _OPEN_FILES,
         "LimitNOFILESoft": _OPEN_FILES,
     }
+    if restart_after is None:
+        properties |= {"Restart": "no", "RemainAfterExit": True}
+    else:
+        properties |= {
+            "Restart": "always",
+            "RestartUSec": _microseconds(restart_after),
+            # However often: whoever wants to give up lets go of the unit.
+            "StartLimitIntervalUSec": 0,
+        }
     if runtime_max is not None:
         properties["RuntimeMaxUSec"] = _microseconds(runtime_max)
     return properties

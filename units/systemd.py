@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -55,7 +56,8 @@ class UnitInfo:
 
     ``exec_main_code`` is 0 while the main process runs, then CLD_EXITED (1), CLD_KILLED (2) or CLD_DUMPED
     (3); ``exec_main_status`` is the exit status or the signal. With RemainAfterExit a process that ended well
-    leaves its unit ``active`` and ``exited``, one that did not ``failed``.
+    leaves its unit ``active`` and ``exited``, one that did not ``failed``. ``active_for`` are seconds by a clock that
+    nobody sets; ``restarts`` are systemd's own, since it was last told to ``reset_failed``.
     """
 
     name: str
@@ -71,6 +73,8 @@ class UnitInfo:
     started_at: float | None
     exited_at: float | None
     control_group: str
+    active_for: float | None = None
+    restarts: int = 0
 
 
 class Systemd:
@@ -325,6 +329,7 @@ _SERVICE_VALUES = {
     "ExecMainStartTimestamp": "t",
     "ExecMainExitTimestamp": "t",
     "ControlGroup": "s",
+    "NRestarts": "u",
 }
 
 
@@ -356,7 +361,13 @@ def _unit_info(name: str, values: Mapping[str, Any]) -> UnitInfo:
         started_at=_seconds(values["ExecMainStartTimestamp"]),
         exited_at=_seconds(values["ExecMainExitTimestamp"]),
         control_group=values["ControlGroup"],
+        active_for=_age(values["ActiveEnterTimestampMonotonic"]),
+        restarts=values["NRestarts"],
     )
+
+
+def _age(microseconds: int) -> float | None:
+    return time.monotonic() - microseconds / 1e6 if microseconds else None
 
 
 def _seconds(microseconds: int) -> float | None:

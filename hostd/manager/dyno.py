@@ -12,7 +12,7 @@ ONE_OFF_TYPES = ("run", RELEASE_PHASE)
 """Process types that are never part of a formation: a one-off dyno runs once and is removed."""
 
 _DESCRIPTION = re.compile(
-    r"^(?P<app>\S+) (?P<type>[A-Za-z0-9_-]+)\.(?P<number>\d+) v(?P<version>\d+)"
+    r"^(?P<app>\S+) (?P<type>[A-Za-z0-9_-]+)\.(?P<number>\d+) v(?P<version>\d+)(?: (?P<size>\S+))?"
     r" at (?P<address>[0-9a-fA-F.:]+):(?P<port>\d+)$"
 )
 
@@ -67,13 +67,17 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class DynoId:
-    """Which dyno of which release of which app: all that its unit's name and description say."""
+    """Which dyno of which release of which app: all that its unit's name and description say.
+
+    `size` is the one it was started with; empty for a unit of an older hostd, which did not say it.
+    """
 
     app: str
     type: str
     number: int
     version: int
     place: Place
+    size: str = ""
 
     @property
     def name(self) -> str:
@@ -102,7 +106,8 @@ class DynoId:
     @property
     def description(self) -> str:
         """The unit's description, from which :func:`parse_description` reads the identity back."""
-        return f"{self.app} {self.name} v{self.version} at {self.place}"
+        size = f" {self.size}" if self.size else ""
+        return f"{self.app} {self.name} v{self.version}{size} at {self.place}"
 
 
 def parse_description(text: str) -> DynoId | None:
@@ -119,6 +124,7 @@ def parse_description(text: str) -> DynoId | None:
         number=int(match["number"]),
         version=int(match["version"]),
         place=Place(match["address"], int(match["port"])),
+        size=match["size"] or "",
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import random
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -20,13 +21,13 @@ from hostd.manager import words
 from hostd.manager.desired import DesiredApp
 from hostd.manager.dyno import Dyno, DynoId, DynoState
 from hostd.manager.launcher import STOP_SECONDS, Exit, Launch, Launcher, LaunchFailedError
-from hostd.manager.planner import Observed, Phase, Remove, Start, Stop, cool_off, next_wake, plan
+from hostd.manager.planner import Observed, Phase, Remove, Replace, Start, Stop, cool_off, cycle_at, next_wake, plan
 from hostd.manager.ports import Ports
 from hostd.manager.probe import accepts, wait_accepting
 from hostd.manager.record import Record
-from hostd.manager.routes import route, serving
 from hostd.manager.routing import Routing
 from hostd.manager.settling import Settled, judge
+from hostd.manager.standing import Standing
 from hostd.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ _STEADY_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What every keeper works with."""
+    """What every keeper works with; `clock` is in seconds and never set, `random` gives numbers from 0 to 1."""
 
     launcher: Launcher
     routing: Routing
@@ -47,7 +48,8 @@ class Tools:
     events: Events
     settings: Settings
     faults: Faults
-    clock: Callable[[], float] = time.time
+    clock: Callable[[], float] = time.monotonic
+    random: Callable[[], float] = random.random
 
 
 class Keeper:
@@ -62,15 +64,14 @@ class Keeper:
         self._records: dict[str, Record] = {}
         self._dirty: set[str] = set()
         self._wake = asyncio.Event()
-        self._changed = asyncio.Condition()
-        self._served: frozenset[str] = frozenset()
-        self._publishing = 0
+        self._standing = Standing(app_id, tools.routing, self._records)
+        self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
 
     async def adopt(self, dynos: list[DynoId]) -> None:
         """Take over dynos that run already, without touching or announcing them."""
         await asyncio.gather(*map(self._adopt, dynos))
-        self.set_route()
+        self._standing.set_route(self.desired)
 
     def start(self) -> None:
         """Begin to keep the app; what an earlier hostd had begun with an adopted dyno is finished."""
@@ -84,6 +85,8 @@ class Keeper:
 
     async def close(self) -> None:
         """Stop keeping it; dynos run on."""
+        if self._timer is not None:
+            self._timer.cancel()
         tasks = [record.task for record in self._records.values() if record.task]
         for task in [self._task, *tasks]:
             if task is not None:
@@ -107,17 +110,15 @@ class Keeper:
     def dynos(self) -> list[Dyno]:
         """The app's dynos, the wanted release's first, then by type and number."""
         records = sorted(self._records.values(), key=lambda r: (-r.id.version, r.id.type, r.id.number))
-        return [record.view(serving=record.id.unit in self._served) for record in records]
+        return [record.view(serving=record.id.unit in self._standing.served) for record in records]
 
     async def settle(self, version: int, seconds: float) -> Settled:
         """Wait until every dyno of release *version* runs and takes traffic, or has crashed."""
         try:
-            async with asyncio.timeout(seconds), self._changed:
-                while True:
-                    settled = judge(self.desired, version, list(self._records.values()), self._served)
-                    if settled is not None:
-                        return settled
-                    await self._changed.wait()
+            async with asyncio.timeout(seconds):
+                return await self._standing.until(
+                    lambda served: judge(self.desired, version, list(self._records.values()), served)
+                )
         except TimeoutError:
             return Settled(ok=False, timed_out=True)
 
@@ -142,26 +143,29 @@ class Keeper:
         """Keep an app that the ledger has ended to its own end: no dyno is left then, and no route."""
         self.desired = self._read_desired()
         self._wake.set()
-        async with self._changed:
-            await self._changed.wait_for(lambda: not self._records)
-        await self.publish()
+        await self._standing.until(lambda _served: not self._records or None)
+        await self._standing.publish(None)
         await self.close()
 
     async def _adopt(self, dyno: DynoId) -> None:
         process = self.desired.process(dyno.type) if self.desired else None
-        since = self._tools.launcher.running_since(dyno)
+        running_for = self._tools.launcher.running_for(dyno)
+        since = self._tools.clock() - (running_for or 0.0)
         self._tools.ports.adopt(dyno.place)
         record = Record(
             dyno,
             self.app_id,
             command=process.command if process else "",
-            size=process.size if process else sizes.DEFAULT,
+            size=dyno.size or (process.size if process else sizes.DEFAULT),
             state=DynoState.STARTING,
-            since=since or self._tools.clock(),
+            since=since,
             phase=Phase.STARTING,
+            cycle_at=self._cycle_at(since),
         )
         self._records[dyno.unit] = record
-        if since is not None and (dyno.type != "web" or await accepts(dyno.place, self._uid)):
+        if restarts := self._tools.launcher.restarts(dyno):
+            self._say(record, words.restarted(restarts))
+        if running_for is not None and (dyno.type != "web" or await accepts(dyno.place, self._uid)):
             record.phase, record.state = Phase.UP, DynoState.UP
         elif self._tools.launcher.is_stopping(dyno):
             record.phase, record.state = Phase.STOPPING, DynoState.UP
@@ -192,14 +196,23 @@ class Keeper:
                     self._begin_start(action)
                 case Stop():
                     self._begin_stop(self._records[action.unit])
+                case Replace():
+                    self._say(self._records[action.unit], action.why.value)
+                    self._begin_stop(self._records[action.unit])
                 case Remove():
                     self._forget(self._records[action.unit])
-        await self.publish()
+        await self._standing.publish(self.desired)
         if (wait := next_wake(self._observed(), now)) is not None:
             self._wake_later(wait)
 
     def _wake_later(self, seconds: float) -> None:
-        asyncio.get_running_loop().call_later(seconds, self._wake.set)
+        """Look again in so many seconds, or earlier if that was asked for already."""
+        loop = asyncio.get_running_loop()
+        if self._timer is not None:
+            if loop.time() < self._timer.when() <= loop.time() + seconds and not self._timer.cancelled():
+                return
+            self._timer.cancel()
+        self._timer = loop.call_later(seconds, self._wake.set)
 
     def _observed(self) -> list[Observed]:
         return [record.observed() for record in self._records.values() if not record.id.one_off]
@@ -209,7 +222,9 @@ class Keeper:
             record = self._records.get(unit)
             if record is not None and _was_running(record):
                 ended = self._tools.launcher.exit_of(record.id)
-                if ended is not None:
+                if ended is not None and ended.stopped:
+                    self._vanish(record, ended)
+                elif ended is not None:
                     self._crash(record, ended)
             # Only now: where systemd could not be asked it is asked again.
             self._dirty.discard(unit)
@@ -235,7 +250,8 @@ class Keeper:
         process = desired.process(action.type) if desired else None
         if desired is None or process is None:
             return
-        dyno = DynoId(desired.name, action.type, action.number, desired.version, self._tools.ports.take())
+        place = self._tools.ports.take()
+        dyno = DynoId(desired.name, action.type, action.number, desired.version, place, process.size)
         before = self._records.get(dyno.unit)
         if before is not None:
             self._tools.ports.give_back(before.id.place)
@@ -295,9 +311,21 @@ class Keeper:
                 return
         if record.phase is Phase.STARTING:
             record.phase = Phase.UP
+            record.cycle_at = self._cycle_at(self._tools.clock())
             self._tools.faults.reach(FaultPoint.DYNO_UP)
             self._say(record, record.move(DynoState.UP, self._tools.clock()))
             self._wake.set()
+
+    def _cycle_at(self, started: float) -> float | None:
+        settings = self._tools.settings
+        return cycle_at(started, settings.cycle_after, settings.cycle_spread, self._tools.random())
+
+    def _vanish(self, record: Record, ended: Exit) -> None:
+        """Forget a dyno whose unit somebody stopped: that is no crash, and if it is wanted it starts anew."""
+        if record.task is not None:
+            record.task.cancel()
+        self._say(record, *words.ended(ended), record.move(DynoState.DOWN, self._tools.clock()))
+        self._forget(record)
 
     def _crash(self, record: Record, ended: Exit) -> None:
         now = self._tools.clock()
@@ -327,7 +355,7 @@ class Keeper:
             # A launch that was cancelled clears up after itself: two tasks must never work on one unit.
             await asyncio.wait({before})
         if record.id.type == "web":
-            await self.publish()
+            await self._standing.publish(self.desired)
             self._tools.faults.reach(FaultPoint.TABLE_SWAPPED)
             left = await self._tools.routing.drain([record.id.place], STOP_SECONDS)
             if left:
@@ -342,33 +370,13 @@ class Keeper:
         self._say(record, f"Process exited with status {ended.status}")
         self._say(record, record.move(DynoState.DOWN, self._tools.clock()))
         self._forget(record)
-        async with self._changed:
-            self._changed.notify_all()
+        await self._standing.tell()
 
     def _forget(self, record: Record) -> None:
         self._tools.launcher.remove(record.id)
         self._tools.ports.give_back(record.id.place)
         self._records.pop(record.id.unit, None)
         self._wake.set()
-
-    def set_route(self) -> bool:
-        """Compute the app's route from what is known now; True if it differs from the last one."""
-        if self.desired is None:
-            return self._tools.routing.set(self.app_id, None)
-        places = {record.id.unit: record.id.place for record in self._records.values()}
-        return self._tools.routing.set(self.app_id, route(self.desired, self._observed(), places))
-
-    async def publish(self) -> None:
-        """Make the router use the app's route as it is now, then tell those who wait for it."""
-        self.set_route()
-        chosen = serving(self.desired, self._observed()) if self.desired else []
-        self._publishing += 1
-        number = self._publishing
-        await self._tools.routing.publish()
-        async with self._changed:
-            if number == self._publishing:
-                self._served = frozenset(dyno.unit for dyno in chosen)
-            self._changed.notify_all()
 
     def _say(self, record: Record, *lines: str) -> None:
         for line in lines:

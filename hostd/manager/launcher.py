@@ -27,14 +27,22 @@ from units.users import ensure_user
 STOP_SECONDS = 30.0
 """What a dyno gets between SIGTERM and SIGKILL (Heroku's grace period)."""
 
+STOPPED = "stopped"
+"""The result of a dyno whose unit somebody else stopped, as with systemctl: systemd keeps no other of it."""
+
+RESTART_SECONDS = 5.0
+"""After how long systemd starts a dyno that ended and that no hostd looked after: on the files that it had."""
+
 _CLD_EXITED = 1
 """``si_code`` of a process that ended by itself (waitid(2)); systemd reports it as ExecMainCode."""
 
 _SIGNALLED = 128
 """What a shell adds to a signal's number to make a status (bash(1), EXIT STATUS)."""
+_SHELL_STATUSES = {126: "the command cannot be executed", 127: "command not found"}
 
 _JOBS_IN_FLIGHT = 8
 _RUNNING = ("active", "activating", "deactivating", "reloading")
+_ENDED = ("exited", "auto-restart")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +74,34 @@ class Exit:
         return self.result == RESULT
 
     @property
+    def stopped(self) -> bool:
+        """True when it did not end by itself: somebody stopped its unit."""
+        return self.result == STOPPED
+
+    @property
     def reason(self) -> str:
         """The end in a few words."""
         if self.out_of_memory:
             return "out of memory, R15"
+        if self.stopped:
+            return "stopped from outside hostd"
         if self.result in ("success", "exit-code"):
-            return f"exit status {self.status}"
-        if self.result in ("signal", "core-dump"):
-            return f"killed by signal {self.status - _SIGNALLED}"
-        return self.result
+            return f"exit status {self.status}{self.detail and f', {self.detail}'}"
+        return self.detail or self.result
+
+    @property
+    def detail(self) -> str:
+        """What the bare status does not say; empty for nothing."""
+        match self.result:
+            case "exit-code":
+                return _meaning(self.status)
+            case "signal":
+                return f"killed by {_signal_name(self.status - _SIGNALLED)}"
+            case "core-dump":
+                return f"killed by {_signal_name(self.status - _SIGNALLED)}, core dumped"
+            case "timeout":
+                return "did not end in time"
+        return ""
 
 
 class LaunchFailedError(Exception):
@@ -153,20 +180,30 @@ class Launcher:
         self._systemd.kill(dyno.unit, signal.SIGKILL)
 
     def exit_of(self, dyno: DynoId) -> Exit | None:
-        """How the dyno ended; None while it runs. A unit that is gone counts as status 0."""
+        """How the dyno ended; None while it runs.
+
+        It has ended with its first process, even if others are left and systemd still waits for those.
+        """
         info = self._systemd.info(dyno.unit)
-        running = info is not None and info.active in _RUNNING and info.sub != "exited"
-        return None if running else self._exit(info)
+        return None if _runs(info) else self._exit(info)
 
     def is_stopping(self, dyno: DynoId) -> bool:
         """True while the unit is being stopped."""
         info = self._systemd.info(dyno.unit)
         return info is not None and info.active == "deactivating"
 
-    def running_since(self, dyno: DynoId) -> float | None:
-        """When the unit became active, in seconds since the epoch; None if it is not."""
+    def running_for(self, dyno: DynoId) -> float | None:
+        """For how many seconds the unit has been active; None if it is not."""
         info = self._systemd.info(dyno.unit)
-        return info.active_since if info is not None and info.sub == "running" else None
+        return info.active_for if info is not None and info.sub == "running" else None
+
+    def restarts(self, dyno: DynoId) -> int:
+        """How often systemd itself has started the running dyno again since this was last asked."""
+        info = self._systemd.info(dyno.unit)
+        if info is None or not info.restarts:
+            return 0
+        self._systemd.reset_failed(dyno.unit)
+        return info.restarts
 
     def remove(self, dyno: DynoId) -> None:
         """Forget the ended unit and delete its file tree and environment file; idempotent.
@@ -181,7 +218,7 @@ class Launcher:
 
     def _exit(self, info: UnitInfo | None) -> Exit:
         if info is None:
-            return Exit(0, "success")
+            return Exit(0, STOPPED)
         return Exit(shell_status(info), RESULT if self._out_of_memory.ended(info) else info.result)
 
 
@@ -212,6 +249,7 @@ def unit_properties(
         },
         syslog_identifier=f"{launch.dyno.app}[{launch.dyno.name}]",
         stop_timeout=STOP_SECONDS,
+        restart_after=None if launch.dyno.one_off else RESTART_SECONDS,
         stdio=launch.stdio,
     )
 
@@ -224,6 +262,27 @@ def app_slice(app: str) -> str:
 def launch_command(command: str) -> list[str]:
     """The argument list that runs a Procfile's *command* inside the sandbox; only there the text meets a shell."""
     return ["/bin/bash", "/.hostd/launch", command]
+
+
+def _runs(info: UnitInfo | None) -> bool:
+    if info is None or info.active not in _RUNNING or info.sub in _ENDED:
+        return False
+    return info.active == "activating" or not info.exec_main_code
+
+
+def _meaning(status: int) -> str:
+    """What a shell means by a status (bash(1), EXIT STATUS)."""
+    if status in _SHELL_STATUSES:
+        return _SHELL_STATUSES[status]
+    name = _signal_name(status - _SIGNALLED)
+    return f"as of a process killed by {name}" if name.startswith("SIG") else ""
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def shell_status(info: UnitInfo) -> int:

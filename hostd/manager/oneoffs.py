@@ -189,7 +189,7 @@ class OneOffs:
 
     def adopt(self, app_id: str, dyno: DynoId) -> None:
         """Take over a one-off dyno that runs already."""
-        since = self._tools.launcher.running_since(dyno)
+        running_for = self._tools.launcher.running_for(dyno)
         self._tools.ports.adopt(dyno.place)
         record = Record(
             dyno,
@@ -197,7 +197,7 @@ class OneOffs:
             command="",
             size=sizes.DEFAULT,
             state=DynoState.UP,
-            since=since or self._tools.clock(),
+            since=self._tools.clock() - (running_for or 0.0),
             phase=Phase.UP,
         )
         self._sessions[dyno.unit] = _Session(record, None)

@@ -29,6 +29,10 @@ class Observed:
     phase: Phase
     retry_at: float = 0.0
     """For a crashed dyno: when it may be tried again (seconds, the manager's clock)."""
+    size: str = ""
+    """The size that it runs with; empty for any."""
+    cycle_at: float | None = None
+    """When it has run long enough and is replaced; None for never."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,21 @@ class Stop:
     unit: str
 
 
+class Why(enum.Enum):
+    """Why a dyno that is wanted is started anew; the log says it."""
+
+    RESIZED = "Restarting with its new size"
+    CYCLED = "Cycling"
+
+
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """Drain and stop a dyno that is wanted, so that a fresh one is started in its place."""
+
+    unit: str
+    why: Why
+
+
 @dataclass(frozen=True, slots=True)
 class Remove:
     """Forget a dyno that has already ended and is not wanted any more."""
@@ -53,7 +72,7 @@ class Remove:
     unit: str
 
 
-Action = Start | Stop | Remove
+Action = Start | Stop | Replace | Remove
 
 
 def plan(desired: DesiredApp | None, observed: Sequence[Observed], now: float) -> list[Action]:
@@ -62,6 +81,9 @@ def plan(desired: DesiredApp | None, observed: Sequence[Observed], now: float) -
     *desired* is None for an app that is gone. Web dynos of an older release are kept as long as the
     wanted release is not serving (Heroku's preboot): a release that does not come up takes no traffic
     away from the one before it. All other dynos of an older release are stopped at once.
+
+    Dynos of another size than the wanted one, and those that have run long enough, are replaced one after
+    the other, each when the one before it is up.
     """
     wanted = _wanted(desired)
     version = desired.version if desired else 0
@@ -70,8 +92,9 @@ def plan(desired: DesiredApp | None, observed: Sequence[Observed], now: float) -
     actions: list[Action] = []
     for slot in wanted:
         dyno = here.get(slot)
-        if dyno is None or (dyno.phase is Phase.CRASHED and dyno.retry_at <= now):
+        if dyno is None or (dyno.phase is Phase.CRASHED and (dyno.retry_at <= now or _resized(desired, dyno))):
             actions.append(Start(*slot))
+    actions += _replacements(desired, [here[slot] for slot in wanted if slot in here], now)
     for dyno in observed:
         if dyno.version == version and (dyno.type, dyno.number) in wanted:
             continue
@@ -97,9 +120,19 @@ def web_ready(desired: DesiredApp | None, observed: Sequence[Observed]) -> bool:
 
 
 def next_wake(observed: Sequence[Observed], now: float) -> float | None:
-    """Seconds until a crashed dyno is due again; None if nothing waits for the clock."""
-    waits = [dyno.retry_at - now for dyno in observed if dyno.phase is Phase.CRASHED and dyno.retry_at > now]
+    """Seconds until a crashed dyno is due again, or one that is up has run long enough; None for neither."""
+    crashed = [dyno.retry_at for dyno in observed if dyno.phase is Phase.CRASHED]
+    old = [dyno.cycle_at for dyno in observed if dyno.phase is Phase.UP and dyno.cycle_at is not None]
+    waits = [moment - now for moment in (*crashed, *old) if moment > now]
     return min(waits) if waits else None
+
+
+def cycle_at(started: float, after: float, spread: float, share: float) -> float | None:
+    """When a dyno that was started then is to be replaced; None if *after* is 0: never.
+
+    *share* (0 to 1) is its share of the *spread*: dynos that start together must not be replaced together.
+    """
+    return started + after + spread * share if after else None
 
 
 def cool_off(crashes: int, steps: Sequence[float]) -> float:
@@ -110,6 +143,28 @@ def cool_off(crashes: int, steps: Sequence[float]) -> float:
     if crashes <= 0:
         return 0.0
     return steps[min(crashes, len(steps)) - 1]
+
+
+def _replacements(desired: DesiredApp | None, dynos: Sequence[Observed], now: float) -> list[Action]:
+    """At most one dyno of each type that is up; *dynos* are those of the formation that are wanted."""
+    actions: list[Action] = []
+    moving = {dyno.type for dyno in dynos if dyno.phase in (Phase.STARTING, Phase.STOPPING)}
+    crashed = {dyno.type for dyno in dynos if dyno.phase is Phase.CRASHED}
+    for dyno in dynos:
+        if dyno.phase is Phase.STARTING and _resized(desired, dyno):
+            actions.append(Replace(dyno.unit, Why.RESIZED))
+        if dyno.phase is not Phase.UP or dyno.type in moving:
+            continue
+        old = dyno.cycle_at is not None and dyno.cycle_at <= now and dyno.type not in crashed
+        if _resized(desired, dyno) or old:
+            actions.append(Replace(dyno.unit, Why.RESIZED if _resized(desired, dyno) else Why.CYCLED))
+            moving.add(dyno.type)
+    return actions
+
+
+def _resized(desired: DesiredApp | None, dyno: Observed) -> bool:
+    process = desired.process(dyno.type) if desired else None
+    return bool(process and dyno.size and dyno.size != process.size)
 
 
 def _wanted(desired: DesiredApp | None) -> list[tuple[str, int]]:

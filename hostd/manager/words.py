@@ -22,6 +22,15 @@ def exit_timeout(seconds: float) -> list[str]:
 
 
 def ended(exit_: Exit) -> list[str]:
-    """A dyno that has ended, with R15 if it ran out of memory."""
+    """A dyno that has ended, with R15 if it ran out of memory; what a bare status does not say is added."""
+    if exit_.stopped:
+        return ["Stopped from outside hostd, as with systemctl stop"]
     lines = ["Error R15 (Memory quota vastly exceeded)", "Stopping process with SIGKILL"]
-    return [*(lines if exit_.out_of_memory else ()), f"Process exited with status {exit_.status}"]
+    status = f"Process exited with status {exit_.status}{exit_.detail and f' ({exit_.detail})'}"
+    return [*(lines if exit_.out_of_memory else ()), status]
+
+
+def restarted(times: int) -> str:
+    """A dyno that ended while hostd was away, and that systemd has started again."""
+    often = "" if times == 1 else f" {times} times"
+    return f"Process exited{often} while hostd was away; systemd restarted it"

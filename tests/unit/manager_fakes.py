@@ -11,7 +11,7 @@ from hostd.faults import Faults
 from hostd.manager.desired import DesiredApp, DesiredProcess
 from hostd.manager.dyno import DynoId, Place
 from hostd.manager.keeper import Keeper, Tools
-from hostd.manager.launcher import Exit, Launch, LaunchFailedError
+from hostd.manager.launcher import STOPPED, Exit, Launch, LaunchFailedError
 from hostd.manager.ports import Ports
 from hostd.settings import Settings
 from router.table import App
@@ -25,6 +25,7 @@ class FakeLauncher:
 
     def __init__(self) -> None:
         self.units: dict[str, str] = {}
+        self.restarted: dict[str, int] = {}
         self.launches: list[str] = []
         self.may_start = asyncio.Event()
         self.may_start.set()
@@ -70,14 +71,17 @@ class FakeLauncher:
     def exit_of(self, dyno: DynoId) -> Exit | None:
         state = self.units.get(dyno.unit)
         if state is None:
-            return Exit(0, "success")
+            return Exit(0, STOPPED)
         return Exit(1, "exit-code") if state == "failed" else None
 
     def is_stopping(self, dyno: DynoId) -> bool:
         return self.units.get(dyno.unit) == "deactivating"
 
-    def running_since(self, dyno: DynoId) -> float | None:
+    def running_for(self, dyno: DynoId) -> float | None:
         return 1.0 if self.units.get(dyno.unit) == "active" else None
+
+    def restarts(self, dyno: DynoId) -> int:
+        return self.restarted.pop(dyno.unit, 0)
 
     def remove(self, dyno: DynoId) -> None:
         self.units.pop(dyno.unit, None)
@@ -125,13 +129,16 @@ class Bench:
     def __init__(self, directory: Path) -> None:
         self.launcher, self.routing, self.events = FakeLauncher(), FakeRouting(), FakeEvents()
         self.wanted: DesiredApp | None = desired()
+        self.now = 5000.0
         self.tools = Tools(
             launcher=self.launcher,  # type: ignore[arg-type]
             routing=self.routing,  # type: ignore[arg-type]
             ports=Ports("127.0.0.1", 20000, 20099, free=lambda _address, _port: True),
             events=self.events,  # type: ignore[arg-type]
-            settings=Settings(cool_off=(0, 10)),
+            settings=Settings(cool_off=(0, 10), cycle_after=1000, cycle_spread=100),
             faults=Faults(directory),
+            clock=lambda: self.now,
+            random=lambda: 0.5,
         )
 
     def keeper(self) -> Keeper:
@@ -150,12 +157,12 @@ class Bench:
                 await asyncio.sleep(0)
 
 
-def desired(version: int = 2, worker: int = 1, slug: str = "slug") -> DesiredApp:
+def desired(version: int = 2, worker: int = 1, slug: str = "slug", size: str = "standard-1x") -> DesiredApp:
     """An app that wants workers, which are up as soon as they are started."""
-    processes = (DesiredProcess("worker", "python work.py", worker, "standard-1x"),)
+    processes = (DesiredProcess("worker", "python work.py", worker, size),)
     return DesiredApp(APP_ID, "hello", 200001, version, slug, processes, {}, ("hello.localhost",))
 
 
-def dyno(version: int = 2, number: int = 1, port: int = 20050) -> DynoId:
+def dyno(version: int = 2, number: int = 1, port: int = 20050, size: str = "") -> DynoId:
     """A dyno that an earlier hostd has started."""
-    return DynoId("hello", "worker", number, version, Place("127.0.0.1", port))
+    return DynoId("hello", "worker", number, version, Place("127.0.0.1", port), size)

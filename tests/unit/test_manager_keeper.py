@@ -109,6 +109,58 @@ async def test_a_restart_is_done_when_the_old_dynos_have_ended(bench):
         await bench.until(keeper, {"worker.1 v2": "up"})
 
 
+async def test_a_dyno_gets_the_size_that_is_wanted_now(bench):
+    bench.launcher.units[dyno().unit] = "active"
+    async with kept(bench, dyno(size="eco")) as keeper:
+        await bench.launched()
+        await bench.until(keeper, {"worker.1 v2": "up"})
+        assert [known.size for known in keeper.dynos()] == ["standard-1x"]
+        bench.wanted = desired(size="standard-2x")
+        keeper.nudge()
+        while [known.size for known in keeper.dynos()] != ["standard-2x"]:
+            await asyncio.sleep(0)
+    assert bench.events.lines[0] == "worker.1: Restarting with its new size"
+
+
+async def test_a_dyno_that_has_run_for_a_day_is_replaced(bench):
+    bench.launcher.units[dyno().unit] = "active"
+    async with kept(bench, dyno()) as keeper:
+        bench.now += 1048
+        keeper.nudge()
+        await bench.until(keeper, {"worker.1 v2": "up"})
+        assert bench.launcher.launches == []
+        bench.now += 1
+        keeper.nudge()
+        await bench.launched()
+        await bench.until(keeper, {"worker.1 v2": "up"})
+    assert bench.events.lines[:2] == ["worker.1: Cycling", "worker.1: Stopping all processes with SIGTERM"]
+
+
+async def test_a_dyno_that_somebody_stopped_is_started_again_and_has_not_crashed(bench):
+    async with kept(bench) as keeper:
+        await bench.until(keeper, {"worker.1 v2": "up"})
+        for _ in range(3):
+            bench.launcher.units.clear()
+            bench.events.lines.clear()
+            keeper.nudge(dyno().unit)
+            while not bench.launcher.units:
+                await asyncio.sleep(0)
+            await bench.until(keeper, {"worker.1 v2": "up"})
+            assert bench.events.lines[:3] == [
+                "worker.1: Stopped from outside hostd, as with systemctl stop",
+                "worker.1: State changed from up to down",
+                "worker.1: Starting process with command `python work.py`",
+            ]
+
+
+async def test_what_systemd_did_while_nobody_looked_is_told(bench):
+    bench.launcher.units[dyno().unit] = "active"
+    bench.launcher.restarted[dyno().unit] = 2
+    async with kept(bench, dyno()) as keeper:
+        await bench.until(keeper, {"worker.1 v2": "up"})
+    assert bench.events.lines == ["worker.1: Process exited 2 times while hostd was away; systemd restarted it"]
+
+
 async def test_an_app_that_has_no_dyno_leaves_the_router_at_its_end(bench):
     bench.wanted = desired(worker=0)
     async with kept(bench) as keeper:

@@ -12,7 +12,7 @@ from hostd.errors import Busy, Unavailable
 from hostd.manager import words
 from hostd.manager.dyno import DynoId, Place, parse_description
 from hostd.manager.environment import EnvironmentFiles, environment, render
-from hostd.manager.launcher import Exit, app_slice, launch_command
+from hostd.manager.launcher import STOPPED, Exit, app_slice, launch_command
 from hostd.manager.ports import Ports, is_free
 
 WEB = DynoId("my-app", "web", 1, 12, Place("127.0.0.1", 20001))
@@ -128,7 +128,12 @@ def test_a_last_line_is_shown_short_and_harmless():
     [
         (Exit(1, "exit-code"), "exit status 1"),
         (Exit(0, "success"), "exit status 0"),
-        (Exit(139, "core-dump"), "killed by signal 11"),
+        (Exit(127, "exit-code"), "exit status 127, command not found"),
+        (Exit(139, "exit-code"), "exit status 139, as of a process killed by SIGSEGV"),
+        (Exit(137, "signal"), "killed by SIGKILL"),
+        (Exit(139, "core-dump"), "killed by SIGSEGV, core dumped"),
+        (Exit(143, "timeout"), "did not end in time"),
+        (Exit(0, STOPPED), "stopped from outside hostd"),
         (Exit(137, "oom-kill"), "out of memory, R15"),
         (Exit(1, "the slug store is full"), "the slug store is full"),
     ],
@@ -139,6 +144,10 @@ def test_an_end_is_told_in_a_few_words(end, reason):
 
 def test_the_log_says_how_a_dyno_ended_as_heroku_does():
     assert words.ended(Exit(1, "exit-code")) == ["Process exited with status 1"]
+    assert words.ended(Exit(1, "the slug is gone")) == ["Process exited with status 1"]
+    assert words.ended(Exit(134, "core-dump")) == ["Process exited with status 134 (killed by SIGABRT, core dumped)"]
+    assert words.ended(Exit(127, "exit-code")) == ["Process exited with status 127 (command not found)"]
+    assert words.ended(Exit(0, STOPPED)) == ["Stopped from outside hostd, as with systemctl stop"]
     assert words.ended(Exit(137, "oom-kill")) == [
         "Error R15 (Memory quota vastly exceeded)",
         "Stopping process with SIGKILL",

@@ -8,9 +8,12 @@ from hostd.manager.planner import (
     Observed,
     Phase,
     Remove,
+    Replace,
     Start,
     Stop,
+    Why,
     cool_off,
+    cycle_at,
     next_wake,
     plan,
     web_ready,
@@ -26,9 +29,10 @@ def app(version=2, web=1, worker=0, slug="slug", maintenance=False):
     return DesiredApp("id", "hello", 200001, version, slug, processes, {}, ("hello.localhost",), maintenance)
 
 
-def dyno(name, version=2, phase=Phase.UP, retry_at=0.0):
+def dyno(name, version=2, phase=Phase.UP, retry_at=0.0, size="standard-1x", cycle_at=None):
     type_, number = name.split(".")
-    return Observed(f"hostd-hello-{name}-v{version}.service", type_, int(number), version, phase, retry_at)
+    unit = f"hostd-hello-{name}-v{version}.service"
+    return Observed(unit, type_, int(number), version, phase, retry_at, size, cycle_at)
 
 
 def test_nothing_to_do_when_all_is_as_wanted():
@@ -89,6 +93,49 @@ def test_a_crashed_dyno_waits_for_its_time():
     assert plan(app(), [crashed], 10) == [Start("web", 1)]
     assert next_wake([crashed], 7) == 3
     assert next_wake([crashed], 10) is None
+
+
+def test_dynos_of_another_size_are_replaced_one_after_the_other():
+    small = [dyno("web.1", size="eco"), dyno("web.2", size="eco"), dyno("worker.1", size="eco")]
+    first = [Replace(small[0].unit, Why.RESIZED), Replace(small[2].unit, Why.RESIZED)]
+    assert plan(app(web=2, worker=1), small, 0) == first
+    for busy in (Phase.STOPPING, Phase.STARTING):
+        assert plan(app(web=2), [dyno("web.1", phase=busy), small[1]], 0) == []
+    assert plan(app(web=2), [dyno("web.1"), small[1]], 0) == [Replace(small[1].unit, Why.RESIZED)]
+    assert plan(app(web=2), [dyno("web.1", phase=Phase.CRASHED, retry_at=9), small[1]], 0) == [
+        Replace(small[1].unit, Why.RESIZED)
+    ]
+
+
+def test_a_dyno_that_is_not_up_gets_its_new_size_at_once():
+    starting = dyno("web.1", phase=Phase.STARTING, size="eco")
+    assert plan(app(), [starting], 0) == [Replace(starting.unit, Why.RESIZED)]
+    crashed = dyno("web.1", phase=Phase.CRASHED, retry_at=99, size="eco")
+    assert plan(app(), [crashed], 0) == [Start("web", 1)]
+
+
+def test_a_dyno_whose_size_nobody_knows_is_left_alone():
+    assert plan(app(), [dyno("web.1", size="")], 0) == []
+
+
+def test_dynos_that_have_run_long_enough_are_replaced_one_after_the_other():
+    old = [dyno("web.1", cycle_at=10), dyno("web.2", cycle_at=10)]
+    assert plan(app(web=2), old, 9) == []
+    assert plan(app(web=2), old, 10) == [Replace(old[0].unit, Why.CYCLED)]
+    for phase in (Phase.STARTING, Phase.STOPPING, Phase.CRASHED):
+        assert plan(app(web=2), [dyno("web.1", phase=phase, retry_at=99), old[1]], 10) == []
+    assert next_wake(old, 7) == 3
+
+
+def test_dynos_that_start_together_are_not_replaced_together():
+    assert cycle_at(100, 86400, 12960, 0.0) == 86500
+    assert cycle_at(100, 86400, 12960, 0.5) == 92980
+    assert cycle_at(100, 0, 12960, 0.5) is None
+
+
+def test_a_type_that_is_not_declared_any_more_is_stopped():
+    gone = dyno("urgent.1", version=1)
+    assert plan(app(web=0), [gone], 0) == [Stop(gone.unit)]
 
 
 def test_crashed_dynos_of_an_older_release_are_forgotten():

@@ -1,0 +1,59 @@
+"""How an app stands: what the router has been told of it, and who waits to hear of its dynos."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping
+from typing import TypeVar
+
+from hostd.manager.desired import DesiredApp
+from hostd.manager.record import Record
+from hostd.manager.routes import route, serving
+from hostd.manager.routing import Routing
+
+Answer = TypeVar("Answer")
+
+
+class Standing:
+    """One app's entry in the route table; *records* are its dynos by their units, and change under us."""
+
+    def __init__(self, app_id: str, routing: Routing, records: Mapping[str, Record]) -> None:
+        self._app_id = app_id
+        self._routing = routing
+        self._records = records
+        self._changed = asyncio.Condition()
+        self._publishing = 0
+        self.served: frozenset[str] = frozenset()
+        """The units that the router sends requests to."""
+
+    def set_route(self, desired: DesiredApp | None) -> bool:
+        """Compute the app's route from what is known now; True if it differs from the last one."""
+        if desired is None:
+            return self._routing.set(self._app_id, None)
+        observed = [record.observed() for record in self._records.values()]
+        places = {record.id.unit: record.id.place for record in self._records.values()}
+        return self._routing.set(self._app_id, route(desired, observed, places))
+
+    async def publish(self, desired: DesiredApp | None) -> None:
+        """Make the router use the app's route as it is now, then tell those who wait."""
+        self.set_route(desired)
+        observed = [record.observed() for record in self._records.values()]
+        chosen = serving(desired, observed) if desired else []
+        self._publishing += 1
+        number = self._publishing
+        await self._routing.publish()
+        if number == self._publishing:
+            self.served = frozenset(dyno.unit for dyno in chosen)
+        await self.tell()
+
+    async def tell(self) -> None:
+        """Say that something about a dyno has changed."""
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def until(self, answer: Callable[[Collection[str]], Answer | None]) -> Answer:
+        """Ask *answer*, which is given the units that are served, whenever something changes, until it has one."""
+        async with self._changed:
+            while (found := answer(self.served)) is None:
+                await self._changed.wait()
+            return found
