@@ -94,7 +94,8 @@ def plan(desired: DesiredApp | None, observed: Sequence[Observed], now: float) -
         dyno = here.get(slot)
         if dyno is None or (dyno.phase is Phase.CRASHED and (dyno.retry_at <= now or _resized(desired, dyno))):
             actions.append(Start(*slot))
-    actions += _replacements(desired, [here[slot] for slot in wanted if slot in here], now)
+    missing = {type_ for type_, number in wanted if (type_, number) not in here}
+    actions += _replacements(desired, [here[slot] for slot in wanted if slot in here], missing, now)
     for dyno in observed:
         if dyno.version == version and (dyno.type, dyno.number) in wanted:
             continue
@@ -145,10 +146,15 @@ def cool_off(crashes: int, steps: Sequence[float]) -> float:
     return steps[min(crashes, len(steps)) - 1]
 
 
-def _replacements(desired: DesiredApp | None, dynos: Sequence[Observed], now: float) -> list[Action]:
-    """At most one dyno of each type that is up; *dynos* are those of the formation that are wanted."""
+def _replacements(
+    desired: DesiredApp | None, dynos: Sequence[Observed], missing: set[str], now: float
+) -> list[Action]:
+    """At most one dyno of each type that is up, and none of the types of which one is *missing*.
+
+    *dynos* are those of the formation that are wanted.
+    """
     actions: list[Action] = []
-    moving = {dyno.type for dyno in dynos if dyno.phase in (Phase.STARTING, Phase.STOPPING)}
+    moving = missing | {dyno.type for dyno in dynos if dyno.phase in (Phase.STARTING, Phase.STOPPING)}
     crashed = {dyno.type for dyno in dynos if dyno.phase is Phase.CRASHED}
     for dyno in dynos:
         if dyno.phase is Phase.STARTING and _resized(desired, dyno):

@@ -101,6 +101,7 @@ def test_dynos_of_another_size_are_replaced_one_after_the_other():
     assert plan(app(web=2, worker=1), small, 0) == first
     for busy in (Phase.STOPPING, Phase.STARTING):
         assert plan(app(web=2), [dyno("web.1", phase=busy), small[1]], 0) == []
+    assert plan(app(web=2), [small[1]], 0) == [Start("web", 1)]
     assert plan(app(web=2), [dyno("web.1"), small[1]], 0) == [Replace(small[1].unit, Why.RESIZED)]
     assert plan(app(web=2), [dyno("web.1", phase=Phase.CRASHED, retry_at=9), small[1]], 0) == [
         Replace(small[1].unit, Why.RESIZED)
