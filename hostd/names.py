@@ -25,6 +25,7 @@ UNSCALABLE = {
 _APP_NAME = re.compile(r"[a-z][a-z0-9-]{1,28}[a-z0-9]")
 _CONFIG_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PROCESS_TYPE = re.compile(r"[A-Za-z0-9_-]{1,63}")
+_CHECK_PATH = re.compile(r"/[!-~]{0,1023}")
 _EMAIL = re.compile(r"[A-Za-z0-9.!#$%&*+/=?^_{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,188}[A-Za-z0-9])?")
 _SCALE = re.compile(r"(?P<type>[A-Za-z0-9_-]+)(?P<sign>[=+-])(?P<count>(?:(?<==)-)?[0-9]+)(?::(?P<size>\S+))?")
 _QUANTITY = re.compile(r"(?P<sign>[+-]?)(?P<count>[0-9]+)")
@@ -70,6 +71,23 @@ def known_type(text: str, known: Iterable[str], app: str = "the app") -> str:
     near = difflib.get_close_matches(text, types, n=1)
     hint = f" Did you mean {near[0]}?" if near else ""
     raise Invalid(f"There is no process type {_quote(text)} in {app}. It has: {', '.join(types)}.{hint}")
+
+
+def checked_type(text: str) -> str:
+    """The process type of a health check: only web dynos are asked for anything."""
+    if text != "web":
+        raise Invalid(f"{_quote(text)} cannot have a health check: only web dynos answer requests.")
+    return text
+
+
+def check_path(text: str) -> str:
+    """The path that a health check asks for."""
+    if not _CHECK_PATH.fullmatch(text):
+        raise Invalid(
+            f"{_quote(text)} cannot be the path of a health check: it must begin with / and be at most 1024 "
+            "characters of ASCII without blanks, such as /health."
+        )
+    return text
 
 
 def config_key(text: str) -> str:

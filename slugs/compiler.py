@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import shutil
-import stat
 import sys
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
@@ -14,10 +11,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from buildpacks import contract
-from buildpacks.procfile import MAX_BYTES, ProcfileError, parse
+from buildpacks.procfile import ProcfileError, parse
 from buildpacks.report import Report, UsedBuildpack
 from buildpacks.source import Source, TarSource
 from slugs.build_unit import BuildLimits, BuildUnits, Ended, Output, tree_unit_name, unit_name, unit_properties
+from slugs.declared import AppJsonError, healthchecks, read_app_json, read_procfile
 from slugs.errors import BuildFailed, NoBuildpack, SlugTooLarge
 from slugs.pool import Pool, size
 from slugs.space import MIN_FREE_BYTES, DiskGuard
@@ -70,7 +68,8 @@ class CompiledSlug:
     `config_vars` and `addons` are the buildpack's suggestions for a first deploy. `shared_bytes` of
     `size_bytes` lie in the same blocks as the previous slug's. `buildpacks` are all that compiled, in their
     order, of which `buildpack` names the last; `report` is what their `bin/report` printed. `stack` is the version
-    of the stack, `commit` the one that was built, `files` the number of files.
+    of the stack, `commit` the one that was built, `files` the number of files. `checks` are the paths that its app.json
+    wants its process types to be asked for.
     """
 
     slug_id: str
@@ -87,6 +86,7 @@ class CompiledSlug:
     stack: str = ""
     commit: str = ""
     files: int = 0
+    checks: dict[str, str] = field(default_factory=dict)
 
 
 class _Folders(NamedTuple):
@@ -160,6 +160,7 @@ class Compiler:
                 await self._guard.blame()
                 raise failure(ended, self._limits)
             process_types = await _discover(tree, report, output)
+            checks = await _checks(tree, output)
             measured = await self._measure(request, tree)
             await self._check_size(measured, output)
             slug_id = str(uuid.uuid4())
@@ -183,6 +184,7 @@ class Compiler:
             stack=(request.stack or self._stack).ref,
             commit=report.commit or request.commit,
             files=measured.files,
+            checks=checks,
         )
 
     async def _run(
@@ -288,31 +290,20 @@ async def _discover(tree: Path, report: Report, output: Output) -> dict[str, str
     return types
 
 
+async def _checks(tree: Path, output: Output) -> dict[str, str]:
+    """The health checks of the finished tree; what cannot be read is told, and is no reason not to release it."""
+    try:
+        checks = healthchecks(read_app_json(tree))
+    except AppJsonError as error:
+        await output(f" !     app.json gives no health check: {error}\n".encode(errors="replace"))
+        return {}
+    for type_, path in checks.items():
+        await output(f"       Health check of {type_} -> {path}, from app.json\n".encode())
+    return checks
+
+
 def _listed(types: Mapping[str, str]) -> str:
     return ", ".join(sorted(types)) or "(none)"
-
-
-def read_procfile(tree: Path) -> bytes:
-    """The Procfile of a tree that the app made, empty when there is none; never follows a link.
-
-    Raises ProcfileError for what is no ordinary file of a sensible size.
-    """
-    folder = os.open(tree, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
-        file = os.open("Procfile", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
-    except FileNotFoundError:
-        return b""
-    except OSError as error:
-        what = "a link" if error.errno == errno.ELOOP else os.strerror(error.errno or 0)
-        raise ProcfileError(0, f"must be an ordinary file, and is {what}. Commit the file itself") from error
-    finally:
-        os.close(folder)
-    try:
-        if not stat.S_ISREG(os.fstat(file).st_mode):
-            raise ProcfileError(0, "must be an ordinary file, and is a folder or a device")
-        return os.read(file, MAX_BYTES + 1)
-    finally:
-        os.close(file)
 
 
 def failure(ended: Ended, limits: BuildLimits) -> BuildFailed:

@@ -262,6 +262,7 @@ class Pusher:
                 id=slug.slug_id,
                 files=slug.files,
                 buildpacks=[asdict(pack) for pack in slug.buildpacks],
+                checks=slug.checks,
             )
             ledger.formation.adopt(deploy.app.id, slug.process_types)
             release = ledger.releases.append(

@@ -131,6 +131,7 @@ class Apps:
             self._database.write("DELETE FROM collaborators WHERE app_id = ?", app.id)
             self._database.write("DELETE FROM formation WHERE app_id = ?", app.id)
             self._database.write("DELETE FROM buildpacks WHERE app_id = ?", app.id)
+            self._database.write("DELETE FROM checks WHERE app_id = ?", app.id)
             self._database.write("DELETE FROM jobs WHERE app_id = ?", app.id)
             self._database.write(
                 "UPDATE apps SET destroyed_at = ?1, updated_at = ?1 WHERE id = ?2",

@@ -11,6 +11,7 @@ from hostd.ledger.apps import Apps
 from hostd.ledger.build_outputs import BuildOutputs
 from hostd.ledger.buildpacks import Buildpacks
 from hostd.ledger.builds import Builds
+from hostd.ledger.checks import Checks
 from hostd.ledger.database import Clock, Database, utc_now
 from hostd.ledger.formation import Formation
 from hostd.ledger.job_runs import JobRuns
@@ -44,6 +45,7 @@ class Ledger:
         self.build_outputs = BuildOutputs(database)
         self.buildpacks = Buildpacks(database, self.apps)
         self.formation = Formation(database, self.apps)
+        self.checks = Checks(database, self.apps)
         self.jobs = Jobs(database, self.apps)
         self.job_runs = JobRuns(database)
 

@@ -33,6 +33,12 @@ def schedule(db: SqliteUtils) -> None:
     db.executescript(_sql("0003_schedule.sql"))
 
 
+@MIGRATIONS()
+def checks(db: SqliteUtils) -> None:
+    """Health checks."""
+    db.executescript(_sql("0004_checks.sql"))
+
+
 def upgrade(db: SqliteUtils, migrations: Migrations = MIGRATIONS) -> list[str]:
     """Apply what is missing, all in one transaction, and tell what it was.
 

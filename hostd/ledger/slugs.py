@@ -19,6 +19,7 @@ THIS_HOST = 1
 class Slug:
     """A slug; `process_types` maps type to command, `digest` is that of the tree, `dropped_at` when its files went.
 
+    `checks` are the paths that its app.json wants its process types to be asked for.
     `stack` is a name, `stack_version` the version of it; `files` is their number and `buildpacks` those that made it,
     all three unknown for the slugs of older hostds.
     """
@@ -37,6 +38,7 @@ class Slug:
     stack_version: str | None = None
     files: int | None = None
     buildpacks: list[dict[str, Any]] = field(default_factory=list)
+    checks: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ class Slugs:
         stack_version: str | None = None,
         files: int | None = None,
         buildpacks: Sequence[dict[str, Any]] = (),
+        checks: Mapping[str, str] = {},
     ) -> Slug:
         """Record a slug; `id` is the one under which the pool has it."""
         slug = Slug(
@@ -86,6 +89,7 @@ class Slugs:
             stack_version=stack_version,
             files=files,
             buildpacks=[*buildpacks],
+            checks=dict(checks),
         )
         self._database.insert("slugs", asdict(slug))
         return slug
@@ -163,9 +167,10 @@ class Slugs:
 
 _SLUGS = (
     'SELECT id, app_id, "commit", size_bytes, process_types, buildpack, stack, digest, host, created_at, '
-    "dropped_at, stack_version, files, buildpacks FROM slugs "
+    "dropped_at, stack_version, files, buildpacks, checks FROM slugs "
 )
 
 
 def _slug(record: Record) -> Slug:
-    return Slug(**moments(record) | {key: json.loads(record[key]) for key in ("process_types", "buildpacks")})
+    decoded = {key: json.loads(record[key]) for key in ("process_types", "buildpacks", "checks")}
+    return Slug(**moments(record) | decoded)

@@ -77,6 +77,7 @@ def test_an_app_can_be_renamed_and_put_in_maintenance_and_given_away(ledger, kat
 def test_a_destroyed_app_frees_its_name_but_never_its_id_or_uid(ledger, kate, app):
     fill = add_slug(ledger, app)
     ledger.formation.set(app.id, [Process("web", 2)])
+    ledger.checks.set(app.id, "web", "/health")
     gone = ledger.apps.destroy(app.id)
     assert gone.destroyed_at is not None
     assert ledger.apps.list() == []
@@ -87,9 +88,35 @@ def test_a_destroyed_app_frees_its_name_but_never_its_id_or_uid(ledger, kate, ap
     again = ledger.apps.create("hello", kate.id)
     assert (again.id != app.id, again.uid) == (True, app.uid + 1)
     assert ledger.formation.get(again.id) == ledger.formation.get(app.id) == {}
+    assert ledger.checks.get(app.id) == {}
     assert ledger.releases.get(app.id, 1).description == "Initial release"
     assert ledger.slugs.list(app.id) == [fill]
     assert ledger.slugs.uses() == []
+
+
+def test_a_health_check_is_set_and_unset(ledger, app):
+    ledger.checks.set(app.id, "web", "/health")
+    ledger.checks.set(app.id, "web", "/up?deep=1")
+    assert ledger.checks.get(app.id) == {"web": "/up?deep=1"}
+    assert ledger.checks.unset(app.id, "web")
+    assert not ledger.checks.unset(app.id, "web")
+    assert ledger.checks.get(app.id) == {}
+
+
+@pytest.mark.parametrize(
+    ("type", "path", "why"),
+    [
+        ("worker", "/health", "only web dynos answer requests"),
+        ("web", "health", "must begin with /"),
+        ("web", "/a b", "without blanks"),
+        ("web", "/\r\nHost: other", "without blanks"),
+        ("web", "/" + "x" * 1024, "at most 1024 characters"),
+    ],
+)
+def test_what_can_be_no_health_check_is_refused(ledger, app, type, path, why):
+    with pytest.raises(Invalid, match=why):
+        ledger.checks.set(app.id, type, path)
+    assert ledger.checks.get(app.id) == {}
 
 
 def test_a_destroyed_app_can_not_be_changed(ledger, kate, app):

@@ -85,8 +85,8 @@ def test_a_ledger_of_a_newer_hostd_is_refused_and_left_alone(directory):
 def later(*names: str) -> sqlite_utils.Migrations:
     """The migrations of a later hostd: ours, then others by name; `broken` fails half way."""
     later = sqlite_utils.Migrations("hostd")
-    later(name="first")(migrations.first)
-    later(name="builds")(migrations.builds)
+    for known in migrations.MIGRATIONS.pending(sqlite_utils.Database(memory=True)):
+        later(name=known.name)(known.fn)
 
     for name in names:
 

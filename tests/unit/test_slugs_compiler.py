@@ -11,7 +11,8 @@ import pytest
 from buildpacks.procfile import ProcfileError
 from buildpacks.report import Report, UsedBuildpack
 from slugs.build_unit import BuildLimits, Ended, unit_name, unit_properties
-from slugs.compiler import failure, read_procfile
+from slugs.compiler import failure
+from slugs.declared import AppJsonError, healthchecks, read_app_json, read_procfile
 from slugs.errors import BuildFailed, NoBuildpack
 from slugs.pool import size
 from slugs.stacks import Stack
@@ -86,6 +87,49 @@ def test_procfile_must_be_an_ordinary_file(tmp_path: Path) -> None:
         with pytest.raises(ProcfileError, match="must be an ordinary file"):
             read_procfile(tmp_path)
         procfile.rmdir() if procfile.is_dir() and not procfile.is_symlink() else procfile.unlink()
+
+
+def test_app_json_must_be_an_ordinary_file(tmp_path: Path) -> None:
+    assert read_app_json(tmp_path) == b""
+    (tmp_path / "app.json").symlink_to("/etc/shadow")
+    with pytest.raises(AppJsonError, match="must be an ordinary file, and is a link"):
+        read_app_json(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "checks"),
+    [
+        ("", {}),
+        ("{}", {}),
+        ("[]", {}),
+        ('{"healthchecks": {"worker": [{"path": "/x"}]}}', {}),
+        ('{"healthchecks": {"web": [{"type": "startup", "uptime": 5}]}}', {}),
+        (
+            '{"healthchecks": {"web": [{"uptime": 5}, {"path": "/health?deep=1"}, {"path": "/b"}]}}',
+            {"web": "/health?deep=1"},
+        ),
+        ('{"healthchecks": {"web": {"path": "/health"}}}', {"web": "/health"}),
+    ],
+)
+def test_a_health_check_is_taken_from_app_json(text: str, checks: dict[str, str]) -> None:
+    assert healthchecks(text.encode()) == checks
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("{", "no JSON"),
+        ("[" * 100_000, "larger than 64 KB"),
+        ("[" * 60_000, "no JSON"),
+        ('{"healthchecks": {"web": [{"path": "health"}]}}', "must begin with /"),
+        ('{"healthchecks": {"web": [{"path": "/a b"}]}}', "no blanks"),
+        ('{"healthchecks": {"web": [{"path": "/a\\r\\nHost: x"}]}}', "no blanks"),
+        ('{"healthchecks": {"web": [{"path": 1}]}}', "must begin with /"),
+    ],
+)
+def test_what_is_wrong_with_an_app_json_is_said(text: str, why: str) -> None:
+    with pytest.raises(AppJsonError, match=why):
+        healthchecks(text.encode())
 
 
 def ended(
