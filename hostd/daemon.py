@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import pwd
 import signal
 import sys
 from dataclasses import dataclass
@@ -35,7 +37,7 @@ from hostd.manager.environment import EnvironmentFiles
 from hostd.manager.keeper import Tools
 from hostd.manager.launcher import Launcher
 from hostd.manager.manager import Manager
-from hostd.manager.ports import Ports
+from hostd.manager.places import Places
 from hostd.manager.routing import Routing
 from hostd.settings import Settings
 from slugs.build_unit import BuildLimits
@@ -47,11 +49,13 @@ from slugs.stacks import HOST, Stacks
 from slugs.tree_unit import TreeUnits
 from units.journal import Writer
 from units.network import Networks
+from units.ruleset import Door
 from units.systemd import Systemd
 
 log = logging.getLogger(__name__)
 
 NAMESPACE = "hostd"
+ROUTER_USER = "hostd-router"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,13 @@ async def serve(settings: Settings) -> None:
     daemon.ledger.close()
 
 
+def _networks(settings: Settings) -> Networks:
+    """Root, for the probe of a dyno that starts, and the router reach dynos; no other user of the machine does."""
+    door = Door(settings.dyno_port, (os.getuid(), pwd.getpwnam(ROUTER_USER).pw_uid))
+    prefix = IPv4Network(settings.network_prefix)
+    return Networks(name=settings.network_name, prefix=prefix, run_dir=settings.run_dir, door=door)
+
+
 def assemble(settings: Settings) -> Daemon:
     """Make all parts and join them; nothing is started. Raises HostdError when something is missing."""
     ledger = Ledger.open(settings.master_dir, uid_base=settings.uid_base)
@@ -131,10 +142,15 @@ def assemble(settings: Settings) -> Daemon:
     events = Events(Writer(NAMESPACE))
     environment_files = EnvironmentFiles(settings.env_dir)
     faults = Faults(settings.run_dir / "faults")
-    first_port, last_port = settings.dyno_ports
+    networks = _networks(settings)
     tools = Tools(
         launcher=Launcher(
-            systemd=systemd, pool=pool, stacks=stacks, environment_files=environment_files, faults=faults
+            systemd=systemd,
+            pool=pool,
+            stacks=stacks,
+            environment_files=environment_files,
+            networks=networks,
+            faults=faults,
         ),
         routing=Routing(
             table_file=settings.routes_file,
@@ -142,7 +158,7 @@ def assemble(settings: Settings) -> Daemon:
             domain=settings.domain,
             faults=faults,
         ),
-        ports=Ports(settings.dyno_address, first_port, last_port),
+        places=Places(networks, settings.dyno_port),
         events=events,
         settings=settings,
         faults=faults,
@@ -164,8 +180,6 @@ def assemble(settings: Settings) -> Daemon:
     )
     locks = DeployLocks()
     repositories = Repositories(settings)
-    prefix = IPv4Network(settings.network_prefix)
-    networks = Networks(name=settings.network_name, prefix=prefix, run_dir=settings.run_dir)
     garbage = Garbage(ledger, pool, stack, systemd, repositories, settings.kept_slugs, faults)
     pool.thrown_away = garbage.want
     pusher = Pusher(

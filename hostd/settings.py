@@ -20,6 +20,9 @@ from units.addresses import SMALLEST_PREFIX
 
 DEFAULT_PATH = Path("/etc/hostd/hostd.toml")
 
+_RETIRED = frozenset({"dyno_address", "dyno_ports"})
+"""Settings of earlier versions that mean nothing any more: an upgrade finds a file with them, and leaves them out."""
+
 
 def _setting(default: Any, help: str) -> Any:
     return dataclasses.field(default=default, metadata={"help": help})
@@ -35,15 +38,14 @@ class Settings:
     ssh_port: int = _setting(2222, "Port of the ssh server for `git push` and remote `hostctl`.")
     data_dir: Path = _setting(Path("/var/lib/hostd"), "Where everything that must be kept lies.")
     run_dir: Path = _setting(Path("/run/hostd"), "Sockets and other things that a reboot may remove.")
-    dyno_address: str = _setting("127.0.0.1", "IP address on which dynos listen.")
-    dyno_ports: tuple[int, int] = _setting((20000, 29999), "First and last port given to dynos.")
+    dyno_port: int = _setting(20000, "Port on which web dynos listen, their `$PORT`; each has an address of its own.")
     network_name: str = _setting(
         "hostd",
         "Name of the firewall's table and beginning of the names of interfaces; unlike another installation's here.",
     )
     network_prefix: str = _setting(
         "10.83.0.0/16",
-        "Private IPv4 addresses that nothing else uses, for the networks of builds; the installer finds free ones.",
+        "Private IPv4 addresses that nothing else uses, for dynos and builds; the installer finds free ones.",
     )
     uid_base: int = _setting(200000, "First user id for apps; each app has one, and none is used twice.")
     router_workers: int = _setting(min(2, os.cpu_count() or 1), "Router processes.")
@@ -194,6 +196,8 @@ def from_values(values: Mapping[str, Any]) -> Settings:
     known = {field.name: field for field in dataclasses.fields(Settings)}
     given: dict[str, Any] = {}
     for name, value in values.items():
+        if name in _RETIRED:
+            continue
         if name not in known:
             raise Invalid(f"there is no setting {name}.{_nearest(name, known)}")
         given[name] = _convert(name, str(known[name].type), value)
@@ -213,7 +217,6 @@ _TYPES = {
     "str": "text",
     "int": "number",
     "Path": "absolute path",
-    "tuple[int, int]": "list of two numbers",
     "tuple[int, ...]": "list of numbers",
 }
 
@@ -288,14 +291,7 @@ def _check(settings: Settings) -> None:
         # Paths become unit properties and lines of text files.
         plain = path.is_absolute() and re.fullmatch(r"[A-Za-z0-9/._+@-]+", str(path)) and ".." not in path.parts
         _require(bool(plain), f"{name} must be an absolute path of letters, digits and . _ + @ -.")
-    _require(_is_address(settings.dyno_address), "dyno_address must be an IP address.")
-    first_and_last = settings.dyno_ports
-    _require(
-        len(first_and_last) == 2 and 1024 <= first_and_last[0] <= first_and_last[1] <= 65535,
-        "dyno_ports must be a first and a last port, 1024 to 65535.",
-    )
-    for name, port in ports.items():
-        _require(not first_and_last[0] <= port <= first_and_last[1], f"{name} must not be one of dyno_ports.")
+    _require(1024 <= settings.dyno_port <= 65535, "dyno_port must be a port, 1024 to 65535.")
     _require(
         re.fullmatch(r"[a-z][a-z0-9]{0,7}", settings.network_name) is not None,
         "network_name must be 1 to 8 lower-case letters and digits, the first a letter.",
@@ -318,18 +314,6 @@ def _check(settings: Settings) -> None:
     )
     _require(0 <= settings.cycle_after <= 31536000, "cycle_after must be 0 to 31536000.")
     _require(0 <= settings.cycle_spread <= 31536000, "cycle_spread must be 0 to 31536000.")
-
-
-def _is_address(text: str) -> bool:
-    import socket
-
-    for family in (socket.AF_INET, socket.AF_INET6):
-        try:
-            socket.inet_pton(family, text)
-        except OSError:
-            continue
-        return True
-    return False
 
 
 def _is_private_range(text: str) -> bool:

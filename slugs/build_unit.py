@@ -7,7 +7,7 @@ runner's report on standard error (`buildpacks/runner/build`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from buildpacks.report import MAX_BYTES, Report
 from buildpacks.report import read as read_report
 from slugs.ending import Endings
 from slugs.errors import BuildFailed, BuildTimeout
-from slugs.stacks import Stack
+from slugs.stacks import Stack, resolving_binds
 from units.network import Network, NetworkError, Networks
 from units.pipes import collect, feed, pieces, pipe
 from units.sandbox import Bind, Limits, hardened
@@ -32,7 +32,6 @@ Output = Callable[[bytes], Awaitable[None]]
 Properties = Callable[[tuple[int, int, int], Network | None], dict[str, Any]]
 """Makes a build's unit for its three descriptors and its network."""
 
-_RESOLV_CONF = Path("/etc/resolv.conf")
 _ENV_SIZE = "4M"
 _STOP_SECONDS = 5.0
 
@@ -87,7 +86,7 @@ def unit_properties(
         uid=uid,
         gid=uid,
         binds=[
-            *_resolving([*stack.binds, *stack.build_binds], network),
+            *resolving_binds([*stack.binds, *stack.build_binds], network),
             *binds,
             Bind(contract.RUNNER, Path("/.hostd/runner")),
             Bind(contract.LIBRARY, Path("/.hostd/lib")),
@@ -113,15 +112,6 @@ def unit_properties(
     ]
     properties["ReadWritePaths"] = [*properties["ReadWritePaths"], contract.ENV_DIR]
     return properties
-
-
-def _resolving(binds: Sequence[Bind], network: Network | None) -> Iterator[Bind]:
-    """A network of its own asks other resolvers than the machine does."""
-    for bind in binds:
-        if network is None or bind.target != _RESOLV_CONF:
-            yield bind
-    if network is not None:
-        yield Bind(network.resolv_conf, _RESOLV_CONF)
 
 
 class BuildUnits:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from slugs.pool import SCRATCH_FOLDERS
+from units.network import Network
 from units.sandbox import Bind
 
 _USERS = {"root": 0, "daemon": 1, "bin": 2, "sys": 3, "nobody": 65534}
+_RESOLV_CONF = Path("/etc/resolv.conf")
 _GROUPS = {"root": 0, "daemon": 1, "bin": 2, "sys": 3, "tty": 5, "nogroup": 65534}
 
 
@@ -61,6 +64,13 @@ def identity_binds(stack: Stack, uid: int) -> list[Bind]:
             make_directory(folder)
             replace(path, text.encode())
     return [Bind(folder / name, Path("/etc") / name) for name in ("passwd", "group")]
+
+
+def resolving_binds(binds: Iterable[Bind], network: Network | None) -> list[Bind]:
+    """The same, but for whom is asked for names, if the network is one of its own."""
+    if network is None:
+        return list(binds)
+    return [*(bind for bind in binds if bind.target != _RESOLV_CONF), Bind(network.resolv_conf, _RESOLV_CONF)]
 
 
 def drop_identity(stack: Stack, uid: int) -> None:

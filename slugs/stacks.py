@@ -17,6 +17,7 @@ from slugs.stack_root import (
     identity_binds,
     identity_files,
     name_of,
+    resolving_binds,
     scratch_binds,
     version_of,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "identity_binds",
     "identity_files",
     "name_of",
+    "resolving_binds",
     "scratch_binds",
     "version_of",
 ]

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
-from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueError
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network, NetmaskValueError
 from itertools import chain
 
 SMALLEST_PREFIX = 24
@@ -28,6 +28,8 @@ class Addresses:
     def __init__(self, prefix: IPv4Network) -> None:
         self.prefix = prefix
         self.gateway = prefix.network_address + 1
+        self.prefix6 = unique_local(str(prefix))
+        self.gateway6 = self.prefix6.network_address + 1
         self._first = 2
         self._last: int = prefix.num_addresses - 2
         self._next: int = self._first
@@ -36,6 +38,15 @@ class Addresses:
     def address(self, slot: int) -> IPv4Address:
         """The address of a slot."""
         return self.prefix.network_address + slot
+
+    def address6(self, slot: int) -> IPv6Address:
+        """Its IPv6 address."""
+        return self.prefix6.network_address + slot
+
+    def slot(self, address: IPv4Address) -> int | None:
+        """The slot of an address; None for one that is none of ours."""
+        slot = int(address) - int(self.prefix.network_address)
+        return slot if self._first <= slot <= self._last else None
 
     def take(self) -> int:
         """A slot that nobody has. Raises NoAddress when there is none."""
@@ -53,6 +64,12 @@ class Addresses:
     def give_back(self, slot: int) -> None:
         """The slot's holder is gone."""
         self._taken.discard(slot)
+
+
+def unique_local(seed: str) -> IPv6Network:
+    """A range of IPv6 addresses that nobody else is likely to have (RFC 4193, section 3.2.2)."""
+    digest = hashlib.sha256(f"hostd {seed}".encode()).digest()
+    return IPv6Network((bytes([0xFD, *digest[:5]]) + bytes(10), 64))
 
 
 def free_range(seed: str, taken: Iterable[IPv4Network]) -> IPv4Network | None:

@@ -1,26 +1,25 @@
 """Network namespaces, each with a cable (a veth pair) to the machine: made, found and taken away.
 
-A namespace has no name in the file system. It lives as long as a process in it or a descriptor of it, so that one
-whose owner was killed goes by itself, and there is no mount on the machine for it. Its cable goes with it.
-
-By ip(8), as one batch in each of the two namespaces. pyroute2 would save the two child processes, and cost 13 MB of
-memory and 150 ms at every start of hostd.
+A namespace has no mount on the machine. It lives as long as a process in it or a descriptor of it, so that one
+whose owner was killed goes by itself, and its cable with it.
 """
 
+import asyncio
 import ctypes
 import json
 import os
 import re
 import socket
-import struct
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 
-from units.run import arun, run
+from units.netlink import LOOPBACK, Configuration
+from units.run import arun
 
 INSIDE = "eth0"
 """What the cable's end inside a namespace is called."""
@@ -31,59 +30,88 @@ _SECONDS = 30.0
 _CLONE_NEWNET = 0x40000000  # linux/sched.h
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
+# Nobody else is on a cable, so all have the same hardware addresses (of the kind that are locally administered).
+_OUTER, _INNER = b"\x02\0\0\0\0\1", b"\x02\0\0\0\0\2"
+
+
+@dataclass(frozen=True)
+class Ends:
+    """The addresses of a cable's two ends: inside, and on the machine's side, which is the gateway."""
+
+    inside: IPv4Address | IPv6Address
+    gateway: IPv4Address | IPv6Address
+
 
 @dataclass(frozen=True)
 class Cable:
     """A namespace's connection: the interface on the machine's side (at most 15 characters), what it is for, and
-    the addresses inside and on the machine's side.
+    the addresses, one pair for each family.
 
     `to_loopback`: packets that rules lead to the machine's loopback address get there.
     """
 
     interface: str
     purpose: str
-    address: IPv4Address
-    gateway: IPv4Address
+    ends: tuple[Ends, ...]
     to_loopback: bool = False
 
 
 def create(cable: Cable) -> int:
-    """Make a namespace with this cable; returns its descriptor. Blocks for about 10 ms.
+    """Make a namespace with this cable; returns its descriptor. Blocks for some milliseconds.
 
-    Raises OSError when the kernel refuses, CommandError when ip does; then nothing is left.
+    Raises OSError when the kernel refuses; then nothing is left.
     """
-    maker = _Maker(lambda: _batch(_inside(cable)))
+    maker = _Maker(Configuration)
     maker.start()
     maker.join()
+    if maker.result is None or maker.descriptor is None:
+        maker.close()
+        raise maker.error or OSError("a network namespace could not be made")
     try:
-        if maker.error is not None:
-            raise maker.error
-        _batch(_outside(cable))
-        if cable.to_loopback:
-            _allow_loopback(cable.interface)
+        with closing(maker.result) as inside, closing(Configuration()) as machine:
+            _connect(cable, maker.descriptor, inside, machine)
     except BaseException:
         # The last descriptor of a namespace takes the cable along.
         maker.close()
         raise
-    assert maker.descriptor is not None
     return maker.descriptor
 
 
 def elsewhere(work: Callable[[], T]) -> T:
     """Do something in an empty network namespace, which is gone afterwards; returns or raises what it does."""
-    results: list[T] = []
-    maker = _Maker(lambda: results.append(work()))
+    maker = _Maker(lambda: (work(),))
     maker.start()
     maker.join()
     maker.close()
-    if maker.error is not None:
-        raise maker.error
-    return results[0]
+    if maker.result is None:
+        raise maker.error or OSError("a network namespace could not be made")
+    return maker.result[0]
 
 
 def path(descriptor: int) -> Path:
     """A path by which other processes can enter a namespace that this one holds (NetworkNamespacePath=)."""
     return Path(f"/proc/{os.getpid()}/fd/{descriptor}")
+
+
+def reopen(path: Path) -> int | None:
+    """The descriptor of a namespace that somebody else holds; None when there is none, or only the machine's."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK)
+    except OSError:
+        return None
+    kind = str(Path(f"/proc/self/fd/{descriptor}").readlink())
+    if kind.startswith("net:[") and kind != str(Path("/proc/self/ns/net").readlink()):
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
+def exists(interface: str) -> bool:
+    """Whether there is an interface of that name on the machine."""
+    try:
+        return socket.if_nametoindex(interface) > 0
+    except OSError:
+        return False
 
 
 async def interfaces(name: str) -> dict[str, str]:
@@ -95,32 +123,32 @@ async def interfaces(name: str) -> dict[str, str]:
 
 
 async def remove(interfaces: Sequence[str]) -> None:
-    """Take cables away, at both ends; those that are gone already are fine."""
+    """Take cables away, at both ends; those that are gone already are fine. Raises OSError."""
     if interfaces:
-        batch = "".join(f"link delete dev {name}\n" for name in interfaces)
-        await arun(["ip", "-force", "-batch", "-"], input=batch.encode(), timeout=_SECONDS, check=False)
+        await asyncio.to_thread(_remove, interfaces)
 
 
-class _Maker(threading.Thread):
+class _Maker(threading.Thread, Generic[T]):
     """Makes a namespace and does something inside: a thread of its own, as it cannot be used for anything else after.
 
-    Child processes are where the thread is that starts them.
+    Child processes are where the thread is that starts them, sockets belong where they were made.
     """
 
-    def __init__(self, work: Callable[[], None]) -> None:
+    def __init__(self, work: Callable[[], T]) -> None:
         super().__init__(name="network namespace", daemon=True)
         self.descriptor: int | None = None
+        self.result: T | None = None
         self.error: BaseException | None = None
         self._work = work
 
     def run(self) -> None:
-        """Make it; `descriptor` or `error` tell what came of it."""
+        """Make it; `descriptor` and `result`, or `error`, tell what came of it."""
         try:
             if _LIBC.unshare(_CLONE_NEWNET) != 0:
                 number = ctypes.get_errno()
                 raise OSError(number, f"cannot make a network namespace: {os.strerror(number)}")
             self.descriptor = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-            self._work()
+            self.result = self._work()
         except BaseException as error:  # noqa: BLE001 - raised again by whoever waits for this thread
             self.error = error
 
@@ -130,54 +158,22 @@ class _Maker(threading.Thread):
             os.close(self.descriptor)
 
 
-def _inside(cable: Cable) -> list[str]:
-    """Loopback, the cable, its address, the way out; no IPv6 but `::1`."""
-    return [
-        "link set dev lo up",
-        f"link add name {INSIDE} type veth peer name {cable.interface} netns /proc/{os.getpid()}/ns/net",
-        f"link set dev {INSIDE} addrgenmode none up",
-        f"address add {cable.address} peer {cable.gateway} dev {INSIDE}",
-        f"route add default via {cable.gateway}",
-    ]
+def _connect(cable: Cable, namespace: int, inside: Configuration, machine: Configuration) -> None:
+    """Loopback, the cable, its addresses, the way out. The gateway has the same addresses on every cable."""
+    machine.add_cable(cable.interface, _OUTER, peer=INSIDE, peer_mac=_INNER, namespace=namespace)
+    inside.bring_up(LOOPBACK)
+    here, there = inside.index(INSIDE), machine.index(cable.interface)
+    inside.bring_up(here)
+    machine.bring_up(there, alias=cable.purpose, to_loopback=cable.to_loopback)
+    for ends in cable.ends:
+        inside.add_address(here, ends.inside, ends.gateway)
+        inside.add_neighbour(here, ends.gateway, _OUTER)
+        inside.add_default_route(here, ends.gateway)
+        machine.add_address(there, ends.gateway, ends.inside)
+        machine.add_neighbour(there, ends.inside, _INNER)
 
 
-def _outside(cable: Cable) -> list[str]:
-    """The gateway has the same address on every cable; the peer's address is the route to it."""
-    return [
-        f"link set dev {cable.interface} alias {cable.purpose} addrgenmode none up",
-        f"address add {cable.gateway} peer {cable.address} dev {cable.interface}",
-    ]
-
-
-def _batch(commands: Sequence[str]) -> None:
-    run(["ip", "-batch", "-"], input="".join(f"{line}\n" for line in commands).encode(), timeout=_SECONDS)
-
-
-def _allow_loopback(interface: str) -> None:
-    """Let packets that came in here reach 127.0.0.1: net.ipv4.conf.<interface>.route_localnet.
-
-    By netlink (rtnetlink(7)), because /proc/sys is read-only to hostd and ip(8) has no word for it.
-    """
-    setting = _attribute(_IPV4_DEVCONF_ROUTE_LOCALNET, struct.pack("=I", 1))
-    family = _attribute(_NESTED | socket.AF_INET, _attribute(_NESTED | _IFLA_INET_CONF, setting))
-    index = socket.if_nametoindex(interface)
-    body = struct.pack("=BxHiII", 0, 0, index, 0, 0) + _attribute(_NESTED | _IFLA_AF_SPEC, family)
-    header = struct.pack("=IHHII", _HEADER + len(body), _RTM_SETLINK, _NLM_F_REQUEST | _NLM_F_ACK, 1, 0)
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as netlink:
-        netlink.bind((0, 0))
-        netlink.send(header + body)
-        answer = netlink.recv(1 << 12)
-    (number,) = struct.unpack_from("=i", answer, _HEADER)
-    if number:
-        raise OSError(-number, f"cannot set route_localnet of {interface}: {os.strerror(-number)}")
-
-
-def _attribute(kind: int, content: bytes) -> bytes:
-    length = _HEADER_OF_ATTRIBUTE + len(content)
-    return struct.pack("=HH", length, kind) + content + bytes(-length % 4)
-
-
-# linux/netlink.h, linux/rtnetlink.h, linux/if_link.h, linux/ip.h
-_HEADER, _HEADER_OF_ATTRIBUTE = 16, 4
-_RTM_SETLINK, _NLM_F_REQUEST, _NLM_F_ACK, _NESTED = 19, 1, 4, 0x8000
-_IFLA_AF_SPEC, _IFLA_INET_CONF, _IPV4_DEVCONF_ROUTE_LOCALNET = 26, 1, 26
+def _remove(interfaces: Sequence[str]) -> None:
+    with closing(Configuration()) as machine:
+        for name in interfaces:
+            machine.remove(name)

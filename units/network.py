@@ -1,36 +1,33 @@
 """A network of its own for each build or dyno: an address, the outside, and nobody else.
 
 A holder of a network reaches the Internet through the machine's address, and neither this machine, nor another
-network here, nor the cloud's metadata (`units/ruleset.py` has the rules). Nobody begins a connection to it.
+network here, nor the cloud's metadata (`units/ruleset.py` has the rules). Nobody begins a connection to it, but for
+those who may to its one port (`Door`).
 """
 
 import asyncio
 import logging
 import os
-import re
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from ipaddress import IPv4Network
+from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Protocol
 
-from units import namespaces, nftables, resolvers
+from units import ipv6, namespaces, netlink, nftables, resolvers
 from units.addresses import Addresses, NoAddress
-from units.namespaces import Cable
+from units.keeping import Keeping, KeepingError
+from units.namespaces import Cable, Ends
 from units.resolvers import Resolvers
-from units.ruleset import obstacles, pattern, render
+from units.ruleset import Door
 from units.run import CommandError
+from units.upkeep import CHECK_SECONDS, FORWARDING, Rules, RulesError
 
 log = logging.getLogger(__name__)
 
-FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
-CHECK_SECONDS = 60.0
-PAUSE_SECONDS = 0.1
-"""Between two looks at the rules, on a machine where somebody changes rules all the time."""
-LONGEST_PAUSE_SECONDS = 5.0
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+_NAME_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
+_LONGEST_NAME = 200
 
 
 class NetworkError(Exception):
@@ -60,19 +57,45 @@ class Cables(Protocol):
     async def interfaces(self, name: str, /) -> dict[str, str]:
         """The cables of an installation, and what each is for."""
 
+    def exists(self, interface: str, /) -> bool:
+        """Whether a cable is there."""
 
-@dataclass(frozen=True)
+    def reopen(self, path: Path, /) -> int | None:
+        """The descriptor of a namespace that somebody else holds; None if it is none."""
+
+
+class Keeper(Protocol):
+    """What `units.keeping` does."""
+
+    def keep(self, descriptor: int, /) -> Path:
+        """Have a descriptor kept open by another process; returns a path to it."""
+
+    def drop(self, path: Path, /) -> None:
+        """Have it closed."""
+
+    async def ended(self) -> None:
+        """Wait until the process that keeps has ended."""
+
+    def only(self, paths: Collection[Path], /) -> None:
+        """Have everything closed but what is behind these paths."""
+
+
+@dataclass
 class _Lease:
+    """`kept` is where another process keeps the namespace open; None when it lives no longer than this process."""
+
     slot: int
     descriptor: int
     network: Network
+    kept: Path | None = None
 
 
 class Networks:
     """The networks of one installation; `name` (at most 8 characters) is also the one of its table of rules.
 
-    Two installations on one machine differ in name and `prefix`. Holders are told apart by name. A namespace lives
-    as long as its lease or a process in it.
+    Two installations on one machine differ in name and `prefix`. Holders are told apart by name (letters, digits and
+    `._-`). A namespace lives as long as its lease or a process in it; one leased with an address that was reserved
+    lives until it is released, also when this process ends: the next one adopts it, or sweeps it away.
     """
 
     def __init__(
@@ -81,89 +104,82 @@ class Networks:
         name: str,
         prefix: IPv4Network,
         run_dir: Path,
+        door: Door | None = None,
         forwarding: Path = FORWARDING,
         table: nftables.Table | None = None,
         cables: Cables = namespaces,
+        keeper: Keeper | None = None,
         resolving: Callable[[], Resolvers] = resolvers.read,
+        way_out_6: Callable[[], bool] = ipv6.way_out,
     ) -> None:
         self.name = name
         self._addresses = Addresses(prefix)
-        self._table = table or nftables.Table(name)
         self._cables = cables
-        self._resolving = resolving
-        self._resolv_conf = run_dir / "resolv.conf"
-        self._forwarding = forwarding
+        self._paths = run_dir / "networks"
+        self._way_out_6 = way_out_6
+        self._keeper = keeper or Keeping(run_dir / "networks.sock")
+        self._table = table or nftables.Table(name)
+        self._rules = Rules(
+            table=self._table,
+            addresses=self._addresses,
+            door=door,
+            resolv_conf=run_dir / "resolv.conf",
+            resolving=resolving,
+            forwarding=forwarding,
+        )
+        self._reserved: set[int] = set()
         self._leases: dict[str, _Lease] = {}
-        self._lock = asyncio.Lock()
-        self._rules: tuple[str, bytes] | None = None
-        self._failure: str | None = None
-        self._obstacles: tuple[str, ...] = ()
-        self._changes: nftables.Changes | None = None
-        self._changed = asyncio.Event()
+        self._going: set[asyncio.Task[None]] = set()
+        self._links: netlink.Messages | None = None
         self._watching: asyncio.Task[None] | None = None
+        self._lost: Callable[[str], None] = lambda _: None
 
     @property
     def problems(self) -> tuple[str, ...]:
         """Why there are no networks, or what keeps them from the outside and is not ours to change; as sentences."""
-        return (self._failure, *self._obstacles) if self._failure else self._obstacles
+        return self._rules.problems
 
     @property
     def held(self) -> int:
         """How many networks are leased."""
         return len(self._leases)
 
-    async def start(self, keep: Collection[str] = ()) -> None:
-        """Put rules in place, take away what an earlier process left, and look after the rules from now on.
+    async def start(self) -> None:
+        """Put rules in place, and look after them from now on.
 
         What cannot be done is logged and tried again every minute; until then there are no leases.
         """
         try:
-            self._changes = nftables.Changes(self._changed.set)
-            await self.ensure()
-            await self.sweep(keep)
-        except (NetworkError, OSError) as error:
-            log.error("builds have no networks: %s", error)
-        self._watching = asyncio.create_task(self._watch())
+            await self._rules.ensure()
+            self._links = netlink.link_messages(self.note)
+        except (RulesError, OSError) as error:
+            log.error("there are no networks: %s", error)
+        self._rules.start()
+
+    def subscribe(self, lost: Callable[[str], None]) -> None:
+        """Have `lost` called with the name of a holder whose network somebody has taken away."""
+        self._lost = lost
 
     async def close(self) -> None:
-        """Watch no more and let go of all leases; the rules stay."""
+        """Look after nothing any more; the rules stay, and what was leased to last."""
+        await self._rules.close()
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)
-        if self._changes is not None:
-            self._changes.close()
-        for name in list(self._leases):
-            await self.release(name)
+        if self._links is not None:
+            self._links.close()
+        await asyncio.gather(*self._going, return_exceptions=True)
 
     async def ensure(self) -> bool:
-        """See to it that the rules are in place and right for the machine's present resolvers; whether they were not.
-
-        Raises NetworkError when they cannot be.
-        """
+        """See to it that the rules are in place; whether they were not. Raises NetworkError when they cannot be."""
         try:
-            async with self._lock:
-                changed = await self._ensure(self._resolving())
-        except (CommandError, OSError) as error:
-            self._failure = f"The rules that shut networks in cannot be put in place: {error}"
-            raise NetworkError(self._failure) from error
-        self._failure = None
-        return changed
+            return await self._rules.ensure()
+        except RulesError as error:
+            raise NetworkError(str(error)) from error
 
     async def look(self) -> tuple[str, ...]:
         """Find out anew what keeps networks from the outside. Raises CommandError when others' rules cannot be read."""
-        found = [each.message(pattern(self.name)) for each in obstacles(await nftables.ruleset(), self.name)]
-        if self._forwarding.read_text().strip() == "0":
-            found.append(
-                "The kernel forwards no packets (net.ipv4.ip_forward is 0): builds cannot reach the Internet. "
-                "Find out who switched it off (grep -r ip_forward /etc/sysctl.*), then: sysctl -w net.ipv4.ip_forward=1"
-            )
-        if "nameserver" not in self._resolving().conf(self._addresses.gateway):
-            found.append("No name server in /etc/resolv.conf has an IPv4 address: builds cannot look names up. Add one")
-        for problem in found:
-            if problem not in self._obstacles:
-                log.warning("%s", problem)
-        self._obstacles = tuple(found)
-        return self._obstacles
+        return await self._rules.look()
 
     @asynccontextmanager
     async def leased(self, name: str) -> AsyncIterator[Network]:
@@ -174,123 +190,208 @@ class Networks:
         finally:
             await asyncio.shield(self.release(name))
 
-    async def lease(self, name: str) -> Network:
-        """A new network, held under a name that nobody has now (letters, digits and `._-`). Raises NetworkError."""
-        if not _NAME.fullmatch(name):
+    def reserve(self) -> str:
+        """An address for a network to be; nobody else gets it until it was leased and released, or given back.
+
+        Raises NetworkError when none is left.
+        """
+        slot = self._take()
+        self._reserved.add(slot)
+        return str(self._addresses.address(slot))
+
+    def give_back(self, address: str) -> None:
+        """Have an address that was reserved and not leased no more; fine for any other."""
+        slot = self._slot(address)
+        if slot in self._reserved:
+            self._reserved.discard(slot)
+            self._addresses.give_back(slot)
+
+    async def lease(self, name: str, address: str | None = None) -> Network:
+        """A new network, held under a name that nobody has now. Raises NetworkError; then nothing is held.
+
+        With an address that was reserved it outlives this process, else it does not.
+        """
+        if not (0 < len(name) <= _LONGEST_NAME and set(name) <= _NAME_CHARACTERS and name[0] not in "._-"):
             raise NetworkError(f"{name!r} is no name for a network: use letters, digits and . _ -")
         if name in self._leases:
             raise NetworkError(f"{name} has a network already")
-        await self.ensure()
+        slot = self._take() if address is None else self._slot(address)
+        if slot is None or (address is not None and slot not in self._reserved):
+            raise NetworkError(f"The address {address} was not reserved")
+        self._reserved.discard(slot)
+        making: asyncio.Future[_Lease] | None = None
         try:
-            slot = self._addresses.take()
-        except NoAddress as error:
-            raise NetworkError(f"There is no network for {name}: {error}. Set a larger network_prefix") from error
-        cable = self._cable(slot, name)
-        making = asyncio.ensure_future(asyncio.to_thread(self._cables.create, cable))
-        try:
-            descriptor = await asyncio.shield(making)
+            await self._rules.ensure_unless_known()
+            making = asyncio.ensure_future(asyncio.to_thread(self._make, slot, name, address is not None))
+            self._leases[name] = lease = await asyncio.shield(making)
         except asyncio.CancelledError:
-            making.add_done_callback(lambda made: self._abandon(made, slot))
+            if making is None:
+                self._addresses.give_back(slot)
+            else:
+                making.add_done_callback(lambda made: self._abandon(made, slot))
             raise
-        except (OSError, CommandError) as error:
+        except (OSError, CommandError, RulesError, KeepingError) as error:
             self._addresses.give_back(slot)
-            raise NetworkError(f"The network of {name} could not be made: {error}") from error
-        path = namespaces.path(descriptor)
-        network = Network(name, path, str(cable.address), cable.interface, self._resolv_conf)
-        self._leases[name] = _Lease(slot, descriptor, network)
-        return network
+            why = str(error) if isinstance(error, RulesError) else f"The network of {name} could not be made: {error}"
+            raise NetworkError(why) from error
+        return lease.network
 
     async def release(self, name: str) -> None:
         """Take a network away, for its last processes too; fine when nobody has it."""
-        lease = self._leases.pop(name, None)
-        if lease is None:
-            return
-        os.close(lease.descriptor)
-        try:
-            await self._cables.remove([lease.network.interface])
-        finally:
-            self._addresses.give_back(lease.slot)
+        if (going := self.discard(name)) is not None:
+            await going
 
-    async def sweep(self, keep: Collection[str] = ()) -> None:
-        """Take away networks that nobody here holds, but for those held under names in `keep`. Raises NetworkError."""
+    def discard(self, name: str) -> asyncio.Task[None] | None:
+        """The same, without waiting until it is gone."""
+        lease = self._leases.pop(name, None)
+        return self._end(lease) if lease is not None else None
+
+    async def adopt(self, holders: dict[str, tuple[str, int]]) -> set[str]:
+        """Take over networks that an earlier process leased to last, by name, address and a process inside (or 0).
+
+        Whatever else there is of this installation's networks is taken away. Returns the names of those who have one;
+        the others must be started anew.
+        """
+        try:
+            found = await self._cables.interfaces(self.name)
+        except CommandError as error:
+            raise NetworkError(f"Networks that there are could not be listed: {error}") from error
+        for name, (address, pid) in holders.items():
+            slot = self._slot(address)
+            if slot is None or found.get(f"{self.name}-{slot}") != name:
+                continue
+            descriptor = self._reopened(name, pid)
+            if descriptor is not None:
+                network = Network(name, self._paths / name, address, f"{self.name}-{slot}", self._rules.resolv_conf)
+                self._addresses.keep(slot)
+                self._leases[name] = _Lease(slot, descriptor, network)
+        self._keep_all()
+        with suppress(KeepingError):
+            self._keeper.only([lease.kept for lease in self._leases.values() if lease.kept])
+        await self.sweep()
+        self._watching = asyncio.create_task(self._watch_keeper())
+        return set(self._leases)
+
+    def intact(self, name: str) -> bool:
+        """Whether the network that was leased under this name is still there."""
+        lease = self._leases.get(name)
+        return lease is not None and self._cables.exists(lease.network.interface)
+
+    async def sweep(self) -> None:
+        """Take away networks that nobody here holds. Raises NetworkError."""
         held = {lease.network.interface for lease in self._leases.values()}
         try:
             found = await self._cables.interfaces(self.name)
-            await self._cables.remove([each for each, name in found.items() if each not in held and name not in keep])
-        except CommandError as error:
+            await self._cables.remove([each for each in found if each not in held])
+        except (CommandError, OSError) as error:
             raise NetworkError(f"Left-over networks could not be taken away: {error}") from error
-        for interface, name in found.items():
-            if name in keep:
-                self._addresses.keep(int(interface.rpartition("-")[2]))
+        for path in self._paths.iterdir() if self._paths.is_dir() else ():
+            if path.name not in self._leases:
+                path.unlink(missing_ok=True)
 
     async def remove(self) -> None:
-        """Take all networks and rules of this installation away, whoever holds them. Raises CommandError."""
+        """Take all networks and rules of this installation away, whoever holds them. Raises CommandError, OSError."""
         await self._cables.remove(list(await self._cables.interfaces(self.name)))
         await self._table.delete()
 
-    def _cable(self, slot: int, name: str) -> Cable:
-        return Cable(
-            interface=f"{self.name}-{slot}",
-            purpose=name,
-            address=self._addresses.address(slot),
-            gateway=self._addresses.gateway,
-            to_loopback=self._resolving().loopback is not None,
-        )
+    def _make(self, slot: int, name: str, lasting: bool) -> _Lease:
+        address, gateway = self._addresses.address(slot), self._addresses.gateway
+        ends = [Ends(address, gateway)]
+        if self._way_out_6():
+            ends.append(Ends(self._addresses.address6(slot), self._addresses.gateway6))
+        to_loopback = self._rules.resolvers.loopback is not None
+        cable = Cable(f"{self.name}-{slot}", name, tuple(ends), to_loopback)
+        descriptor = self._cables.create(cable)
+        path = self._paths / name if lasting else namespaces.path(descriptor)
+        lease = _Lease(slot, descriptor, Network(name, path, str(address), cable.interface, self._rules.resolv_conf))
+        try:
+            if lasting:
+                self._keep(lease)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return lease
 
-    def _abandon(self, made: "asyncio.Future[int]", slot: int) -> None:
+    def _keep(self, lease: _Lease) -> None:
+        """Have it outlive this process, and found by its name: the path stays the same whoever keeps it."""
+        try:
+            lease.kept = self._keeper.keep(lease.descriptor)
+        except KeepingError as error:
+            lease.kept = None
+            log.error("systemd cannot restart %s while hostd is down: %s", lease.network.name, error)
+        self._paths.mkdir(mode=0o700, exist_ok=True)
+        draft = self._paths / f".{lease.network.name}"
+        draft.unlink(missing_ok=True)
+        draft.symlink_to(lease.kept or namespaces.path(lease.descriptor))
+        draft.rename(lease.network.path)
+
+    def _keep_all(self) -> None:
+        for lease in self._leases.values():
+            if lease.network.path.parent == self._paths:
+                self._keep(lease)
+
+    def _reopened(self, name: str, pid: int) -> int | None:
+        """The namespace that an earlier process made: as it is kept, or by a process in it."""
+        paths = [self._paths / name, *([Path(f"/proc/{pid}/ns/net")] if pid else [])]
+        return next((found for path in paths if (found := self._cables.reopen(path)) is not None), None)
+
+    async def _take_away(self, lease: _Lease) -> None:
+        try:
+            await self._cables.remove([lease.network.interface])
+            if lease.kept is not None:
+                await asyncio.to_thread(self._keeper.drop, lease.kept)
+        except (OSError, KeepingError) as error:
+            log.warning("the network of %s is left until hostd starts again: %s", lease.network.name, error)
+        finally:
+            self._addresses.give_back(lease.slot)
+
+    def _abandon(self, made: "asyncio.Future[_Lease]", slot: int) -> None:
         """Nobody waits any more for a network that is only now there."""
-        self._addresses.give_back(slot)
-        if not made.cancelled() and made.exception() is None:
-            os.close(made.result())
+        if made.cancelled() or made.exception() is not None:
+            self._addresses.give_back(slot)
+        else:
+            self._end(made.result())
 
-    async def _ensure(self, asked: Resolvers) -> bool:
-        rules = render(self.name, self._addresses.prefix, self._addresses.gateway, asked)
-        known = self._rules is not None and self._rules[0] == rules
-        if self._rules is None or not known:
-            self._rules = (rules, await self._table.expected(rules))
-        changed = await self._table.listing() != self._rules[1]
-        if changed:
-            if known:
-                log.warning("somebody changed the rules of table inet %s: they are restored", self.name)
-            await self._table.apply(rules)
-        self._write_resolv_conf(asked)
-        return changed
+    def _end(self, lease: _Lease) -> asyncio.Task[None]:
+        os.close(lease.descriptor)
+        with suppress(OSError):
+            # Another lease of the same name may have its link there by now.
+            if lease.network.path.readlink() in (lease.kept, namespaces.path(lease.descriptor)):
+                lease.network.path.unlink()
+        task = asyncio.create_task(self._take_away(lease))
+        self._going.add(task)
+        task.add_done_callback(self._going.discard)
+        return task
 
-    def _write_resolv_conf(self, asked: Resolvers) -> None:
-        text = asked.conf(self._addresses.gateway)
-        if not self._resolv_conf.exists() or self._resolv_conf.read_text() != text:
-            draft = self._resolv_conf.with_suffix(".new")
-            draft.write_text(text)
-            draft.chmod(0o644)
-            draft.replace(self._resolv_conf)
+    def _take(self) -> int:
+        try:
+            return self._addresses.take()
+        except NoAddress as error:
+            raise NetworkError(f"There is no network left: {error}. Set a larger network_prefix") from error
 
-    async def _watch(self) -> None:
-        """Look after the rules whenever somebody changes rules, and after everything every minute."""
-        loop = asyncio.get_running_loop()
+    def _slot(self, address: str) -> int | None:
+        try:
+            return self._addresses.slot(IPv4Address(address))
+        except AddressValueError:
+            return None
+
+    def note(self, change: netlink.LinkChange | None) -> None:
+        """Find out who has lost a network when the kernel says that interfaces were changed, or may have been."""
+        if change is None:
+            for name in [name for name in self._leases if not self.intact(name)]:
+                self._lost(name)
+        elif change.name.startswith(f"{self.name}-") and not (change.there and change.up):
+            for name, lease in list(self._leases.items()):
+                if lease.network.interface == change.name:
+                    self._lost(name)
+
+    async def _watch_keeper(self) -> None:
+        """Hand everything to the next keeper whenever one has ended."""
         while True:
-            await self._look_after(everything=True)
-            minute, pause = loop.time() + CHECK_SECONDS, PAUSE_SECONDS
-            while await self._changed_by(minute):
-                restored = await self._look_after(everything=False)
-                # Somebody who changes them again and again, perhaps another hostd of this name, is not outrun.
-                pause = min(2 * pause, LONGEST_PAUSE_SECONDS) if restored else PAUSE_SECONDS
-                await asyncio.sleep(pause)
-
-    async def _changed_by(self, deadline: float) -> bool:
-        try:
-            async with asyncio.timeout_at(deadline):
-                await self._changed.wait()
-        except TimeoutError:
-            return False
-        self._changed.clear()
-        return True
-
-    async def _look_after(self, *, everything: bool) -> bool:
-        try:
-            restored = await self.ensure()
-            if everything:
-                await self.look()
-        except (NetworkError, CommandError) as error:
-            log.error("the rules of networks could not be looked after; it is tried again: %s", error)
-            return True
-        return restored
+            try:
+                await self._keeper.ended()
+                log.warning("hostd-networks.service has ended: dynos' networks are handed to the next")
+            except (KeepingError, OSError) as error:
+                log.error("%s", error)
+                await asyncio.sleep(CHECK_SECONDS)
+            self._keep_all()

@@ -6,22 +6,18 @@ expression is one of those words.
 
 import asyncio
 import json
-import socket
-import struct
 from collections.abc import Callable
 from typing import Any
 
 from units.namespaces import elsewhere
+from units.netlink import Messages
 from units.run import CommandFailed, arun, run
 
 _SECONDS = 30.0
 
 # linux/netlink.h, linux/netfilter/nfnetlink.h; Python's socket module does not have them.
 _NETLINK_NETFILTER = 12
-_SOL_NETLINK = 270
-_NETLINK_ADD_MEMBERSHIP = 1
 _NFNLGRP_NFTABLES = 7
-_READ = 1 << 16
 
 
 class Table:
@@ -66,34 +62,11 @@ async def ruleset() -> dict[str, Any]:
     return listed
 
 
-class Changes:
+class Changes(Messages):
     """Calls `changed` whenever somebody, ourselves too, changed rules; needs CAP_NET_ADMIN.
 
-    The kernel's messages are not read for what they say: there may be too many of them to keep up, and the rules
-    themselves tell more.
+    The kernel's messages are not read for what they say: the rules themselves tell more.
     """
 
     def __init__(self, changed: Callable[[], None]) -> None:
-        self._changed = changed
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER)
-        self._socket.setblocking(False)
-        self._socket.bind((0, 0))
-        self._socket.setsockopt(_SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP, struct.pack("=i", _NFNLGRP_NFTABLES))
-        self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._socket, self._read)
-
-    def close(self) -> None:
-        """Be told no more."""
-        self._loop.remove_reader(self._socket)
-        self._socket.close()
-
-    def _read(self) -> None:
-        try:
-            while self._socket.recv(_READ):
-                pass
-        except BlockingIOError:
-            pass
-        except OSError:
-            # ENOBUFS: more messages than fit; what they were about is looked up anyway.
-            pass
-        self._changed()
+        super().__init__(_NETLINK_NETFILTER, _NFNLGRP_NFTABLES, lambda _: changed())

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
+from units.addresses import Addresses
 from units.resolvers import Resolvers
 
 # fmt: off
@@ -18,11 +19,28 @@ REFUSED = (
     "100.100.100.200",     # Alibaba Cloud's metadata
     "192.0.0.192",         # Oracle Cloud's older metadata
 )
-# fmt: on
 """Addresses by which a machine, rather than an app, speaks to the cloud that it runs in."""
+
+REFUSED_6 = (
+    "fe80::/10",           # link-local
+    "fd00:ec2::254",       # metadata of AWS
+    "fd20:ce::254",        # Google's
+    "fd00:c1::a9fe:a9fe",  # Oracle Cloud's
+    "fd00:42::42",         # Scaleway's
+)
+"""The same with IPv6."""
+# fmt: on
 
 MAX_CONNECTIONS = 8192
 """Open connections of one namespace: the kernel's table of them (nf_conntrack_max) is one for the whole machine."""
+
+
+@dataclass(frozen=True)
+class Door:
+    """The one TCP port of each namespace to which connections may be begun, and the users of the machine who may."""
+
+    port: int
+    users: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -37,7 +55,7 @@ class Obstacle:
         """What it means, and what to do."""
         return (
             f"The firewall's chain {self.chain} (table {self.family} {self.table}) drops what is forwarded and does "
-            f"not know hostd's networks: builds cannot reach the Internet. Let {pattern} through, both ways; "
+            f"not know hostd's networks: apps and builds cannot reach the Internet. Let {pattern} through, both ways; "
             "docs/operations.md says how with Docker, ufw and nftables"
         )
 
@@ -47,7 +65,7 @@ def pattern(name: str) -> str:
     return f"{name}-*"
 
 
-def render(name: str, prefix: IPv4Network, gateway: IPv4Address, resolvers: Resolvers) -> str:
+def render(name: str, addresses: Addresses, resolvers: Resolvers, door: Door | None = None) -> str:
     """The whole table `inet <name>`, replacing one of that name in one step.
 
     Destinations are judged before anybody translates them (priority mangle is before dstnat), or a published port of
@@ -55,8 +73,10 @@ def render(name: str, prefix: IPv4Network, gateway: IPv4Address, resolvers: Reso
     """
     ours = f'"{pattern(name)}"'
     no = "counter reject with icmpx admin-prohibited"
+    gateway = addresses.gateway
     ask = [gateway] if resolvers.loopback else list(resolvers.servers)
     dns = "meta l4proto { tcp, udp } th dport 53"
+    knock, let_in, answer = _door(door, ours, gateway)
     return f"""\
 add table inet {name}
 delete table inet {name}
@@ -69,17 +89,25 @@ table inet {name} {{
         flags dynamic
     }}
 
+    set busy6 {{
+        type ipv6_addr
+        size 65535
+        flags dynamic
+    }}
+
     chain arriving {{
         type filter hook prerouting priority mangle; policy accept;
         iifname != {ours} accept
-        meta nfproto ipv6 counter drop
         fib saddr . iif oif missing counter drop
+        {answer}
         ct state {{ established, related }} accept
         ct state invalid counter drop
         {_resolving(ask, dns)}
         fib daddr type != unicast {no}
-        ip daddr {{ {", ".join([str(prefix), *REFUSED])} }} {no}
+        ip daddr {{ {", ".join([str(addresses.prefix), *REFUSED])} }} {no}
+        ip6 daddr {{ {", ".join([str(addresses.prefix6), *REFUSED_6])} }} {no}
         ct state new add @busy {{ ip saddr ct count over {MAX_CONNECTIONS} }} {no}
+        ct state new add @busy6 {{ ip6 saddr ct count over {MAX_CONNECTIONS} }} {no}
     }}
 
     chain through {{
@@ -89,14 +117,18 @@ table inet {name} {{
 
     chain leaving {{
         type filter hook output priority filter; policy accept;
-        oifname {ours} ct state != {{ established, related }} counter drop
+        oifname != {ours} accept
+        {let_in}
+        ct state {{ established, related }} accept
+        {no}
     }}
 
     chain translated {{
         type nat hook postrouting priority srcnat; policy accept;
-        ip saddr {prefix} oifname != {ours} masquerade
+        ip saddr {addresses.prefix} oifname != {ours} masquerade
+        ip6 saddr {addresses.prefix6} oifname != {ours} masquerade
     }}
-{_loopback_resolver(ours, prefix, gateway, resolvers.loopback, dns)}}}
+{knock}{_loopback_resolver(ours, addresses.prefix, gateway, resolvers.loopback, dns)}}}
 """
 
 
@@ -117,6 +149,31 @@ def obstacles(ruleset: Mapping[str, Any], name: str) -> list[Obstacle]:
         if closed and not any(_names(rule.get("expr", ()), name) for rule in mine):
             found.append(Obstacle(chain["family"], chain["table"], chain["name"]))
     return found
+
+
+def _door(door: Door | None, ours: str, gateway: IPv4Address) -> tuple[str, str, str]:
+    """Chains, rules of `leaving` and a rule of `arriving`: only some begin connections (SYN) to the door's port.
+
+    What follows needs no table of connections, as it does nothing for who has none; a busy router would fill it.
+    """
+    if door is None:
+        return "", "# no door", "# no door"
+    follows = "tcp flags & (syn | ack) != syn"
+    answers = f"ip daddr {gateway} tcp sport {door.port} {follows}"
+    chains = f"""
+    chain knocking {{
+        type filter hook output priority raw; policy accept;
+        oifname {ours} tcp dport {door.port} notrack
+    }}
+
+    chain answering {{
+        type filter hook prerouting priority raw; policy accept;
+        iifname {ours} {answers} notrack
+    }}
+"""
+    users = ", ".join(map(str, door.users))
+    let_in = f"tcp dport {door.port} {follows} accept\n        tcp dport {door.port} meta skuid {{ {users} }} accept"
+    return chains, let_in, f"{answers} ct state untracked accept"
 
 
 def _resolving(servers: Iterable[IPv4Address], dns: str) -> str:

@@ -26,6 +26,8 @@ UNIT_NAMES = (
     "hostd.socket",
     "hostd-attach.socket",
     "hostd.service",
+    "hostd-networks.socket",
+    "hostd-networks.service",
     "hostd-router@.socket",
     "hostd-router-tls@.socket",
     "hostd-router@.service",

@@ -1,4 +1,4 @@
-"""The networks of builds: what the kernel must have, addresses that are free, packets that are forwarded."""
+"""The networks of dynos and builds: what the kernel must have, addresses that are free, packets that are forwarded."""
 
 import asyncio
 import dataclasses
@@ -11,11 +11,12 @@ from typing import Any
 from hostd.install.errors import InstallError
 from hostd.install.progress import note
 from hostd.settings import Settings
-from units.addresses import free_range, mentioned
-from units.network import FORWARDING, Networks
+from units.addresses import Addresses, free_range, mentioned
+from units.network import Networks
 from units.resolvers import RESOLV_CONF, read
-from units.ruleset import render
+from units.ruleset import Door, render
 from units.run import CommandError, run
+from units.upkeep import FORWARDING
 
 _SECONDS = 30.0
 
@@ -23,17 +24,17 @@ _SECONDS = 30.0
 def require_kernel(settings: Settings) -> None:
     """Try the rules and a cable in a network namespace that is gone afterwards.
 
-    Raises InstallError when this kernel lacks something: without it a build would reach all that the machine does.
+    Raises InstallError when this kernel lacks something: without it apps would reach all that the machine does.
     """
-    prefix = IPv4Network(settings.network_prefix)
-    rules = render(settings.network_name, prefix, prefix.network_address + 1, read())
+    addresses = Addresses(IPv4Network(settings.network_prefix))
+    rules = render(settings.network_name, addresses, read(), Door(settings.dyno_port, (0,)))
     try:
         run(["unshare", "--net", "nft", "-f", "-"], input=rules.encode(), timeout=_SECONDS)
         run(["unshare", "--net", "ip", "link", "add", "name", "a", "type", "veth"], timeout=_SECONDS)
     except CommandError as error:
         raise InstallError(
-            f"this kernel cannot shut builds off from the machine, and hostd does not run them otherwise. {error}\n"
-            "It needs network namespaces, veth, and nf_tables with inet tables, fib, NAT, reject and connlimit"
+            f"this kernel cannot shut apps and builds off from the machine, and hostd does not run them otherwise. {error}\n"
+            "It needs network namespaces, veth, and nf_tables with inet tables, fib, NAT, reject, connlimit and notrack"
         ) from error
 
 
@@ -44,7 +45,7 @@ def with_free_addresses(settings: Settings, file: Path, changes: Mapping[str, An
     found = free_range(settings.network_name, _used())
     if found is None:
         raise InstallError(
-            "this machine speaks of all private addresses that builds could have. Choose a range that it does not use, "
+            "this machine speaks of all private addresses that dynos could have. Choose a range that it does not use, "
             f'write it into {file} as a line `network_prefix = "RANGE"`, and run this again'
         )
     return dataclasses.replace(settings, network_prefix=str(found))
@@ -57,11 +58,11 @@ def allow_forwarding() -> None:
     try:
         FORWARDING.write_text("1\n")
     except OSError as error:
-        raise InstallError(f"cannot switch net.ipv4.ip_forward on, which builds' networks need: {error}") from error
+        raise InstallError(f"cannot switch net.ipv4.ip_forward on, which the networks of dynos need: {error}") from error
 
 
 def problems(settings: Settings) -> tuple[str, ...]:
-    """What keeps builds from the Internet and is not the installer's to change."""
+    """What keeps dynos and builds from the Internet and is not the installer's to change."""
     return asyncio.run(_networks(settings).look())
 
 
@@ -69,7 +70,7 @@ def remove_networks(settings: Settings) -> None:
     """Take the rules and all networks away."""
     try:
         asyncio.run(_networks(settings).remove())
-    except CommandError as error:
+    except (CommandError, OSError) as error:
         note(f"the rules and networks named {settings.network_name} stay: {error}")
 
 

@@ -11,7 +11,7 @@ from units.run import run
 
 START_SECONDS = 150
 SHOWN_LINES = 20
-PLATFORM_SOCKETS = ("hostd.socket", "hostd-attach.socket", "hostd-logplex.socket")
+PLATFORM_SOCKETS = ("hostd.socket", "hostd-attach.socket", "hostd-networks.socket", "hostd-logplex.socket")
 JOURNAL_UNITS = (
     "systemd-journald@hostd.service",
     "systemd-journald@hostd.socket",
@@ -35,7 +35,8 @@ def apply_services(settings: Settings, changed: set[Path], *, new_code: bool) ->
     workers = instances(settings)
     sockets = [*PLATFORM_SOCKETS, *(f"{each}.socket" for each in workers)]
     sockets += [f"{each}.socket".replace("router@", "router-tls@") for each in workers]
-    services = ["hostd-logplex.service", "hostd.service", *(f"{each}.service" for each in workers)]
+    # Without networks kept, systemd can restart no dyno: that is the shortest time before hostd hands them over anew.
+    services = ["hostd-logplex.service", "hostd-networks.service", "hostd.service", *(f"{each}.service" for each in workers)]
     run(["systemctl", "enable", "--quiet", *sockets, *services], timeout=60)
     for socket in sockets:
         fresh = not _active(socket) and _active(_service_of(socket))

@@ -22,7 +22,7 @@ from hostd.manager.desired import DesiredApp
 from hostd.manager.dyno import Dyno, DynoId, DynoState
 from hostd.manager.launcher import STOP_SECONDS, Exit, Launch, Launcher, LaunchFailedError
 from hostd.manager.planner import Observed, Phase, Remove, Replace, Start, Stop, cool_off, cycle_at, next_wake, plan
-from hostd.manager.ports import Ports
+from hostd.manager.places import Places
 from hostd.manager.probe import accepts, wait_accepting
 from hostd.manager.record import Record
 from hostd.manager.routing import Routing
@@ -44,7 +44,7 @@ class Tools:
 
     launcher: Launcher
     routing: Routing
-    ports: Ports
+    places: Places
     events: Events
     settings: Settings
     faults: Faults
@@ -151,7 +151,6 @@ class Keeper:
         process = self.desired.process(dyno.type) if self.desired else None
         running_for = self._tools.launcher.running_for(dyno)
         since = self._tools.clock() - (running_for or 0.0)
-        self._tools.ports.adopt(dyno.place)
         record = Record(
             dyno,
             self.app_id,
@@ -165,15 +164,10 @@ class Keeper:
         self._records[dyno.unit] = record
         if restarts := self._tools.launcher.restarts(dyno):
             self._say(record, words.restarted(restarts))
-        if running_for is not None and (dyno.type != "web" or await accepts(dyno.place, self._uid)):
+        if running_for is not None and (dyno.type != "web" or await accepts(dyno.place)):
             record.phase, record.state = Phase.UP, DynoState.UP
         elif self._tools.launcher.is_stopping(dyno):
             record.phase, record.state = Phase.STOPPING, DynoState.UP
-
-    @property
-    def _uid(self) -> int:
-        """The app's uid; an app that is gone has none, and so nothing of it can be up."""
-        return self.desired.uid if self.desired is not None else -1
 
     async def _run(self) -> None:
         while True:
@@ -250,11 +244,11 @@ class Keeper:
         process = desired.process(action.type) if desired else None
         if desired is None or process is None:
             return
-        place = self._tools.ports.take()
+        place = self._tools.places.take()
         dyno = DynoId(desired.name, action.type, action.number, desired.version, place, process.size)
         before = self._records.get(dyno.unit)
         if before is not None:
-            self._tools.ports.give_back(before.id.place)
+            self._tools.places.give_back(before.id.place)
         record = Record(
             dyno,
             self.app_id,
@@ -301,7 +295,7 @@ class Keeper:
     async def _await_boot(self, record: Record) -> None:
         if record.id.type == "web":
             limit = self._tools.settings.boot_timeout
-            if not await wait_accepting(record.id.place, self._uid, limit):
+            if not await wait_accepting(record.id.place, limit):
                 self._say(record, *words.boot_timeout(limit))
                 # From here on its end is not news: this is the reason that is to be told.
                 record.phase = Phase.STOPPING
@@ -374,7 +368,7 @@ class Keeper:
 
     def _forget(self, record: Record) -> None:
         self._tools.launcher.remove(record.id)
-        self._tools.ports.give_back(record.id.place)
+        self._tools.places.give_back(record.id.place)
         self._records.pop(record.id.unit, None)
         self._wake.set()
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,16 @@ from hostd.manager.dyno import DynoId
 from hostd.manager.environment import EnvironmentFiles, environment
 from slugs.errors import SlugsError
 from slugs.pool import Pool
-from slugs.stacks import Stacks, identity_binds, scratch_binds
+from slugs.stacks import Stacks, identity_binds, resolving_binds, scratch_binds
 from units.errors import SystemdError
+from units.network import Network, NetworkError, Networks
 from units.oom import RESULT, OutOfMemory
 from units.run import CommandError
 from units.sandbox import Bind, Limits, hardened
 from units.systemd import Systemd, UnitInfo
 from units.users import ensure_user
+
+log = logging.getLogger(__name__)
 
 STOP_SECONDS = 30.0
 """What a dyno gets between SIGTERM and SIGKILL (Heroku's grace period)."""
@@ -118,12 +122,14 @@ class Launcher:
         pool: Pool,
         stacks: Stacks,
         environment_files: EnvironmentFiles,
+        networks: Networks,
         faults: Faults,
     ) -> None:
         self._systemd = systemd
         self._pool = pool
         self._stacks = stacks
         self._environment_files = environment_files
+        self._networks = networks
         self._faults = faults
         self._out_of_memory = OutOfMemory()
         self._jobs = asyncio.Semaphore(_JOBS_IN_FLIGHT)
@@ -139,15 +145,16 @@ class Launcher:
                 await self._systemd.stop(launch.dyno.unit)
                 self.remove(launch.dyno)
                 self._out_of_memory.starting(launch.dyno.unit)
-                await self._systemd.start(launch.dyno.unit, self._prepare(launch))
-            except (SystemdError, SlugsError, CommandError, OSError) as error:
+                network = await self._networks.lease(launch.dyno.snapshot, launch.dyno.place.address)
+                await self._systemd.start(launch.dyno.unit, self._prepare(launch, network))
+            except (SystemdError, SlugsError, NetworkError, CommandError, OSError) as error:
                 await self._clear(launch.dyno)
                 raise LaunchFailedError(str(error)) from error
             except asyncio.CancelledError:
                 await self._clear(launch.dyno)
                 raise
 
-    def _prepare(self, launch: Launch) -> dict[str, Any]:
+    def _prepare(self, launch: Launch, network: Network) -> dict[str, Any]:
         stack = self._stacks.get(launch.stack)
         tree = self._pool.snapshot(launch.slug_id, launch.dyno.snapshot)
         memory = sizes.get(launch.size).memory
@@ -157,8 +164,9 @@ class Launcher:
         return unit_properties(
             launch,
             root=stack.root,
+            network=network,
             binds=[
-                *stack.binds,
+                *resolving_binds(stack.binds, network),
                 *identity_binds(stack, launch.uid),
                 Bind(tree, Path("/app"), writable=True),
                 *scratch_binds(self._pool.scratch(launch.dyno.snapshot)),
@@ -206,7 +214,7 @@ class Launcher:
         return info.restarts
 
     def remove(self, dyno: DynoId) -> None:
-        """Forget the ended unit and delete its file tree and environment file; idempotent.
+        """Forget the ended unit, delete its file tree and environment file, take its network away; idempotent.
 
         What its first process left running is killed: a dyno ends as a whole.
         """
@@ -215,6 +223,22 @@ class Launcher:
         self._out_of_memory.forget(dyno.unit)
         self._environment_files.remove(dyno.unit)
         self._pool.delete_dyno(dyno.snapshot)
+        self._networks.discard(dyno.snapshot)
+
+    def has_network(self, dyno: DynoId) -> bool:
+        """False when somebody has taken its network away, or it never had one of its own."""
+        return self._networks.intact(dyno.snapshot)
+
+    async def adopt_networks(self, dynos: Sequence[DynoId]) -> None:
+        """Take over the networks of dynos that an earlier hostd started, and take all others away."""
+        holders = {}
+        for dyno in dynos:
+            info = self._systemd.info(dyno.unit)
+            holders[dyno.snapshot] = dyno.place.address, info.main_pid if info is not None else 0
+        try:
+            await self._networks.adopt(holders)
+        except NetworkError as error:
+            log.error("%s", error)
 
     def _exit(self, info: UnitInfo | None) -> Exit:
         if info is None:
@@ -223,7 +247,7 @@ class Launcher:
 
 
 def unit_properties(
-    launch: Launch, *, root: Path, binds: list[Bind], environment_file: Path
+    launch: Launch, *, root: Path, binds: list[Bind], network: Network, environment_file: Path
 ) -> dict[str, Any]:
     """The systemd properties of one dyno, as a value."""
     size = sizes.get(launch.size)
@@ -251,6 +275,7 @@ def unit_properties(
         stop_timeout=STOP_SECONDS,
         restart_after=None if launch.dyno.one_off else RESTART_SECONDS,
         stdio=launch.stdio,
+        network=network.path,
     )
 
 

@@ -130,6 +130,7 @@ class Manager:
         by_name = {app.name: app_id for app_id, app in desired.items() if app is not None}
         found: dict[str, list[DynoId]] = {app_id: [] for app_id in by_name.values()}
         known: set[str] = set()
+        alive: list[DynoId] = []
         for unit in self._systemd.list_units(_DYNO_UNITS):
             dyno = parse_description(unit.description)
             if dyno is None or dyno.unit != unit.name:
@@ -140,11 +141,14 @@ class Manager:
                 why = "the push that ran it was interrupted" if app_id else f"the ledger has no app {dyno.app}"
                 log.warning("stopping %s: %s", unit.name, why)
                 self._put_away(dyno)
-            elif dyno.one_off:
+                continue
+            alive.append(dyno)
+            if dyno.one_off:
                 self.one_offs.adopt(app_id, dyno)
             else:
                 found[app_id].append(dyno)
         self._sweep(known)
+        await self._tools.launcher.adopt_networks(alive)
         for app_id in found:
             self._keepers[app_id] = self._keeper(app_id)
         await asyncio.gather(*(self._keepers[app_id].adopt(dynos) for app_id, dynos in found.items()))

@@ -91,7 +91,7 @@ class OneOffs:
             if desired.slug_id is None:
                 raise Conflict(f"{desired.name} has no code yet: push to it first (git push hostd main).")
             release = ReleaseToBe(desired.version, desired.slug_id, desired.stack, desired.config)
-        dyno = DynoId(desired.name, type_, self._number(), release.version, self._tools.ports.take())
+        dyno = DynoId(desired.name, type_, self._number(), release.version, self._tools.places.take())
         size = size or sizes.DEFAULT
         launch = Launch(
             dyno=dyno,
@@ -190,7 +190,6 @@ class OneOffs:
     def adopt(self, app_id: str, dyno: DynoId) -> None:
         """Take over a one-off dyno that runs already."""
         running_for = self._tools.launcher.running_for(dyno)
-        self._tools.ports.adopt(dyno.place)
         record = Record(
             dyno,
             app_id,
@@ -275,7 +274,7 @@ class OneOffs:
         self._say(record, record.move(after, self._tools.clock()))
         asyncio.get_running_loop().call_later(_REMEMBERED_SECONDS, self._sessions.pop, record.id.unit, None)
         session.ended.set()
-        self._tools.ports.give_back(record.id.place)
+        self._tools.places.give_back(record.id.place)
         # Last, because it may fail: its client is told all the same.
         self._tools.launcher.remove(record.id)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +13,6 @@ from hostd.manager.desired import DesiredApp, DesiredProcess
 from hostd.manager.dyno import DynoId, Place
 from hostd.manager.keeper import Keeper, Tools
 from hostd.manager.launcher import STOPPED, Exit, Launch, LaunchFailedError
-from hostd.manager.ports import Ports
 from hostd.settings import Settings
 from router.table import App
 
@@ -113,6 +113,22 @@ class FakeRouting:
         return 0
 
 
+class FakePlaces:
+    """Addresses in turn."""
+
+    def __init__(self) -> None:
+        self._next = itertools.count(2)
+        self.taken: set[Place] = set()
+
+    def take(self) -> Place:
+        place = Place(f"10.83.0.{next(self._next)}", 20000)
+        self.taken.add(place)
+        return place
+
+    def give_back(self, place: Place) -> None:
+        self.taken.discard(place)
+
+
 class FakeEvents:
     """Keeps the lines."""
 
@@ -133,7 +149,7 @@ class Bench:
         self.tools = Tools(
             launcher=self.launcher,  # type: ignore[arg-type]
             routing=self.routing,  # type: ignore[arg-type]
-            ports=Ports("127.0.0.1", 20000, 20099, free=lambda _address, _port: True),
+            places=FakePlaces(),  # type: ignore[arg-type]
             events=self.events,  # type: ignore[arg-type]
             settings=Settings(cool_off=(0, 10), cycle_after=1000, cycle_spread=100),
             faults=Faults(directory),

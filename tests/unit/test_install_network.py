@@ -35,7 +35,7 @@ def test_a_kernel_that_cannot_take_the_rules_is_refused_with_its_words(program):
         require_kernel(Settings())
     said = str(refusal.value)
     assert said.startswith(
-        "this kernel cannot shut builds off from the machine, and hostd does not run them otherwise."
+        "this kernel cannot shut apps and builds off from the machine, and hostd does not run them otherwise."
     )
     assert "Operation not supported" in said
     assert "nf_tables" in said

@@ -1,7 +1,7 @@
 """Small pure parts of the dyno manager."""
 
-import socket
 import stat
+from ipaddress import IPv4Network
 
 import pytest
 
@@ -13,7 +13,8 @@ from hostd.manager import words
 from hostd.manager.dyno import DynoId, Place, parse_description
 from hostd.manager.environment import EnvironmentFiles, environment, render
 from hostd.manager.launcher import STOPPED, Exit, app_slice, launch_command
-from hostd.manager.ports import Ports, is_free
+from hostd.manager.places import Places
+from units.network import Networks
 
 WEB = DynoId("my-app", "web", 1, 12, Place("127.0.0.1", 20001))
 
@@ -72,24 +73,14 @@ def test_environment_files_are_for_root_only(tmp_path):
     assert files.units() == []
 
 
-def test_a_port_given_back_is_used_again_last():
-    ports = Ports("127.0.0.1", 20000, 20002, free=lambda _address, _port: True)
-    first = ports.take()
-    ports.give_back(first)
-    assert [ports.take().port for _ in range(3)] == [20001, 20002, 20000]
-    with pytest.raises(Unavailable, match="dyno_ports"):
-        ports.take()
-
-
-def test_adopted_and_foreign_ports_are_skipped():
-    ports = Ports("127.0.0.1", 20000, 20003, free=lambda _address, port: port != 20002)
-    ports.adopt(Place("127.0.0.1", 20001))
-    assert [ports.take().port, ports.take().port] == [20003, 20000]
-
-
-def test_a_port_that_somebody_listens_on_is_not_free():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        assert not is_free("127.0.0.1", server.getsockname()[1])
+def test_a_place_given_back_is_used_again_last(tmp_path):
+    places = Places(Networks(name="b5", prefix=IPv4Network("10.9.8.0/24"), run_dir=tmp_path), 20000)
+    first = places.take()
+    assert first == Place("10.9.8.2", 20000)
+    places.give_back(first)
+    assert [places.take().address for _ in range(253)] == [f"10.9.8.{number}" for number in [*range(3, 255), 2]]
+    with pytest.raises(Unavailable, match=r"all 253 .* larger network_prefix in /etc/hostd/hostd\.toml"):
+        places.take()
 
 
 def test_one_deploy_at_a_time():

@@ -17,11 +17,15 @@ def test_without_a_file_everything_has_its_default(tmp_path):
 
 def test_a_file_sets_what_it_names(tmp_path):
     path = tmp_path / "hostd.toml"
-    path.write_text('domain = "apps.example.com"\ndyno_ports = [21000, 21999]\ndata_dir = "/srv/hostd"\n')
+    path.write_text('domain = "apps.example.com"\ndyno_port = 21000\ndata_dir = "/srv/hostd"\n')
     loaded = load(path, {})
-    assert (loaded.domain, loaded.dyno_ports) == ("apps.example.com", (21000, 21999))
+    assert (loaded.domain, loaded.dyno_port) == ("apps.example.com", 21000)
     assert loaded.pool_dir == Path("/srv/hostd/pool")
     assert loaded.http_port == 80
+
+
+def test_settings_of_earlier_versions_are_left_out():
+    assert from_values({"dyno_address": "127.0.0.1", "dyno_ports": [20000, 29999]}) == Settings()
 
 
 def test_the_environment_names_another_file_and_run_directory(tmp_path):
@@ -90,17 +94,14 @@ def test_a_file_that_is_no_text_is_named(tmp_path):
         {"http_port": 0},
         {"http_port": 443},
         {"ssh_port": 70000},
-        {"http_port": 20000},
         {"domain": "Example.com"},
         {"domain": "-x"},
         {"domain": "x" * 201},
         {"data_dir": "var"},
         {"data_dir": "/var/lib/../hostd"},
         {"run_dir": "/run/ho std"},
-        {"dyno_address": "localhost"},
-        {"dyno_ports": [20000]},
-        {"dyno_ports": [29999, 20000]},
-        {"dyno_ports": [80, 90]},
+        {"dyno_port": 80},
+        {"dyno_port": 65536},
         {"network_name": "Hostd"},
         {"network_name": "hostd-box"},
         {"network_name": "ninechars"},

@@ -7,15 +7,22 @@ from typing import Any
 
 import pytest
 
+from units.addresses import Addresses
 from units.resolvers import Resolvers
-from units.ruleset import REFUSED, Obstacle, obstacles, render
+from units.ruleset import REFUSED, REFUSED_6, Door, Obstacle, obstacles, render
 
-PREFIX, GATEWAY = IPv4Network("10.9.0.0/16"), IPv4Address("10.9.0.1")
+ADDRESSES = Addresses(IPv4Network("10.9.0.0/16"))
 DIRECT = Resolvers((IPv4Address("192.0.2.53"),))
 
 
-def rules(asked: Resolvers = DIRECT) -> list[str]:
-    return [line.strip() for line in render("b5", PREFIX, GATEWAY, asked).splitlines()]
+def rules(asked: Resolvers = DIRECT, door: Door | None = None) -> list[str]:
+    return [line.strip() for line in render("b5", ADDRESSES, asked, door).splitlines()]
+
+
+def chain_of(lines: list[str], name: str) -> list[str]:
+    """The lines of one chain."""
+    begin = lines.index(f"chain {name} {{")
+    return lines[begin + 1 : lines.index("}", begin)]
 
 
 def test_nothing_but_the_table_of_our_own_is_named() -> None:
@@ -30,13 +37,38 @@ def test_this_machine_the_others_and_metadata_are_refused_after_names_may_be_ask
     refused = next(number for number, line in enumerate(lines) if line.startswith("ip daddr { 10.9.0.0/16, 169.254."))
     assert dns < machine < refused
     assert all(address in lines[refused] for address in REFUSED)
+    assert all(address in lines[refused + 1] for address in [str(ADDRESSES.prefix6), *REFUSED_6])
 
 
-def test_spoofed_sources_and_ipv6_are_dropped_before_anything_is_let_through() -> None:
+def test_spoofed_sources_are_dropped_before_anything_is_let_through() -> None:
     lines = rules()
     first = lines.index("ct state { established, related } accept")
-    assert lines.index('iifname != "b5-*" accept') < lines.index("meta nfproto ipv6 counter drop") < first
-    assert lines.index("fib saddr . iif oif missing counter drop") < first
+    spoofed = lines.index("fib saddr . iif oif missing counter drop")
+    assert lines.index('iifname != "b5-*" accept') < spoofed < first
+
+
+def test_without_a_door_nobody_begins_a_connection() -> None:
+    no = "counter reject with icmpx admin-prohibited"
+    assert chain_of(rules(), "leaving")[1:] == [
+        'oifname != "b5-*" accept',
+        "# no door",
+        "ct state { established, related } accept",
+        no,
+    ]
+    assert chain_of(rules(), "through")[1:] == ['oifname "b5-*" ct state != { established, related } counter drop']
+    assert not any("notrack" in line for line in rules())
+
+
+def test_connections_to_the_door_are_begun_by_those_who_may() -> None:
+    lines = rules(door=Door(20000, (0, 33)))
+    leaving = chain_of(lines, "leaving")
+    assert leaving[2:4] == [
+        "tcp dport 20000 tcp flags & (syn | ack) != syn accept",
+        "tcp dport 20000 meta skuid { 0, 33 } accept",
+    ]
+    follows = "ip daddr 10.9.0.1 tcp sport 20000 tcp flags & (syn | ack) != syn"
+    assert f"{follows} ct state untracked accept" in chain_of(lines, "arriving")
+    assert chain_of(lines, "answering")[1:] == [f'iifname "b5-*" {follows} notrack']
 
 
 def test_a_loopback_resolver_is_reached_by_the_gateways_port_53_only() -> None:
