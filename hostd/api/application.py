@@ -11,6 +11,7 @@ from hostd.api import (
     apps,
     buildpack_installations,
     builds,
+    checks,
     collaborators,
     config_vars,
     deploys,
@@ -40,7 +41,7 @@ def build_api(context: Context, peers: Peers | None = None) -> web.Application:
     application[CONTEXT] = context
     application[PEERS] = peers or Peers.of_system()
     for module in (
-        account, apps, buildpack_installations, builds, collaborators, config_vars, deploys, dynos, formation,
+        account, apps, buildpack_installations, builds, checks, collaborators, config_vars, deploys, dynos, formation,
         internal, log_sessions, releases, slugs, sources, stacks, status, users,
     ):  # fmt: skip
         application.router.add_routes(module.routes)

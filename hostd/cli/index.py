@@ -14,6 +14,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "builds": ("builds", "builds:info", "builds:output", "builds:cancel", "builds:timeout"),
     "buildpacks": ("buildpacks", "buildpacks:set", "buildpacks:add", "buildpacks:remove", "buildpacks:clear"),
     "config": ("config", "config:set", "config:get", "config:unset"),
+    "checks": ("checks", "checks:set", "checks:unset"),
     "ps": ("ps", "ps:scale", "ps:restart", "ps:stop"),
     "run": ("run", "run:detached"),
     "logs": ("logs",),

@@ -13,12 +13,13 @@ from hostd.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class DesiredProcess:
-    """One process type of the formation: what to run, how often, how big."""
+    """One process type of the formation: what to run, how often, how big; `check` is the path that it must answer."""
 
     type: str
     command: str
     quantity: int
     size: str
+    check: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +55,17 @@ def desired_app(ledger: Ledger, settings: Settings, app: App) -> DesiredApp:
     """Read from the ledger what *app* should look like now."""
     release = ledger.releases.current(app.id)
     formation = ledger.formation.get(app.id)
-    types = ledger.slugs.get(release.slug_id).process_types if release.slug_id else {}
+    slug = ledger.slugs.get(release.slug_id) if release.slug_id else None
+    checks = {**(slug.checks if slug else {}), **ledger.checks.get(app.id)}
     processes = tuple(
         DesiredProcess(
             type=type_,
             command=command,
             quantity=formation[type_].quantity if type_ in formation else 0,
             size=formation[type_].size if type_ in formation else sizes.DEFAULT,
+            check=checks.get(type_),
         )
-        for type_, command in types.items()
+        for type_, command in (slug.process_types if slug else {}).items()
     )
     return DesiredApp(
         id=app.id,

@@ -18,12 +18,12 @@ from hostd import sizes
 from hostd.events import Events, Subject
 from hostd.faults import FaultPoint, Faults
 from hostd.manager import words
+from hostd.manager.boot import boot_trouble, came_up
 from hostd.manager.desired import DesiredApp
 from hostd.manager.dyno import Dyno, DynoId, DynoState
 from hostd.manager.launcher import STOP_SECONDS, Exit, Launch, Launcher, LaunchFailedError
 from hostd.manager.planner import Observed, Phase, Remove, Replace, Start, Stop, cool_off, cycle_at, next_wake, plan
 from hostd.manager.places import Places
-from hostd.manager.probe import accepts, wait_accepting
 from hostd.manager.record import Record
 from hostd.manager.routing import Routing
 from hostd.manager.settling import Settled, judge
@@ -164,10 +164,16 @@ class Keeper:
         self._records[dyno.unit] = record
         if restarts := self._tools.launcher.restarts(dyno):
             self._say(record, words.restarted(restarts))
-        if running_for is not None and (dyno.type != "web" or await accepts(dyno.place)):
+        if running_for is not None and await self._came_up(dyno, running_for):
             record.phase, record.state = Phase.UP, DynoState.UP
         elif self._tools.launcher.is_stopping(dyno):
             record.phase, record.state = Phase.STOPPING, DynoState.UP
+
+    async def _came_up(self, dyno: DynoId, running_for: float) -> bool:
+        if dyno.type != "web":
+            return True
+        limit = self._tools.settings.boot_timeout
+        return self.desired is not None and await came_up(self.desired, dyno.place, running_for, limit)
 
     async def _run(self) -> None:
         while True:
@@ -293,15 +299,16 @@ class Keeper:
             await self._await_boot(record)
 
     async def _await_boot(self, record: Record) -> None:
-        if record.id.type == "web":
-            limit = self._tools.settings.boot_timeout
-            if not await wait_accepting(record.id.place, limit):
-                self._say(record, *words.boot_timeout(limit))
+        limit = self._tools.settings.boot_timeout
+        if record.id.type == "web" and self.desired is not None:
+            trouble = await boot_trouble(self.desired, record.id.place, limit, self._tools.clock)
+            if trouble is not None:
+                self._say(record, *trouble.said)
                 # From here on its end is not news: this is the reason that is to be told.
                 record.phase = Phase.STOPPING
                 self._tools.launcher.kill(record.id)
                 ended = await self._tools.launcher.terminate(record.id)
-                self._crash(record, Exit(ended.status, f"did not listen on $PORT within {limit:g} seconds, R10"))
+                self._crash(record, Exit(ended.status, trouble.why))
                 return
         if record.phase is Phase.STARTING:
             record.phase = Phase.UP

@@ -13,6 +13,15 @@ def boot_timeout(seconds: float) -> list[str]:
     ]
 
 
+def check_failed(path: str, answer: str, seconds: float) -> list[str]:
+    """A web dyno that listens and does not answer its health check well (R10)."""
+    return [
+        f"Error R10 (Boot timeout) -> Health check GET {path} was not answered with 200 to 399 within {seconds:g} "
+        f"seconds of launch; the last answer: {answer}",
+        "Stopping process with SIGKILL",
+    ]
+
+
 def exit_timeout(seconds: float) -> list[str]:
     """A dyno that did not end when it was told to (R12)."""
     return [

@@ -268,7 +268,9 @@ class Api:
             data = await response.json() if is_json else await response.read()
             return Answer(response.status, response.headers, data)
 
-    def deployed(self, app: App, commit: str = "20a5742" + "0" * 33, **types: str) -> Release:
+    def deployed(
+        self, app: App, commit: str = "20a5742" + "0" * 33, checks: Mapping[str, str] = {}, **types: str
+    ) -> Release:
         """Deploy, the way a push would."""
         process_types = types or {"web": "python app.py", "worker": "python work.py"}
         slug = self.ledger.slugs.add(
@@ -279,6 +281,7 @@ class Api:
             buildpack="Python",
             stack="host",
             digest="d" * 64,
+            checks=checks,
         )
         self.ledger.formation.adopt(app.id, process_types)
         current = self.ledger.releases.current(app.id)
