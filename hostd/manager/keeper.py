@@ -22,8 +22,8 @@ from hostd.manager.boot import boot_trouble, came_up
 from hostd.manager.desired import DesiredApp
 from hostd.manager.dyno import Dyno, DynoId, DynoState
 from hostd.manager.launcher import STOP_SECONDS, Exit, Launch, Launcher, LaunchFailedError
-from hostd.manager.planner import Observed, Phase, Remove, Replace, Start, Stop, cool_off, cycle_at, next_wake, plan
 from hostd.manager.places import Places
+from hostd.manager.planner import Observed, Phase, Remove, Replace, Start, Stop, cool_off, cycle_at, next_wake, plan
 from hostd.manager.record import Record
 from hostd.manager.routing import Routing
 from hostd.manager.settling import Settled, judge
