@@ -9,7 +9,6 @@ import ctypes
 import json
 import os
 import re
-import socket
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -106,12 +105,10 @@ def reopen(path: Path) -> int | None:
     return None
 
 
-def exists(interface: str) -> bool:
-    """Whether there is an interface of that name on the machine."""
-    try:
-        return socket.if_nametoindex(interface) > 0
-    except OSError:
-        return False
+def works(interface: str) -> bool:
+    """Whether a cable is there, and up."""
+    with closing(Configuration()) as machine:
+        return machine.is_up(interface)
 
 
 async def interfaces(name: str) -> dict[str, str]:

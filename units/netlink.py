@@ -69,6 +69,16 @@ class Configuration:
         answer = self._ask(_RTM_GETLINK, _link(0), (_IFLA_IFNAME, _text(name)))
         return int(struct.unpack_from("=i", answer, _HEADER + 4)[0])
 
+    def is_up(self, name: str) -> bool:
+        """Whether an interface is there and was not switched off."""
+        try:
+            answer = self._ask(_RTM_GETLINK, _link(0), (_IFLA_IFNAME, _text(name)))
+        except OSError as error:
+            if error.errno != errno.ENODEV:
+                raise
+            return False
+        return bool(struct.unpack_from("=I", answer, _HEADER + 8)[0] & _IFF_UP)
+
     def bring_up(self, index: int, *, alias: str = "", to_loopback: bool = False) -> None:
         """Switch an interface on, without link-local addresses of its own making.
 

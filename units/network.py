@@ -57,8 +57,8 @@ class Cables(Protocol):
     async def interfaces(self, name: str, /) -> dict[str, str]:
         """The cables of an installation, and what each is for."""
 
-    def exists(self, interface: str, /) -> bool:
-        """Whether a cable is there."""
+    def works(self, interface: str, /) -> bool:
+        """Whether a cable is there, and up."""
 
     def reopen(self, path: Path, /) -> int | None:
         """The descriptor of a namespace that somebody else holds; None if it is none."""
@@ -275,7 +275,7 @@ class Networks:
     def intact(self, name: str) -> bool:
         """Whether the network that was leased under this name is still there."""
         lease = self._leases.get(name)
-        return lease is not None and self._cables.exists(lease.network.interface)
+        return lease is not None and self._cables.works(lease.network.interface)
 
     async def sweep(self) -> None:
         """Take away networks that nobody here holds. Raises NetworkError."""

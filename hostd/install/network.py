@@ -33,8 +33,8 @@ def require_kernel(settings: Settings) -> None:
         run(["unshare", "--net", "ip", "link", "add", "name", "a", "type", "veth"], timeout=_SECONDS)
     except CommandError as error:
         raise InstallError(
-            f"this kernel cannot shut apps and builds off from the machine, and hostd does not run them otherwise. {error}\n"
-            "It needs network namespaces, veth, and nf_tables with inet tables, fib, NAT, reject, connlimit and notrack"
+            "this kernel cannot shut apps and builds off from the machine, and hostd does not run them otherwise. "
+            f"{error}\nIt needs network namespaces, veth, and nf_tables with inet tables, fib, NAT, reject, connlimit, notrack"
         ) from error
 
 
@@ -58,7 +58,7 @@ def allow_forwarding() -> None:
     try:
         FORWARDING.write_text("1\n")
     except OSError as error:
-        raise InstallError(f"cannot switch net.ipv4.ip_forward on, which the networks of dynos need: {error}") from error
+        raise InstallError(f"cannot switch net.ipv4.ip_forward on, which dynos' networks need: {error}") from error
 
 
 def problems(settings: Settings) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,9 @@ STOP_SECONDS = 30.0
 
 STOPPED = "stopped"
 """The result of a dyno whose unit somebody else stopped, as with systemctl: systemd keeps no other of it."""
+
+NETWORK_GONE = "network-gone"
+"""The result of a dyno that runs, and cannot go on, as somebody took its network away."""
 
 RESTART_SECONDS = 5.0
 """After how long systemd starts a dyno that ended and that no hostd looked after: on the files that it had."""
@@ -79,14 +82,16 @@ class Exit:
 
     @property
     def stopped(self) -> bool:
-        """True when it did not end by itself: somebody stopped its unit."""
-        return self.result == STOPPED
+        """True when it did not end by itself: somebody stopped its unit, or took its network away."""
+        return self.result in (STOPPED, NETWORK_GONE)
 
     @property
     def reason(self) -> str:
         """The end in a few words."""
         if self.out_of_memory:
             return "out of memory, R15"
+        if self.result == NETWORK_GONE:
+            return "its network is gone"
         if self.stopped:
             return "stopped from outside hostd"
         if self.result in ("success", "exit-code"):
@@ -188,12 +193,12 @@ class Launcher:
         self._systemd.kill(dyno.unit, signal.SIGKILL)
 
     def exit_of(self, dyno: DynoId) -> Exit | None:
-        """How the dyno ended; None while it runs.
+        """How the dyno ended; None while it runs. One that has lost its network is as good as ended.
 
         It has ended with its first process, even if others are left and systemd still waits for those.
         """
         info = self._systemd.info(dyno.unit)
-        return None if _runs(info) else self._exit(info)
+        return self._network_gone(dyno) if _runs(info) else self._exit(info)
 
     def is_stopping(self, dyno: DynoId) -> bool:
         """True while the unit is being stopped."""
@@ -225,12 +230,12 @@ class Launcher:
         self._pool.delete_dyno(dyno.snapshot)
         self._networks.discard(dyno.snapshot)
 
-    def has_network(self, dyno: DynoId) -> bool:
-        """False when somebody has taken its network away, or it never had one of its own."""
-        return self._networks.intact(dyno.snapshot)
+    async def adopt_networks(self, dynos: Sequence[DynoId], lost: Callable[[str], None]) -> None:
+        """Take over the networks of dynos that an earlier hostd started, and take all others away.
 
-    async def adopt_networks(self, dynos: Sequence[DynoId]) -> None:
-        """Take over the networks of dynos that an earlier hostd started, and take all others away."""
+        From then on `lost` is called with the unit of a dyno whose network somebody has taken away.
+        """
+        self._networks.subscribe(lambda name: lost(f"{name}.service"))
         holders = {}
         for dyno in dynos:
             info = self._systemd.info(dyno.unit)
@@ -239,6 +244,9 @@ class Launcher:
             await self._networks.adopt(holders)
         except NetworkError as error:
             log.error("%s", error)
+
+    def _network_gone(self, dyno: DynoId) -> Exit | None:
+        return None if self._networks.intact(dyno.snapshot) else Exit(0, NETWORK_GONE)
 
     def _exit(self, info: UnitInfo | None) -> Exit:
         if info is None:

@@ -148,7 +148,7 @@ class Manager:
             else:
                 found[app_id].append(dyno)
         self._sweep(known)
-        await self._tools.launcher.adopt_networks(alive)
+        await self._tools.launcher.adopt_networks(alive, self._unit_changed)
         for app_id in found:
             self._keepers[app_id] = self._keeper(app_id)
         await asyncio.gather(*(self._keepers[app_id].adopt(dynos) for app_id, dynos in found.items()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hostd.manager.launcher import Exit
+from hostd.manager.launcher import NETWORK_GONE, Exit
 
 
 def boot_timeout(seconds: float) -> list[str]:
@@ -32,6 +32,8 @@ def exit_timeout(seconds: float) -> list[str]:
 
 def ended(exit_: Exit) -> list[str]:
     """A dyno that has ended, with R15 if it ran out of memory; what a bare status does not say is added."""
+    if exit_.result == NETWORK_GONE:
+        return ["Its network is gone, as after ip link delete: it is ended"]
     if exit_.stopped:
         return ["Stopped from outside hostd, as with systemctl stop"]
     lines = ["Error R15 (Memory quota vastly exceeded)", "Stopping process with SIGKILL"]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import subprocess
 import tomllib
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 import pytest
 
 from hostd.box.network import network_name
+from tests.support import beside
 from tests.support.network_probe import HELD
 from tests.support.platform import Platform
 from tests.support.waiting import wait_until
@@ -28,49 +28,11 @@ REGISTRIES = ("https://pypi.org/simple/tabulate/", "https://registry.npmjs.org/l
 NO = {"EHOSTUNREACH", "ECONNREFUSED", "ENETUNREACH", "EACCES", "EADDRNOTAVAIL", "timed out"}
 
 
-@dataclass
-class Service:
-    """Something of this machine's that listens on all of its addresses, and counts who came."""
-
-    server: socket.socket
-    datagrams: socket.socket
-    port: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.port = self.server.getsockname()[1]
-        self.datagrams.bind(("::", self.port))
-        for sock in (self.server, self.datagrams):
-            sock.setblocking(False)
-
-    def came(self) -> list[str]:
-        """Who connected, or sent something."""
-        found = []
-        for get in (lambda: self.server.accept()[1][0], lambda: self.datagrams.recvfrom(100)[1][0]):
-            try:
-                found.append(str(get()))
-            except BlockingIOError:
-                continue
-        return found
-
-
 @pytest.fixture(scope="module")
-def service() -> Iterator[Service]:
+def service() -> Iterator[beside.Service]:
     """It runs beside the box, whose network is the machine's."""
-    with (
-        socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as server,
-        socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as datagrams,
-    ):
-        yield Service(server, datagrams)
-
-
-@pytest.fixture(scope="module")
-def own_addresses() -> list[str]:
-    """All addresses of this machine, but for those that need an interface's name."""
-    listed = json.loads(_run("ip", "-json", "address"))
-    # Those of networks, ours and other installations', come and go.
-    lasting = [link for link in listed if not re.fullmatch(r"[a-z0-9]+-\d+", link["ifname"])]
-    infos = [info for link in lasting for info in link.get("addr_info", ()) if info["scope"] != "link"]
-    return [info["local"] for info in infos]
+    with beside.listening() as service:
+        yield service
 
 
 @dataclass(frozen=True)
@@ -117,10 +79,6 @@ def result(push: subprocess.Popen[str]) -> dict[str, Any]:
     return found
 
 
-def _run(*argv: str) -> str:
-    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
-
-
 @pytest.fixture(scope="module")
 def builders(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Builder]]:
     """Builds of one app each: one app has one build at a time."""
@@ -137,14 +95,13 @@ def builders(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 @pytest.fixture(scope="module")
-def found(
-    platform: Platform, builders: Callable[[], Builder], service: Service, own_addresses: list[str]
-) -> dict[str, Any]:
+def found(platform: Platform, builders: Callable[[], Builder], service: beside.Service) -> dict[str, Any]:
     """What one build found while another one ran beside it; that one's findings are in `beside`."""
     ports = [service.port, platform.http_port, platform.ssh_port]
-    assert [tcp_open("127.0.0.1", port) for port in ports] == [True] * 3
+    assert [beside.connects("127.0.0.1", port) for port in ports] == [True] * 3
     service.came()
-    beside = builders().start(hold=12)
+    own_addresses = beside.own_addresses()
+    other = builders().start(hold=12)
     _, address = holder(platform)
     gateway = str(settings(platform)["network_prefix"]).replace(".0.0/16", ".0.1")
     machine = [*own_addresses, gateway, "255.255.255.255", "224.0.0.1"]
@@ -158,7 +115,7 @@ def found(
         names=["pypi.org", "registry.npmjs.org", "deb.debian.org"],
         urls=REGISTRIES,
     )
-    return {**here, "beside": result(beside)}
+    return {**here, "beside": result(other)}
 
 
 def holder(platform: Platform) -> tuple[str, str]:
@@ -178,32 +135,23 @@ def holder(platform: Platform) -> tuple[str, str]:
     return wait_until(held, 30, what="a build that listens")
 
 
-def tcp_open(address: str, port: int) -> bool:
-    """Whether it answers to this machine itself."""
-    try:
-        socket.create_connection((address, port), 5).close()
-    except OSError:
-        return False
-    return True
-
-
 def settings(platform: Platform) -> dict[str, Any]:
     """The settings of the installation."""
     return tomllib.loads(platform.run(["cat", "/etc/hostd/hostd.toml"]).stdout)
 
 
-def test_nothing_of_this_machine_answers(found: dict[str, Any], service: Service) -> None:
+def test_nothing_of_this_machine_answers(found: dict[str, Any], service: beside.Service) -> None:
     assert len(found["tcp"]) > 10
     assert {place: came for place, came in found["tcp"].items() if came not in NO} == {}
     assert service.came() == []
 
 
 def test_two_builds_have_two_networks_and_cannot_meet(found: dict[str, Any], platform: Platform) -> None:
-    beside = found["beside"]
-    assert found["address"] != beside["address"]
-    assert found["namespace"] != beside["namespace"] != platform.run(["readlink", "/proc/1/ns/net"]).stdout.strip()
-    assert beside["came"] == []
-    assert found["interfaces"] == beside["interfaces"] == ["eth0", "lo"]
+    other = found["beside"]
+    assert found["address"] != other["address"]
+    assert found["namespace"] != other["namespace"] != platform.run(["readlink", "/proc/1/ns/net"]).stdout.strip()
+    assert other["came"] == []
+    assert found["interfaces"] == other["interfaces"] == ["eth0", "lo"]
     assert found["sysfs"] == []
 
 
@@ -217,14 +165,14 @@ def test_ended_builds_leave_nothing(found: dict[str, Any], platform: Platform) -
 
 
 def interfaces(platform: Platform) -> list[str]:
-    """The machine's ends of networks, by name."""
-    name = network_name(platform.machine.name)
-    return re.findall(rf"^\d+: ({name}-\d+)", _run("ip", "-oneline", "link"), re.MULTILINE)
+    """The machine's ends of builds' networks, by name."""
+    found = beside.interfaces(network_name(platform.machine.name))
+    return [interface for interface, holder in found.items() if holder.startswith("hostd-build-")]
 
 
 def rules(platform: Platform) -> str:
     """The installation's table, without counters."""
-    return _run("nft", "-s", "-t", "list", "table", "inet", network_name(platform.machine.name))
+    return beside.run("nft", "-s", "-t", "list", "table", "inet", network_name(platform.machine.name))
 
 
 @pytest.mark.parametrize("damage", ["flush table", "delete table", "delete chain", "add rule"])
@@ -233,7 +181,7 @@ def test_rules_that_somebody_changes_come_back(platform: Platform, damage: str) 
     what = {"delete chain": " arriving", "add rule": " arriving accept"}.get(damage, "")
     # In one step, or it is half restored before it is whole.
     first = f"flush chain {table}{what}; " if damage == "delete chain" else ""
-    _run("nft", f"{first}{damage} {table}{what}")
+    beside.run("nft", f"{first}{damage} {table}{what}")
 
     def restored() -> bool:
         listed = subprocess.run(["nft", "-s", "-t", "list", "table", *table.split()], capture_output=True, text=True)
@@ -255,7 +203,7 @@ def test_a_foreign_source_address_goes_nowhere(platform: Platform, builders: Cal
 
 def spoofed(platform: Platform) -> int:
     """How many packets came from addresses that do not belong where they came from."""
-    table = _run("nft", "list", "table", "inet", network_name(platform.machine.name))
+    table = beside.run("nft", "list", "table", "inet", network_name(platform.machine.name))
     match = re.search(r"oif missing counter packets (\d+)", table) or re.search(r"oif 0 counter packets (\d+)", table)
     assert match is not None, table
     return int(match[1])

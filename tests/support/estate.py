@@ -51,7 +51,8 @@ def disagreements(found: Mapping[str, Any]) -> Iterator[str]:
     yield from _differ("build", found["builds"], set())
     yield from _differ("pending build", found["pending_builds"], set())
     yield from _differ("build's unit", (unit for unit in _names(found) if unit.startswith("hostd-build-")), set())
-    yield from _differ("network", found["networks"], set())
+    yield from _differ("network", found["networks"], names)
+    yield from _differ("network that is kept", found["kept_networks"], names)
     ids = {app["id"] for app in found["apps"]}
     yield from _differ("cache", found["caches"], ids, needed=False)
     yield from _differ("repository", found["repositories"], {f"{id_}.git" for id_ in ids}, needed=False)

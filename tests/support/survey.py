@@ -56,6 +56,7 @@ def main() -> None:
         "stacks": [name for name in names(DATA / "pool/stacks") if "@" in name],
         "identities": [int(name) for name in names(DATA / "pool/stacks/.identities")],
         "networks": networks(),
+        "kept_networks": names(RUN / "networks"),
         "tables": tables(),
     }
     print(json.dumps(everything))
@@ -105,7 +106,7 @@ def units(pattern: str) -> list[dict[str, str]]:
 
 
 def networks() -> list[str]:
-    """What the networks that there are belong to."""
+    """Whose the networks are that there are."""
     name = tomllib.loads(Path("/etc/hostd/hostd.toml").read_text())["network_name"]
     listed = subprocess.run(["ip", "-json", "link", "show", "type", "veth"], capture_output=True, check=True)
     links = [link for link in json.loads(listed.stdout or b"[]") if str(link.get("ifname")).startswith(f"{name}-")]

@@ -55,7 +55,7 @@ class FakeCables:
         self.may_go_on = threading.Event()
         self.may_go_on.set()
 
-    def exists(self, interface: str) -> bool:
+    def works(self, interface: str) -> bool:
         return interface in self.there
 
     def reopen(self, path: Path) -> int | None:
