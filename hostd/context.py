@@ -16,6 +16,8 @@ from hostd.events import Events
 from hostd.ledger import Ledger
 from hostd.ledger.apps import App
 from hostd.ledger.builds import GIT_PUSH, Build
+from hostd.ledger.job_runs import JobRun
+from hostd.ledger.jobs import Job
 from hostd.ledger.releases import Release
 from hostd.ledger.slugs import Slug
 from hostd.ledger.stacks import StackVersion
@@ -143,6 +145,16 @@ class Deploys(Protocol):
 
     def holder(self, app_id: str) -> str | None:
         """What is going on, such as `kate@example.com is deploying 20a5742`; None if the app is free."""
+
+
+class Scheduler(Protocol):
+    """The scheduler, as the API sees it."""
+
+    def nudge(self) -> None:
+        """Say that jobs or apps have changed."""
+
+    async def run_now(self, app: App, job: Job, user: User) -> JobRun:
+        """Run a job by hand; returns when its dyno has started. Raises Conflict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,5 +316,6 @@ class Context:
     repositories: Repositories
     sources: Sources
     stacks: Stacks
+    scheduler: Scheduler
     log_key: bytes = field(repr=False)
     """Signs log sessions; the logplex holds the same key."""

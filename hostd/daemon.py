@@ -39,6 +39,8 @@ from hostd.manager.launcher import Launcher
 from hostd.manager.manager import Manager
 from hostd.manager.places import Places
 from hostd.manager.routing import Routing
+from hostd.scheduler.scheduler import Scheduler
+from hostd.scheduler.timers import Timers
 from hostd.settings import Settings
 from slugs.build_unit import BuildLimits
 from slugs.compiler import Compiler
@@ -70,6 +72,7 @@ class Daemon:
     systemd: Systemd
     networks: Networks
     stacks: StackDeploys
+    scheduler: Scheduler
 
     async def clean(self) -> None:
         """Take away what an earlier hostd left of apps that were being destroyed when it ended."""
@@ -102,6 +105,7 @@ async def serve(settings: Settings) -> None:
     await daemon.garbage.recover()
     await daemon.networks.start()
     await daemon.manager.start()
+    daemon.scheduler.start()
     attach = AttachServer(sockets["attach"], daemon.manager.one_offs)
     attach.start()
     runner = await serve_api(build_api(daemon.context), sockets["api"])
@@ -117,6 +121,7 @@ async def serve(settings: Settings) -> None:
     await daemon.deploys.close()
     await runner.cleanup()
     await attach.close()
+    await daemon.scheduler.close()
     await daemon.manager.close()
     await daemon.networks.close()
     daemon.systemd.close()
@@ -230,6 +235,8 @@ def assemble(settings: Settings) -> Daemon:
             ledger=ledger, deploys=deploys, manager=manager, locks=locks, limit=settings.boot_timeout + SETTLE_MARGIN
         ),
     )
+    scheduler = Scheduler(ledger=ledger, one_offs=manager.one_offs, timers=Timers(systemd), events=events)
+    systemd.subscribe(scheduler.unit_changed)
     context = Context(
         settings=settings,
         ledger=ledger,
@@ -245,6 +252,7 @@ def assemble(settings: Settings) -> Daemon:
         repositories=repositories,
         sources=Sources(settings.uploads_dir),
         stacks=stack_deploys,
+        scheduler=scheduler,
         log_key=ensure_key(),
     )
-    return Daemon(context, manager, deploys, garbage, ledger, systemd, networks, stack_deploys)
+    return Daemon(context, manager, deploys, garbage, ledger, systemd, networks, stack_deploys, scheduler)

@@ -55,6 +55,7 @@ class Settings:
     build_disk_mb: int = _setting(10240, "Megabytes (MiB) a build may have on disk, its app's cache included.")
     slug_limit_mb: int = _setting(500, "Megabytes (MiB) of the largest slug; a build that makes a larger one fails.")
     kept_slugs: int = _setting(20, "Newest releases of an app that can be rolled back to; older slugs are deleted.")
+    jobs_per_app: int = _setting(50, "Scheduled jobs that an app may have.")
     cool_off: tuple[int, ...] = _setting(
         (0, 10, 30, 60, 120, 300, 600, 1200),
         "Seconds until a crashed dyno starts again: after its first crash, its second, ...; the last repeats.",
@@ -308,6 +309,7 @@ def _check(settings: Settings) -> None:
     _require(128 <= settings.build_disk_mb <= 1 << 30, "build_disk_mb must be 128 to 1073741824.")
     _require(1 <= settings.slug_limit_mb <= 1 << 20, "slug_limit_mb must be 1 to 1048576.")
     _require(1 <= settings.kept_slugs <= 1000, "kept_slugs must be 1 to 1000.")
+    _require(1 <= settings.jobs_per_app <= 1000, "jobs_per_app must be 1 to 1000.")
     _require(
         bool(settings.cool_off) and all(0 <= pause <= 86400 for pause in settings.cool_off),
         "cool_off must be one or more numbers, each 0 to 86400.",

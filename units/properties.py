@@ -46,6 +46,8 @@ SIGNATURES: dict[str, str] = {
     "TTYColumns": "u",
     "TTYRows": "u",
     "UMask": "u",
+    # timer
+    "AccuracyUSec": "t",
     # service
     "ExecStartEx": "a(sasas)",
     "ExitType": "s",

@@ -52,7 +52,7 @@ class UnitStatus:
 
 @dataclass(frozen=True)
 class UnitInfo:
-    """What systemd knows about one loaded service; times in unix seconds, None for "never".
+    """What systemd knows about one loaded unit, above all a service; times in unix seconds, None for "never".
 
     ``exec_main_code`` is 0 while the main process runs, then CLD_EXITED (1), CLD_KILLED (2) or CLD_DUMPED
     (3); ``exec_main_status`` is the exit status or the signal. With RemainAfterExit a process that ended well
@@ -154,7 +154,7 @@ class Systemd:
         return [UnitStatus(*row[:5]) for row in rows]
 
     def info(self, name: str) -> UnitInfo | None:
-        """What systemd knows about a service now, or None when it is not loaded."""
+        """What systemd knows about a unit now, or None when it is not loaded; what only services have is empty."""
         values = self._connection.call(lambda bus: _read_values(bus, name))
         return None if values is None else _unit_info(name, values)
 
@@ -341,7 +341,8 @@ def _read_values(bus: Bus, name: str) -> dict[str, Any] | None:
         if values["LoadState"] == "not-found":
             return None
         # All 250 service properties would take three times as long as these.
-        values.update({key: bus.read(path, SERVICE, key, kind) for key, kind in _SERVICE_VALUES.items()})
+        for key, kind in _SERVICE_VALUES.items():
+            values[key] = bus.read(path, SERVICE, key, kind) if name.endswith(".service") else "" if kind == "s" else 0
         if bus.read(path, UNIT, "SubState", "s") == values["SubState"]:
             return values
 

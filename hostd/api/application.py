@@ -18,6 +18,7 @@ from hostd.api import (
     dynos,
     formation,
     internal,
+    jobs,
     log_sessions,
     releases,
     slugs,
@@ -42,7 +43,7 @@ def build_api(context: Context, peers: Peers | None = None) -> web.Application:
     application[PEERS] = peers or Peers.of_system()
     for module in (
         account, apps, buildpack_installations, builds, checks, collaborators, config_vars, deploys, dynos, formation,
-        internal, log_sessions, releases, slugs, sources, stacks, status, users,
+        internal, jobs, log_sessions, releases, slugs, sources, stacks, status, users,
     ):  # fmt: skip
         application.router.add_routes(module.routes)
     return application

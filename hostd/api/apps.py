@@ -86,6 +86,7 @@ async def update(request: web.Request) -> web.Response:
         app = context.ledger.apps.set_maintenance(app.id, maintenance)
         context.events.api(app, f"Set maintenance mode {'on' if maintenance else 'off'} by {user.email}")
     context.manager.nudge(app.id)
+    context.scheduler.nudge()
     return answer(_json(context, app))
 
 
@@ -96,6 +97,7 @@ async def destroy(request: web.Request) -> web.Response:
     _refuse_during_deploy(context, app)
     shown = _json(context, app)
     context.ledger.apps.destroy(app.id)
+    context.scheduler.nudge()
     await context.manager.forget(app)
     await context.deploys.destroyed(app)
     return answer(shown)

@@ -56,7 +56,7 @@ async def run(request: web.Request) -> web.Response:
     """Start a one-off dyno; an attached one waits for its terminal on the attach socket."""
     context, app, user = context_of(request), app_for(request), known_owner(user_of(request))
     body = await body_of(request)
-    command, attach = _command(body), flag_field(body, "attach")
+    command, attach = command_field(body), flag_field(body, "attach")
     env, size = _environment(body), sizes.get(optional_text(body, "size") or sizes.DEFAULT).name
     if context.ledger.releases.current(app.id).slug_id is None:
         raise Invalid(f"{app.name} has no code to run yet: push it first.")
@@ -90,6 +90,16 @@ async def stop(request: web.Request) -> web.Response:
     return answer({}, 202)
 
 
+def command_field(body: dict[str, Any]) -> str:
+    """The command of a one-off dyno. Raises BadRequest, and Invalid for one that is too long."""
+    command = text_field(body, "command")
+    if not command.strip():
+        raise BadRequest("The field command must be a command.")
+    if "\0" in command or len(command.encode(errors="surrogatepass")) > LONGEST_COMMAND:
+        raise Invalid(f"A command must be at most {LONGEST_COMMAND} bytes long, without NUL characters.")
+    return command
+
+
 async def _restart(request: web.Request, wanted: str | None) -> web.Response:
     context, app, user = context_of(request), app_for(request), user_of(request)
     selector = None if wanted is None else _selected(context, app, wanted)
@@ -120,15 +130,6 @@ def _versions(context: Context, app: App, dynos: Iterable[Dyno]) -> dict[int, st
     releases = context.ledger.releases
     newest = releases.current(app.id).version
     return {dyno.version: releases.get(app.id, dyno.version).id for dyno in dynos if dyno.version <= newest}
-
-
-def _command(body: dict[str, Any]) -> str:
-    command = text_field(body, "command")
-    if not command.strip():
-        raise BadRequest("The field command must be a command.")
-    if "\0" in command or len(command.encode(errors="surrogatepass")) > LONGEST_COMMAND:
-        raise Invalid(f"A command must be at most {LONGEST_COMMAND} bytes long, without NUL characters.")
-    return command
 
 
 def _environment(body: dict[str, Any]) -> dict[str, str]:

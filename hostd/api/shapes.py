@@ -10,6 +10,8 @@ from typing import Any
 from hostd.ledger.apps import HOST_STACK, App
 from hostd.ledger.builds import Build
 from hostd.ledger.formation import Process
+from hostd.ledger.job_runs import JobRun
+from hostd.ledger.jobs import Job
 from hostd.ledger.keys import Key
 from hostd.ledger.releases import Release
 from hostd.ledger.slugs import Slug
@@ -165,6 +167,38 @@ def dyno_json(app: App, dyno: Dyno, releases: Mapping[int, str], attach_url: str
         "state": dyno.state.value,
         "type": dyno.type,
         "updated_at": since,
+    }
+
+
+def job_json(app: App, job: Job, *, runs: Sequence[JobRun], next_runs: Iterable[datetime]) -> dict[str, Any]:
+    """A scheduled job; `runs` newest first, `next_runs` when it is due."""
+    return {
+        "app": app_ref(app),
+        "catch_up": job.catch_up,
+        "command": job.command,
+        "created_at": moment(job.created_at),
+        "every": job.every,
+        "id": job.id,
+        "next_runs": [moment(due) for due in next_runs],
+        "number": job.number,
+        "paused": job.paused_at is not None,
+        "runs": [run_json(run) for run in runs],
+        "size": size_name(job.size),
+        "timezone": job.timezone,
+    }
+
+
+def run_json(run: JobRun) -> dict[str, Any]:
+    """A run of a job; `due_at` is null for one by hand, `exit_status` while it runs and if nobody knows it."""
+    ended = "succeeded" if run.exit_status == 0 else "failed"
+    return {
+        "due_at": moment(run.due_at),
+        "dyno": run.dyno,
+        "ended_at": moment(run.ended_at),
+        "exit_status": run.exit_status,
+        "reason": run.reason,
+        "started_at": moment(run.begun_at),
+        "status": ended if run.ended_at else "running",
     }
 
 

@@ -17,6 +17,10 @@ MODULES: dict[str, tuple[str, ...]] = {
     "checks": ("checks", "checks:set", "checks:unset"),
     "ps": ("ps", "ps:scale", "ps:restart", "ps:stop"),
     "run": ("run", "run:detached"),
+    "schedule": (
+        "schedule", "schedule:add", "schedule:info", "schedule:run", "schedule:logs", "schedule:pause",
+        "schedule:resume", "schedule:remove",
+    ),
     "logs": ("logs",),
     "releases": (
         "releases", "releases:info", "releases:output", "releases:rollback", "releases:verify",

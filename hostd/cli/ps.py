@@ -179,7 +179,7 @@ def _number(name: str) -> int:
 
 
 def _is_shown(dyno: dict[str, Any], types: Sequence[str]) -> bool:
-    if dyno["type"] == "run" and dyno["state"] in ENDED:
+    if dyno["type"] in ("run", "scheduler") and dyno["state"] in ENDED:
         return dyno["name"] in types
     return not types or dyno["type"] in types or dyno["name"] in types
 

@@ -33,6 +33,7 @@ UNIT_NAMES = (
     "hostd-router@.service",
     "hostd-logplex.socket",
     "hostd-logplex.service",
+    "hostd-schedule@.service",
 )
 PLAIN = frozenset(f"{string.ascii_letters}{string.digits}:_.")
 OWN_SSHD_UNIT = "hostd-sshd.service"

@@ -55,7 +55,7 @@ def stop_everything() -> None:
     """Stop the platform, its dynos and builds, and disable it."""
     for units in (
         ["hostd.service", "hostd.socket", "hostd-attach.socket"],
-        ["hostd-*.service", "hostd-*.socket"],
+        ["hostd-*.service", "hostd-*.socket", "hostd-*.timer"],
         ["hostd.slice"],
     ):
         run(["systemctl", "stop", *units], timeout=180, check=False)

@@ -11,6 +11,7 @@ from typing import Literal
 from hostd.errors import Invalid, NotFound
 from hostd.ledger.apps import Apps
 from hostd.ledger.database import Database, moments
+from hostd.ledger.job_runs import JobRun
 
 CatchUp = Literal["none", "one"]
 
@@ -77,6 +78,10 @@ class Jobs:
         for job in self._select("app_id = ? AND number = ?", app_id, number):
             return job
         raise NotFound(f"There is no job {number}. The jobs: hostctl schedule")
+
+    def of(self, run: JobRun) -> Job:
+        """The job of a run."""
+        return self._select("id = ?", run.job_id)[0]
 
     def list(self, app_id: str) -> Sequence[Job]:
         """An app's jobs in the order of their numbers."""

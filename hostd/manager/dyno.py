@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 RELEASE_PHASE = "release"
 """The process type whose command runs once for each release, before it is made."""
-ONE_OFF_TYPES = ("run", RELEASE_PHASE)
-"""Process types that are never part of a formation: a one-off dyno runs once and is removed."""
+SCHEDULED = "scheduler"
+"""The process type of the runs of scheduled jobs. A Procfile may have one of that name too: see `FIRST_ONE_OFF`."""
+FIRST_ONE_OFF = 1000
+"""Numbers of one-off dynos begin here, as on Heroku; those of a formation end long before."""
 
 _DESCRIPTION = re.compile(
     r"^(?P<app>\S+) (?P<type>[A-Za-z0-9_-]+)\.(?P<number>\d+) v(?P<version>\d+)(?: (?P<size>\S+))?"
@@ -101,7 +103,7 @@ class DynoId:
     @property
     def one_off(self) -> bool:
         """True for a dyno that runs one command once."""
-        return self.type in ONE_OFF_TYPES
+        return self.number >= FIRST_ONE_OFF
 
     @property
     def description(self) -> str:

@@ -16,7 +16,7 @@ from hostd.errors import Conflict, NotFound
 from hostd.events import Subject
 from hostd.manager import words
 from hostd.manager.desired import DesiredApp
-from hostd.manager.dyno import Dyno, DynoId, DynoState
+from hostd.manager.dyno import FIRST_ONE_OFF, SCHEDULED, Dyno, DynoId, DynoState
 from hostd.manager.keeper import Tools
 from hostd.manager.launcher import STOP_SECONDS, Exit, Launch, LaunchFailedError
 from hostd.manager.planner import Phase
@@ -68,6 +68,8 @@ class OneOffs:
         self._sessions: dict[str, _Session] = {}
         self._tokens: dict[str, _Session] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self.on_end: Callable[[Dyno], None] = lambda _: None
+        """Told of every dyno that has ended, while its unit is still there to be asked again."""
 
     def prepare(
         self,
@@ -118,6 +120,19 @@ class OneOffs:
         session = self._sessions[record.id.unit]
         await self._start(session)
         return OneOff(record.view(), None)
+
+    async def run_scheduled(
+        self, app_id: str, command: str, *, size: str, user: str, named: Callable[[str], None]
+    ) -> None:
+        """Start *command* as `run_detached` does; *named* is told the dyno's name before, and may refuse by raising."""
+        record, _ = self.prepare(app_id, command, env={}, size=size, type_=SCHEDULED, user=user)
+        session = self._sessions[record.id.unit]
+        try:
+            named(session.record.id.name)
+        except BaseException:
+            self._finish(session, Exit(1, "it could not be recorded"))
+            raise
+        await self._start(session)
 
     def run_attached(
         self, app_id: str, command: str, *, env: Mapping[str, str], size: str | None, user: str
@@ -275,6 +290,7 @@ class OneOffs:
         asyncio.get_running_loop().call_later(_REMEMBERED_SECONDS, self._sessions.pop, record.id.unit, None)
         session.ended.set()
         self._tools.places.give_back(record.id.place)
+        self.on_end(record.view())
         # Last, because it may fail: its client is told all the same.
         self._tools.launcher.remove(record.id)
 
@@ -286,7 +302,7 @@ class OneOffs:
 
     def _number(self) -> int:
         used = {session.record.id.number for session in self._sessions.values()}
-        while (number := 1000 + secrets.randbelow(9000)) in used:
+        while (number := FIRST_ONE_OFF + secrets.randbelow(9 * FIRST_ONE_OFF)) in used:
             continue
         return number
 

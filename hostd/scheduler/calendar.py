@@ -6,6 +6,7 @@ cron expressions are taken as Debian's cron takes them; `cronsim` is what knows 
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 import zoneinfo
@@ -62,6 +63,7 @@ class Cron:
 Calendar = Interval | Cron
 
 
+@functools.lru_cache(maxsize=1024)
 def parse(every: str, timezone: str) -> Calendar:
     """The calendar that a text means in a time zone. Raises Invalid, saying what may be written."""
     zone = _zone(timezone)

@@ -21,6 +21,8 @@ from hostd.events import Events
 from hostd.ledger import Ledger
 from hostd.ledger.apps import App
 from hostd.ledger.builds import Build
+from hostd.ledger.job_runs import JobRun
+from hostd.ledger.jobs import Job
 from hostd.ledger.releases import Release
 from hostd.ledger.slugs import Slug
 from hostd.ledger.users import User
@@ -211,6 +213,22 @@ class FakeSlugStore:
             yield piece
 
 
+class FakeScheduler:
+    """Runs a job by recording that it does."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self.nudges = 0
+
+    def nudge(self) -> None:
+        self.nudges += 1
+
+    async def run_now(self, app: App, job: Job, user: User) -> JobRun:
+        run = self._ledger.job_runs.begin(job.id, None)
+        self._ledger.job_runs.has_dyno(run, "scheduler.1234")
+        return self._ledger.job_runs.list(job.id)[0]
+
+
 class FakeRepositories:
     async def ensure(self, app: App) -> Path:
         return Path(f"/repos/{app.id}.git")
@@ -258,6 +276,7 @@ class Api:
     user: str | None = None
     users: dict[str, User] = field(default_factory=dict)
     networks: FakeNetworks = field(default_factory=lambda: FakeNetworks())
+    scheduler: FakeScheduler = field(init=False)
 
     async def __call__(self, method: str, path: str, body: Any = None, **more: Any) -> Answer:
         headers = {**more.pop("headers", {})}
@@ -302,6 +321,7 @@ async def running_api(directory: Path, *, uid_is: str = "git", people: bool = Tr
     events = Events(writer)
     deploys, systemd, pool = FakeDeploys(ledger, events), FakeSystemd(), FakePool()
     slug_store, stacks, networks = FakeSlugStore(), FakeStacks(ledger), FakeNetworks()
+    scheduler = FakeScheduler(ledger)
     context = Context(
         settings=Settings(data_dir=directory),
         ledger=ledger,
@@ -315,6 +335,7 @@ async def running_api(directory: Path, *, uid_is: str = "git", people: bool = Tr
         repositories=FakeRepositories(),
         sources=Sources(directory / "uploads"),
         stacks=stacks,
+        scheduler=scheduler,
         log_key=LOG_KEY,
     )
     me = os.getuid()
@@ -327,7 +348,7 @@ async def running_api(directory: Path, *, uid_is: str = "git", people: bool = Tr
     try:
         async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path))) as http:
             api = Api(ledger, manager, deploys, systemd, pool, slug_store, stacks, writer.lines, http, path)
-            api.networks = networks
+            api.networks, api.scheduler = networks, scheduler
             if people:
                 for email, admin in (
                     ("kate@example.com", True),
