@@ -106,10 +106,12 @@ class Configuration:
         self._ask(_RTM_NEWNEIGH, body, (_NDA_DST, address.packed), (_NDA_LLADDR, mac), flags=_NLM_F_CREATE)
 
     def add_default_route(self, index: int, gateway: Address) -> None:
-        """Send everything else to the gateway."""
-        body = struct.pack(
-            "=BBBBBBBBI", _family(gateway), 0, 0, 0, _RT_TABLE_MAIN, _RTPROT_STATIC, 0, _RTN_UNICAST, 0
-        )
+        """Send everything else to the gateway, which is at the interface's other end.
+
+        Said on purpose (RTNH_F_ONLINK): the kernel makes the route to an IPv6 peer only some time after the address.
+        """
+        table, made_by, kind = _RT_TABLE_MAIN, _RTPROT_STATIC, _RTN_UNICAST
+        body = struct.pack("=BBBBBBBBI", _family(gateway), 0, 0, 0, table, made_by, 0, kind, _RTNH_F_ONLINK)
         out = (_RTA_OIF, struct.pack("=i", index))
         self._ask(_RTM_NEWROUTE, body, (_RTA_GATEWAY, gateway.packed), out, flags=_NLM_F_CREATE)
 
@@ -232,4 +234,4 @@ _IFLA_INET_CONF, _IPV4_DEVCONF_ROUTE_LOCALNET, _IFLA_INET6_ADDR_GEN_MODE, _ADDR_
 _IFF_UP = 1
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_F_NODAD = 1, 2, 2
 _NDA_DST, _NDA_LLADDR, _NUD_PERMANENT = 1, 2, 0x80
-_RTA_OIF, _RTA_GATEWAY, _RT_TABLE_MAIN, _RTPROT_STATIC, _RTN_UNICAST = 4, 5, 254, 4, 1
+_RTA_OIF, _RTA_GATEWAY, _RT_TABLE_MAIN, _RTPROT_STATIC, _RTN_UNICAST, _RTNH_F_ONLINK = 4, 5, 254, 4, 1, 4

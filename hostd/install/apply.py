@@ -64,6 +64,8 @@ def apply(wishes: Wishes) -> Settings:
         accounts.link_hostctl()
         version = Client(settings.run_dir).get("/hostd/version")["version"]
     note(f"hostd {version} answers")
+    if (word := network.ipv6_note()) is not None:
+        note(word)
     for problem in network.problems(settings):
         note(f"Attention: {problem}")
     return settings

@@ -11,6 +11,7 @@ from typing import Any
 from hostd.install.errors import InstallError
 from hostd.install.progress import note
 from hostd.settings import Settings
+from units import ipv6
 from units.addresses import Addresses, free_range, mentioned
 from units.network import Networks
 from units.resolvers import RESOLV_CONF, read
@@ -65,6 +66,13 @@ def allow_forwarding() -> None:
 def problems(settings: Settings) -> tuple[str, ...]:
     """What keeps dynos and builds from the Internet and is not the installer's to change."""
     return asyncio.run(_networks(settings).look())
+
+
+def ipv6_note() -> str | None:
+    """A word to the operator of a server whose IPv6 dynos do not have: to switch it on is theirs, as it has a price."""
+    if not ipv6.unused():
+        return None
+    return "Dynos have no IPv6, as this server forwards none; docs/operations.md says what to do if they shall"
 
 
 def remove_networks(settings: Settings) -> None:

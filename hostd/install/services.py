@@ -36,7 +36,8 @@ def apply_services(settings: Settings, changed: set[Path], *, new_code: bool) ->
     sockets = [*PLATFORM_SOCKETS, *(f"{each}.socket" for each in workers)]
     sockets += [f"{each}.socket".replace("router@", "router-tls@") for each in workers]
     # Without networks kept, systemd can restart no dyno: that is the shortest time before hostd hands them over anew.
-    services = ["hostd-logplex.service", "hostd-networks.service", "hostd.service", *(f"{each}.service" for each in workers)]
+    services = ["hostd-logplex.service", "hostd-networks.service", "hostd.service"]
+    services += [f"{each}.service" for each in workers]
     run(["systemctl", "enable", "--quiet", *sockets, *services], timeout=60)
     for socket in sockets:
         fresh = not _active(socket) and _active(_service_of(socket))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 import tomllib
 import uuid
 from collections.abc import Iterator
@@ -147,6 +148,13 @@ def test_names_and_the_outside_are_there(app: App, tmp_path: Path) -> None:
         found = app.tries(names=["pypi.org"], urls=[f"{url}/page"])
     assert re.fullmatch(r"[\d.]+", found["names"]["pypi.org"])
     assert list(found["urls"].values()) == [200]
+
+
+def test_with_ipv6_there_is_a_way_out_and_none_in(tmp_path: Path) -> None:
+    scene = ["unshare", "--net", sys.executable, "-m", "tests.support.ipv6_scene", str(tmp_path)]
+    found = json.loads(subprocess.run(scene, cwd=SUPPORT.parents[1], check=True, capture_output=True).stdout)
+    assert found.pop("outside") == "2001:db8::2"
+    assert {name: came for name, came in found.items() if came not in NO} == {}
 
 
 def test_a_one_off_dyno_is_in_a_network_of_its_own_too(platform: Platform, app: App) -> None:
