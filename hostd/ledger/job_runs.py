@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from hostd.errors import Conflict
-from hostd.ledger.database import Database, moments
+from hostd.ledger.database import Database, moments, to_text
 
 KEPT = 50
 """Newest runs of a job that are remembered."""
@@ -77,6 +77,10 @@ class JobRuns:
     def running(self, job_id: str) -> JobRun | None:
         """The run of a job that goes on, if there is one."""
         return next(iter(self._select("job_id = ? AND ended_at IS NULL", job_id)), None)
+
+    def was_begun(self, job_id: str, due: datetime) -> bool:
+        """Whether a run was begun for that moment: a clock that is put back comes to it again."""
+        return bool(self._select("job_id = ? AND due_at = ?", job_id, to_text(due)))
 
     def of_dyno(self, app_id: str, dyno: str) -> JobRun | None:
         """The run that goes on in a dyno of an app."""

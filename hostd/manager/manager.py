@@ -130,7 +130,7 @@ class Manager:
         by_name = {app.name: app_id for app_id, app in desired.items() if app is not None}
         found: dict[str, list[DynoId]] = {app_id: [] for app_id in by_name.values()}
         known: set[str] = set()
-        alive: list[DynoId] = []
+        one_offs: list[tuple[str, DynoId]] = []
         for unit in self._systemd.list_units(_DYNO_UNITS):
             dyno = parse_description(unit.description)
             if dyno is None or dyno.unit != unit.name:
@@ -142,13 +142,16 @@ class Manager:
                 log.warning("stopping %s: %s", unit.name, why)
                 self._put_away(dyno)
                 continue
-            alive.append(dyno)
             if dyno.one_off:
-                self.one_offs.adopt(app_id, dyno)
+                one_offs.append((app_id, dyno))
             else:
                 found[app_id].append(dyno)
         self._sweep(known)
+        alive = [dyno for _, dyno in one_offs] + [dyno for dynos in found.values() for dyno in dynos]
+        # First: a dyno whose network is not known yet would be taken for one that has lost it.
         await self._tools.launcher.adopt_networks(alive, self._unit_changed)
+        for app_id, dyno in one_offs:
+            self.one_offs.adopt(app_id, dyno)
         for app_id in found:
             self._keepers[app_id] = self._keeper(app_id)
         await asyncio.gather(*(self._keepers[app_id].adopt(dynos) for app_id, dynos in found.items()))

@@ -105,19 +105,20 @@ class Scheduler:
         for run in self._ledger.job_runs.open():
             if run.sequence not in self._launching:
                 self._follow(run)
-        alarms = [alarm for job in self._ledger.jobs.waiting() if (alarm := self._consider(job))]
+        alarms = []
+        for job in self._ledger.jobs.waiting():
+            try:
+                alarms += self._consider(job)
+            except HostdError as error:
+                log.warning("job %d of app %s cannot be run: %s", job.number, job.app_id, error)
         await self._timers.keep(alarms)
         # A timer for a moment that has passed never elapses.
         if any(alarm.at <= self._clock() for alarm in alarms):
             self._wake.set()
 
-    def _consider(self, job: Job) -> Alarm | None:
-        """Settle what is due of a job; returns when it is due next."""
-        try:
-            app, calendar = self._ledger.apps.get(job.app_id), parse(job.every, job.timezone)
-        except HostdError as error:
-            log.warning("job %d of app %s cannot be run: %s", job.number, job.app_id, error)
-            return None
+    def _consider(self, job: Job) -> list[Alarm]:
+        """Settle what is due of a job; returns when it is due next, unless that is never."""
+        app, calendar = self._ledger.apps.get(job.app_id), parse(job.every, job.timezone)
         running = self._ledger.job_runs.running(job.id)
         step = plan(
             calendar, job.settled_at, self._clock(), running=running is not None, catch_up=job.catch_up == "one"
@@ -125,12 +126,13 @@ class Scheduler:
         if step.settled != job.settled_at:
             with self._ledger.transaction():
                 self._ledger.jobs.settle(job.id, step.settled)
-                run = self._ledger.job_runs.begin(job.id, step.run) if step.run else None
+                again = step.run is None or self._ledger.job_runs.was_begun(job.id, step.run)
+                run = None if again else self._ledger.job_runs.begin(job.id, step.run)
             self._tell(app, job, step, running)
             if run is not None:
                 self._begin(run, self._launch(app, job, run, f"scheduler (job {job.number})"))
         due = following(calendar, step.settled)
-        return Alarm(app.name, job.number, due) if due else None
+        return [Alarm(app.name, job.number, due)] if due else []
 
     def _follow(self, run: JobRun) -> None:
         """See to a run that goes on, or that an earlier hostd had begun."""
@@ -173,7 +175,9 @@ class Scheduler:
             return
         try:
             if run := self._ledger.job_runs.of_dyno(dyno.app_id, dyno.name):
-                self._ledger.job_runs.end(run, dyno.exit_status, dyno.reason)
+                # What was stopped from outside has no status of its own.
+                exited = dyno.exit_status or dyno.reason.startswith("exit status")
+                self._ledger.job_runs.end(run, dyno.exit_status if exited else None, dyno.reason)
         except HostdError as error:
             log.warning("the end of %s is not recorded yet: %s", dyno.unit, error)
 

@@ -97,6 +97,9 @@ def test_a_job_does_not_overlap_itself(ledger, app):
 def test_a_moment_is_not_run_twice(ledger, app):
     job = add(ledger, app)
     ledger.job_runs.end(ledger.job_runs.begin(job.id, START), 0, "")
+    assert ledger.job_runs.was_begun(job.id, START)
+    assert not ledger.job_runs.was_begun(job.id, START + timedelta(seconds=1))
+    assert not ledger.job_runs.was_begun(add(ledger, app).id, START)
     with pytest.raises(Exception, match="UNIQUE"):
         ledger.job_runs.begin(job.id, START)
     ledger.job_runs.end(ledger.job_runs.begin(job.id, None), 0, "")

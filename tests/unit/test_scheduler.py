@@ -291,6 +291,31 @@ async def test_timers_follow_a_renamed_app_and_go_with_a_destroyed_one(rig):
     assert rig.ledger.job_runs.open() == []
 
 
+async def test_a_clock_put_back_by_hours_runs_no_moment_twice_and_no_other_job_waits(rig):
+    other = rig.add()
+    await rig.at(TEN + HOUR)
+    rig.ledger.job_runs.end(rig.ledger.job_runs.running(other.id), 0, "")
+    rig.ledger.job_runs.end(rig.ledger.job_runs.running(rig.job.id), 0, "")
+    await rig.at(TEN - 2 * HOUR)
+    assert rig.timers.alarms == (Alarm("hello", 1, TEN - HOUR), Alarm("hello", 2, TEN - HOUR))
+    rig.ledger.jobs.settle(rig.job.id, TEN + MINUTE)
+    await rig.at(TEN + HOUR)
+    assert rig.runs() == [(11, 0)]
+    assert [run.due_at.hour for run in rig.ledger.job_runs.list(other.id)] == [11]
+    await rig.at(TEN + 2 * HOUR)
+    assert rig.runs() == [(11, 0), (12, "running")]
+
+
+async def test_a_job_that_cannot_be_read_keeps_no_other_from_running(rig, caplog):
+    broken = rig.add()
+    rig.ledger._database.write("UPDATE jobs SET timezone = 'Europe/Atlantis' WHERE id = ?", broken.id)
+    late = rig.add()
+    await rig.at(TEN)
+    assert rig.runs() == [(10, "running")]
+    assert rig.ledger.job_runs.running(late.id) and not rig.ledger.job_runs.list(broken.id)
+    assert "There is no time zone 'Europe/Atlantis'" in caplog.text
+
+
 async def test_a_look_that_fails_is_said_and_repeated(rig, monkeypatch, caplog):
     failures = iter([RuntimeError("no")])
     waiting = rig.ledger.jobs.waiting
