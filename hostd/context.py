@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from buildpacks.source import Source, TarSource
+from hostd.capacity import Capacity
 from hostd.events import Events
 from hostd.ledger import Ledger
 from hostd.ledger.apps import App
@@ -23,6 +24,7 @@ from hostd.ledger.slugs import Slug
 from hostd.ledger.stacks import StackVersion
 from hostd.ledger.users import User
 from hostd.manager.dyno import Dyno
+from hostd.manager.settling import Missing
 from hostd.settings import Settings
 
 Output = Callable[[bytes], Awaitable[None]]
@@ -88,6 +90,9 @@ class Manager(Protocol):
 
     def nudge(self, app_id: str) -> None:
         """Say that the ledger has changed for this app."""
+
+    async def missing(self, app: App, type_: str | None, seconds: float) -> Sequence[Missing]:
+        """Wait until the wanted dynos of a type, or all, are up; those that are not after so many seconds."""
 
     async def restart(self, app: App, selector: str | None) -> Any:
         """Restart a dyno (`web.1`), a process type (`web`), or with None the whole app."""
@@ -317,5 +322,6 @@ class Context:
     sources: Sources
     stacks: Stacks
     scheduler: Scheduler
+    capacity: Capacity
     log_key: bytes = field(repr=False)
     """Signs log sessions; the logplex holds the same key."""

@@ -14,6 +14,7 @@ from ipaddress import IPv4Network
 from hostd import settings as settings_module
 from hostd.api import build_api
 from hostd.api import serve as serve_api
+from hostd.capacity import Capacity, machine_memory
 from hostd.context import Context
 from hostd.deploys.deploys import Deploys
 from hostd.deploys.garbage import Garbage, claim
@@ -253,6 +254,7 @@ def assemble(settings: Settings) -> Daemon:
         sources=Sources(settings.uploads_dir),
         stacks=stack_deploys,
         scheduler=scheduler,
+        capacity=Capacity(machine_memory(), settings.memory_overcommit),
         log_key=ensure_key(),
     )
     return Daemon(context, manager, deploys, garbage, ledger, systemd, networks, stack_deploys, scheduler)

@@ -60,6 +60,9 @@ class Settings:
         (0, 10, 30, 60, 120, 300, 600, 1200),
         "Seconds until a crashed dyno starts again: after its first crash, its second, ...; the last repeats.",
     )
+    memory_overcommit: int = _setting(
+        8, "How many times its memory this machine may promise to dynos: few use the quota of their size."
+    )
     cycle_after: int = _setting(86400, "Seconds after which a dyno is replaced by a fresh one; 0 for never.")
     cycle_spread: int = _setting(12960, "Up to so many seconds more, by chance: not all dynos are replaced at once.")
 
@@ -314,6 +317,7 @@ def _check(settings: Settings) -> None:
         bool(settings.cool_off) and all(0 <= pause <= 86400 for pause in settings.cool_off),
         "cool_off must be one or more numbers, each 0 to 86400.",
     )
+    _require(1 <= settings.memory_overcommit <= 1000, "memory_overcommit must be 1 to 1000.")
     _require(0 <= settings.cycle_after <= 31536000, "cycle_after must be 0 to 31536000.")
     _require(0 <= settings.cycle_spread <= 31536000, "cycle_spread must be 0 to 31536000.")
 

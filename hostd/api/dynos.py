@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 from aiohttp import web
@@ -27,6 +28,8 @@ from hostd.manager.dyno import Dyno, DynoState
 
 routes = web.RouteTableDef()
 
+LONGEST_WAIT = 60
+"""Seconds that a request waits for dynos to be up; who wants to wait longer asks again."""
 LONGEST_COMMAND = 64 * 1024
 """Bytes; far below what the kernel takes as one argument (128 KiB)."""
 
@@ -38,6 +41,20 @@ async def index(request: web.Request) -> web.Response:
     dynos = sorted(context.manager.dynos(app.id), key=lambda dyno: (dyno.type, dyno.number, dyno.version))
     versions = _versions(context, app, dynos)
     return answer([dyno_json(app, dyno, versions) for dyno in dynos])
+
+
+@routes.get("/hostd/apps/{app}/dynos/missing")
+async def missing(request: web.Request) -> web.Response:
+    """The wanted dynos, of `type` or all, that are not up; waits up to `seconds` until there are none."""
+    context, app = context_of(request), app_for(request)
+    type_, seconds = request.query.get("type"), request.query.get("seconds", "0")
+    if not (seconds.isascii() and seconds.isdigit() and int(seconds[:4]) <= LONGEST_WAIT):
+        raise BadRequest(f"seconds must be a number from 0 to {LONGEST_WAIT}.")
+    if type_ is not None:
+        release = context.ledger.releases.current(app.id)
+        types = context.ledger.slugs.get(release.slug_id).process_types if release.slug_id else {}
+        names.known_type(type_, types, app.name)
+    return answer([asdict(dyno) for dyno in await context.manager.missing(app, type_, int(seconds))])
 
 
 @routes.get("/apps/{app}/dynos/{dyno}")

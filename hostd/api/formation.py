@@ -7,9 +7,9 @@ from typing import Any
 
 from aiohttp import web
 
-from hostd import names
+from hostd import names, sizes
 from hostd.api.requests import answer, app_for, body_of, context_of, user_of
-from hostd.api.shapes import formation_json, size_name
+from hostd.api.shapes import formation_json
 from hostd.context import Context
 from hostd.errors import BadRequest, Invalid, NotFound
 from hostd.ledger.apps import App
@@ -52,7 +52,7 @@ async def update_one(request: web.Request) -> web.Response:
 def sentence(processes: Sequence[Process], resized: set[str], email: str) -> str:
     """The log line: `Scaled to web@2 worker@1:Standard-2X by you@example.com`; a size only where one was asked for."""
     said = (
-        f"{process.type}@{process.quantity}" + (f":{size_name(process.size)}" if process.type in resized else "")
+        f"{process.type}@{process.quantity}" + (f":{sizes.title(process.size)}" if process.type in resized else "")
         for process in processes
     )
     return f"Scaled to {' '.join(said)} by {email}"
@@ -63,7 +63,10 @@ async def _scale(request: web.Request, changes: Sequence[ScaleChange]) -> None:
     commands = _commands(context, app)
     if not commands:
         raise Invalid(f"{app.name} has no process types yet: push it first, then scale it.")
-    processes = context.ledger.formation.scale(app.id, changes, commands)
+    with context.ledger.transaction():
+        before = context.ledger.formation.promised()
+        processes = context.ledger.formation.scale(app.id, changes, commands)
+        context.capacity.check(app.name, list(processes.values()), before, context.ledger.formation.promised())
     resized = {change.type for change in changes if change.size}
     context.events.api(app, sentence(list(processes.values()), resized, user_of(request).email))
     context.manager.nudge(app.id)

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from hostd import sizes
 from hostd.ledger.apps import HOST_STACK, App
 from hostd.ledger.builds import Build
 from hostd.ledger.formation import Process
@@ -31,11 +32,6 @@ def moment(when: datetime | float | None) -> str | None:
         return None
     known = when if isinstance(when, datetime) else datetime.fromtimestamp(when, UTC)
     return known.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def size_name(size: str) -> str:
-    """A dyno size as Heroku writes it: `Standard-1X`."""
-    return size.title()
 
 
 def git_url(settings: Settings, app: App) -> str:
@@ -130,7 +126,7 @@ def collaborator_json(app: App, user: User, since: datetime) -> dict[str, Any]:
 
 def formation_json(app: App, process: Process, command: str) -> dict[str, Any]:
     """A process type with its quantity and size."""
-    size = size_name(process.size)
+    size = sizes.title(process.size)
     return {
         "app": app_ref(app),
         "command": command,
@@ -163,7 +159,7 @@ def dyno_json(app: App, dyno: Dyno, releases: Mapping[int, str], attach_url: str
         "id": dyno.id,
         "name": dyno.name,
         "release": {"id": releases.get(dyno.version), "version": dyno.version},
-        "size": size_name(dyno.size),
+        "size": sizes.title(dyno.size),
         "state": dyno.state.value,
         "type": dyno.type,
         "updated_at": since,

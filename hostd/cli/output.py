@@ -85,7 +85,7 @@ def size(count: float | None) -> str:
 
 def size_name(name: str) -> str:
     """A dyno size as Heroku writes it: `Standard-1X`."""
-    return "-".join(part.upper() if len(part) < 3 else part.capitalize() for part in name.split("-"))
+    return "-".join(p.upper() if len(p) < 3 or p[0].isdigit() else p.capitalize() for p in name.split("-"))
 
 
 def columns(rows: Iterable[Sequence[str]], gap: int = 2) -> list[str]:

@@ -1,22 +1,31 @@
-"""ps, ps:scale, ps:restart, ps:stop."""
+"""ps, ps:wait, ps:restart, ps:stop."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+import threading
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from hostd import names
 from hostd.cli.call import Call
 from hostd.cli.client import path
-from hostd.cli.command import FOR_APP, JSON, Option, Usage, command
+from hostd.cli.command import FOR_APP, JSON, Option, Refused, Usage, command
+from hostd.cli.duration import seconds_of, written
+from hostd.cli.leaving import end_with_reader
 from hostd.cli.output import ENDED, Style, age, cut, moment, printable, seconds, size_name
-from hostd.errors import Invalid
 
 WHICH = (
     Option("dyno-name", "d", "one dyno, such as web.1", "DYNO", aliases=("dyno",)),
     Option("process-type", "p", "all dynos of one process type, such as web", "TYPE", aliases=("ps",)),
 )
+TYPE = Option("type", "t", "only the dynos of this process type", "TYPE")
+TIMEOUT = Option("timeout", None, "give up after so long: 90s, 10m (default: never)", "TIME")
+WATCH = Option("watch", "w", "go on showing them until Ctrl-C")
 YOUNG_SECONDS = 60
+WATCH_SECONDS = 2.0
+WAIT_SECONDS = 20
+"""How long hostd is asked to wait in one request."""
+CLEAR = "\x1b[H\x1b[J"
 WIDTH_IN_PIPES = 0
 """No limit: what reads a pipe wants the whole command."""
 
@@ -24,16 +33,22 @@ WIDTH_IN_PIPES = 0
 @command(
     "ps",
     "[TYPE...]",
-    options=(*FOR_APP, JSON),
-    examples=("hostctl ps -a hello", "hostctl ps web -a hello", "watch hostctl ps -a hello"),
+    options=(WATCH, *FOR_APP, JSON),
+    examples=("hostctl ps -a hello", "hostctl ps web -a hello", "hostctl ps --watch -a hello"),
 )
 def ps(call: Call) -> None:
     """List an app's dynos.
 
-    Every dyno with its state and since when, grouped by process type; with TYPEs only those.
+    Every dyno with its state and since when, grouped by process type; with TYPEs only those. With --watch a terminal
+    shows them until Ctrl-C; into a pipe they are written again whenever something has changed, with --json each time
+    as one line.
     """
-    app = call.app
-    dynos = [dyno for dyno in call.client.get(path("apps", app, "dynos")) if _is_shown(dyno, call.words)]
+    if call.flag("watch"):
+        end_with_reader(call.around.stdout)
+        never = threading.Event()
+        watch(call, lambda: never.wait(WATCH_SECONDS))
+        return
+    app, dynos = call.app, _dynos(call)
     if call.flag("json"):
         call.print_json(dynos)
     elif dynos:
@@ -44,39 +59,28 @@ def ps(call: Call) -> None:
 
 
 @command(
-    "ps:scale",
-    "[TYPE=NUMBER[:SIZE]...]",
-    options=(*FOR_APP, JSON),
-    examples=(
-        "hostctl ps:scale -a hello",
-        "hostctl ps:scale web=2 worker+1 -a hello",
-        "hostctl ps:scale web=1:standard-2x -a hello",
-    ),
+    "ps:wait",
+    options=(TYPE, TIMEOUT, *FOR_APP),
+    examples=("hostctl ps:wait -a hello", "hostctl ps:wait --type web --timeout 2m -a hello"),
 )
-def scale(call: Call) -> None:
-    """Say how many dynos of each process type shall run, and of which size.
+def wait(call: Call) -> None:
+    """Wait until every dyno of the newest release is up.
 
-    TYPE=3 sets the number, TYPE+1 and TYPE-1 change it, :SIZE (standard-2x, or memory such as 768M) changes
-    the size. Without words it prints the formation, as a line that ps:scale takes back.
+    Web dynos must also take the app's requests. Exit status 1 if that is not so after --timeout; it says why.
     """
-    app, updates = call.app, list(map(_update, call.words))
-    if not updates:
-        formation = call.client.get(path("apps", app, "formation"))
-        if call.flag("json"):
-            call.print_json(formation)
-        elif not formation:
-            call.say(f"{call.error_style.app(app)} has no process types yet: push it first, then scale it.")
-        else:
-            call.print(" ".join(f"{p['type']}={p['quantity']}:{size_name(p['size'])}" for p in formation))
-        return
-    with call.action("Scaling dynos") as action:
-        formation = call.client.request("PATCH", path("apps", app, "formation"), {"updates": updates}).data
-        changed = {update["type"] for update in updates}
-        action.done = "now running " + ", ".join(
-            f"{p['type']} at {p['quantity']}:{size_name(p['size'])}" for p in formation if p["type"] in changed
-        )
-    if call.flag("json"):
-        call.print_json(formation)
+    app, timeout = call.app, call.text("timeout")
+    left = None if timeout is None else seconds_of(timeout)
+    with call.action(f"Waiting for every dyno of {call.error_style.app(app)} to be up"):
+        while True:
+            seconds_ = WAIT_SECONDS if left is None else min(WAIT_SECONDS, left)
+            query = {"type": call.text("type"), "seconds": seconds_}
+            missing = call.client.get(path("hostd", "apps", app, "dynos", "missing", **query))
+            if not missing:
+                return
+            left = None if left is None else left - seconds_
+            if left == 0:
+                reasons = ", ".join(f"{dyno['name']} is {_state_and_reason(dyno)}" for dyno in missing)
+                raise Refused(f"Not up after {written(seconds_of(timeout or ''))}: {reasons}.")
 
 
 @command(
@@ -112,6 +116,22 @@ def stop(call: Call) -> None:
         raise Usage("Which dyno? Say -d web.1, or -p web for all of a process type.")
     with call.action(f"Stopping {_called(which)} on {call.error_style.app(app)}"):
         call.client.request("POST", path("apps", app, "dynos", which, "actions", "stop"))
+
+
+def watch(call: Call, pause: Callable[[], object]) -> None:
+    """Show the dynos again after each pause; where no terminal is, only if something has changed."""
+    terminal, shown = call.around.stdout.isatty(), None
+    while True:
+        dynos = _dynos(call)
+        lines = listing(dynos, call.around.clock(), call.style, _width(call)) or [f"No dynos on {call.app}"]
+        if call.flag("json"):
+            lines = [json.dumps(dynos, ensure_ascii=False)]
+        if terminal and not call.flag("json"):
+            call.write("".join([CLEAR, *(f"{line}\n" for line in lines)]).encode())
+        elif dynos != shown:
+            call.write("".join(f"{line}\n" for line in lines).encode())
+        shown = dynos
+        pause()
 
 
 def listing(dynos: Sequence[dict[str, Any]], now: float, style: Style, width: int) -> list[str]:
@@ -178,6 +198,14 @@ def _number(name: str) -> int:
     return int(digits) if digits.isdigit() else 0
 
 
+def _dynos(call: Call) -> list[dict[str, Any]]:
+    return [dyno for dyno in call.client.get(path("apps", call.app, "dynos")) if _is_shown(dyno, call.words)]
+
+
+def _state_and_reason(dyno: dict[str, Any]) -> str:
+    return f"{dyno['state']} ({printable(dyno['reason'])})" if dyno["reason"] else str(dyno["state"])
+
+
 def _is_shown(dyno: dict[str, Any], types: Sequence[str]) -> bool:
     if dyno["type"] in ("run", "scheduler") and dyno["state"] in ENDED:
         return dyno["name"] in types
@@ -190,16 +218,6 @@ def _width(call: Call) -> int:
     import shutil
 
     return shutil.get_terminal_size().columns
-
-
-def _update(word: str) -> dict[str, str]:
-    try:
-        change = names.scale(word)
-    except Invalid as error:
-        raise Usage(error.message) from error
-    quantity = f"{change.delta:+d}" if change.quantity is None else str(change.quantity)
-    update = {"type": change.type, "quantity": quantity}
-    return {**update, "size": change.size} if change.size else update
 
 
 def _which(call: Call) -> str | None:

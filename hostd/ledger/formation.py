@@ -33,6 +33,11 @@ class Formation:
         )
         return {record["type"]: Process(**record) for record in records}
 
+    def promised(self) -> int:
+        """Bytes of memory that the dynos of all apps may use together, each its quota."""
+        records = self._database.select("SELECT quantity, size FROM formation WHERE quantity > 0")
+        return sum(record["quantity"] * sizes.get(record["size"]).memory for record in records)
+
     def set(self, app_id: str, updates: Iterable[Process]) -> dict[str, Process]:
         """Set some lines of the formation and leave the others; the whole formation comes back."""
         with self._database.transaction():

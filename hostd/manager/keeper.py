@@ -26,7 +26,7 @@ from hostd.manager.places import Places
 from hostd.manager.planner import Observed, Phase, Remove, Replace, Start, Stop, cool_off, cycle_at, next_wake, plan
 from hostd.manager.record import Record
 from hostd.manager.routing import Routing
-from hostd.manager.settling import Settled, judge
+from hostd.manager.settling import Missing, Settled
 from hostd.manager.standing import Standing
 from hostd.settings import Settings
 
@@ -114,13 +114,12 @@ class Keeper:
 
     async def settle(self, version: int, seconds: float) -> Settled:
         """Wait until every dyno of release *version* runs and takes traffic, or has crashed."""
-        try:
-            async with asyncio.timeout(seconds):
-                return await self._standing.until(
-                    lambda served: judge(self.desired, version, list(self._records.values()), served)
-                )
-        except TimeoutError:
-            return Settled(ok=False, timed_out=True)
+        return await self._standing.settled(lambda: self.desired, version, seconds)
+
+    async def missing(self, type_: str | None, seconds: float) -> list[Missing]:
+        """Wait until the wanted dynos of a type, or all, are up; those that are not after *seconds*."""
+        self.desired = self._read_desired()
+        return await self._standing.missing(lambda: self.desired, type_, seconds)
 
     async def stop_dynos(self, selected: Callable[[Record], bool]) -> int:
         """Drain and stop the running dynos that *selected* picks; the keeper starts the wanted ones anew.

@@ -268,6 +268,7 @@ def unit_properties(
             memory_max=size.memory_max,
             cpu_weight=size.cpu_weight,
             tasks_max=size.tasks,
+            cpu_quota=size.cpu,
         ),
         slice_name=app_slice(launch.dyno.app),
         description=launch.dyno.description,

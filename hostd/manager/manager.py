@@ -15,7 +15,7 @@ from hostd.manager.environment import EnvironmentFiles
 from hostd.manager.keeper import Keeper, Tools
 from hostd.manager.oneoffs import OneOff, OneOffs
 from hostd.manager.record import Record
-from hostd.manager.settling import Settled
+from hostd.manager.settling import Missing, Settled
 from slugs.pool import Pool
 from units.systemd import ANY_UNIT, Systemd
 
@@ -94,6 +94,11 @@ class Manager:
         """Wait until release *version* runs and takes traffic, has crashed, or *seconds* have passed."""
         self.nudge(app_id)
         return await self._keepers[app_id].settle(version, seconds)
+
+    async def missing(self, app: App, type_: str | None, seconds: float) -> list[Missing]:
+        """Wait until the app's wanted dynos of a type, or all, are up; those that are not after *seconds*."""
+        self.nudge(app.id)
+        return await self._keepers[app.id].missing(type_, seconds)
 
     async def restart(self, app: App, selector: str | None = None) -> int:
         """Restart all dynos, those of one type, or one (``web.1``); return how many. Raises NotFound."""

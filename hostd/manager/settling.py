@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from hostd.manager.desired import DesiredApp
-from hostd.manager.dyno import Dyno
+from hostd.manager.dyno import Dyno, DynoState
 from hostd.manager.planner import Phase
 from hostd.manager.record import Record
 
@@ -50,6 +50,36 @@ def judge(
         crashed=tuple(record.view() for record in crashed),
         serving=max((record.id.version for record in records if record.id.unit in served), default=None),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A dyno that is wanted and not up; `state` is `created` for one that is not there yet."""
+
+    name: str
+    state: str
+    reason: str
+
+
+def missing(
+    desired: DesiredApp | None, records: Sequence[Record], served: Collection[str], type_: str | None
+) -> list[Missing]:
+    """The wanted dynos, of one type or of all, that are not up, or are web dynos without the app's traffic."""
+    if desired is None:
+        return []
+    ours = {_slot(record): record for record in records if record.id.version == desired.version}
+    found = []
+    for process in desired.processes:
+        if type_ not in (None, process.type):
+            continue
+        for number in range(1, process.quantity + 1):
+            record = ours.get((process.type, number))
+            if record is None:
+                found.append(Missing(f"{process.type}.{number}", DynoState.CREATED.value, ""))
+            elif record.phase is not Phase.UP or (process.type == "web" and record.id.unit not in served):
+                reason = record.reason if record.state is DynoState.CRASHED else ""
+                found.append(Missing(record.id.name, record.state.value, reason))
+    return found
 
 
 def _slot(record: Record) -> tuple[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Collection, Mapping
 from typing import TypeVar
 
@@ -10,8 +11,10 @@ from hostd.manager.desired import DesiredApp
 from hostd.manager.record import Record
 from hostd.manager.routes import route, serving
 from hostd.manager.routing import Routing
+from hostd.manager.settling import Missing, Settled, judge, missing
 
 Answer = TypeVar("Answer")
+Wanted = Callable[[], DesiredApp | None]
 
 
 class Standing:
@@ -50,6 +53,27 @@ class Standing:
         """Say that something about a dyno has changed."""
         async with self._changed:
             self._changed.notify_all()
+
+    async def settled(self, wanted: Wanted, version: int, seconds: float) -> Settled:
+        """Wait until it is known what became of release *version*, or *seconds* have passed."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await self.until(lambda served: judge(wanted(), version, list(self._records.values()), served))
+        except TimeoutError:
+            return Settled(ok=False, timed_out=True)
+
+    async def missing(self, wanted: Wanted, type_: str | None, seconds: float) -> list[Missing]:
+        """Wait until the dynos of a type, or all, are up; those that are not after *seconds*."""
+        found: list[Missing] = []
+
+        def none_left(served: Collection[str]) -> bool | None:
+            found[:] = missing(wanted(), list(self._records.values()), served, type_)
+            return not found or None
+
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.until(none_left)
+        return found
 
     async def until(self, answer: Callable[[Collection[str]], Answer | None]) -> Answer:
         """Ask *answer*, which is given the units that are served, whenever something changes, until it has one."""

@@ -14,6 +14,7 @@ import aiohttp
 from aiohttp import web
 
 from hostd.api import Peers, build_api, serve
+from hostd.capacity import Capacity
 from hostd.context import Context, Deploy, Output, PushOutcome, Usage
 from hostd.deploys.sources import Sources
 from hostd.errors import Busy
@@ -27,6 +28,7 @@ from hostd.ledger.releases import Release
 from hostd.ledger.slugs import Slug
 from hostd.ledger.users import User
 from hostd.manager.dyno import Dyno, DynoState
+from hostd.manager.settling import Missing
 from hostd.settings import Settings
 from tests.unit.stack_fakes import FakeStacks
 
@@ -56,12 +58,17 @@ class FakeManager:
     def __init__(self) -> None:
         self.calls: list[tuple[Any, ...]] = []
         self.running: list[Dyno] = []
+        self.not_up: list[Missing] = []
 
     def dynos(self, app_id: str) -> list[Dyno]:
         return [dyno for dyno in self.running if dyno.app_id == app_id]
 
     def nudge(self, app_id: str) -> None:
         self.calls.append(("nudge", app_id))
+
+    async def missing(self, app: App, type_: str | None, seconds: float) -> list[Missing]:
+        self.calls.append(("missing", type_, seconds))
+        return self.not_up
 
     async def restart(self, app: App, selector: str | None) -> None:
         self.calls.append(("restart", selector))
@@ -336,6 +343,7 @@ async def running_api(directory: Path, *, uid_is: str = "git", people: bool = Tr
         sources=Sources(directory / "uploads"),
         stacks=stacks,
         scheduler=scheduler,
+        capacity=Capacity(memory=24 << 30, overcommit=2),
         log_key=LOG_KEY,
     )
     me = os.getuid()

@@ -1,6 +1,7 @@
 from api_fakes import dyno, running_api
 
 from hostd.manager.dyno import DynoState
+from hostd.manager.settling import Missing
 
 
 async def test_scaling(tmp_path):
@@ -31,6 +32,18 @@ async def test_scaling(tmp_path):
         assert (one.data["quantity"], one.data["command"]) == (1, "python app.py")
         assert one.data["id"] == (await api("GET", "/apps/hello/formation/web")).data["id"]
         assert (await api("GET", "/apps/hello/formation/nope")).status == 404
+
+
+async def test_more_than_the_machine_can_promise_is_refused_with_the_arithmetic(tmp_path):
+    async with running_api(tmp_path) as api:
+        api.deployed(api.ledger.apps.create("hello", api.users["you"].id))
+        before = (await api("GET", "/apps/hello/formation")).data
+        refused = await api("PATCH", "/apps/hello/formation/web", {"quantity": 4, "size": "performance-l"})
+        assert (refused.status, refused.data["id"]) == (422, "invalid_params")
+        assert "(web: 4 x 14G): it asks for 56G of memory more, and 48G are free" in refused.data["message"]
+        assert (await api("GET", "/apps/hello/formation")).data == before
+        allowed = await api("PATCH", "/apps/hello/formation/web", {"quantity": 3, "size": "performance-l"})
+        assert allowed.status == 200
 
 
 async def test_bad_scaling_changes_nothing(tmp_path):
@@ -201,3 +214,16 @@ async def test_a_release_phase_is_listed_before_its_release_is_there(tmp_path):
             ("web.1", newest),
         ]
         assert shown[0]["release"]["id"] is None and shown[1]["release"]["id"]
+
+
+async def test_what_is_not_up_can_be_waited_for(tmp_path):
+    async with running_api(tmp_path) as api:
+        api.deployed(api.ledger.apps.create("hello", api.users["you"].id))
+        assert (await api("GET", "/hostd/apps/hello/dynos/missing")).data == []
+        assert api.manager.calls[-1] == ("missing", None, 0)
+        api.manager.not_up = [Missing("web.1", "crashed", "exit status 1")]
+        answered = await api("GET", "/hostd/apps/hello/dynos/missing?type=web&seconds=60")
+        assert answered.data == [{"name": "web.1", "state": "crashed", "reason": "exit status 1"}]
+        assert api.manager.calls[-1] == ("missing", "web", 60)
+        for query, status in (("seconds=61", 400), ("seconds=-1", 400), ("seconds=x", 400), ("type=wbe", 422)):
+            assert (await api("GET", f"/hostd/apps/hello/dynos/missing?{query}")).status == status

@@ -44,7 +44,7 @@ def test_sizes():
         "0 B", "0 B", "999 B", "66 KB", "8.3 MB", "2.0 TB",
     ]  # fmt: skip
     assert [size_name(n) for n in ("standard-1x", "Standard-2X", "eco", "performance-m", "768m")] == [
-        "Standard-1X", "Standard-2X", "Eco", "Performance-M", "768m",
+        "Standard-1X", "Standard-2X", "Eco", "Performance-M", "768M",
     ]  # fmt: skip
 
 

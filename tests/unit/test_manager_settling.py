@@ -4,7 +4,7 @@ from hostd.manager.desired import DesiredApp, DesiredProcess
 from hostd.manager.dyno import DynoId, DynoState, Place
 from hostd.manager.planner import Phase
 from hostd.manager.record import Record
-from hostd.manager.settling import Settled, judge
+from hostd.manager.settling import Missing, Settled, judge, missing
 
 
 def app(version=3, web=1, worker=0):
@@ -76,3 +76,17 @@ def test_a_newer_release_or_the_end_of_the_app_supersedes():
     assert judge(app(version=4), 3, [], set()) == Settled(ok=False, superseded=True)
     assert judge(None, 3, [], set()) == Settled(ok=False, superseded=True)
     assert judge(app(version=2), 3, [], set()) is None
+
+
+def test_what_is_not_up_is_told_with_its_reason():
+    wanted = app(web=3, worker=1)
+    up, crashed = dyno("web.1"), dyno("web.2", Phase.CRASHED)
+    crashed.state, crashed.reason = DynoState.CRASHED, "exit status 1"
+    assert missing(wanted, [up, crashed], units(up), None) == [
+        Missing("web.2", "crashed", "exit status 1"),
+        Missing("web.3", "created", ""),
+        Missing("worker.1", "created", ""),
+    ]
+    assert [one.name for one in missing(wanted, [up], set(), "web")] == ["web.1", "web.2", "web.3"]
+    assert missing(app(), [dyno("web.1", version=2)], set(), None) == [Missing("web.1", "created", "")]
+    assert missing(wanted, [], set(), "clock") == missing(None, [up], set(), None) == []
