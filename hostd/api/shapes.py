@@ -179,7 +179,7 @@ def job_json(app: App, job: Job, *, runs: Sequence[JobRun], next_runs: Iterable[
         "number": job.number,
         "paused": job.paused_at is not None,
         "runs": [run_json(run) for run in runs],
-        "size": size_name(job.size),
+        "size": sizes.title(job.size),
         "timezone": job.timezone,
     }
 
