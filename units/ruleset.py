@@ -76,7 +76,6 @@ def render(name: str, addresses: Addresses, resolvers: Resolvers, door: Door | N
     gateway = addresses.gateway
     ask = [gateway] if resolvers.loopback else list(resolvers.servers)
     dns = "meta l4proto { tcp, udp } th dport 53"
-    knock, let_in, answer = _door(door, ours, gateway)
     return f"""\
 add table inet {name}
 delete table inet {name}
@@ -99,7 +98,6 @@ table inet {name} {{
         type filter hook prerouting priority mangle; policy accept;
         iifname != {ours} accept
         fib saddr . iif oif missing counter drop
-        {answer}
         ct state {{ established, related }} accept
         ct state invalid counter drop
         {_resolving(ask, dns)}
@@ -118,8 +116,8 @@ table inet {name} {{
     chain leaving {{
         type filter hook output priority filter; policy accept;
         oifname != {ours} accept
-        {let_in}
         ct state {{ established, related }} accept
+        {_door(door)}
         {no}
     }}
 
@@ -128,7 +126,7 @@ table inet {name} {{
         ip saddr {addresses.prefix} oifname != {ours} masquerade
         ip6 saddr {addresses.prefix6} oifname != {ours} masquerade
     }}
-{knock}{_loopback_resolver(ours, addresses.prefix, gateway, resolvers.loopback, dns)}}}
+{_loopback_resolver(ours, addresses.prefix, gateway, resolvers.loopback, dns)}}}
 """
 
 
@@ -151,29 +149,11 @@ def obstacles(ruleset: Mapping[str, Any], name: str) -> list[Obstacle]:
     return found
 
 
-def _door(door: Door | None, ours: str, gateway: IPv4Address) -> tuple[str, str, str]:
-    """Chains, rules of `leaving` and a rule of `arriving`: only some begin connections (SYN) to the door's port.
-
-    What follows needs no table of connections, as it does nothing for who has none; a busy router would fill it.
-    """
+def _door(door: Door | None) -> str:
+    """All is tracked, although a busy router has many connections: firewalls drop answers to what they do not know."""
     if door is None:
-        return "", "# no door", "# no door"
-    follows = "tcp flags & (syn | ack) != syn"
-    answers = f"ip daddr {gateway} tcp sport {door.port} {follows}"
-    chains = f"""
-    chain knocking {{
-        type filter hook output priority raw; policy accept;
-        oifname {ours} tcp dport {door.port} notrack
-    }}
-
-    chain answering {{
-        type filter hook prerouting priority raw; policy accept;
-        iifname {ours} {answers} notrack
-    }}
-"""
-    users = ", ".join(map(str, door.users))
-    let_in = f"tcp dport {door.port} {follows} accept\n        tcp dport {door.port} meta skuid {{ {users} }} accept"
-    return chains, let_in, f"{answers} ct state untracked accept"
+        return "# no door"
+    return f"tcp dport {door.port} meta skuid {{ {', '.join(map(str, door.users))} }} accept"
 
 
 def _resolving(servers: Iterable[IPv4Address], dns: str) -> str:

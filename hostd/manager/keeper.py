@@ -303,6 +303,8 @@ class Keeper:
             trouble = await boot_trouble(self.desired, record.id.place, limit, self._tools.clock)
             if trouble is not None:
                 self._say(record, *trouble.said)
+                if self._tools.launcher.listens_to_itself(record.id):
+                    self._say(record, words.LISTENS_TO_ITSELF)
                 # From here on its end is not news: this is the reason that is to be told.
                 record.phase = Phase.STOPPING
                 self._tools.launcher.kill(record.id)

@@ -15,6 +15,7 @@ from hostd import sizes
 from hostd.faults import FaultPoint, Faults
 from hostd.manager.dyno import DynoId
 from hostd.manager.environment import EnvironmentFiles, environment
+from hostd.manager.probe import listens_to_itself
 from slugs.errors import SlugsError
 from slugs.pool import Pool
 from slugs.stacks import Stacks, identity_binds, resolving_binds, scratch_binds
@@ -209,6 +210,11 @@ class Launcher:
         """For how many seconds the unit has been active; None if it is not."""
         info = self._systemd.info(dyno.unit)
         return info.active_for if info is not None and info.sub == "running" else None
+
+    def listens_to_itself(self, dyno: DynoId) -> bool:
+        """True if the dyno listens on its port where nobody but itself can ask."""
+        info = self._systemd.info(dyno.unit)
+        return info is not None and bool(info.main_pid) and listens_to_itself(info.main_pid, dyno.place.port)
 
     def restarts(self, dyno: DynoId) -> int:
         """How often systemd itself has started the running dyno again since this was last asked."""

@@ -5,6 +5,10 @@ from __future__ import annotations
 from hostd.manager.launcher import NETWORK_GONE, Exit
 
 
+LISTENS_TO_ITSELF = "It listens on the loopback address, where nobody else can reach it: listen on 0.0.0.0:$PORT"
+"""A web dyno that the router cannot reach, as on Heroku."""
+
+
 def boot_timeout(seconds: float) -> list[str]:
     """A web dyno that does not listen (R10)."""
     return [

@@ -30,7 +30,7 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 async def main() -> None:
-    server = await asyncio.start_server(serve, "127.0.0.1", PORT, backlog=1024)
+    server = await asyncio.start_server(serve, "0.0.0.0", PORT, backlog=1024)
     async with server:
         await server.serve_forever()
 

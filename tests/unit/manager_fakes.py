@@ -80,6 +80,9 @@ class FakeLauncher:
     def running_for(self, dyno: DynoId) -> float | None:
         return 1.0 if self.units.get(dyno.unit) == "active" else None
 
+    def listens_to_itself(self, dyno: DynoId) -> bool:
+        return False
+
     def restarts(self, dyno: DynoId) -> int:
         return self.restarted.pop(dyno.unit, 0)
 
