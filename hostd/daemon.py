@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 
 from hostd import settings as settings_module
+from hostd.alone import only_one
 from hostd.api import build_api
 from hostd.api import serve as serve_api
 from hostd.capacity import Capacity, machine_memory
@@ -97,6 +98,7 @@ def main() -> None:
 
 async def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Dynos, router and logs go on when this ends."""
+    alone = only_one(settings.lock_file)
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
@@ -127,6 +129,7 @@ async def serve(settings: Settings) -> None:
     await daemon.networks.close()
     daemon.systemd.close()
     daemon.ledger.close()
+    alone.close()
 
 
 def _networks(settings: Settings) -> Networks:

@@ -109,6 +109,11 @@ class Settings:
         return self.data_dir / "pool.img"
 
     @property
+    def lock_file(self) -> Path:
+        """Locked by the hostd that runs: two would undo each other's work."""
+        return self.master_dir / "hostd.lock"
+
+    @property
     def routes_file(self) -> Path:
         """The route table as last published, from which a router worker starts."""
         return self.data_dir / "routes" / "routes.json"

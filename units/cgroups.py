@@ -12,7 +12,8 @@ class Usage:
     """Use by all processes of a control group: memory in bytes, processor in seconds since it was made.
 
     ``memory`` is what the limit counts: ``rss`` (anonymous memory), ``cache`` (pages of files, which the kernel
-    takes back when it needs them) and the kernel's own. None: the kernel does not count it here.
+    takes back when it needs them, but for ``shared`` of them: /dev/shm) and the kernel's own. None: the kernel does
+    not count it here.
     """
 
     memory: int | None
@@ -22,6 +23,7 @@ class Usage:
     cpu_seconds: float | None
     tasks: int | None
     oom_kills: int | None
+    shared: int | None = None
 
 
 class Cgroups:
@@ -84,6 +86,7 @@ def _usage_v2(folder: _Folder) -> Usage:
         cpu_seconds=_cpu_seconds(folder, "cpu"),
         tasks=folder.number("pids", "pids.current"),
         oom_kills=folder.table("memory", "memory.events").get("oom_kill"),
+        shared=stat.get("shmem"),
     )
 
 
@@ -98,6 +101,7 @@ def _usage_v1(folder: _Folder) -> Usage:
         cpu_seconds=_cpu_seconds(folder, "unified"),
         tasks=folder.number("pids", "pids.current"),
         oom_kills=folder.table("memory", "memory.oom_control").get("oom_kill"),
+        shared=stat.get("total_shmem"),
     )
 
 

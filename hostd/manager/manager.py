@@ -13,11 +13,13 @@ from hostd.manager.desired import DesiredApp
 from hostd.manager.dyno import RELEASE_PHASE, Dyno, DynoId, parse_description
 from hostd.manager.environment import EnvironmentFiles
 from hostd.manager.keeper import Keeper, Tools
+from hostd.manager.memory import MemoryWatch
 from hostd.manager.oneoffs import OneOff, OneOffs
 from hostd.manager.record import Record
 from hostd.manager.settling import Missing, Settled
 from slugs.pool import Pool
-from units.systemd import ANY_UNIT, Systemd
+from units.cgroups import Cgroups
+from units.systemd import ANY_UNIT, Systemd, SystemdError
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +52,7 @@ class Manager:
         self._desired = desired
         self._app_ids = app_ids
         self._keepers: dict[str, Keeper] = {}
-        self._ticker: asyncio.Task[None] | None = None
+        self._watching: list[asyncio.Task[None]] = []
         self._strays: set[asyncio.Task[None]] = set()
         self.one_offs = OneOffs(tools, desired)
 
@@ -62,11 +64,15 @@ class Manager:
         await self._tools.routing.publish()
         for keeper in self._keepers.values():
             keeper.start()
-        self._ticker = asyncio.create_task(self._tick())
+        memory = MemoryWatch(Cgroups(), self._control_group, self._tools.events)
+        self._watching = [
+            asyncio.create_task(self._tick()),
+            asyncio.create_task(memory.run(lambda: [dyno for app_id in self._keepers for dyno in self.dynos(app_id)])),
+        ]
 
     async def close(self) -> None:
         """Stop keeping; every dyno runs on."""
-        tasks = [task for task in (self._ticker, *self._strays) if task is not None]
+        tasks = [*self._watching, *self._strays]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -204,11 +210,25 @@ class Manager:
                 log.exception("looking at everything failed; trying again")
 
     def _look_at_everything(self) -> None:
+        running = self._running()
         self.one_offs.nudge_all()
         for keeper in self._keepers.values():
             keeper.nudge()
             for unit in keeper.units():
-                keeper.nudge(unit)
+                if unit not in running:
+                    keeper.nudge(unit)
+
+    def _running(self) -> set[str]:
+        """The units of the dynos that run: one question, where asking for each would keep systemd busy."""
+        try:
+            return {unit.name for unit in self._systemd.list_units(_DYNO_UNITS) if unit.sub == "running"}
+        except SystemdError as error:
+            log.warning("systemd cannot be asked for all dynos, so it is asked for each: %s", error)
+            return set()
+
+    def _control_group(self, unit: str) -> str | None:
+        info = self._systemd.info(unit)
+        return info.control_group if info is not None else None
 
 
 def _selected(record: Record, selector: str | None) -> bool:

@@ -45,6 +45,16 @@ def ended(exit_: Exit) -> list[str]:
     return [*(lines if exit_.out_of_memory else ()), status]
 
 
+def memory(used: int, quota: int) -> list[str]:
+    """A dyno that uses more memory than its quota (R14), both in bytes; nothing for one that does not."""
+    if used <= quota:
+        return []
+    return [
+        f"Process running mem={used >> 20}M({100 * used / quota:.1f}%)",
+        "Error R14 (Memory quota exceeded)",
+    ]
+
+
 def restarted(times: int) -> str:
     """A dyno that ended while hostd was away, and that systemd has started again."""
     often = "" if times == 1 else f" {times} times"

@@ -20,7 +20,7 @@ def test_version_2(tmp_path):
         {
             "cgroup.controllers": "cpu memory pids\n",
             f".{GROUP}/memory.current": "100\n",
-            f".{GROUP}/memory.stat": "anon 60\nfile 30\n",
+            f".{GROUP}/memory.stat": "anon 60\nfile 30\nshmem 10\n",
             f".{GROUP}/memory.swap.current": "0\n",
             f".{GROUP}/memory.events": "low 0\noom 3\noom_kill 2\n",
             f".{GROUP}/cpu.stat": "usage_usec 1500000\nuser_usec 1\n",
@@ -28,7 +28,7 @@ def test_version_2(tmp_path):
         },
     )
     assert Cgroups(tmp_path).usage(GROUP) == Usage(
-        memory=100, rss=60, cache=30, swap=0, cpu_seconds=1.5, tasks=7, oom_kills=2
+        memory=100, rss=60, cache=30, swap=0, cpu_seconds=1.5, tasks=7, oom_kills=2, shared=10
     )
 
 
@@ -38,7 +38,7 @@ def version_1(root):
         {
             f"systemd{GROUP}/cgroup.procs": "",
             f"memory{GROUP}/memory.usage_in_bytes": "100\n",
-            f"memory{GROUP}/memory.stat": "rss 1\ntotal_rss 60\ntotal_cache 30\ntotal_swap 0\n",
+            f"memory{GROUP}/memory.stat": "rss 1\ntotal_rss 60\ntotal_cache 30\ntotal_shmem 10\ntotal_swap 0\n",
             f"memory{GROUP}/memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n",
             f"pids{GROUP}/pids.current": "7\n",
         },
@@ -49,7 +49,7 @@ def test_version_1(tmp_path):
     version_1(tmp_path)
     write(tmp_path, {f"cpuacct{GROUP}/cpuacct.usage": "1500000000\n"})
     assert Cgroups(tmp_path).usage(GROUP) == Usage(
-        memory=100, rss=60, cache=30, swap=0, cpu_seconds=1.5, tasks=7, oom_kills=2
+        memory=100, rss=60, cache=30, swap=0, cpu_seconds=1.5, tasks=7, oom_kills=2, shared=10
     )
 
 
