@@ -74,7 +74,7 @@ def get(name: str) -> Size:
 
 def amount(memory: int) -> str:
     """Bytes of memory as people write a size: `512M`, `14G`, `1.5G`."""
-    if memory % GIB == 0 or memory >= 10 * GIB:
+    if memory and (memory % GIB == 0 or memory >= 10 * GIB):
         return f"{memory / GIB:.0f}G"
     return f"{memory / GIB:.1f}G" if memory >= 2 * GIB else f"{memory // MIB}M"
 
