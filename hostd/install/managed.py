@@ -16,6 +16,7 @@ SSHD_CONFIG = ETC / "sshd_config"
 SSHD_MATCH = Path("/etc/ssh/sshd_config.d/hostd.conf")
 APP_SLICES = UNITS / "hostd-apps-.slice.d" / "hostd-apps-.slice.conf"
 """A drop-in for all slices whose name begins with `hostd-apps-` (systemd.unit(5))."""
+JOURNAL_RESTART = UNITS / "systemd-journald@hostd.service.d" / "journald-restart.conf"
 TEMPLATES = Path(__file__).with_name("files")
 
 UNIT_NAMES = (
@@ -73,6 +74,7 @@ def managed_files(settings: Settings, *, own_sshd: bool, pool_image: Path | None
         ManagedFile(APP_SLICES, _render(APP_SLICES.name, settings)),
         ManagedFile(SETTINGS_FILE, settings.to_toml()),
         ManagedFile(Path("/etc/systemd/journald@hostd.conf"), _render("journald@hostd.conf", settings)),
+        ManagedFile(JOURNAL_RESTART, _render(JOURNAL_RESTART.name, settings)),
         ManagedFile(Path("/etc/sysusers.d/hostd.conf"), _render("sysusers.conf", settings)),
         ManagedFile(Path("/etc/tmpfiles.d/hostd.conf"), _render("tmpfiles.conf", settings)),
         ManagedFile(Path("/etc/sysctl.d/60-hostd.conf"), _render("sysctl.conf", settings)),

@@ -28,8 +28,9 @@ def uninstall(*, data: bool) -> None:
             for file in managed.managed_files(settings, own_sshd=own_sshd, pool_image=image):
                 file.path.unlink(missing_ok=True)
         # The operator may have put drop-ins of their own beside ours.
-        with contextlib.suppress(OSError):
-            managed.APP_SLICES.parent.rmdir()
+        for drop_in in (managed.APP_SLICES, managed.JOURNAL_RESTART):
+            with contextlib.suppress(OSError):
+                drop_in.parent.rmdir()
         services.reload_systemd()
         accounts.remove_accounts()
         shutil.rmtree(managed.ETC, ignore_errors=True)
