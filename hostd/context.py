@@ -104,9 +104,24 @@ class Manager(Protocol):
         """Stop all dynos of a destroyed app and give back what they held."""
 
     async def prepare_one_off(  # noqa: PLR0917
-        self, app: App, command: str, env: Mapping[str, str], size: str, attach: bool, user: User
+        self,
+        app: App,
+        command: str,
+        env: Mapping[str, str],
+        size: str,
+        attach: bool,
+        user: User,
+        time_limit: float | None = None,
     ) -> OneOff:
-        """Make a one-off dyno; if not attached, start it."""
+        """Make a one-off dyno; if not attached, start it. It is stopped after *time_limit* seconds."""
+
+    def prepare_visit(
+        self, app: App, dyno: str, argv: Sequence[str], env: Mapping[str, str] | None, time_limit: float | None = None
+    ) -> OneOff:
+        """Get ready to run a program inside a running dyno; `env` comes on top of the dyno's, None is without that."""
+
+    def prepare_forward(self, app: App, dyno: str, port: int) -> OneOff:
+        """Get ready to connect to a port inside a running dyno."""
 
 
 class Deploys(Protocol):

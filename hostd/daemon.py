@@ -41,6 +41,7 @@ from hostd.manager.launcher import Launcher
 from hostd.manager.manager import Manager
 from hostd.manager.places import Places
 from hostd.manager.routing import Routing
+from hostd.manager.session_files import SessionFiles
 from hostd.scheduler.scheduler import Scheduler
 from hostd.scheduler.timers import Timers
 from hostd.settings import Settings
@@ -109,7 +110,8 @@ async def serve(settings: Settings) -> None:
     await daemon.networks.start()
     await daemon.manager.start()
     daemon.scheduler.start()
-    attach = AttachServer(sockets["attach"], daemon.manager.one_offs)
+    sessions = (daemon.manager.one_offs, daemon.manager.visits)
+    attach = AttachServer(sockets["attach"], sessions, daemon.manager.forwards)
     attach.start()
     runner = await serve_api(build_api(daemon.context), sockets["api"])
     notify("READY=1")
@@ -183,6 +185,7 @@ def assemble(settings: Settings) -> Daemon:
         systemd=systemd,
         pool=pool,
         environment_files=environment_files,
+        session_files=SessionFiles(settings.sessions_dir),
         tools=tools,
         desired=desired,
         app_ids=lambda: [app.id for app in ledger.apps.list()],

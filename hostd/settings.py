@@ -50,6 +50,9 @@ class Settings:
     uid_base: int = _setting(200000, "First user id for apps; each app has one, and none is used twice.")
     router_workers: int = _setting(min(2, os.cpu_count() or 1), "Router processes.")
     boot_timeout: int = _setting(60, "Seconds a web process has to accept connections on `$PORT`.")
+    run_timeout: int = _setting(
+        86400, "Seconds a one-off dyno or a command inside a dyno may run, unless it is given a time of its own."
+    )
     build_timeout: int = _setting(900, "Seconds a build may take, unless its app or its deploy has a time of its own.")
     build_memory_mb: int = _setting(2048, "Megabytes (MiB) of memory a build may have; one that needs more is killed.")
     build_disk_mb: int = _setting(10240, "Megabytes (MiB) a build may have on disk, its app's cache included.")
@@ -146,6 +149,11 @@ class Settings:
     def env_file(self, unit: str) -> Path:
         """The environment file of one dyno, by the name of its unit without `.service`."""
         return self.env_dir / f"{unit}.env"
+
+    @property
+    def sessions_dir(self) -> Path:
+        """What a restarted hostd must know of one-off dynos and visits, for root only."""
+        return self.run_dir / "sessions"
 
     @property
     def router_dir(self) -> Path:
@@ -312,6 +320,7 @@ def _check(settings: Settings) -> None:
     _require(65536 <= settings.uid_base < 2**31 - 65536, "uid_base must be 65536 to 2147418111.")
     _require(1 <= settings.router_workers <= 64, "router_workers must be 1 to 64.")
     _require(1 <= settings.boot_timeout <= 3600, "boot_timeout must be 1 to 3600.")
+    _require(1 <= settings.run_timeout <= 31536000, "run_timeout must be 1 to 31536000.")
     _require(1 <= settings.build_timeout <= 86400, "build_timeout must be 1 to 86400.")
     _require(128 <= settings.build_memory_mb <= 1 << 20, "build_memory_mb must be 128 to 1048576.")
     _require(128 <= settings.build_disk_mb <= 1 << 30, "build_disk_mb must be 128 to 1073741824.")

@@ -1,8 +1,8 @@
-"""Dynos: what runs, one-off dynos, restart and stop."""
+"""Dynos: what runs, one-off dynos, commands and connections inside a running one, restart and stop."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -21,10 +21,12 @@ from hostd.api.requests import (
     user_of,
 )
 from hostd.api.shapes import dyno_json
-from hostd.context import Context
+from hostd.context import Context, OneOff
 from hostd.errors import BadRequest, Invalid, NotFound
 from hostd.ledger.apps import App
+from hostd.manager.copying import copy_command
 from hostd.manager.dyno import Dyno, DynoState
+from hostd.manager.launcher import launch_command
 
 routes = web.RouteTableDef()
 
@@ -32,6 +34,11 @@ LONGEST_WAIT = 60
 """Seconds that a request waits for dynos to be up; who wants to wait longer asks again."""
 LONGEST_COMMAND = 64 * 1024
 """Bytes; far below what the kernel takes as one argument (128 KiB)."""
+LONGEST_PATH = 4095
+"""Bytes, as the kernel has it (PATH_MAX)."""
+LAST_PORT = 65535
+LONGEST_TIME = 31_536_000
+"""Seconds: a year."""
 
 
 @routes.get("/apps/{app}/dynos")
@@ -73,14 +80,56 @@ async def run(request: web.Request) -> web.Response:
     """Start a one-off dyno; an attached one waits for its terminal on the attach socket."""
     context, app, user = context_of(request), app_for(request), known_owner(user_of(request))
     body = await body_of(request)
-    command, attach = command_field(body), flag_field(body, "attach")
-    env, size = _environment(body), sizes.get(optional_text(body, "size") or sizes.DEFAULT).name
-    if context.ledger.releases.current(app.id).slug_id is None:
+    commands = _commands(context, app)
+    if not commands:
         raise Invalid(f"{app.name} has no code to run yet: push it first.")
+    type_ = _type(body, commands, app)
+    command, attach = command_field(body, commands.get(type_)), flag_field(body, "attach")
+    env, size, limit = _environment(body), _size(context, app, body, type_), _time_limit(context, body)
     context.events.api(app, f"Starting process with command `{command}` by {user.email}")
-    one_off = await context.manager.prepare_one_off(app, command, env, size, attach, user)
-    attach_url = f"hostd-attach:{one_off.attach_token}" if attach and one_off.attach_token else None
-    return answer(dyno_json(app, one_off.dyno, _versions(context, app, [one_off.dyno]), attach_url), 201)
+    one_off = await context.manager.prepare_one_off(app, command, env, size, attach, user, limit)
+    return _made(context, app, one_off)
+
+
+@routes.post("/apps/{app}/dynos/{dyno}")
+async def run_inside(request: web.Request) -> web.Response:
+    """Run a command inside a running dyno, beside what runs there; it waits for its terminal on the attach socket."""
+    context, app, user = context_of(request), app_for(request), known_owner(user_of(request))
+    body, dyno = await body_of(request), request.match_info["dyno"]
+    command, env = command_field(body), _environment(body)
+    visit = context.manager.prepare_visit(app, dyno, launch_command(command), env, _time_limit(context, body))
+    context.events.api(app, f"Run `{command}` inside {dyno} by {user.email}")
+    return _made(context, app, visit)
+
+
+@routes.post("/apps/{app}/dynos/{dyno}/actions/copy")
+async def copy(request: web.Request) -> web.Response:
+    """Copy a file out of a running dyno, or with `archive` a directory as a tar archive.
+
+    What comes on standard output is a line with the number of bytes, `-` if that is not known, and then those.
+    """
+    context, app, user = context_of(request), app_for(request), known_owner(user_of(request))
+    body, dyno = await body_of(request), request.match_info["dyno"]
+    file = text_field(body, "path")
+    if "\0" in file or len(file.encode(errors="surrogatepass")) > LONGEST_PATH:
+        raise Invalid(f"A path must be at most {LONGEST_PATH} bytes long, without NUL characters.")
+    argv = copy_command(file, archive=flag_field(body, "archive"))
+    visit = context.manager.prepare_visit(app, dyno, argv, None, _time_limit(context, body))
+    context.events.api(app, f"Copy {file} from {dyno} by {user.email}")
+    return _made(context, app, visit)
+
+
+@routes.post("/apps/{app}/dynos/{dyno}/actions/forward")
+async def forward(request: web.Request) -> web.Response:
+    """One connection to a port inside a running dyno; the attach socket gives it to who shows the token."""
+    context, app, user = context_of(request), app_for(request), known_owner(user_of(request))
+    body, dyno = await body_of(request), request.match_info["dyno"]
+    port = body.get("port")
+    if isinstance(port, bool) or not isinstance(port, int) or not 1 <= port <= LAST_PORT:
+        raise BadRequest(f"The field port must be a number from 1 to {LAST_PORT}.")
+    made = context.manager.prepare_forward(app, dyno, port)
+    context.events.api(app, f"Connect to port {port} in {dyno} by {user.email}")
+    return _made(context, app, made)
 
 
 @routes.delete("/apps/{app}/dynos")
@@ -107,9 +156,9 @@ async def stop(request: web.Request) -> web.Response:
     return answer({}, 202)
 
 
-def command_field(body: dict[str, Any]) -> str:
+def command_field(body: dict[str, Any], default: str | None = None) -> str:
     """The command of a one-off dyno. Raises BadRequest, and Invalid for one that is too long."""
-    command = text_field(body, "command")
+    command = optional_text(body, "command") or default or text_field(body, "command")
     if not command.strip():
         raise BadRequest("The field command must be a command.")
     if "\0" in command or len(command.encode(errors="surrogatepass")) > LONGEST_COMMAND:
@@ -147,6 +196,36 @@ def _versions(context: Context, app: App, dynos: Iterable[Dyno]) -> dict[int, st
     releases = context.ledger.releases
     newest = releases.current(app.id).version
     return {dyno.version: releases.get(app.id, dyno.version).id for dyno in dynos if dyno.version <= newest}
+
+
+def _made(context: Context, app: App, made: OneOff) -> web.Response:
+    attach_url = f"hostd-attach:{made.attach_token}" if made.attach_token else None
+    return answer(dyno_json(app, made.dyno, _versions(context, app, [made.dyno]), attach_url), 201)
+
+
+def _commands(context: Context, app: App) -> dict[str, str]:
+    release = context.ledger.releases.current(app.id)
+    return dict(context.ledger.slugs.get(release.slug_id).process_types) if release.slug_id else {}
+
+
+def _type(body: dict[str, Any], commands: Mapping[str, str], app: App) -> str:
+    """The process type whose size and, without a command, whose command a one-off dyno has; `run` for neither."""
+    type_ = optional_text(body, "type") or "run"
+    return type_ if type_ == "run" else names.known_type(type_, commands, app.name)
+
+
+def _size(context: Context, app: App, body: dict[str, Any], type_: str) -> str:
+    process = context.ledger.formation.get(app.id).get(type_)
+    return sizes.get(optional_text(body, "size") or (process.size if process else sizes.DEFAULT)).name
+
+
+def _time_limit(context: Context, body: dict[str, Any]) -> int:
+    limit = body.get("time_to_live")
+    if limit is None:
+        return context.settings.run_timeout
+    if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= LONGEST_TIME:
+        raise BadRequest(f"The field time_to_live must be a number of seconds from 1 to {LONGEST_TIME}.")
+    return limit
 
 
 def _environment(body: dict[str, Any]) -> dict[str, str]:

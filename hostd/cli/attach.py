@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 from collections.abc import Sequence
@@ -27,14 +28,33 @@ class Attachment:
     @classmethod
     def open(cls, client: Client, token: str, descriptors: Sequence[int], *, tty: bool) -> Attachment:
         """Hand over one descriptor of a terminal, or three of pipes and files."""
+        return cls._asked(client, {"token": token, "tty": tty}, descriptors)
+
+    @classmethod
+    def rejoin(cls, client: Client, token: str) -> Attachment:
+        """Go back to the session that was opened with this token."""
+        return cls._asked(client, {"token": token, "resume": True}, ())
+
+    @classmethod
+    def _asked(cls, client: Client, request: dict[str, object], descriptors: Sequence[int]) -> Attachment:
         sock = client.connect(ATTACH_SOCKET, UP_SECONDS)
         try:
-            line = json.dumps({"token": token, "tty": tty}).encode() + b"\n"
-            socket.send_fds(sock, [line], list(descriptors))
+            socket.send_fds(sock, [json.dumps(request).encode() + b"\n"], list(descriptors))
         except OSError as error:
             sock.close()
             raise Unavailable(f"hostd did not take the terminal over: {error}") from error
         return cls(sock)
+
+    @staticmethod
+    def forwarded(client: Client, token: str) -> socket.socket:
+        """The connection to a dyno's port that the token stands for; raises Refused or Unavailable."""
+        with contextlib.closing(Attachment._asked(client, {"token": token, "forward": True}, ())) as asked:
+            line, descriptors, _, _ = socket.recv_fds(asked._sock, PIECE, 1)
+        if descriptors:
+            return socket.socket(fileno=descriptors[0])
+        if not line:
+            raise Unavailable("The connection to hostd broke before it had connected. Try it again.")
+        raise Refused(str(json.loads(line).get("error")))
 
     def wait_until_up(self) -> None:
         """Wait until the dyno runs; raises Refused or Unavailable if it does not."""
@@ -64,6 +84,13 @@ class Attachment:
             if message is None:
                 return
             self._note(message)
+
+    def wait(self) -> int | None:
+        """Wait for the end and return the exit status; None if hostd goes away first."""
+        self._sock.settimeout(None)
+        while not self.lost and self.status is None:
+            self.read()
+        return self.status
 
     def close(self) -> None:
         """Hang up."""

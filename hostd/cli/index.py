@@ -17,7 +17,9 @@ MODULES: dict[str, tuple[str, ...]] = {
     "checks": ("checks", "checks:set", "checks:unset"),
     "ps": ("ps", "ps:wait", "ps:restart", "ps:stop"),
     "formation": ("ps:scale", "ps:type"),
-    "run": ("run", "run:detached"),
+    "run": ("run", "run:detached", "run:inside", "ps:exec"),
+    "copy": ("ps:copy",),
+    "forward": ("ps:forward",),
     "schedule": (
         "schedule", "schedule:add", "schedule:info", "schedule:run", "schedule:logs", "schedule:pause",
         "schedule:resume", "schedule:remove",

@@ -1,27 +1,25 @@
-"""run, run:detached: one command, once, in a dyno of its own."""
+"""run, run:detached: one command, once, in a dyno of its own; run:inside, ps:exec: in one that runs already."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import shlex
-import stat
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from hostd.cli.call import Call
 from hostd.cli.client import Client, path
 from hostd.cli.command import FOR_APP, JSON, Option, Refused, Usage, Word, command
-from hostd.errors import NotFound, Unavailable
+from hostd.errors import Unavailable
 
-HOW = (
-    Option("env", "e", "environment variables for it: 'A=1;B=2'", "VARS", many=True),
-    Option("size", "s", "dyno size, such as standard-2x", "SIZE"),
-)
+ENV = Option("env", "e", "environment variables for it: 'A=1;B=2'", "VARS", many=True)
+TIME_LIMIT = Option("time-limit", None, "stop it after this time: 90s, 30m, 2h", "TIME")
+NO_TTY = Option("no-tty", None, "no terminal for COMMAND, even if there is one here")
+DYNO = Option("dyno", "d", "the dyno; else web.1", "DYNO")
+HOW = (ENV, Option("size", "s", "dyno size, such as standard-2x", "SIZE"), TIME_LIMIT)
 ASK_AGAIN_SECONDS = 0.5
 UNREACHABLE_SECONDS = 60.0
 """How long hostd may not answer until we give up asking for a dyno it was lost with."""
@@ -31,18 +29,20 @@ _NEVER = threading.Event()
 
 @command(
     "run",
-    "COMMAND...",
+    "[COMMAND...]",
     options=(
         *FOR_APP,
         *HOW,
+        Option("type", None, "a process type: its size, and without COMMAND its command", "TYPE"),
         Option("exit-code", "x", "nothing: the exit status of COMMAND is passed on anyhow"),
-        Option("no-tty", None, "no terminal for COMMAND, even if there is one here"),
+        NO_TTY,
     ),
     examples=(
         "hostctl run -a hello bash",
         "hostctl run python manage.py migrate -a hello",
         "hostctl run -a hello 'echo $PORT | tee /tmp/port'",
-        "hostctl run -a hello -- ls -a",
+        "hostctl run -a hello --time-limit 10m -- ls -a",
+        "hostctl run -a hello --type worker",
         "hostctl run -a hello pg_dump < /dev/null > dump.sql",
         "ssh -t git@HOST run -a hello bash",
     ),
@@ -54,46 +54,31 @@ def run(call: Call) -> int:
     It is attached to your terminal, or to whatever standard input, output and error are; what it changes in
     files is gone with it. hostctl ends with its exit status. A COMMAND of one word is a line for the shell; of
     several words each is passed on as it is. Flags go before COMMAND; only -a APP may also stand at the very
-    end, unless COMMAND comes after --.
+    end, unless COMMAND comes after --. If you go away, it is told so (SIGHUP), and stopped if it does not end.
     """
-    from hostd.cli.attach import Attachment
-    from hostd.cli.relay import Relay, raw_terminal, same_size
-
-    app, line = call.app, command_line(call.words)
-    streams = [stream.fileno() for stream in (call.around.stdin, call.around.stdout, call.around.stderr)]
-    terminal = not call.flag("no-tty") and os.isatty(streams[0]) and os.isatty(streams[1])
-    plumbing = Plumbing.terminal(streams) if terminal else Plumbing.pipes(streams)
-    with contextlib.ExitStack() as cleanup:
-        cleanup.callback(plumbing.close)
-        if terminal:
-            # Before the dyno starts, so that it never sees a terminal without a size.
-            cleanup.enter_context(same_size(streams[0], plumbing.ours[0]))
-        with call.action(f"Running `{line}` attached to terminal") as action:
-            dyno = _create(call, app, line, attach=True, terminal=terminal)
-            token = str(dyno["attach_url"]).partition(":")[2]
-            attachment = Attachment.open(call.client, token, plumbing.theirs, tty=terminal)
-            cleanup.callback(attachment.close)
-            plumbing.hand_over()
-            attachment.wait_until_up()
-            action.ended, action.done = "up", dyno["name"]
-        if terminal:
-            cleanup.enter_context(raw_terminal(streams[0]))
-        ask = _asker(call.client, app, dyno["name"])
-        return Relay(attachment, plumbing.flows, output=streams[1], ask=ask).run()
+    line, app = _line_or_type(call), call.app
+    doing = f"Running `{line}` attached to terminal" if line else f"Running {call.text('type')} attached to terminal"
+    return attach(call, app, doing, lambda env: _create(call, app, line, attach=True, env=env))
 
 
 @command(
     "run:detached",
-    "COMMAND...",
-    options=(*FOR_APP, *HOW, Option("tail", "t", "show its log until Ctrl-C"), JSON),
+    "[COMMAND...]",
+    options=(
+        *FOR_APP,
+        *HOW,
+        Option("type", None, "a process type: its size, and without COMMAND its command", "TYPE"),
+        Option("tail", "t", "show its log until Ctrl-C"),
+        JSON,
+    ),
     examples=("hostctl run:detached -a hello python import.py", "hostctl run:detached --tail -a hello ./backup"),
     verbatim=True,
 )
 def detached(call: Call) -> None:
     """Run a command in a dyno of its own, its output going to the app's log."""
-    app, line = call.app, command_line(call.words)
-    with call.action(f"Running `{line}` detached") as action:
-        dyno = _create(call, app, line, attach=False, terminal=False)
+    line, app = _line_or_type(call), call.app
+    with call.action(f"Running `{line or call.text('type')}` detached") as action:
+        dyno = _create(call, app, line, attach=False, env=environment(call.texts("env")))
         action.done = dyno["name"]
     if call.flag("json"):
         call.print_json(dyno)
@@ -104,6 +89,102 @@ def detached(call: Call) -> None:
     else:
         name = dyno["name"]
         call.say(f"See its output: {call.cmd(f'hostctl logs --app {app} --dyno {name}')}")
+
+
+@command(
+    "run:inside",
+    "DYNO",
+    "COMMAND...",
+    options=(*FOR_APP, ENV, TIME_LIMIT, NO_TTY),
+    examples=(
+        "hostctl run:inside web.1 bash -a hello",
+        "hostctl run:inside -a hello web.1 -- ps aux",
+        "ssh -t git@HOST run:inside -a hello worker.1 bash",
+    ),
+    verbatim=True,
+)
+def inside(call: Call) -> int:
+    """Run a command inside a running dyno, beside what runs there.
+
+    It is one more process of the dyno: the same files, network, environment and limits, and memory that it takes
+    counts as the dyno's. What it leaves running is stopped with it, and it ends when the dyno does. Input, output,
+    terminal and exit status are as with run.
+    """
+    return attach_inside(call, call.words[0], command_line(call.words[1:]))
+
+
+@command(
+    "ps:exec",
+    "[COMMAND...]",
+    options=(*FOR_APP, DYNO, ENV, TIME_LIMIT, NO_TTY),
+    examples=(
+        "hostctl ps:exec -a hello",
+        "hostctl ps:exec -a hello -d worker.2",
+        "hostctl ps:exec -a hello -- cat /proc/1/status",
+        "ssh -t git@HOST ps:exec -a hello",
+    ),
+    verbatim=True,
+)
+def execute(call: Call) -> int:
+    """Open a shell inside a running dyno, or run COMMAND there.
+
+    It is as run:inside; the dyno is web.1 unless -d says another.
+    """
+    return attach_inside(call, call.text("dyno") or "web.1", command_line(call.words) if call.words else "bash")
+
+
+def attach_inside(call: Call, dyno: str, line: str) -> int:
+    """Run a line inside a dyno, attached; the exit status."""
+    app = call.app
+
+    def create(env: dict[str, str]) -> dict[str, Any]:
+        body = {"command": line, "env": env, **time_limit(call)}
+        answer: dict[str, Any] = call.client.request("POST", path("apps", app, "dynos", dyno), body).data
+        return answer
+
+    return attach(call, app, f"Running `{line}` inside {dyno}", create)
+
+
+def attach(call: Call, app: str, doing: str, create: Callable[[dict[str, str]], dict[str, Any]]) -> int:
+    """Have something made with these variables, attach our terminal or pipes to it, and return its exit status."""
+    from hostd.cli.attach import Attachment
+    from hostd.cli.plumbing import Plumbing
+    from hostd.cli.relay import Relay, raw_terminal, same_size
+
+    env = environment(call.texts("env"))
+    streams = [stream.fileno() for stream in (call.around.stdin, call.around.stdout, call.around.stderr)]
+    terminal = not call.flag("no-tty") and os.isatty(streams[0]) and os.isatty(streams[1])
+    if terminal:
+        env = {"TERM": call.around.env.get("TERM") or "dumb", **env}
+    plumbing = Plumbing.terminal(streams) if terminal else Plumbing.pipes(streams)
+    with contextlib.ExitStack() as cleanup:
+        cleanup.callback(plumbing.close)
+        if terminal:
+            # Before the dyno starts, so that it never sees a terminal without a size.
+            cleanup.enter_context(same_size(streams[0], plumbing.ours[0]))
+        with call.action(doing) as action:
+            dyno = create(env)
+            attachment = Attachment.open(call.client, token_of(dyno), plumbing.theirs, tty=terminal)
+            cleanup.callback(attachment.close)
+            plumbing.hand_over()
+            attachment.wait_until_up()
+            action.ended, action.done = "up", dyno["name"]
+        if terminal:
+            cleanup.enter_context(raw_terminal(streams[0]))
+        ask = rejoining(call.client, token_of(dyno), dyno["name"])
+        return Relay(attachment, plumbing.flows, output=streams[1], ask=ask).run()
+
+
+def token_of(dyno: dict[str, Any]) -> str:
+    """The token in an answer's `attach_url`."""
+    return str(dyno["attach_url"]).partition(":")[2]
+
+
+def time_limit(call: Call) -> dict[str, int]:
+    """--time-limit as a field of a request."""
+    from hostd.cli.duration import seconds_of
+
+    return {"time_to_live": seconds_of(text)} if (text := call.text("time-limit")) else {}
 
 
 def command_line(words: list[str]) -> str:
@@ -134,112 +215,41 @@ def environment(given: list[str]) -> dict[str, str]:
     return env
 
 
-@dataclass(slots=True)
-class Plumbing:
-    """The descriptors of a session: those that the dyno gets, those that stay here, and what flows between."""
-
-    theirs: list[int] = field(default_factory=list)
-    ours: list[int] = field(default_factory=list)
-    flows: list[Any] = field(default_factory=list)
-    _handed_over: list[int] = field(default_factory=list)
-
-    @classmethod
-    def terminal(cls, streams: list[int]) -> Plumbing:
-        """A terminal of its own for the dyno, copied to and from ours."""
-        from hostd.cli.relay import Flow
-
-        main, other = os.openpty()
-        os.set_blocking(main, False)
-        flows = [Flow(streams[0], main, to_dyno=True), Flow(main, streams[1], to_dyno=False)]
-        return cls([other], [main], flows, [other])
-
-    @classmethod
-    def pipes(cls, streams: list[int]) -> Plumbing:
-        """Our own standard input for the dyno, and pipes whose contents are copied to our output and errors.
-
-        Pipes of our own, because programs open /dev/stdout again, which the app's uid may not do with our files and
-        nobody with sockets, as sshd gives; and so that nothing comes before our `up`. Input is passed on as it is,
-        so that nothing is read which the command does not read; but for sockets, and our terminal: an app could
-        read what is typed on it, and make it non-blocking for the shell we came from.
-        """
-        plumbing = cls()
-        if os.isatty(streams[0]) or stat.S_ISSOCK(os.fstat(streams[0]).st_mode):
-            plumbing._add_pipe(streams[0], to_dyno=True)
-        else:
-            _let_reopen(streams[0])
-            plumbing.theirs.append(streams[0])
-        plumbing._add_pipe(streams[1], to_dyno=False)
-        if os.path.sameopenfile(streams[1], streams[2]):
-            # One pipe for both, so that what is written stays in order.
-            plumbing.theirs.append(plumbing.theirs[1])
-        else:
-            plumbing._add_pipe(streams[2], to_dyno=False)
-        return plumbing
-
-    def hand_over(self) -> None:
-        """Close our copies of what the dyno has got, so that its end is the end of them."""
-        while self._handed_over:
-            os.close(self._handed_over.pop())
-
-    def close(self) -> None:
-        """Close what is left."""
-        self.hand_over()
-        closed = {flow.sink for flow in self.flows if flow.closes_sink and flow.ended}
-        while self.ours:
-            if (descriptor := self.ours.pop()) not in closed:
-                os.close(descriptor)
-
-    def _add_pipe(self, descriptor: int, *, to_dyno: bool) -> None:
-        from hostd.cli.relay import Flow
-
-        reader, writer = os.pipe()
-        ours, theirs = (writer, reader) if to_dyno else (reader, writer)
-        os.set_blocking(ours, False)
-        _let_reopen(theirs)
-        self.theirs.append(theirs)
-        self.ours.append(ours)
-        self._handed_over.append(theirs)
-        if to_dyno:
-            self.flows.append(Flow(descriptor, ours, to_dyno=True, closes_sink=True))
-        else:
-            self.flows.append(Flow(ours, descriptor, to_dyno=False))
-
-
-def _let_reopen(descriptor: int) -> None:
-    """Let the app's uid open a nameless pipe again, as programs do that write to /dev/stderr."""
-    if str(Path(f"/proc/self/fd/{descriptor}").readlink()).startswith("pipe:"):
-        with contextlib.suppress(OSError):
-            os.fchmod(descriptor, 0o666)
-
-
-def _create(call: Call, app: str, line: str, *, attach: bool, terminal: bool) -> dict[str, Any]:
-    env = environment(call.texts("env"))
-    if terminal:
-        env = {"TERM": call.around.env.get("TERM") or "dumb", **env}
-    body: dict[str, Any] = {"command": line, "attach": attach, "env": env}
-    if size := call.text("size"):
-        body["size"] = size
-    answer: dict[str, Any] = call.client.request("POST", path("apps", app, "dynos"), body).data
-    return answer
-
-
-def _asker(client: Client, app: str, name: str) -> Callable[[], int]:
-    """Asks until the dyno has ended, and returns its exit status; for when hostd restarted meanwhile."""
+def rejoining(client: Client, token: str, name: str) -> Callable[[], int]:
+    """Goes back to a session after its connection broke, as hostd was restarted, and returns how it ended."""
+    from hostd.cli.attach import Attachment
 
     def ask() -> int:
         deadline = time.monotonic() + UNREACHABLE_SECONDS
         while True:
             try:
-                dyno = client.get(path("apps", app, "dynos", name))
-                deadline = time.monotonic() + UNREACHABLE_SECONDS
-            except NotFound:
+                with contextlib.closing(Attachment.rejoin(client, token)) as attachment:
+                    attachment.wait_until_up()
+                    deadline = time.monotonic() + UNREACHABLE_SECONDS
+                    if (status := attachment.wait()) is not None:
+                        return status
+            except Refused:
                 raise Refused(f"{name} ended while hostd restarted; its exit status is not known.") from None
             except Unavailable:
                 if time.monotonic() > deadline:
                     raise
-            else:
-                if dyno["state"] in ("complete", "crashed", "down"):
-                    return int(dyno["extended"]["exit_status"] or 0)
             _NEVER.wait(ASK_AGAIN_SECONDS)
 
     return ask
+
+
+def _line_or_type(call: Call) -> str:
+    """COMMAND as a line; empty if the process type's is meant."""
+    if call.words:
+        return command_line(call.words)
+    if not call.text("type"):
+        raise Usage("COMMAND is missing.")
+    return ""
+
+
+def _create(call: Call, app: str, line: str, *, attach: bool, env: dict[str, str]) -> dict[str, Any]:
+    body: dict[str, Any] = {"attach": attach, "env": env, **time_limit(call)}
+    given = {"command": line, "size": call.text("size"), "type": call.text("type")}
+    body |= {name: value for name, value in given.items() if value}
+    answer: dict[str, Any] = call.client.request("POST", path("apps", app, "dynos"), body).data
+    return answer

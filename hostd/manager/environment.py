@@ -14,6 +14,7 @@ from pathlib import Path
 from hostd.manager.dyno import DynoId
 
 _ESCAPED = re.compile(r'([\\"`$])')
+_LINE = re.compile(r'(?P<key>[^=\n]+)="(?P<value>(?:\\.|[^"\\])*)"\n', re.DOTALL)
 
 
 def environment(
@@ -44,6 +45,11 @@ def render(variables: Mapping[str, str]) -> str:
     return "".join(f'{key}="{_escape(value)}"\n' for key, value in sorted(variables.items()))
 
 
+def parse(text: str) -> dict[str, str]:
+    """What :func:`render` wrote, read back."""
+    return {match["key"]: re.sub(r"\\(.)", r"\1", match["value"], flags=re.DOTALL) for match in _LINE.finditer(text)}
+
+
 class EnvironmentFiles:
     """The root-only directory of environment files, one for each unit."""
 
@@ -58,6 +64,13 @@ class EnvironmentFiles:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(render(variables))
         return path
+
+    def read(self, unit: str) -> dict[str, str]:
+        """The variables that *unit* was started with; none if it has no file."""
+        try:
+            return parse(self._path(unit).read_text())
+        except FileNotFoundError:
+            return {}
 
     def remove(self, unit: str) -> None:
         """Remove the file of *unit*, if there is one."""

@@ -67,6 +67,7 @@ class Launch:
     config: Mapping[str, str] = field(repr=False)
     extra: Mapping[str, str] = field(repr=False)
     stdio: tuple[int, int, int] | None = None
+    time_limit: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,13 +194,17 @@ class Launcher:
         """SIGKILL to all its processes."""
         self._systemd.kill(dyno.unit, signal.SIGKILL)
 
+    def hang_up(self, dyno: DynoId) -> None:
+        """SIGHUP to all its processes."""
+        self._systemd.kill(dyno.unit, signal.SIGHUP)
+
     def exit_of(self, dyno: DynoId) -> Exit | None:
         """How the dyno ended; None while it runs. One that has lost its network is as good as ended.
 
         It has ended with its first process, even if others are left and systemd still waits for those.
         """
         info = self._systemd.info(dyno.unit)
-        return self._network_gone(dyno) if _runs(info) else self._exit(info)
+        return self._network_gone(dyno) if runs(info) else self._exit(info)
 
     def is_stopping(self, dyno: DynoId) -> bool:
         """True while the unit is being stopped."""
@@ -288,6 +293,7 @@ def unit_properties(
         },
         syslog_identifier=f"{launch.dyno.app}[{launch.dyno.name}]",
         stop_timeout=STOP_SECONDS,
+        runtime_max=launch.time_limit,
         restart_after=None if launch.dyno.one_off else RESTART_SECONDS,
         stdio=launch.stdio,
         network=network.path,
@@ -304,7 +310,8 @@ def launch_command(command: str) -> list[str]:
     return ["/bin/bash", "/.hostd/launch", command]
 
 
-def _runs(info: UnitInfo | None) -> bool:
+def runs(info: UnitInfo | None) -> bool:
+    """Whether a unit's first process runs, or is about to."""
     if info is None or info.active not in _RUNNING or info.sub in _ENDED:
         return False
     return info.active == "activating" or not info.exec_main_code

@@ -5,24 +5,29 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from hostd.errors import NotFound
+from hostd.errors import Conflict, NotFound
 from hostd.ledger.apps import App
 from hostd.ledger.users import User
 from hostd.manager.desired import DesiredApp
-from hostd.manager.dyno import RELEASE_PHASE, Dyno, DynoId, parse_description
+from hostd.manager.dyno import RELEASE_PHASE, Dyno, DynoId, DynoState, parse_description
 from hostd.manager.environment import EnvironmentFiles
+from hostd.manager.forwards import Forward, Forwards
 from hostd.manager.keeper import Keeper, Tools
 from hostd.manager.memory import MemoryWatch
 from hostd.manager.oneoffs import OneOff, OneOffs
 from hostd.manager.record import Record
+from hostd.manager.session_files import SessionFiles
 from hostd.manager.settling import Missing, Settled
+from hostd.manager.visits import VISIT_UNITS, Visit, Visits
 from slugs.pool import Pool
 from units.cgroups import Cgroups
 from units.systemd import ANY_UNIT, Systemd, SystemdError
 
 log = logging.getLogger(__name__)
 
+_ENTERABLE = (DynoState.STARTING, DynoState.UP)
 _DYNO_UNITS = ["hostd-*.service"]
 _LOOK_AGAIN_SECONDS = 30.0
 """How often everything is looked at although nothing was said: a lost signal costs this much at most."""
@@ -41,6 +46,7 @@ class Manager:
         systemd: Systemd,
         pool: Pool,
         environment_files: EnvironmentFiles,
+        session_files: SessionFiles,
         tools: Tools,
         desired: Callable[[str], DesiredApp | None],
         app_ids: Callable[[], Sequence[str]],
@@ -48,13 +54,16 @@ class Manager:
         self._systemd = systemd
         self._pool = pool
         self._environment_files = environment_files
+        self._session_files = session_files
         self._tools = tools
         self._desired = desired
         self._app_ids = app_ids
         self._keepers: dict[str, Keeper] = {}
         self._watching: list[asyncio.Task[None]] = []
         self._strays: set[asyncio.Task[None]] = set()
-        self.one_offs = OneOffs(tools, desired)
+        self.one_offs = OneOffs(tools, desired, session_files)
+        self.visits = Visits(systemd, environment_files, session_files)
+        self.forwards = Forwards(systemd)
 
     async def start(self) -> None:
         """Adopt what runs, publish the routes once they are all known, then keep every app."""
@@ -78,6 +87,7 @@ class Manager:
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.gather(*(keeper.close() for keeper in self._keepers.values()))
         await self.one_offs.close()
+        await self.visits.close()
 
     async def strays_gone(self) -> None:
         """Wait until every dyno that was found and belongs to no app has ended."""
@@ -129,12 +139,53 @@ class Manager:
         self._keepers.pop(app.id, None)
 
     async def prepare_one_off(  # noqa: PLR0917
-        self, app: App, command: str, env: Mapping[str, str], size: str, attach: bool, user: User
+        self,
+        app: App,
+        command: str,
+        env: Mapping[str, str],
+        size: str,
+        attach: bool,
+        user: User,
+        time_limit: float | None = None,
     ) -> OneOff:
-        """Make a one-off dyno; one that is not attached is started at once."""
+        """Make a one-off dyno, which is stopped after *time_limit* seconds; without *attach* it is started at once."""
+        how: dict[str, Any] = {"env": env, "size": size, "user": user.email, "time_limit": time_limit}
         if attach:
-            return self.one_offs.run_attached(app.id, command, env=env, size=size, user=user.email)
-        return await self.one_offs.run_detached(app.id, command, env=env, size=size, user=user.email)
+            return self.one_offs.run_attached(app.id, command, **how)
+        return await self.one_offs.run_detached(app.id, command, **how)
+
+    def prepare_visit(
+        self, app: App, dyno: str, argv: Sequence[str], env: Mapping[str, str] | None, time_limit: float | None = None
+    ) -> OneOff:
+        """Get ready to run a program inside a running dyno of that name. Raises NotFound, Conflict.
+
+        *env* comes on top of the dyno's environment; with None it has nothing of that.
+        """
+        found = self._enterable(app, dyno)
+        token = self.visits.prepare(Visit(found, app.name, self._uid(app), argv, env, time_limit))
+        return OneOff(found, token)
+
+    def prepare_forward(self, app: App, dyno: str, port: int) -> OneOff:
+        """Get ready to connect to a port inside a running dyno of that name. Raises NotFound, Conflict."""
+        found = self._enterable(app, dyno)
+        return OneOff(found, self.forwards.prepare(Forward(found, self._uid(app), port)))
+
+    def _enterable(self, app: App, name: str) -> Dyno:
+        """The dyno of that name that runs; of two, as there are during a deploy, the newer."""
+        named = sorted((d for d in self.dynos(app.id) if d.name == name), key=lambda dyno: -dyno.version)
+        if not named:
+            there = ", ".join(sorted({dyno.name for dyno in self.dynos(app.id) if dyno.state in _ENTERABLE})) or "none"
+            raise NotFound(f"Couldn't find that dyno: {name[:80]!r}. Dynos of {app.name} that run: {there}.")
+        for dyno in named:
+            if dyno.state in _ENTERABLE:
+                return dyno
+        raise Conflict(f"{name} does not run: it is {named[0].state.value}. See `hostctl ps -a {app.name}`.")
+
+    def _uid(self, app: App) -> int:
+        desired = self._desired(app.id)
+        if desired is None:
+            raise NotFound("Couldn't find that app.")
+        return desired.uid
 
     async def _adopt(self) -> None:
         desired = {app_id: self._desired(app_id) for app_id in self._app_ids()}
@@ -142,7 +193,11 @@ class Manager:
         found: dict[str, list[DynoId]] = {app_id: [] for app_id in by_name.values()}
         known: set[str] = set()
         one_offs: list[tuple[str, DynoId]] = []
+        visits: list[str] = []
         for unit in self._systemd.list_units(_DYNO_UNITS):
+            if VISIT_UNITS.fullmatch(unit.name):
+                visits.append(unit.name)
+                continue
             dyno = parse_description(unit.description)
             if dyno is None or dyno.unit != unit.name:
                 continue
@@ -157,6 +212,8 @@ class Manager:
                 one_offs.append((app_id, dyno))
             else:
                 found[app_id].append(dyno)
+        self.visits.adopt(visits)
+        self._session_files.sweep(known | set(visits))
         self._sweep(known)
         alive = [dyno for _, dyno in one_offs] + [dyno for dynos in found.values() for dyno in dynos]
         # First: a dyno whose network is not known yet would be taken for one that has lost it.
@@ -193,9 +250,10 @@ class Manager:
         if unit == ANY_UNIT:
             self._look_at_everything()
             return
-        if self.one_offs.knows(unit):
-            self.one_offs.nudge(unit)
-            return
+        for sessions in (self.one_offs, self.visits):
+            if sessions.knows(unit):
+                sessions.nudge(unit)
+                return
         for keeper in self._keepers.values():
             if keeper.knows(unit):
                 keeper.nudge(unit)
@@ -212,6 +270,7 @@ class Manager:
     def _look_at_everything(self) -> None:
         running = self._running()
         self.one_offs.nudge_all()
+        self.visits.nudge_all()
         for keeper in self._keepers.values():
             keeper.nudge()
             for unit in keeper.units():

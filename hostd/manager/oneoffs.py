@@ -1,6 +1,7 @@
 """One-off dynos: one command, once, in a dyno like the app's others, attached to a terminal or not.
 
-The client's own terminal or pipes are passed to the unit, so a session lives on when hostd is restarted.
+The client's own terminal or pipes are passed to the unit, so a session lives on when hostd is restarted. What systemd
+does not know of it is in a file (`session_files.py`), and the client comes back with its token.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import logging
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from hostd import sizes
 from hostd.errors import Conflict, NotFound
@@ -21,13 +23,15 @@ from hostd.manager.keeper import Tools
 from hostd.manager.launcher import STOP_SECONDS, Exit, Launch, LaunchFailedError
 from hostd.manager.planner import Phase
 from hostd.manager.record import Record
+from hostd.manager.session import HANGUP_SECONDS, PATIENCE_SECONDS, Session, Stdio, Tickets, ends_within
+from hostd.manager.session_files import SessionFiles
 
 log = logging.getLogger(__name__)
 
-_TOKEN_SECONDS = 60.0
-"""How long an attachable dyno waits for its client (Heroku's R13)."""
 _REMEMBERED_SECONDS = 300.0
 """How long the exit status of an ended one-off dyno can still be asked for."""
+_TIMEOUT = "timeout"
+"""systemd's result for a unit that reached its RuntimeMaxSec=."""
 _SIGTERMED = 143
 """The exit status, as a shell shows it, of what was ended by SIGTERM."""
 
@@ -50,23 +54,33 @@ class ReleaseToBe:
     config: Mapping[str, str] = field(repr=False)
 
 
-@dataclass(slots=True)
-class _Session:
+@dataclass(slots=True, eq=False, kw_only=True)
+class _OneOffSession(Session):
     record: Record
     launch: Launch | None
+    time_limit: float | None = None
     stopping: bool = False
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class OneOffs:
     """The one-off dynos of all apps."""
 
-    def __init__(self, tools: Tools, desired: Callable[[str], DesiredApp | None]) -> None:
+    def __init__(
+        self,
+        tools: Tools,
+        desired: Callable[[str], DesiredApp | None],
+        files: SessionFiles,
+        *,
+        patience: float = PATIENCE_SECONDS,
+        hangup: float = HANGUP_SECONDS,
+    ) -> None:
         self._tools = tools
         self._desired = desired
-        self._sessions: dict[str, _Session] = {}
-        self._tokens: dict[str, _Session] = {}
+        self._files = files
+        self._patience = patience
+        self._hangup = hangup
+        self._sessions: dict[str, _OneOffSession] = {}
+        self._tickets = Tickets[_OneOffSession](patience)
         self._tasks: set[asyncio.Task[None]] = set()
         self.on_end: Callable[[Dyno], None] = lambda _: None
         """Told of every dyno that has ended, while its unit is still there to be asked again."""
@@ -80,11 +94,13 @@ class OneOffs:
         size: str | None = None,
         type_: str = "run",
         user: str,
+        time_limit: float | None = None,
         release: ReleaseToBe | None = None,
-    ) -> tuple[Record, Launch]:
+    ) -> _OneOffSession:
         """Make the record and the launch of a new one-off dyno; nothing is started.
 
-        It is a dyno of the current release, or of *release*. Raises Conflict when the app has no slug yet.
+        It is a dyno of the current release, or of *release*, and is stopped after *time_limit* seconds. Raises
+        Conflict when the app has no slug yet.
         """
         desired = self._desired(app_id)
         if desired is None:
@@ -93,8 +109,9 @@ class OneOffs:
             if desired.slug_id is None:
                 raise Conflict(f"{desired.name} has no code yet: push to it first (git push hostd main).")
             release = ReleaseToBe(desired.version, desired.slug_id, desired.stack, desired.config)
-        dyno = DynoId(desired.name, type_, self._number(), release.version, self._tools.places.take())
         size = size or sizes.DEFAULT
+        place = self._tools.places.take()
+        dyno = DynoId(desired.name, type_, self._number(), release.version, place, sizes.get(size).name)
         launch = Launch(
             dyno=dyno,
             app_id=app_id,
@@ -105,28 +122,33 @@ class OneOffs:
             size=size,
             config=release.config,
             extra=env,
+            time_limit=time_limit,
         )
-        record = Record(
-            dyno, app_id, command, size, DynoState.CREATED, self._tools.clock(), Phase.STARTING
-        )
-        self._sessions[dyno.unit] = _Session(record, launch)
-        return record, launch
+        record = Record(dyno, app_id, command, size, DynoState.CREATED, self._tools.clock(), Phase.STARTING)
+        session = _OneOffSession(dyno.unit, record=record, launch=launch, time_limit=time_limit)
+        self._sessions[dyno.unit] = session
+        return session
 
     async def run_detached(
-        self, app_id: str, command: str, *, env: Mapping[str, str], size: str | None, user: str
+        self,
+        app_id: str,
+        command: str,
+        *,
+        env: Mapping[str, str],
+        size: str | None,
+        user: str,
+        time_limit: float | None = None,
     ) -> OneOff:
         """Start *command* with its output in the app's log."""
-        record, _ = self.prepare(app_id, command, env=env, size=size, user=user)
-        session = self._sessions[record.id.unit]
+        session = self.prepare(app_id, command, env=env, size=size, user=user, time_limit=time_limit)
         await self._start(session)
-        return OneOff(record.view(), None)
+        return OneOff(session.record.view(), None)
 
     async def run_scheduled(
         self, app_id: str, command: str, *, size: str, user: str, named: Callable[[str], None]
     ) -> None:
         """Start *command* as `run_detached` does; *named* is told the dyno's name before, and may refuse by raising."""
-        record, _ = self.prepare(app_id, command, env={}, size=size, type_=SCHEDULED, user=user)
-        session = self._sessions[record.id.unit]
+        session = self.prepare(app_id, command, env={}, size=size, type_=SCHEDULED, user=user)
         try:
             named(session.record.id.name)
         except BaseException:
@@ -135,28 +157,44 @@ class OneOffs:
         await self._start(session)
 
     def run_attached(
-        self, app_id: str, command: str, *, env: Mapping[str, str], size: str | None, user: str
+        self,
+        app_id: str,
+        command: str,
+        *,
+        env: Mapping[str, str],
+        size: str | None,
+        user: str,
+        time_limit: float | None = None,
     ) -> OneOff:
         """Make a dyno that starts when its client comes to the attach socket with the token."""
-        record, _ = self.prepare(app_id, command, env=env, size=size, user=user)
-        token = secrets.token_urlsafe(32)
-        session = self._sessions[record.id.unit]
-        self._tokens[token] = session
-        self._tools.events.platform(Subject(app_id), record.id.name, "Awaiting client")
-        asyncio.get_running_loop().call_later(_TOKEN_SECONDS, self._expire, token)
-        return OneOff(record.view(), token)
+        session = self.prepare(app_id, command, env=env, size=size, user=user, time_limit=time_limit)
+        session.token = self._tickets.give(session, self._expired)
+        self._say(session.record, "Awaiting client")
+        return OneOff(session.record.view(), session.token)
 
-    async def attach(self, token: str, stdio: tuple[int, int, int]) -> tuple[str, asyncio.Event]:
-        """Start the dyno of *token* on the given descriptors; return its unit and the event of its end.
-
-        Raises NotFound for a token that was never given, was used, or has expired.
-        """
-        session = self._tokens.pop(token, None)
+    async def attach(self, token: str, stdio: Stdio) -> Session | None:
+        """Start the dyno of *token* on the given descriptors; None if there is none, or no more."""
+        session = self._tickets.take(token)
         if session is None or session.launch is None or session.record.phase is Phase.STOPPING:
-            raise NotFound("That one-off dyno is gone: it waited for a terminal too long (R13). Run it again.")
+            return None
         session.launch = replace(session.launch, stdio=stdio)
         await self._start(session)
-        return session.record.id.unit, session.ended
+        return session
+
+    def rejoin(self, token: str) -> Session | None:
+        """The session of a client that lost its connection, whether it runs or ended a short while ago."""
+        return next((session for session in self._sessions.values() if session.token == token), None)
+
+    async def client_gone(self, session: Session) -> None:
+        """Hang up on a dyno whose client has gone; what does not end by that is stopped (R16)."""
+        known = self._sessions.get(session.unit)
+        if known is None or known.record.phase not in (Phase.STARTING, Phase.UP):
+            return
+        self._say(known.record, "Client connection closed. Sending SIGHUP to all processes")
+        self._tools.launcher.hang_up(known.record.id)
+        if not await ends_within(known, self._hangup) and known.record.phase is Phase.UP:
+            self._say(known.record, *words.detached())
+            await self._stop(known)
 
     async def run_captured(
         self, app_id: str, command: str, *, slug_id: str, config: Mapping[str, str], type_: str,
@@ -167,9 +205,9 @@ class OneOffs:
         Used for the release phase: slug, stack and config are those of the release that is being made.
         """
         to_be = ReleaseToBe(version, slug_id, stack, config)
-        record, launch = self.prepare(app_id, command, env={}, type_=type_, user=user, release=to_be)
-        session = self._sessions[record.id.unit]
-        session.launch = replace(launch, stdio=(output, output, output))
+        session = self.prepare(app_id, command, env={}, type_=type_, user=user, release=to_be)
+        assert session.launch is not None
+        session.launch = replace(session.launch, stdio=(output, output, output))
         try:
             await self._start(session)
             await session.ended.wait()
@@ -177,12 +215,11 @@ class OneOffs:
             await self._tools.launcher.terminate(session.record.id)
             self._finish(session, Exit(_SIGTERMED, "cancelled"))
             raise
-        return session.record.exit_status or 0
+        return session.status
 
     def status(self, unit: str) -> int:
         """The exit status of an ended one-off dyno."""
-        session = self._sessions[unit]
-        return session.record.exit_status or 0
+        return self._sessions[unit].status
 
     async def stop(self, app_id: str, selector: str | None) -> int:
         """Stop the app's one-off dynos: all, or those of a type or name; return how many."""
@@ -196,26 +233,25 @@ class OneOffs:
         await asyncio.gather(*(self._stop(session) for session in sessions))
         return len(sessions)
 
-    async def stop_unit(self, unit: str) -> None:
-        """Stop one one-off dyno, as when its client has gone."""
-        session = self._sessions.get(unit)
-        if session is not None and session.record.phase in (Phase.STARTING, Phase.UP):
-            await self._stop(session)
-
     def adopt(self, app_id: str, dyno: DynoId) -> None:
-        """Take over a one-off dyno that runs already."""
+        """Take over a one-off dyno that runs already; if it had a client, that is waited for."""
+        known = self._files.read(dyno.unit) or {}
         running_for = self._tools.launcher.running_for(dyno)
         record = Record(
             dyno,
             app_id,
-            command="",
-            size=sizes.DEFAULT,
+            command=str(known.get("command", "")),
+            size=dyno.size or sizes.DEFAULT,
             state=DynoState.UP,
             since=self._tools.clock() - (running_for or 0.0),
             phase=Phase.UP,
         )
-        self._sessions[dyno.unit] = _Session(record, None)
+        limit = known.get("time_limit")
+        session = _OneOffSession(dyno.unit, known.get("token"), record=record, launch=None, time_limit=limit)
+        self._sessions[dyno.unit] = session
         self.nudge(dyno.unit)
+        if session.token is not None and not session.ended.is_set():
+            asyncio.get_running_loop().call_later(self._patience, self._stayed_away, session)
 
     def knows(self, unit: str) -> bool:
         """True if *unit* is a one-off dyno."""
@@ -228,6 +264,8 @@ class OneOffs:
             return
         ended = self._tools.launcher.exit_of(session.record.id)
         if ended is not None:
+            if session.time_limit is not None and ended.result == _TIMEOUT:
+                self._say(session.record, words.time_limit(session.time_limit))
             self._finish(session, ended)
 
     def nudge_all(self) -> None:
@@ -245,9 +283,10 @@ class OneOffs:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _start(self, session: _Session) -> None:
+    async def _start(self, session: _OneOffSession) -> None:
         record, launch = session.record, session.launch
         assert launch is not None
+        self._files.write(session.unit, _facts(session))
         self._say(record, f"Starting process with command `{record.command}`")
         self._say(record, record.move(DynoState.STARTING, self._tools.clock()))
         try:
@@ -262,7 +301,7 @@ class OneOffs:
         self._say(record, record.move(DynoState.UP, self._tools.clock()))
         self.nudge(record.id.unit)
 
-    async def _stop(self, session: _Session) -> None:
+    async def _stop(self, session: _OneOffSession) -> None:
         self._say(session.record, "Stopping all processes with SIGTERM")
         if session.record.state is DynoState.CREATED:
             self._finish(session, Exit(0, "success"))
@@ -278,12 +317,13 @@ class OneOffs:
             self._say(session.record, *words.exit_timeout(STOP_SECONDS))
         self._finish(session, ended)
 
-    def _finish(self, session: _Session, ended: Exit) -> None:
+    def _finish(self, session: _OneOffSession, ended: Exit) -> None:
         record = session.record
         if record.phase is Phase.STOPPING:
             return
         record.phase = Phase.STOPPING
         record.exit_status, record.reason = ended.status, ended.reason
+        session.status = ended.status
         self._say(record, *words.ended(ended))
         after = DynoState.DOWN if record.state is DynoState.CREATED else DynoState.COMPLETE
         self._say(record, record.move(after, self._tools.clock()))
@@ -291,14 +331,20 @@ class OneOffs:
         session.ended.set()
         self._tools.places.give_back(record.id.place)
         self.on_end(record.view())
+        self._files.remove(session.unit)
         # Last, because it may fail: its client is told all the same.
         self._tools.launcher.remove(record.id)
 
-    def _expire(self, token: str) -> None:
-        session = self._tokens.pop(token, None)
-        if session is not None:
-            self._say(session.record, "Error R13 (Attach error) -> Failed to attach to process")
+    def _expired(self, session: _OneOffSession) -> None:
+        if session.record.phase is not Phase.STOPPING:
+            self._say(session.record, words.NOT_ATTACHED)
             self._finish(session, Exit(1, "no client"))
+
+    def _stayed_away(self, session: _OneOffSession) -> None:
+        if not session.clients:
+            task = asyncio.create_task(self.client_gone(session))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     def _number(self) -> int:
         used = {session.record.id.number for session in self._sessions.values()}
@@ -309,3 +355,7 @@ class OneOffs:
     def _say(self, record: Record, *lines: str) -> None:
         for line in lines:
             self._tools.events.platform(Subject(record.app_id), record.id.name, line)
+
+
+def _facts(session: _OneOffSession) -> dict[str, Any]:
+    return {"command": session.record.command, "token": session.token, "time_limit": session.time_limit}

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from hostd.manager.launcher import NETWORK_GONE, Exit
 
+NOT_ATTACHED = "Error R13 (Attach error) -> Failed to attach to process"
+"""A one-off dyno whose client did not come."""
+
 
 LISTENS_TO_ITSELF = "It listens on the loopback address, where nobody else can reach it: listen on 0.0.0.0:$PORT"
 """A web dyno that the router cannot reach, as on Heroku."""
@@ -59,3 +62,17 @@ def restarted(times: int) -> str:
     """A dyno that ended while hostd was away, and that systemd has started again."""
     often = "" if times == 1 else f" {times} times"
     return f"Process exited{often} while hostd was away; systemd restarted it"
+
+
+def detached() -> list[str]:
+    """A one-off dyno that lost its client and did not end when it was told so (R16)."""
+    return [
+        "Error R16 (Detached) -> An attached dyno is continuing to run after being sent SIGHUP"
+        " when its external connection was closed",
+        "Stopping it, as nobody can reach it: run:detached is for what shall go on",
+    ]
+
+
+def time_limit(seconds: float) -> str:
+    """A one-off dyno that ran as long as it may."""
+    return f"Its time limit of {seconds:g} seconds is over"

@@ -80,12 +80,30 @@ class FakeManager:
         self.calls.append(("forget", app.name))
 
     async def prepare_one_off(
-        self, app: App, command: str, env: Mapping[str, str], size: str, attach: bool, user: User
+        self,
+        app: App,
+        command: str,
+        env: Mapping[str, str],
+        size: str,
+        attach: bool,
+        user: User,
+        time_limit: float | None = None,
     ) -> FakeOneOff:
-        self.calls.append(("run", command, dict(env), size, attach, user.email))
+        self.calls.append(("run", command, dict(env), size, attach, user.email, time_limit))
         made = dyno(app, "run", 1234, version=2, command=command, size=size)
         self.running.append(made)
         return FakeOneOff(made, "secret-token" if attach else None)
+
+
+    def prepare_visit(
+        self, app: App, dyno: str, argv: Sequence[str], env: Mapping[str, str] | None, time_limit: float | None = None
+    ) -> FakeOneOff:
+        self.calls.append(("visit", dyno, list(argv), env, time_limit))
+        return FakeOneOff(self.running[0], "visit-token")
+
+    def prepare_forward(self, app: App, dyno: str, port: int) -> FakeOneOff:
+        self.calls.append(("forward", dyno, port))
+        return FakeOneOff(self.running[0], "forward-token")
 
 
 class FakeDeploys:

@@ -27,6 +27,8 @@ class FakeLauncher:
         self.units: dict[str, str] = {}
         self.restarted: dict[str, int] = {}
         self.launches: list[str] = []
+        self.hung_up: list[str] = []
+        self.ends_by_hangup = True
         self.may_start = asyncio.Event()
         self.may_start.set()
         self.may_clear = asyncio.Event()
@@ -67,6 +69,11 @@ class FakeLauncher:
 
     def kill(self, dyno: DynoId) -> None:
         self.units[dyno.unit] = "failed"
+
+    def hang_up(self, dyno: DynoId) -> None:
+        self.hung_up.append(dyno.unit)
+        if self.ends_by_hangup:
+            self.units[dyno.unit] = "failed"
 
     def exit_of(self, dyno: DynoId) -> Exit | None:
         state = self.units.get(dyno.unit)
@@ -146,6 +153,7 @@ class Bench:
     """One app with its keeper; `wanted` is what the ledger says."""
 
     def __init__(self, directory: Path) -> None:
+        self.directory = directory
         self.launcher, self.routing, self.events = FakeLauncher(), FakeRouting(), FakeEvents()
         self.wanted: DesiredApp | None = desired()
         self.now = 5000.0

@@ -152,7 +152,7 @@ async def test_one_off_dynos(tmp_path):
             "run.1234",
             "hostd-attach:secret-token",
         )
-        call = ("run", "bash", {"TERM": "xterm", "COLUMNS": "80"}, "standard-2x", True, "you@example.com")
+        call = ("run", "bash", {"TERM": "xterm", "COLUMNS": "80"}, "standard-2x", True, "you@example.com", 86400)
         assert api.manager.calls[-1] == call
         assert api.log[-1] == "heroku[api]: Starting process with command `bash` by you@example.com"
         detached = await api("POST", "/apps/hello/dynos", {"command": "date", "attach": False})
@@ -164,6 +164,8 @@ async def test_one_off_dynos(tmp_path):
             {"command": "date", "env": ["A"]},
             {"command": "date", "env": {"A": None}},
             {"command": "date", "attach": "yes"},
+            {"command": "date", "time_to_live": 0},
+            {"command": "date", "time_to_live": "1h"},
         ):
             assert (await api("POST", "/apps/hello/dynos", bad)).status == 400, bad
         for bad in (
@@ -173,6 +175,62 @@ async def test_one_off_dynos(tmp_path):
             {"command": "date", "size": "huge"},
         ):
             assert (await api("POST", "/apps/hello/dynos", bad)).status == 422
+
+
+async def test_a_one_off_dyno_of_a_process_type(tmp_path):
+    async with running_api(tmp_path) as api:
+        app = api.ledger.apps.create("hello", api.users["you"].id)
+        api.deployed(app, web="python app.py", worker="python work.py")
+        updates = {"updates": [{"type": "worker", "quantity": 0, "size": "Standard-2X"}]}
+        assert (await api("PATCH", "/apps/hello/formation", updates)).status == 200
+        await api("POST", "/apps/hello/dynos", {"type": "worker", "time_to_live": 60})
+        assert api.manager.calls[-1][1:] == ("python work.py", {}, "standard-2x", False, "you@example.com", 60)
+        await api("POST", "/apps/hello/dynos", {"type": "worker", "command": "date", "size": "eco"})
+        assert api.manager.calls[-1][1:4] == ("date", {}, "eco")
+        unknown = await api("POST", "/apps/hello/dynos", {"type": "wroker"})
+        assert unknown.status == 422 and "worker" in unknown.data["message"]
+
+
+async def test_inside_a_running_dyno(tmp_path):
+    async with running_api(tmp_path) as api:
+        app = api.ledger.apps.create("hello", api.users["you"].id)
+        api.deployed(app)
+        api.manager.running = [dyno(app, "web", 1)]
+        made = await api("POST", "/apps/hello/dynos/web.1", {"command": "ls $HOME", "env": {"A": "1"}})
+        assert (made.status, made.data["name"], made.data["attach_url"]) == (201, "web.1", "hostd-attach:visit-token")
+        launch = ["/bin/bash", "/.hostd/launch", "ls $HOME"]
+        assert api.manager.calls[-1] == ("visit", "web.1", launch, {"A": "1"}, 86400)
+        assert api.log[-1] == "heroku[api]: Run `ls $HOME` inside web.1 by you@example.com"
+
+        await api("POST", "/apps/hello/dynos/web.1/actions/copy", {"path": "log/a b", "archive": True})
+        kind, name, argv, env, _ = api.manager.calls[-1]
+        # Nothing of the app's own environment: its variables have no say in what copies.
+        assert (kind, name, argv[0], argv[-2:], env) == ("visit", "web.1", "/bin/sh", ["log/a b", "archive"], None)
+        assert api.log[-1] == "heroku[api]: Copy log/a b from web.1 by you@example.com"
+
+        await api("POST", "/apps/hello/dynos/web.1/actions/forward", {"port": 5000})
+        assert api.manager.calls[-1] == ("forward", "web.1", 5000)
+        assert api.log[-1] == "heroku[api]: Connect to port 5000 in web.1 by you@example.com"
+
+        before = list(api.manager.calls)
+        for path, body in (
+            ("/apps/hello/dynos/web.1", {}),
+            ("/apps/hello/dynos/web.1/actions/copy", {}),
+            ("/apps/hello/dynos/web.1/actions/copy", {"path": "x", "archive": 1}),
+            ("/apps/hello/dynos/web.1/actions/forward", {"port": "80"}),
+            ("/apps/hello/dynos/web.1/actions/forward", {"port": 65536}),
+            ("/apps/hello/dynos/web.1/actions/forward", {"port": True}),
+        ):
+            assert (await api("POST", path, body)).status == 400, (path, body)
+        assert (await api("POST", "/apps/hello/dynos/web.1/actions/copy", {"path": "a\0b"})).status == 422
+        api.user = "ann@example.com"
+        for path, body in (
+            ("/apps/hello/dynos/web.1", {"command": "id"}),
+            ("/apps/hello/dynos/web.1/actions/copy", {"path": "x"}),
+            ("/apps/hello/dynos/web.1/actions/forward", {"port": 80}),
+        ):
+            assert (await api("POST", path, body)).status == 403
+        assert api.manager.calls == before
 
 
 async def test_log_sessions(tmp_path):

@@ -37,7 +37,7 @@ def test_flags_may_stand_anywhere_in_every_spelling():
         ("ps", ["--json=1"], "The flag --json takes no value."),
         ("config:set", [], "KEY=VALUE is missing."),
         ("apps:create", ["a", "b"], "'b' is one word too many."),
-        ("run", ["-a", "hello"], "COMMAND is missing."),
+        ("run:inside", ["-a", "hello", "web.1"], "COMMAND is missing."),
         ("rollback", [""], "RELEASE is empty."),
         ("apps:create", [""], "NAME is empty."),
         ("config:unset", ["A", ""], "KEY is empty."),

@@ -45,6 +45,7 @@ class FakeAttach:
     hung_up: threading.Event = field(default_factory=threading.Event)
     connections: list[socket.socket] = field(default_factory=list)
     broken_off: bool = False
+    forgotten: bool = False
 
     def __enter__(self) -> FakeAttach:
         self.listener = socket.socket(socket.AF_UNIX)
@@ -66,15 +67,24 @@ class FakeAttach:
 
     def _serve(self) -> None:
         with contextlib.suppress(OSError):
-            connection, _ = self.listener.accept()
+            while True:
+                connection, _ = self.listener.accept()
+                threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+
+    def _answer(self, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError):
             self.connections.append(connection)
             line, fds, _, _ = socket.recv_fds(connection, 4096, 3)
             request = json.loads(line)
             self.tokens.append(request)
-            if request["token"] == "expired":
+            if request["token"] == "expired" or self.forgotten:
                 connection.sendall(b'{"error": "too late (R13)"}\n')
                 connection.close()
                 list(map(os.close, fds))
+                return
+            if request.get("resume"):
+                connection.sendall(b'{"state": "up"}\n')
+                self._tell_end(connection, self.children[0])
                 return
             stdio = fds * 3 if request["tty"] else fds
             setsid = ["setsid", "--ctty"] if request["tty"] else []
@@ -86,9 +96,12 @@ class FakeAttach:
                 os.close(descriptor)
             connection.sendall(b'{"state": "up"}\n')
             threading.Thread(target=self._watch, args=(connection, child), daemon=True).start()
-            status = child.wait()
-            connection.sendall(json.dumps({"exit": status if status >= 0 else 128 - status}).encode() + b"\n")
-            connection.close()
+            self._tell_end(connection, child)
+
+    def _tell_end(self, connection: socket.socket, child: subprocess.Popen[bytes]) -> None:
+        status = child.wait()
+        connection.sendall(json.dumps({"exit": status if status >= 0 else 128 - status}).encode() + b"\n")
+        connection.close()
 
     def _watch(self, connection: socket.socket, child: subprocess.Popen[bytes]) -> None:
         with contextlib.suppress(OSError):
@@ -274,9 +287,8 @@ def test_a_terminal_lives_on_when_hostd_goes_away(fake, attach, tmp_path):
     terminal.type(b"echo still $((40+2))\n")
     terminal.wait_for(b"still 42")
     terminal.type(b"exit 5\n")
-    attach.children[0].wait(10)
-    fake.on("GET /apps/hello/dynos/run.8963", (200, dyno("run.8963", "complete", extended={"exit_status": 5})))
     assert child.wait(10) == 5
+    assert attach.tokens[1] == {"token": "t0ken", "resume": True}
 
 
 def test_a_status_that_nobody_remembers_is_an_error(fake, attach, tmp_path):
@@ -284,6 +296,7 @@ def test_a_status_that_nobody_remembers_is_an_error(fake, attach, tmp_path):
     child = spawn(tmp_path, "sleep 0.3; echo out", stdin=subprocess.DEVNULL, stdout=-1, stderr=-1)
     while b"up, run.8963" not in child.stderr.readline():
         continue
+    attach.forgotten = True
     attach.break_off()
     _, err = child.communicate(timeout=10)
     assert child.returncode == 1

@@ -12,6 +12,7 @@ from hostd.errors import Conflict, Unavailable
 from hostd.ledger import Ledger
 from hostd.manager.dyno import DynoId, Place
 from hostd.manager.oneoffs import OneOffs
+from hostd.manager.session_files import SessionFiles
 from hostd.scheduler.scheduler import Scheduler
 from hostd.scheduler.timers import Alarm, Timers, is_timer
 from units.systemd import ANY_UNIT, SystemdUnavailable, UnitStatus
@@ -53,7 +54,8 @@ class Rig:
 
     def boot(self):
         """What a new hostd begins with: the ledger, and units that run."""
-        self.one_offs = OneOffs(self.bench.tools, lambda _: self.bench.wanted)
+        files = SessionFiles(self.bench.directory / "sessions")
+        self.one_offs = OneOffs(self.bench.tools, lambda _: self.bench.wanted, files)
         self.scheduler = Scheduler(
             ledger=self.ledger,
             one_offs=self.one_offs,
