@@ -79,6 +79,8 @@ def missing(
             elif record.phase is not Phase.UP or (process.type == "web" and record.id.unit not in served):
                 reason = record.reason if record.state is DynoState.CRASHED else ""
                 found.append(Missing(record.id.name, record.state.value, reason))
+            elif record.size != process.size:
+                found.append(Missing(record.id.name, record.state.value, "still with its old size"))
     return found
 
 

@@ -89,4 +89,7 @@ def test_what_is_not_up_is_told_with_its_reason():
     ]
     assert [one.name for one in missing(wanted, [up], set(), "web")] == ["web.1", "web.2", "web.3"]
     assert missing(app(), [dyno("web.1", version=2)], set(), None) == [Missing("web.1", "created", "")]
+    large = dyno("web.1")
+    large.size = "standard-2x"
+    assert missing(app(), [large], units(large), None) == [Missing("web.1", "up", "still with its old size")]
     assert missing(wanted, [], set(), "clock") == missing(None, [up], set(), None) == []
