@@ -59,6 +59,12 @@ class App:
         self.web_url = info["web_url"]
         self.directory = directory
 
+    @property
+    def address(self) -> tuple[str, int]:
+        """The Host header and the router's port."""
+        host = self.web_url.removeprefix("http://").rstrip("/")
+        return host, int(host.partition(":")[2] or 80)
+
     def git(self, *words: str) -> None:
         """Run git in the checkout."""
         who = ["-c", "user.name=benchmark", "-c", "user.email=benchmark@localhost"]
@@ -72,8 +78,7 @@ class App:
 
     def wait_for(self, text: str) -> None:
         """Ask for the page, again and again, until it contains *text*."""
-        host = self.web_url.removeprefix("http://").rstrip("/")
-        port = int(host.partition(":")[2] or 80)
+        host, port = self.address
         deadline = time.monotonic() + _PAGE_SECONDS
         while time.monotonic() < deadline:
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_PAGE_SECONDS)

@@ -177,6 +177,16 @@ class Scheduler(Protocol):
         """Run a job by hand; returns when its dyno has started. Raises Conflict."""
 
 
+class Sleeper(Protocol):
+    """What lets apps sleep, as the API sees it."""
+
+    def nudge(self) -> None:
+        """Say that an app may sleep earlier than was known."""
+
+    def wake(self, app_id: str) -> bool:
+        """Let an app be awake; whether it slept."""
+
+
 @dataclass(frozen=True, slots=True)
 class Moved:
     """What became of an app whose stack changed: the release it got; `trouble` says why it stays where it was."""
@@ -338,5 +348,6 @@ class Context:
     stacks: Stacks
     scheduler: Scheduler
     capacity: Capacity
+    sleeper: Sleeper
     log_key: bytes = field(repr=False)
     """Signs log sessions; the logplex holds the same key."""

@@ -45,6 +45,7 @@ from hostd.manager.session_files import SessionFiles
 from hostd.scheduler.scheduler import Scheduler
 from hostd.scheduler.timers import Timers
 from hostd.settings import Settings
+from hostd.sleeper import Sleeper
 from slugs.build_unit import BuildLimits
 from slugs.compiler import Compiler
 from slugs.pool import Pool
@@ -76,6 +77,7 @@ class Daemon:
     networks: Networks
     stacks: StackDeploys
     scheduler: Scheduler
+    sleeper: Sleeper
 
     async def clean(self) -> None:
         """Take away what an earlier hostd left of apps that were being destroyed when it ended."""
@@ -110,6 +112,7 @@ async def serve(settings: Settings) -> None:
     await daemon.networks.start()
     await daemon.manager.start()
     daemon.scheduler.start()
+    daemon.sleeper.start()
     sessions = (daemon.manager.one_offs, daemon.manager.visits)
     attach = AttachServer(sockets["attach"], sessions, daemon.manager.forwards)
     attach.start()
@@ -126,6 +129,7 @@ async def serve(settings: Settings) -> None:
     await daemon.deploys.close()
     await runner.cleanup()
     await attach.close()
+    await daemon.sleeper.close()
     await daemon.scheduler.close()
     await daemon.manager.close()
     await daemon.networks.close()
@@ -244,6 +248,9 @@ def assemble(settings: Settings) -> Daemon:
     )
     scheduler = Scheduler(ledger=ledger, one_offs=manager.one_offs, timers=Timers(systemd), events=events)
     systemd.subscribe(scheduler.unit_changed)
+    sleeper = Sleeper(
+        ledger=ledger, manager=manager, router=tools.routing, workers=settings.router_workers, events=events
+    )
     context = Context(
         settings=settings,
         ledger=ledger,
@@ -261,6 +268,7 @@ def assemble(settings: Settings) -> Daemon:
         stacks=stack_deploys,
         scheduler=scheduler,
         capacity=Capacity(machine_memory(), settings.memory_overcommit),
+        sleeper=sleeper,
         log_key=ensure_key(),
     )
-    return Daemon(context, manager, deploys, garbage, ledger, systemd, networks, stack_deploys, scheduler)
+    return Daemon(context, manager, deploys, garbage, ledger, systemd, networks, stack_deploys, scheduler, sleeper)

@@ -9,12 +9,14 @@ from typing import Any
 
 from aiohttp import web
 
-from router.plane import Plane
+from router.plane import Calls, Plane
 from router.stage import Stage
 from router.table import Table, TableError
 
 _MAX_TABLE = 64 * 1024 * 1024
 _MAX_DRAIN = 3600.0
+_PULSE = 15.0
+"""Seconds after which a listener that heard nothing gets an empty line, so that one that has gone is noticed."""
 
 
 class Control:
@@ -37,6 +39,8 @@ class Control:
                 web.get("/routes", self._routes),
                 web.put("/routes", self._swap),
                 web.post("/drain", self._drain),
+                web.get("/quiet", self._quiet),
+                web.get("/calls", self._calls),
             ]
         )
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
@@ -51,6 +55,8 @@ class Control:
 
     async def close(self) -> None:
         """Stop serving."""
+        for listener in self._plane.listeners:
+            listener.end()
         if self._runner is not None:
             await self._runner.cleanup()
         if self._path is not None:
@@ -125,6 +131,27 @@ class Control:
             return _problem(422, "invalid_params", f"This is not a drain order: {error}")
         left, tunnels = await self._plane.drained(dynos, timeout)
         return web.json_response({"left": left, "tunnels": tunnels})
+
+    async def _quiet(self, _request: web.Request) -> web.Response:
+        return web.json_response(self._plane.quiet(self._since))
+
+    async def _calls(self, request: web.Request) -> web.StreamResponse:
+        """The ids of sleeping apps for which requests wait, one a line: those that do now, then as they come."""
+        plane = self._plane
+        response = web.StreamResponse(headers={"Content-Type": "text/plain"})
+        await response.prepare(request)
+        calls = Calls(plane.called())
+        plane.listeners.add(calls)
+        try:
+            while not calls.over:
+                taken = await calls.take(_PULSE)
+                await response.write("".join(f"{app_id}\n" for app_id in taken).encode() or b"\n")
+        except ConnectionError:
+            # hostd was restarted; the next one asks anew.
+            return response
+        finally:
+            plane.listeners.discard(calls)
+        return response
 
 
 def _drain_order(document: Any) -> tuple[set[str], float]:

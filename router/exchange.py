@@ -337,8 +337,10 @@ class Exchange:
 
     def _finish(self, fault: Fault | None, status: int) -> None:
         plane = self.client.plane
+        now = monotonic()
         self.stage = Stage.DONE
         plane.statuses[status] += 1
+        plane.last_request[self.app_id] = now
         if fault is not None:
             plane.faults[fault.code] += 1
         head = self.head
@@ -351,7 +353,7 @@ class Exchange:
             forwarded=head.forwarded,
             dyno=self.backend.name if self.backend is not None else "",
             connect=self.connect,
-            service=monotonic() - self._sent_at,
+            service=now - self._sent_at,
             status=status,
             sent=self._sent,
             protocol=self.client.origin.protocol,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,6 +38,35 @@ class _Routing:
     loaded: bool
 
 
+class Calls:
+    """Calls for sleeping apps, as one listener hears them: each app once, until it has been taken note of."""
+
+    def __init__(self, waiting: set[str]) -> None:
+        self._waiting = waiting
+        self._news = asyncio.Event()
+        self.over = False
+        if waiting:
+            self._news.set()
+
+    def add(self, app_id: str) -> None:
+        """A request came for this app."""
+        self._waiting.add(app_id)
+        self._news.set()
+
+    def end(self) -> None:
+        """Nobody will call any more."""
+        self.over = True
+        self._news.set()
+
+    async def take(self, seconds: float) -> set[str]:
+        """The apps that were called since the last time; empty if none was for so long."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._news.wait(), seconds)
+        self._news.clear()
+        taken, self._waiting = self._waiting, set()
+        return taken
+
+
 class Plane:
     """One per worker. Requests are handled on one event loop, so nothing here needs a lock."""
 
@@ -47,6 +77,9 @@ class Plane:
         self.closing = False
         self.clients: set[Client] = set()
         self.held: set[Search] = set()
+        self.listeners: set[Calls] = set()
+        self.last_request: dict[str, float] = {}
+        """When a request to each app ended last (by its id)."""
         self.statuses: Counter[int] = Counter()
         self.faults: Counter[str] = Counter()
         self.backends: dict[tuple[str, int, str], Backend] = {}
@@ -94,9 +127,33 @@ class Plane:
             backend.retire()
             if backend.busy:
                 self.backends[key] = backend
-        self.journal.forget({"", *(app.id for app in table.apps)})
+        known = {"", *(app.id for app in table.apps)}
+        self.journal.forget(known)
         for search in list(self.held):
             search.route()
+        self.last_request = {app_id: when for app_id, when in self.last_request.items() if app_id in known}
+
+    def call(self, app_id: str) -> None:
+        """Say that a request waits for an app that sleeps."""
+        for listener in self.listeners:
+            listener.add(app_id)
+
+    def called(self) -> set[str]:
+        """The sleeping apps for which requests wait."""
+        sleeping = {app.id for app in self.table.apps if app.state is State.IDLE}
+        return sleeping & {search.app_id for search in self.held}
+
+    def quiet(self, since: float) -> dict[str, float]:
+        """For how many seconds each app has had no request, 0 while one goes on or a WebSocket is open.
+
+        `since` is when we began to watch, for apps that had none yet.
+        """
+        now = monotonic()
+        busy = {search.app_id for search in self.held}
+        busy |= {app_id for (_, _, app_id), backend in self.backends.items() if backend.busy}
+        return {
+            app.id: 0.0 if app.id in busy else now - self.last_request.get(app.id, since) for app in self.table.apps
+        }
 
     @staticmethod
     def choose(backends: Sequence[Backend], tried: Sequence[Backend]) -> Backend | None:

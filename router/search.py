@@ -41,6 +41,11 @@ class Search:
         self.connecting_since = 0.0
 
     @property
+    def app_id(self) -> str:
+        """The app that the request is for."""
+        return self._exchange.app_id
+
+    @property
     def connecting(self) -> bool:
         """Whether a connection is being made; otherwise the request is held."""
         return self._task is not None
@@ -64,6 +69,8 @@ class Search:
             self._choose(route)
         else:
             self._hold(faults.H20, exchange.arrived + plane.settings.boot_wait)
+            if route.app.state is State.IDLE:
+                plane.call(route.app.id)
 
     def again(self, avoided: Backend) -> None:
         """The request is to be sent a second time, to another dyno than this if there is one."""

@@ -27,6 +27,7 @@ class State(Enum):
     UP = "up"
     STARTING = "starting"
     CRASHED = "crashed"
+    IDLE = "idle"
     NONE = "none"
     MAINTENANCE = "maintenance"
 

@@ -17,6 +17,7 @@ from hostd.api import (
     deploys,
     dynos,
     formation,
+    idling,
     internal,
     jobs,
     log_sessions,
@@ -43,7 +44,7 @@ def build_api(context: Context, peers: Peers | None = None) -> web.Application:
     application[PEERS] = peers or Peers.of_system()
     for module in (
         account, apps, buildpack_installations, builds, checks, collaborators, config_vars, deploys, dynos, formation,
-        internal, jobs, log_sessions, releases, slugs, sources, stacks, status, users,
+        idling, internal, jobs, log_sessions, releases, slugs, sources, stacks, status, users,
     ):  # fmt: skip
         application.router.add_routes(module.routes)
     return application

@@ -69,6 +69,7 @@ async def _scale(request: web.Request, changes: Sequence[ScaleChange]) -> None:
         context.capacity.check(app.name, list(processes.values()), before, context.ledger.formation.promised())
     resized = {change.type for change in changes if change.size}
     context.events.api(app, sentence(list(processes.values()), resized, user_of(request).email))
+    context.sleeper.wake(app.id)
     context.manager.nudge(app.id)
 
 

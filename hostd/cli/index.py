@@ -17,6 +17,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "checks": ("checks", "checks:set", "checks:unset"),
     "ps": ("ps", "ps:wait", "ps:restart", "ps:stop"),
     "formation": ("ps:scale", "ps:type"),
+    "idling": ("ps:idle",),
     "run": ("run", "run:detached", "run:inside", "ps:exec"),
     "copy": ("ps:copy",),
     "forward": ("ps:forward",),

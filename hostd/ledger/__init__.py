@@ -6,6 +6,7 @@ from hostd.ledger.build_outputs import BuildOutput, BuildOutputs
 from hostd.ledger.buildpacks import Buildpacks
 from hostd.ledger.builds import Build, Builds, BuildStatus
 from hostd.ledger.formation import Formation, Process
+from hostd.ledger.idling import Idle, Idling
 from hostd.ledger.job_runs import JobRun, JobRuns
 from hostd.ledger.jobs import CatchUp, Job, Jobs
 from hostd.ledger.keys import Key, Keys, KeyTaken
@@ -28,6 +29,8 @@ __all__ = [
     "CatchUp",
     "Collaborator",
     "Formation",
+    "Idle",
+    "Idling",
     "Job",
     "JobRun",
     "JobRuns",

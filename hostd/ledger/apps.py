@@ -133,6 +133,7 @@ class Apps:
             self._database.write("DELETE FROM buildpacks WHERE app_id = ?", app.id)
             self._database.write("DELETE FROM checks WHERE app_id = ?", app.id)
             self._database.write("DELETE FROM jobs WHERE app_id = ?", app.id)
+            self._database.write("DELETE FROM idling WHERE app_id = ?", app.id)
             self._database.write(
                 "UPDATE apps SET destroyed_at = ?1, updated_at = ?1 WHERE id = ?2",
                 self._database.now(),

@@ -14,6 +14,7 @@ from hostd.ledger.builds import Builds
 from hostd.ledger.checks import Checks
 from hostd.ledger.database import Clock, Database, utc_now
 from hostd.ledger.formation import Formation
+from hostd.ledger.idling import Idling
 from hostd.ledger.job_runs import JobRuns
 from hostd.ledger.jobs import Jobs
 from hostd.ledger.keys import Keys
@@ -46,6 +47,7 @@ class Ledger:
         self.buildpacks = Buildpacks(database, self.apps)
         self.formation = Formation(database, self.apps)
         self.checks = Checks(database, self.apps)
+        self.idling = Idling(database, self.apps)
         self.jobs = Jobs(database, self.apps)
         self.job_runs = JobRuns(database)
 

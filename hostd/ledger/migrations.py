@@ -39,6 +39,12 @@ def checks(db: SqliteUtils) -> None:
     db.executescript(_sql("0004_checks.sql"))
 
 
+@MIGRATIONS()
+def idling(db: SqliteUtils) -> None:
+    """Apps that sleep while nobody asks for them."""
+    db.executescript(_sql("0005_idling.sql"))
+
+
 def upgrade(db: SqliteUtils, migrations: Migrations = MIGRATIONS) -> list[str]:
     """Apply what is missing, all in one transaction, and tell what it was.
 

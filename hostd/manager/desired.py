@@ -39,6 +39,8 @@ class DesiredApp:
     hosts: tuple[str, ...]
     maintenance: bool = False
     stack: str = HOST_STACK
+    idled_at: float | None = None
+    """Since when this release sleeps, in seconds since the epoch; None while it is awake."""
 
     def process(self, type_: str) -> DesiredProcess | None:
         """The process type called *type_*, if the release declares it."""
@@ -47,13 +49,31 @@ class DesiredApp:
     @property
     def web_quantity(self) -> int:
         """How many web dynos are wanted."""
-        web = self.process("web")
-        return web.quantity if web is not None and self.slug_id is not None else 0
+        return sum(type_ == "web" for type_, _ in self.slots)
+
+    @property
+    def slots(self) -> list[tuple[str, int]]:
+        """The dynos that are wanted, by type and number: no web dyno of an app that sleeps."""
+        return [slot for slot in self.formation if self.idled_at is None or slot[0] != "web"]
+
+    @property
+    def idle(self) -> list[tuple[str, int]]:
+        """The dynos that sleep until a request comes."""
+        return [slot for slot in self.formation if slot not in self.slots]
+
+    @property
+    def formation(self) -> list[tuple[str, int]]:
+        """The dynos that the app has, awake or not; none before the first deploy."""
+        if self.slug_id is None:
+            return []
+        return [(process.type, number) for process in self.processes for number in range(1, process.quantity + 1)]
 
 
 def desired_app(ledger: Ledger, settings: Settings, app: App) -> DesiredApp:
     """Read from the ledger what *app* should look like now."""
     release = ledger.releases.current(app.id)
+    idle = ledger.idling.get(app.id)
+    sleeps = idle is not None and idle.idled_version == release.version
     formation = ledger.formation.get(app.id)
     slug = ledger.slugs.get(release.slug_id) if release.slug_id else None
     checks = {**(slug.checks if slug else {}), **ledger.checks.get(app.id)}
@@ -78,4 +98,5 @@ def desired_app(ledger: Ledger, settings: Settings, app: App) -> DesiredApp:
         hosts=(f"{app.name}.{settings.domain}",),
         maintenance=app.maintenance,
         stack=release.stack or HOST_STACK,
+        idled_at=idle.idled_at.timestamp() if idle and idle.idled_at and sleeps else None,
     )

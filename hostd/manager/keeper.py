@@ -21,6 +21,7 @@ from hostd.manager import words
 from hostd.manager.boot import boot_trouble, came_up
 from hostd.manager.desired import DesiredApp
 from hostd.manager.dyno import Dyno, DynoId, DynoState
+from hostd.manager.idle import idle_dynos
 from hostd.manager.launcher import STOP_SECONDS, Exit, Launch, Launcher, LaunchFailedError
 from hostd.manager.places import Places
 from hostd.manager.planner import Observed, Phase, Remove, Replace, Start, Stop, cool_off, cycle_at, next_wake, plan
@@ -110,7 +111,8 @@ class Keeper:
     def dynos(self) -> list[Dyno]:
         """The app's dynos, the wanted release's first, then by type and number."""
         records = sorted(self._records.values(), key=lambda r: (-r.id.version, r.id.type, r.id.number))
-        return [record.view(serving=record.id.unit in self._standing.served) for record in records]
+        dynos = [record.view(serving=record.id.unit in self._standing.served) for record in records]
+        return [*dynos, *idle_dynos(self.desired, dynos)]
 
     async def settle(self, version: int, seconds: float) -> Settled:
         """Wait until every dyno of release *version* runs and takes traffic, or has crashed."""

@@ -85,7 +85,7 @@ def plan(desired: DesiredApp | None, observed: Sequence[Observed], now: float) -
     Dynos of another size than the wanted one, and those that have run long enough, are replaced one after
     the other, each when the one before it is up.
     """
-    wanted = _wanted(desired)
+    wanted = desired.slots if desired else []
     version = desired.version if desired else 0
     here = {(dyno.type, dyno.number): dyno for dyno in observed if dyno.version == version}
     keep_older_web = bool(desired and desired.web_quantity) and not web_ready(desired, observed)
@@ -171,13 +171,3 @@ def _replacements(
 def _resized(desired: DesiredApp | None, dyno: Observed) -> bool:
     process = desired.process(dyno.type) if desired else None
     return bool(process and dyno.size and dyno.size != process.size)
-
-
-def _wanted(desired: DesiredApp | None) -> list[tuple[str, int]]:
-    if desired is None or desired.slug_id is None:
-        return []
-    return [
-        (process.type, number)
-        for process in desired.processes
-        for number in range(1, process.quantity + 1)
-    ]

@@ -44,6 +44,8 @@ def _state(desired: DesiredApp, observed: Sequence[Observed], up: bool) -> State
         return State.MAINTENANCE
     if up:
         return State.UP
+    if desired.idle:
+        return State.IDLE
     if not desired.web_quantity:
         return State.NONE
     crashed = [

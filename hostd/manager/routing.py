@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +98,28 @@ class Routing:
         workers = self._workers()
         answers = await asyncio.gather(*(self._call(worker, "GET", "/status", None) for worker in workers))
         return {worker.stem: answer for worker, answer in zip(workers, answers, strict=True)}
+
+    async def quiet(self) -> dict[str, float]:
+        """For how many seconds no worker has had a request for each app, by its id; empty if one does not answer."""
+        answers = await asyncio.gather(*(self._call(worker, "GET", "/quiet", None) for worker in self._workers()))
+        if not all(answers):
+            return {}
+        known = set.intersection(*(set(answer) for answer in answers)) if answers else set()
+        return {app_id: min(float(answer[app_id]) for answer in answers) for app_id in known}
+
+    async def calls(self, worker: int) -> AsyncIterator[str]:
+        """The ids of sleeping apps as requests for them come to a worker, until it ends.
+
+        Raises ClientError or OSError if it is not there.
+        """
+        path, timeout = self._control_directory / f"{worker}.sock", aiohttp.ClientTimeout(total=None, sock_read=60.0)
+        async with (
+            aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path)), timeout=timeout) as session,
+            session.get("http://router/calls", raise_for_status=True) as answer,
+        ):
+            async for line in answer.content:
+                if app_id := line.decode().strip():
+                    yield app_id
 
     async def _publish(self) -> None:
         sequence = self._sequence

@@ -36,7 +36,7 @@ def judge(
         return Settled(ok=False, superseded=True)
     if desired.version < version:
         return None
-    wanted = {(process.type, number) for process in desired.processes for number in range(1, process.quantity + 1)}
+    wanted = desired.slots
     ours = [record for record in records if record.id.version == version and _slot(record) in wanted]
     crashed = [record for record in ours if record.crashes]
     running = [record for record in ours if record.phase is Phase.UP and not record.crashes]

@@ -254,6 +254,21 @@ class FakeScheduler:
         return self._ledger.job_runs.list(job.id)[0]
 
 
+class FakeSleeper:
+    """Notes which apps it is to wake; none of them sleeps."""
+
+    def __init__(self) -> None:
+        self.nudges = 0
+        self.woken: list[str] = []
+
+    def nudge(self) -> None:
+        self.nudges += 1
+
+    def wake(self, app_id: str) -> bool:
+        self.woken.append(app_id)
+        return False
+
+
 class FakeRepositories:
     async def ensure(self, app: App) -> Path:
         return Path(f"/repos/{app.id}.git")
@@ -302,6 +317,7 @@ class Api:
     users: dict[str, User] = field(default_factory=dict)
     networks: FakeNetworks = field(default_factory=lambda: FakeNetworks())
     scheduler: FakeScheduler = field(init=False)
+    sleeper: FakeSleeper = field(init=False)
 
     async def __call__(self, method: str, path: str, body: Any = None, **more: Any) -> Answer:
         headers = {**more.pop("headers", {})}
@@ -346,7 +362,7 @@ async def running_api(directory: Path, *, uid_is: str = "git", people: bool = Tr
     events = Events(writer)
     deploys, systemd, pool = FakeDeploys(ledger, events), FakeSystemd(), FakePool()
     slug_store, stacks, networks = FakeSlugStore(), FakeStacks(ledger), FakeNetworks()
-    scheduler = FakeScheduler(ledger)
+    scheduler, sleeper = FakeScheduler(ledger), FakeSleeper()
     context = Context(
         settings=Settings(data_dir=directory),
         ledger=ledger,
@@ -362,6 +378,7 @@ async def running_api(directory: Path, *, uid_is: str = "git", people: bool = Tr
         stacks=stacks,
         scheduler=scheduler,
         capacity=Capacity(memory=24 << 30, overcommit=2),
+        sleeper=sleeper,
         log_key=LOG_KEY,
     )
     me = os.getuid()
@@ -374,7 +391,7 @@ async def running_api(directory: Path, *, uid_is: str = "git", people: bool = Tr
     try:
         async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path))) as http:
             api = Api(ledger, manager, deploys, systemd, pool, slug_store, stacks, writer.lines, http, path)
-            api.networks, api.scheduler = networks, scheduler
+            api.networks, api.scheduler, api.sleeper = networks, scheduler, sleeper
             if people:
                 for email, admin in (
                     ("kate@example.com", True),

@@ -1,5 +1,7 @@
 """The planner's decisions, each as a value."""
 
+from dataclasses import replace
+
 import pytest
 
 from hostd.manager.desired import DesiredApp, DesiredProcess
@@ -19,6 +21,7 @@ from hostd.manager.planner import (
     web_ready,
 )
 from hostd.manager.routes import route, serving
+from router.table import State
 
 
 def app(version=2, web=1, worker=0, slug="slug", maintenance=False):
@@ -207,3 +210,21 @@ def test_every_state_says_what_may_follow_it():
             else:
                 with pytest.raises(ImpossibleTransitionError):
                     transition(before, after)
+
+
+def test_an_app_that_sleeps_has_no_web_dynos_and_keeps_the_others():
+    asleep = replace(app(web=2, worker=1), idled_at=1.0)
+    running = [dyno("web.1"), dyno("web.2"), dyno("worker.1")]
+    assert plan(asleep, running, 0) == [Stop("hostd-hello-web.1-v2.service"), Stop("hostd-hello-web.2-v2.service")]
+    assert plan(asleep, [dyno("worker.1")], 0) == []
+    assert plan(replace(asleep, idled_at=None), [dyno("worker.1")], 0) == [Start("web", 1), Start("web", 2)]
+
+
+def test_requests_for_an_app_that_sleeps_are_held():
+    asleep = replace(app(web=1), idled_at=1.0)
+    places = {dyno("web.1").unit: Place("127.0.0.1", 20001)}
+    for observed in ([], [dyno("web.1")], [dyno("web.1", phase=Phase.STOPPING)]):
+        entry = route(asleep, observed, places)
+        assert (entry.state, entry.dynos) == (State.IDLE, ())
+    assert route(replace(asleep, maintenance=True), [], {}).state is State.MAINTENANCE
+    assert route(replace(app(web=0), idled_at=1.0), [], {}).state is State.NONE

@@ -27,6 +27,8 @@ class FakeWorker:
         self.ready = asyncio.Event()
         self.ready.set()
         self.asked = 0
+        self.quiet: dict[str, float] = {}
+        self.calls: list[str] = []
 
     async def swap(self, request: web.Request) -> web.Response:
         self.asked += 1
@@ -41,11 +43,23 @@ class FakeWorker:
     async def status(self, _request: web.Request) -> web.Response:
         return web.json_response({"sequence": self.sequence or None})
 
+    async def tell_quiet(self, _request: web.Request) -> web.Response:
+        return web.json_response(self.quiet)
+
+    async def tell_calls(self, _request: web.Request) -> web.Response:
+        return web.Response(text="\n".join(["", *self.calls, ""]))
+
     @contextlib.asynccontextmanager
     async def listening(self, path: Path):
         app = web.Application()
         app.add_routes(
-            [web.put("/routes", self.swap), web.post("/drain", self.drain), web.get("/status", self.status)]
+            [
+                web.put("/routes", self.swap),
+                web.post("/drain", self.drain),
+                web.get("/status", self.status),
+                web.get("/quiet", self.tell_quiet),
+                web.get("/calls", self.tell_calls),
+            ]
         )
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
@@ -157,3 +171,21 @@ async def test_requests_left_at_a_dyno_are_added_up(routing, control, worker):
     async with FakeWorker().listening(control / "2.sock") as other:
         other.left = 3
         assert await routing.drain([Place("127.0.0.1", 20000)], 1.0) == 5
+
+
+async def test_an_app_is_quiet_as_long_as_it_is_at_every_worker(routing, worker, control):
+    worker.quiet = {"id-1": 30.0, "id-2": 5.0, "id-3": 9.0}
+    assert await routing.quiet() == worker.quiet
+    async with FakeWorker().listening(control / "2.sock") as other:
+        other.quiet = {"id-1": 7.0, "id-2": 8.0}
+        assert await routing.quiet() == {"id-1": 7.0, "id-2": 5.0}
+    # One that does not answer may have had requests.
+    (control / "2.sock").touch()
+    assert await routing.quiet() == {}
+
+
+async def test_calls_are_heard_until_the_worker_ends(routing, worker):
+    worker.calls = ["id-1", "", "id-2"]
+    assert [app_id async for app_id in routing.calls(1)] == ["id-1", "id-2"]
+    with pytest.raises(OSError, match="Cannot connect"):
+        await anext(routing.calls(2))

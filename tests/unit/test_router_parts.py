@@ -208,4 +208,4 @@ def test_systemd_is_told(tmp_path):
 
 
 def test_states_have_the_words_of_the_table():
-    assert {state.value for state in State} == {"up", "starting", "crashed", "none", "maintenance"}
+    assert {state.value for state in State} == {"up", "starting", "crashed", "idle", "none", "maintenance"}
