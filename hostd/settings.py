@@ -63,6 +63,9 @@ class Settings:
         (0, 10, 30, 60, 120, 300, 600, 1200),
         "Seconds until a crashed dyno starts again: after its first crash, its second, ...; the last repeats.",
     )
+    dyno_disk_mb: int = _setting(
+        10240, "Megabytes (MiB) a dyno may have on disk, its slug included; one that writes more is stopped."
+    )
     memory_overcommit: int = _setting(
         8, "How many times its memory this machine may promise to dynos: few use the quota of their size."
     )
@@ -331,6 +334,7 @@ def _check(settings: Settings) -> None:
         bool(settings.cool_off) and all(0 <= pause <= 86400 for pause in settings.cool_off),
         "cool_off must be one or more numbers, each 0 to 86400.",
     )
+    _require(128 <= settings.dyno_disk_mb <= 1 << 30, "dyno_disk_mb must be 128 to 1073741824.")
     _require(1 <= settings.memory_overcommit <= 1000, "memory_overcommit must be 1 to 1000.")
     _require(0 <= settings.cycle_after <= 31536000, "cycle_after must be 0 to 31536000.")
     _require(0 <= settings.cycle_spread <= 31536000, "cycle_spread must be 0 to 31536000.")

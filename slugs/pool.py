@@ -172,6 +172,19 @@ class Pool:
                 (path / kind).chmod(0o1777)
         return path
 
+    def dyno_folders(self, name: str) -> list[Path]:
+        """Where the dyno of that name may write."""
+        return [self._path("dynos", name), self._path("scratch", name)]
+
+    def generation(self, folder: Path) -> int:
+        """A number of a subvolume that grows when what changed in it was written to disk; 0 for one that is gone."""
+        try:
+            return int(btrfsutil.subvolume_info(str(folder)).generation)
+        except btrfsutil.BtrfsUtilError as error:
+            if error.errno != errno.ENOENT:
+                raise
+            return 0
+
     # Stacks
 
     def stack(self, ref: str) -> Path:

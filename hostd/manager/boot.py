@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hostd.manager import words
 from hostd.manager.check import Check, is_well, wait_well
 from hostd.manager.desired import DesiredApp
-from hostd.manager.dyno import Place
+from hostd.manager.dyno import DynoId, Place
 from hostd.manager.probe import accepts, wait_accepting
 
 _LEAST_SECONDS = 1.0
@@ -36,11 +36,14 @@ async def boot_trouble(desired: DesiredApp, place: Place, limit: float, clock: C
     return Trouble(words.check_failed(check.path, answer, limit), f"health check GET {check.path}: {answer}, R10")
 
 
-async def came_up(desired: DesiredApp, place: Place, running_for: float, limit: float) -> bool:
-    """True for a web dyno that an earlier hostd has seen come up, as far as can be told.
+async def came_up(desired: DesiredApp | None, dyno: DynoId, running_for: float, limit: float) -> bool:
+    """True for a running dyno that an earlier hostd has seen come up, as far as can be told.
 
     One that has run for longer than it may take is not asked how it is: no health check ends a dyno that is up.
     """
+    if dyno.type != "web" or desired is None:
+        return dyno.type != "web"
+    place = dyno.place
     if not await accepts(place):
         return False
     check = check_of(desired)

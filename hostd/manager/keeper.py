@@ -18,7 +18,7 @@ from hostd import sizes
 from hostd.events import Events, Subject
 from hostd.faults import FaultPoint, Faults
 from hostd.manager import words
-from hostd.manager.boot import boot_trouble, came_up
+from hostd.manager.boot import Trouble, boot_trouble, came_up
 from hostd.manager.desired import DesiredApp
 from hostd.manager.dyno import Dyno, DynoId, DynoState
 from hostd.manager.idle import idle_dynos
@@ -140,6 +140,13 @@ class Keeper:
             await asyncio.wait(stops)
         return len(records)
 
+    def crash(self, unit: str, trouble: Trouble) -> None:
+        """Kill a dyno that is up, for a reason that is told; it is started anew as after any crash."""
+        record = self._records.get(unit)
+        if record is not None and record.phase is Phase.UP:
+            record.phase = Phase.STOPPING
+            self._begin(record, self._kill(record, trouble))
+
     async def end(self) -> None:
         """Keep an app that the ledger has ended to its own end: no dyno is left then, and no route."""
         self.desired = self._read_desired()
@@ -165,16 +172,11 @@ class Keeper:
         self._records[dyno.unit] = record
         if restarts := self._tools.launcher.restarts(dyno):
             self._say(record, words.restarted(restarts))
-        if running_for is not None and await self._came_up(dyno, running_for):
+        limit = self._tools.settings.boot_timeout
+        if running_for is not None and await came_up(self.desired, dyno, running_for, limit):
             record.phase, record.state = Phase.UP, DynoState.UP
         elif self._tools.launcher.is_stopping(dyno):
             record.phase, record.state = Phase.STOPPING, DynoState.UP
-
-    async def _came_up(self, dyno: DynoId, running_for: float) -> bool:
-        if dyno.type != "web":
-            return True
-        limit = self._tools.settings.boot_timeout
-        return self.desired is not None and await came_up(self.desired, dyno.place, running_for, limit)
 
     async def _run(self) -> None:
         while True:
@@ -304,14 +306,8 @@ class Keeper:
         if record.id.type == "web" and self.desired is not None:
             trouble = await boot_trouble(self.desired, record.id.place, limit, self._tools.clock)
             if trouble is not None:
-                self._say(record, *trouble.said)
-                if self._tools.launcher.listens_to_itself(record.id):
-                    self._say(record, words.LISTENS_TO_ITSELF)
-                # From here on its end is not news: this is the reason that is to be told.
-                record.phase = Phase.STOPPING
-                self._tools.launcher.kill(record.id)
-                ended = await self._tools.launcher.terminate(record.id)
-                self._crash(record, Exit(ended.status, trouble.why))
+                more = [words.LISTENS_TO_ITSELF] if self._tools.launcher.listens_to_itself(record.id) else []
+                await self._kill(record, Trouble([*trouble.said, *more], trouble.why))
                 return
         if record.phase is Phase.STARTING:
             record.phase = Phase.UP
@@ -319,6 +315,14 @@ class Keeper:
             self._tools.faults.reach(FaultPoint.DYNO_UP)
             self._say(record, record.move(DynoState.UP, self._tools.clock()))
             self._wake.set()
+
+    async def _kill(self, record: Record, trouble: Trouble) -> None:
+        self._say(record, *trouble.said)
+        # From here on its end is not news: this is the reason that is to be told.
+        record.phase = Phase.STOPPING
+        self._tools.launcher.kill(record.id)
+        ended = await self._tools.launcher.terminate(record.id)
+        self._crash(record, Exit(ended.status, trouble.why))
 
     def _cycle_at(self, started: float) -> float | None:
         settings = self._tools.settings

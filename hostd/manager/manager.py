@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hostd.errors import Conflict, NotFound
+from hostd.events import Subject
 from hostd.ledger.apps import App
 from hostd.ledger.users import User
+from hostd.manager import words
+from hostd.manager.boot import Trouble
 from hostd.manager.desired import DesiredApp
+from hostd.manager.disk import DiskWatch
 from hostd.manager.dyno import RELEASE_PHASE, Dyno, DynoId, DynoState, parse_description
 from hostd.manager.environment import EnvironmentFiles
 from hostd.manager.forwards import Forward, Forwards
@@ -21,7 +26,7 @@ from hostd.manager.record import Record
 from hostd.manager.session_files import SessionFiles
 from hostd.manager.settling import Missing, Settled
 from hostd.manager.visits import VISIT_UNITS, Visit, Visits
-from slugs.pool import Pool
+from slugs.pool import Pool, size
 from units.cgroups import Cgroups
 from units.systemd import ANY_UNIT, Systemd, SystemdError
 
@@ -74,10 +79,9 @@ class Manager:
         for keeper in self._keepers.values():
             keeper.start()
         memory = MemoryWatch(Cgroups(), self._control_group, self._tools.events)
-        self._watching = [
-            asyncio.create_task(self._tick()),
-            asyncio.create_task(memory.run(lambda: [dyno for app_id in self._keepers for dyno in self.dynos(app_id)])),
-        ]
+        disk = DiskWatch(self._pool, self._disk_limit)
+        works = (self._tick(), memory.run(self._all_dynos), disk.run(self._all_dynos, self._stop_writer))
+        self._watching = [asyncio.create_task(work) for work in works]
 
     async def close(self) -> None:
         """Stop keeping; every dyno runs on."""
@@ -284,6 +288,23 @@ class Manager:
         except SystemdError as error:
             log.warning("systemd cannot be asked for all dynos, so it is asked for each: %s", error)
             return set()
+
+    def _all_dynos(self) -> list[Dyno]:
+        return [dyno for app_id in self._keepers for dyno in self.dynos(app_id)]
+
+    @property
+    def _disk_limit(self) -> int:
+        return self._tools.settings.dyno_disk_mb << 20
+
+    def _stop_writer(self, dyno: Dyno, taken: int) -> None:
+        said = words.disk(taken, self._disk_limit)
+        if self.one_offs.knows(dyno.unit):
+            for line in said:
+                self._tools.events.platform(Subject(dyno.app_id), dyno.name, line)
+            self._systemd.kill(dyno.unit, signal.SIGKILL)
+        else:
+            why = f"{size(taken)} on disk, the limit is {size(self._disk_limit)}"
+            self._keepers[dyno.app_id].crash(dyno.unit, Trouble(said, why))
 
     def _control_group(self, unit: str) -> str | None:
         info = self._systemd.info(unit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hostd.manager.launcher import NETWORK_GONE, Exit
+from slugs.pool import size
 
 NOT_ATTACHED = "Error R13 (Attach error) -> Failed to attach to process"
 """A one-off dyno whose client did not come."""
@@ -46,6 +47,14 @@ def ended(exit_: Exit) -> list[str]:
     lines = ["Error R15 (Memory quota vastly exceeded)", "Stopping process with SIGKILL"]
     status = f"Process exited with status {exit_.status}{exit_.detail and f' ({exit_.detail})'}"
     return [*(lines if exit_.out_of_memory else ()), status]
+
+
+def disk(taken: int, limit: int) -> list[str]:
+    """A dyno that has written too much, both in bytes."""
+    return [
+        f"Error: {size(taken)} of files in /app and /tmp, and a dyno may have {size(limit)} (dyno_disk_mb)",
+        "Stopping process with SIGKILL",
+    ]
 
 
 def memory(used: int, quota: int) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 from hostd.manager.boot import boot_trouble, came_up
 from hostd.manager.check import Check, ask, is_well, wait_well
 from hostd.manager.desired import DesiredApp, DesiredProcess
-from hostd.manager.dyno import Place
+from hostd.manager.dyno import DynoId, Place
 
 HEALTH = Check("/health?deep=1", "hello.localhost")
 SICK = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 13\r\n\r\ndb not ready\n"
@@ -96,8 +96,11 @@ async def test_a_dyno_that_listens_and_is_not_well_does_not_come_up():
 
 async def test_a_dyno_that_was_up_long_ago_is_not_asked_again():
     async with server(SICK) as (place, heard):
-        assert await came_up(app("/health"), place, running_for=61, limit=60)
-        assert await came_up(app(None), place, running_for=1, limit=60)
-        assert not await came_up(app("/health"), place, running_for=59, limit=60)
-    assert len([request for request in heard if request]) == 1
-    assert not await came_up(app(None), place, running_for=61, limit=60)
+        web = DynoId("hello", "web", 1, 2, place)
+        assert await came_up(app("/health"), web, running_for=61, limit=60)
+        assert await came_up(app(None), web, running_for=1, limit=60)
+        assert not await came_up(app("/health"), web, running_for=59, limit=60)
+        assert not await came_up(None, web, running_for=61, limit=60)
+    assert len(heard) == 1
+    assert not await came_up(app(None), web, running_for=61, limit=60)
+    assert await came_up(None, DynoId("hello", "worker", 1, 2, place), running_for=0, limit=60)

@@ -6,6 +6,8 @@ import contextlib
 import pytest
 from manager_fakes import Bench, desired, dyno
 
+from hostd.manager.boot import Trouble
+
 
 @pytest.fixture
 def bench(tmp_path):
@@ -176,3 +178,15 @@ async def test_an_app_ends_when_its_last_dyno_has(bench):
         await keeper.end()
     assert bench.launcher.units == {}
     assert bench.routing.published[-1] == {}
+
+
+async def test_a_dyno_that_is_killed_for_a_reason_is_started_anew_and_the_reason_is_told(bench):
+    async with kept(bench) as keeper:
+        await bench.until(keeper, {"worker.1 v2": "up"})
+        bench.launcher.launches.clear()
+        keeper.crash(dyno().unit, Trouble(["Error: too much"], "too much on disk"))
+        await bench.launched()
+        await bench.until(keeper, {"worker.1 v2": "up"})
+        assert "worker.1: Error: too much" in bench.events.lines
+        assert "worker.1: State changed from up to crashed" in bench.events.lines
+        keeper.crash("hostd-other-web.1-v1.service", Trouble([], "is none of ours"))
