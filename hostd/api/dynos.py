@@ -170,13 +170,8 @@ async def _restart(request: web.Request, wanted: str | None) -> web.Response:
     context, app, user = context_of(request), app_for(request), user_of(request)
     selector = None if wanted is None else _selected(context, app, wanted)
     context.events.api(app, f"Restart {selector or 'all dynos'} by {user.email}")
-    woken = context.sleeper.wake(app.id)
-    try:
-        await context.manager.restart(app, selector)
-    except NotFound:
-        # A dyno that slept is started, and needs no restart.
-        if not woken:
-            raise
+    context.sleeper.wake(app.id)
+    await context.manager.restart(app, selector)
     return answer({}, 202)
 
 

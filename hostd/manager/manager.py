@@ -121,12 +121,16 @@ class Manager:
         return await self._keepers[app.id].missing(type_, seconds)
 
     async def restart(self, app: App, selector: str | None = None) -> int:
-        """Restart all dynos, those of one type, or one (``web.1``); return how many. Raises NotFound."""
+        """Restart all dynos, those of one type, or one (``web.1``); return how many. Raises NotFound.
+
+        A dyno that sleeps is there, and has nothing to be stopped.
+        """
         count = 0
         keeper = self._keepers.get(app.id)
         if keeper is not None:
             count = await keeper.stop_dynos(lambda record: _selected(record, selector))
-        if not count and selector is not None:
+        known = {name for dyno in self.dynos(app.id) for name in (dyno.name, dyno.type)}
+        if not count and selector is not None and selector not in known:
             raise NotFound(f"Couldn't find that dyno: {app.name} has no {selector}. See `hostctl ps -a {app.name}`.")
         return count
 

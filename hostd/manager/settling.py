@@ -64,23 +64,25 @@ class Missing:
 def missing(
     desired: DesiredApp | None, records: Sequence[Record], served: Collection[str], type_: str | None
 ) -> list[Missing]:
-    """The wanted dynos, of one type or of all, that are not up, or are web dynos without the app's traffic."""
+    """The wanted dynos, of one type or of all, that are not up, or are web dynos without the app's traffic.
+
+    Those of an app that sleeps are as they should be.
+    """
     if desired is None:
         return []
     ours = {_slot(record): record for record in records if record.id.version == desired.version}
     found = []
-    for process in desired.processes:
-        if type_ not in (None, process.type):
+    for slot in desired.slots:
+        process, record = desired.process(slot[0]), ours.get(slot)
+        if process is None or type_ not in (None, process.type):
             continue
-        for number in range(1, process.quantity + 1):
-            record = ours.get((process.type, number))
-            if record is None:
-                found.append(Missing(f"{process.type}.{number}", DynoState.CREATED.value, ""))
-            elif record.phase is not Phase.UP or (process.type == "web" and record.id.unit not in served):
-                reason = record.reason if record.state is DynoState.CRASHED else ""
-                found.append(Missing(record.id.name, record.state.value, reason))
-            elif record.size != process.size:
-                found.append(Missing(record.id.name, record.state.value, "still with its old size"))
+        if record is None:
+            found.append(Missing(f"{slot[0]}.{slot[1]}", DynoState.CREATED.value, ""))
+        elif record.phase is not Phase.UP or (process.type == "web" and record.id.unit not in served):
+            reason = record.reason if record.state is DynoState.CRASHED else ""
+            found.append(Missing(record.id.name, record.state.value, reason))
+        elif record.size != process.size:
+            found.append(Missing(record.id.name, record.state.value, "still with its old size"))
     return found
 
 

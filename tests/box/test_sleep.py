@@ -65,6 +65,9 @@ def test_a_sleeping_app_is_woken_by_its_first_requests(platform: Platform) -> No
     assert "web.1: idle for" in platform.hostctl("ps", "-a", APP).stdout
     asleep = json.loads(platform.hostctl("ps:idle", "--json", "-a", APP).stdout)
     assert asleep["after"] == 1 and asleep["asleep_since"]
+    platform.hostctl("ps:stop", "web.1", "-a", APP)
+    platform.hostctl("ps:wait", "--timeout", "5s", "-a", APP)
+    assert states(platform) == {"web.1": "idle", "worker.1": "up"}
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda _: platform.http_get(APP), range(4)))
     assert [(answer.status, answer.text) for answer in answers] == [(200, "awake")] * 4

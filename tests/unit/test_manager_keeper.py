@@ -2,11 +2,14 @@
 
 import asyncio
 import contextlib
+from dataclasses import replace
 
 import pytest
-from manager_fakes import Bench, desired, dyno
+from manager_fakes import APP_ID, Bench, desired, dyno
 
 from hostd.manager.boot import Trouble
+from hostd.manager.desired import DesiredProcess
+from router.table import State
 
 
 @pytest.fixture
@@ -190,3 +193,21 @@ async def test_a_dyno_that_is_killed_for_a_reason_is_started_anew_and_the_reason
         assert "worker.1: Error: too much" in bench.events.lines
         assert "worker.1: State changed from up to crashed" in bench.events.lines
         keeper.crash("hostd-other-web.1-v1.service", Trouble([], "is none of ours"))
+
+
+async def test_an_app_that_sleeps_shows_idle_web_dynos_and_is_woken_by_the_ledger(bench):
+    bench.launcher.units[dyno().unit] = "active"
+    web = DesiredProcess("web", "python app.py", 2, "standard-1x")
+    awake = replace(bench.wanted, processes=(web, *bench.wanted.processes))
+    bench.wanted = replace(awake, idled_at=1.0)
+    async with kept(bench, dyno()) as keeper:
+        await bench.until(keeper, {"worker.1 v2": "up", "web.1 v2": "idle", "web.2 v2": "idle"})
+        assert (keeper.dynos()[1].since, keeper.dynos()[1].command) == (1.0, "python app.py")
+        assert bench.routing.apps[APP_ID].state is State.IDLE
+        assert bench.launcher.launches == []
+        bench.launcher.may_start.clear()
+        bench.wanted = awake
+        keeper.nudge()
+        await bench.until(keeper, {"worker.1 v2": "up", "web.1 v2": "created", "web.2 v2": "created"})
+        await bench.launched()
+        bench.launcher.may_start.set()

@@ -1,5 +1,7 @@
 """What a push is told about its release."""
 
+from dataclasses import replace
+
 from hostd.manager.desired import DesiredApp, DesiredProcess
 from hostd.manager.dyno import DynoId, DynoState, Place
 from hostd.manager.planner import Phase
@@ -93,3 +95,10 @@ def test_what_is_not_up_is_told_with_its_reason():
     large.size = "standard-2x"
     assert missing(app(), [large], units(large), None) == [Missing("web.1", "up", "still with its old size")]
     assert missing(wanted, [], set(), "clock") == missing(None, [up], set(), None) == []
+
+
+def test_web_dynos_that_sleep_are_as_they_should_be():
+    asleep, worker = replace(app(web=2, worker=1), idled_at=1.0), dyno("worker.1")
+    assert missing(asleep, [worker], set(), None) == []
+    assert [one.name for one in missing(asleep, [], set(), None)] == ["worker.1"]
+    assert judge(asleep, 3, [worker], set()) == Settled(ok=True, serving=None)

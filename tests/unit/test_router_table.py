@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -31,6 +32,11 @@ def test_after_a_reboot_no_dyno_is_where_it_was():
     assert after is not None
     assert (after.state, after.dynos) == (State.STARTING, ())
     assert TABLE.in_boot("after") is TABLE
+
+
+def test_after_a_reboot_an_app_that_slept_sleeps_on():
+    saved = Table(17, "localhost", (replace(HELLO, state=State.IDLE, dynos=()),), "before")
+    assert saved.in_boot("after").lookup("hello.localhost") == saved.apps[0]
 
 
 @pytest.mark.parametrize("host", ["hello.localhost", "HELLO.localhost", "hello.localhost:8080", "Hello.LocalHost.:80"])
