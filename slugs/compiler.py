@@ -17,7 +17,7 @@ from buildpacks import contract
 from buildpacks.procfile import MAX_BYTES, ProcfileError, parse
 from buildpacks.report import Report, UsedBuildpack
 from buildpacks.source import Source, TarSource
-from slugs.build_unit import BuildLimits, BuildUnits, Ended, Output, tree_unit_name, unit_name, unit_properties
+from slugs.build_unit import BuildLimits, BuildUnits, Ended, Learn, Output, tree_unit_name, unit_name, unit_properties
 from slugs.errors import BuildFailed, NoBuildpack, SlugTooLarge
 from slugs.pool import Pool, size
 from slugs.space import MIN_FREE_BYTES, DiskGuard
@@ -69,8 +69,8 @@ class CompiledSlug:
     `process_types` are the commands by type: the Procfile's over the buildpack's own.
     `config_vars` and `addons` are the buildpack's suggestions for a first deploy. `shared_bytes` of
     `size_bytes` lie in the same blocks as the previous slug's. `buildpacks` are all that compiled, in their
-    order, of which `buildpack` names the last; `report` is what their `bin/report` printed. `stack` is the version
-    of the stack, `commit` the one that was built, `files` the number of files.
+    order, of which `buildpack` names the last. `stack` is the version of the stack, `commit` the one that was built,
+    `files` the number of files.
     """
 
     slug_id: str
@@ -83,7 +83,6 @@ class CompiledSlug:
     config_vars: dict[str, str]
     addons: list[str]
     buildpacks: list[UsedBuildpack] = field(default_factory=list)
-    report: str = ""
     stack: str = ""
     commit: str = ""
     files: int = 0
@@ -133,9 +132,16 @@ class Compiler:
         self._trees = TreeUnits(systemd)
 
     async def compile(
-        self, request: CompileRequest, *, source: AsyncIterator[bytes] | None = None, output: Output
+        self,
+        request: CompileRequest,
+        *,
+        source: AsyncIterator[bytes] | None = None,
+        output: Output,
+        learn: Learn = lambda _: None,
     ) -> CompiledSlug:
         """Builds; `output` gets the transcript as it is made, and `source` is the stream of a TarSource.
+
+        `learn` is told once what the build said of itself, also of one that fails or is cancelled while it runs.
 
         Raises PoolFull before anything is begun, then BuildFailed and its kinds, and what `source` and
         `output` raise. A build that does not end with a slug, cancelled ones among them, leaves nothing:
@@ -143,17 +149,17 @@ class Compiler:
         """
         await self._guard.require()
         with self.pool.noticing_full():
-            return await self._compile(request, source, output)
+            return await self._compile(request, source, output, learn)
 
     async def _compile(
-        self, request: CompileRequest, source: AsyncIterator[bytes] | None, output: Output
+        self, request: CompileRequest, source: AsyncIterator[bytes] | None, output: Output, learn: Learn
     ) -> CompiledSlug:
         try:
             await ensure_user(request.uid)
             tree = self.pool.create_build(request.build_id, request.uid)
             cache = self.pool.borrow_cache(request.app_id, request.build_id, request.uid)
             folders = _Folders(tree, cache, self.pool.scratch(request.build_id))
-            running = self._run(request, folders, source, output)
+            running = self._run(request, folders, source, output, learn)
             ended = await self._guard.guard(running, folders, self._limits.disk_max)
             report = ended.report
             if report.failed is not None or ended.info.result != "success":
@@ -179,7 +185,6 @@ class Compiler:
             config_vars=report.release.config_vars,
             addons=report.release.addons,
             buildpacks=list(report.used),
-            report=report.metadata,
             stack=(request.stack or self._stack).ref,
             commit=report.commit or request.commit,
             files=measured.files,
@@ -191,6 +196,7 @@ class Compiler:
         folders: _Folders,
         source: AsyncIterator[bytes] | None,
         output: Output,
+        learn: Learn,
     ) -> Ended:
         stack = request.stack or self._stack
         limits = self._limits if request.timeout is None else replace(self._limits, timeout=request.timeout)
@@ -232,6 +238,7 @@ class Compiler:
             header=contract.header(variables, request.config, order),
             source=source,
             output=output,
+            learn=learn,
             timeout=limits.timeout,
         )
 

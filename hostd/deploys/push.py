@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, field
 
+from buildpacks.report import Report
 from hostd.context import Deploy, Output, PushOutcome, short
 from hostd.deploys.garbage import Garbage
 from hostd.deploys.lastlines import LastLines
@@ -193,10 +194,15 @@ class Pusher:
             self._faults.reach(FaultPoint.BUILDING)
             await push.say(piece)
 
-        slug = await self._compiler.compile(request, source=push.tree, output=output)
-        ledger.builds.learn(
-            deploy.id, commit=slug.commit, stack=slug.stack, buildpacks=[asdict(pack) for pack in slug.buildpacks]
-        )
+        def learn(report: Report) -> None:
+            ledger.builds.learn(
+                deploy.id,
+                commit=report.commit or None,
+                buildpacks=[asdict(pack) for pack in report.used],
+                report=report.metadata or None,
+            )
+
+        slug = await self._compiler.compile(request, source=push.tree, output=output, learn=learn)
         shared = ""
         if current.slug_id is not None:
             shared = f" ({size(slug.shared_bytes)} shared with v{current.version})"

@@ -27,6 +27,12 @@ def builds(db: SqliteUtils) -> None:
     db.executescript(_sql("0002_builds.sql"))
 
 
+@MIGRATIONS()
+def build_reports(db: SqliteUtils) -> None:
+    """What buildpacks report of a build."""
+    db.executescript(_sql("0003_build_reports.sql"))
+
+
 def upgrade(db: SqliteUtils, migrations: Migrations = MIGRATIONS) -> list[str]:
     """Apply what is missing, all in one transaction, and tell what it was.
 

@@ -95,10 +95,12 @@ def test_a_running_build_is_watched_and_cancelled(platform: Platform, app: str, 
     wait_until(lambda: in_order(platform))
     (ended,) = builds(platform, app)
     assert (ended["status"], ended["extended"]["cancelled"]) == ("failed", True)
+    assert [pack["name"] for pack in ended["buildpacks"]] == ["heroku/python"]
     assert f"{ended['id'][:8]}  cancelled" in platform.hostctl("builds", "-a", app).stdout
     assert current(platform, app) == 1
     platform.push(repository({**WEB, "requirements.txt": ""}, directory), app)
     assert current(platform, app) == 2
+    assert "\n  dependencies: requirements.txt\n" in platform.hostctl("builds:info", "-a", app).stdout
 
 
 def test_a_watcher_that_leaves_does_not_stop_the_build(platform: Platform, app: str, repository: Repository) -> None:

@@ -87,6 +87,7 @@ def later(*names: str) -> sqlite_utils.Migrations:
     later = sqlite_utils.Migrations("hostd")
     later(name="first")(migrations.first)
     later(name="builds")(migrations.builds)
+    later(name="build_reports")(migrations.build_reports)
 
     for name in names:
 
