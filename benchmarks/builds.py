@@ -59,7 +59,7 @@ async def main():
     WHEELS.mkdir(exist_ok=True)
     subprocess.run([*PIP.split(), "download", "--dest=wheels", *REQUIREMENTS], cwd=WHEELS, check=True)
     stack = ensure_host_stack(pool)
-    compiler = Compiler(systemd=systemd, pool=pool, stack=stack, **buildpack())
+    compiler = Compiler(systemd=systemd, pool=pool, **buildpack())
     packed, apps, slugs = source(), [str(uuid.uuid4()) for _ in range(AT_ONCE)], []
 
     async def build(app):
@@ -68,7 +68,7 @@ async def main():
         async def output(piece):
             pass
         began = time.monotonic()
-        request = CompileRequest(str(uuid.uuid4()), app, "benchmark", UID, "0" * 40, {{}})
+        request = CompileRequest(str(uuid.uuid4()), app, "benchmark", UID, "0" * 40, stack, {{}})
         slugs.append((await compiler.compile(request, source=pieces(), output=output)).slug_id)
         return time.monotonic() - began
 

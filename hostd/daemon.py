@@ -173,7 +173,6 @@ def assemble(settings: Settings) -> Daemon:
         compiler=Compiler(
             systemd=systemd,
             pool=pool,
-            stack=stack,
             networks=networks,
             limits=BuildLimits(
                 timeout=settings.build_timeout,

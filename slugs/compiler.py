@@ -42,10 +42,10 @@ _STATUS_KILLED = 128 + _SIGKILL
 class CompileRequest:
     """What to build.
 
-    `config` goes into the ENV directory. `stack` is None for the compiler's own. `buildpacks` are those that the
-    owner has set, names or URLs; without any the app decides. `submodules` are the commits of git's submodules
-    by their paths, for a source that is no git repository itself. `commit` may be empty when the source is one.
-    `previous_slug` is the slug to share blocks with; `timeout` (seconds) None for the compiler's own.
+    `config` goes into the ENV directory. `buildpacks` are those that the owner has set, names or URLs; without any
+    the app decides. `submodules` are the commits of git's submodules by their paths, for a source that is no git
+    repository itself. `commit` may be empty when the source is one. `previous_slug` is the slug to share blocks
+    with; `timeout` (seconds) None for the compiler's own.
     """
 
     build_id: str
@@ -53,9 +53,9 @@ class CompileRequest:
     app_name: str
     uid: int
     commit: str
+    stack: Stack
     config: Mapping[str, str] = field(repr=False)
     previous_slug: str | None = None
-    stack: Stack | None = None
     buildpacks: tuple[str, ...] = field(default=(), repr=False)
     source: Source = field(default_factory=TarSource)
     submodules: Mapping[str, str] = field(default_factory=dict)
@@ -104,7 +104,6 @@ class Compiler:
         *,
         systemd: Systemd,
         pool: Pool,
-        stack: Stack,
         networks: Networks | None = None,
         limits: BuildLimits = DEFAULT_LIMITS,
         max_slug_bytes: int = MAX_SLUG_BYTES,
@@ -121,7 +120,6 @@ class Compiler:
         `make_room` is called when the pool has too little room for a build, and deletes what may be deleted.
         """
         self.pool = pool
-        self._stack = stack
         self._limits = limits
         self._max_slug_bytes = max_slug_bytes
         self._guard = DiskGuard(pool, min_free=min_free_bytes, make_room=make_room)
@@ -185,7 +183,7 @@ class Compiler:
             config_vars=report.release.config_vars,
             addons=report.release.addons,
             buildpacks=list(report.used),
-            stack=(request.stack or self._stack).ref,
+            stack=request.stack.ref,
             commit=report.commit or request.commit,
             files=measured.files,
         )
@@ -198,7 +196,7 @@ class Compiler:
         output: Output,
         learn: Learn,
     ) -> Ended:
-        stack = request.stack or self._stack
+        stack = request.stack
         limits = self._limits if request.timeout is None else replace(self._limits, timeout=request.timeout)
         binds = [
             *identity_binds(stack, request.uid),
@@ -249,7 +247,7 @@ class Compiler:
             previous = None
         return await self._trees.measure(
             tree_unit_name(request.build_id),
-            stack=request.stack or self._stack,
+            stack=request.stack,
             uid=request.uid,
             tree=tree,
             manifest=self.pool.manifest(request.build_id),
