@@ -72,6 +72,8 @@ def info(call: Call) -> None:
     call.print(*pairs({key: value for key, value in shown.items() if value}, call.style))
     if report := (more["report"] or "").splitlines():
         call.print("", "Buildpacks report:", *(f"  {printable(line)}" for line in report))
+    if build["status"] == "failed":
+        call.say(f"What it printed: hostctl builds:output {build['id'][:8]} -a {call.app}")
 
 
 @command(

@@ -60,12 +60,12 @@ def info(call: Call) -> None:
         return
     more = slug["extended"]
     shown = {
-        "Commit": slug["commit"],
+        "Commit": slug["commit"] or "-",
         "Buildpack": printable(slug["buildpack_provided_description"] or ""),
         "Stack": "@".join(filter(None, (slug["stack"]["name"], more["stack_version"]))),
         "Created": moment(slug["created_at"], call.around.clock()),
         "Releases": _releases(more["releases"], len(more["releases"])),
-        "Size": size(slug["size"]) + (f" in {more['files']} files" if more["files"] is not None else ""),
+        "Size": size(slug["size"]) + _files(more["files"]),
         "On disk": on_disk(usage) if more["stored"] else "deleted",
         "Digest": slug["checksum"],
     }
@@ -126,7 +126,7 @@ def gc(call: Call) -> None:
             (
                 slug["id"][:SHORT],
                 slug["app"]["name"] or "(destroyed)",
-                slug["commit"][:SHORT],
+                slug["commit"][:SHORT] or "-",
                 size(slug["size"]),
                 _releases(slug["releases"]),
             )
@@ -150,13 +150,17 @@ def _table(found: Sequence[dict[str, Any]], now: float, style: Style) -> list[st
     return columns(
         (
             style.paint(slug["id"][:SHORT], 33),
-            slug["commit"][:SHORT],
+            slug["commit"][:SHORT] or "-",
             size(slug["size"]),
             _releases(slug["extended"]["releases"]) + _remark(slug["extended"]),
             moment(slug["created_at"], now),
         )
         for slug in found
     )
+
+
+def _files(count: int | None) -> str:
+    return "" if count is None else f" in {count} {'file' if count == 1 else 'files'}"
 
 
 def _releases(versions: Sequence[int], most: int = RELEASES) -> str:

@@ -64,8 +64,9 @@ def test_a_build_is_shown(tmp_path, hostd):
     assert "report" not in shown
     assert json.loads(hostctl(tmp_path, "builds:info", "-a", "hello", "--json").out)["status"] == "succeeded"
     hostd.on("GET /apps/hello/builds/current", (200, build(status="failed", report="version: 3\ntool: \x1b[1mx")))
-    shown = hostctl(tmp_path, "builds:info", "-a", "hello").out
-    assert shown.endswith("\n\nBuildpacks report:\n  version: 3\n  tool: \\x1b[1mx\n")
+    ran = hostctl(tmp_path, "builds:info", "-a", "hello")
+    assert ran.out.endswith("\n\nBuildpacks report:\n  version: 3\n  tool: \\x1b[1mx\n")
+    assert "What it printed: hostctl builds:output 0b7f3a2c -a hello" in ran.err
 
 
 def test_the_output_of_a_build_comes_as_it_is_made(tmp_path, hostd):
