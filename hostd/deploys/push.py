@@ -15,7 +15,7 @@ from hostd.deploys.garbage import Garbage
 from hostd.deploys.lastlines import LastLines
 from hostd.deploys.locks import DeployLocks
 from hostd.deploys.recording import Recording
-from hostd.deploys.transcript import Indent, detail, problem, quoted, size, step
+from hostd.deploys.transcript import Indent, detail, problem, quoted, step
 from hostd.errors import Conflict, HostdError
 from hostd.events import Events
 from hostd.faults import FaultPoint, Faults
@@ -28,6 +28,7 @@ from hostd.manager.settling import Settled
 from hostd.settings import Settings
 from slugs.compiler import CompiledSlug, Compiler, CompileRequest
 from slugs.errors import SlugsError
+from slugs.pool import size
 from slugs.stacks import Stack, Stacks, name_of, version_of
 from units.pipes import pieces
 
@@ -308,9 +309,9 @@ class Pusher:
         await push.say(problem(_trouble(push.app, release, settled)))
         for dyno in settled.crashed[:1]:
             await push.say(quoted(await self._last_lines(push.app.id, dyno.unit)))
-        await push.say(
-            problem(f"See `hostctl logs -a {push.app.name}`; go back with `hostctl rollback -a {push.app.name}`.")
-        )
+        name, previous = push.app.name, self._ledger.releases.get(push.app.id, release.version - 1)
+        back = f"; go back with `hostctl rollback -a {name}`" if previous.slug_id else ""
+        await push.say(problem(f"See `hostctl logs -a {name}`{back}."))
 
 
 def _trouble(app: App, release: Release, settled: Settled) -> str:
