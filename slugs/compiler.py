@@ -326,7 +326,8 @@ def failure(ended: Ended, limits: BuildLimits) -> BuildFailed:
     killed = info.exec_main_code == _CLD_KILLED and info.exec_main_status == _SIGKILL
     if info.result == "oom-kill" or killed or report.status == _STATUS_KILLED:
         return BuildFailed(
-            f"The build was killed: most likely it needed more than its {size(limits.memory_max)} of memory"
+            f"The build was killed: most likely it needed more than its {size(limits.memory_max)} of memory. "
+            "An admin can let builds have more: the setting build_memory_mb"
         )
     if report.failed == "detect":
         return NoBuildpack(
