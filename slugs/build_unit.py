@@ -160,8 +160,8 @@ class BuildUnits:
                 return await self._run(name, lambda stdio: properties(stdio, network), content, output, learn)
         except TimeoutError as error:
             raise BuildTimeout(
-                f"The build took longer than {timeout / 60:g} minutes and was stopped. "
-                "The last lines above show where it was"
+                f"The build took longer than {_written(timeout)} and was stopped. "
+                "The last lines above show where it was; hostctl builds:timeout gives it more time"
             ) from error
         except SystemdError as error:
             raise BuildFailed(f"The build's sandbox could not be run: {error}") from error
@@ -213,6 +213,10 @@ async def _content(header: bytes, source: AsyncIterator[bytes] | None) -> AsyncI
     if source is not None:
         async for piece in source:
             yield piece
+
+
+def _written(seconds: float) -> str:
+    return f"{seconds / 60:g} minutes" if seconds >= 120 else f"{seconds:g} seconds"
 
 
 async def _gather(end: BinaryIO, said: bytearray) -> None:
