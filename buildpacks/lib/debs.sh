@@ -21,6 +21,7 @@ DEBS_LISTS_MINUTES=1440 # lists older than this are fetched anew
 DEBS_TREE_DAYS=30       # trees not used for so long are dropped from the cache
 
 debs_home=${CACHE_DIR-}/debs       # what is kept
+debs_seeds=/var/lib/apt/lists      # the stack's own lists, which no build can write to
 debs_work=${TMPDIR:-/tmp}/debs.$$ # what this buildpack needs, its subshells included; a build's /tmp is its own
 
 debs_install() { # DIR PACKAGE...
@@ -150,6 +151,7 @@ _debs_refresh_if_old() {
 _debs_refresh() {
   local told=$debs_work/update failed
   echo "Fetching the lists of Debian packages" | indent
+  _debs_seed
   _debs_apt get update >"$told" 2>&1 || true
   mapfile -t failed < <(awk '/^Err:/ { line = $0; getline; print line " (" $0 ")" }
     /^(E: The repository|W: GPG error)/' "$told" | tr -s ' ' | sort -u)
@@ -164,6 +166,18 @@ _debs_refresh() {
   { date --iso-8601=ns && _debs_sources_digest; } >"$debs_home/state/fetched"
   # What could not be read is asked for again soon.
   ((${#failed[@]} == 0)) || touch -d "-$((DEBS_LISTS_MINUTES - 10)) minutes" "$debs_home/state/fetched"
+}
+
+# Takes the lists that the stack has, so that apt fetches only what is newer: 0.2 MB instead of 20 for a new app. apt
+# checks their signatures again, but not what they sign: they come from where no build can write. Without any, or with
+# half of them, apt fetches the rest.
+_debs_seed() {
+  local signed lists=$debs_home/state/lists
+  for signed in "$debs_seeds"/*InRelease; do
+    [[ -r $signed && ! -e $lists/$(basename "$signed") ]] || continue
+    cp -p --reflink=auto -- "${signed%InRelease}"*_Packages* "$signed" "$lists/" 2>/dev/null ||
+      rm -f -- "$lists/$(basename "${signed%InRelease}")"*
+  done
 }
 
 _debs_install_anew() { # KEPT DIR PACKAGE...
@@ -205,6 +219,9 @@ _debs_fetch() { # PACKAGE...
   echo "Fetching $(wc -l <"$debs_work/debs") Debian packages for $*" | indent
   if ! _debs_apt get install --download-only ${DEBS_OPTIONS[@]+"${DEBS_OPTIONS[@]}"} "$@" >"$debs_work/fetching" 2>&1; then
     if grep -q '404 ' "$debs_work/fetching"; then
+      rm -rf "$debs_home/state/lists"
+      mkdir -p "$debs_home/state/lists/partial"
+      debs_seeds=/nonexistent
       _debs_refresh
       _debs_resolve "$@"
       _debs_apt get install --download-only ${DEBS_OPTIONS[@]+"${DEBS_OPTIONS[@]}"} "$@" >"$debs_work/fetching" 2>&1 && return
