@@ -90,7 +90,7 @@ def export(call: Call) -> None:
     app, (wanted, *file) = call.app, call.words
     target = file[0] if file and file[0] != "-" else None
     if target is not None and call.where is None:
-        raise Usage(f"Over ssh the archive goes to the standard output: `... slugs:export {wanted} -a {app} > {target}`.")
+        raise Usage(f"Over ssh the archive goes to standard output: `... slugs:export {wanted} -a {app} > {target}`.")
     if target is None and call.around.stdout.isatty():
         raise Usage("An archive is nothing for a terminal: name a FILE, or pipe it somewhere.")
     slug = call.client.get(path("apps", app, "slugs", wanted))
