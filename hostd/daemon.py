@@ -72,8 +72,9 @@ class Daemon:
         try:
             await self.manager.strays_gone()
             await self.garbage.finish_destroyed()
-        except Exception:
-            log.exception("something of a destroyed app is left; the next start tries again")
+        except Exception as error:
+            # Nobody waits for this task: what it does not log itself nobody would ever hear of.
+            log.exception("something of a destroyed app is left (%s); the next start tries again", error)
 
 
 def main() -> None:
@@ -98,6 +99,7 @@ async def serve(settings: Settings) -> None:
     await daemon.garbage.recover()
     await daemon.networks.start()
     await daemon.manager.start()
+    daemon.stacks.go_on()
     attach = AttachServer(sockets["attach"], daemon.manager.one_offs)
     attach.start()
     runner = await serve_api(build_api(daemon.context), sockets["api"])

@@ -33,6 +33,12 @@ def build_reports(db: SqliteUtils) -> None:
     db.executescript(_sql("0003_build_reports.sql"))
 
 
+@MIGRATIONS()
+def stack_moves(db: SqliteUtils) -> None:
+    """Which apps are still to be taken along to another version of their stack."""
+    db.executescript(_sql("0004_stack_moves.sql"))
+
+
 def upgrade(db: SqliteUtils, migrations: Migrations = MIGRATIONS) -> list[str]:
     """Apply what is missing, all in one transaction, and tell what it was.
 

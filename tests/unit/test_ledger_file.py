@@ -88,6 +88,7 @@ def later(*names: str) -> sqlite_utils.Migrations:
     later(name="first")(migrations.first)
     later(name="builds")(migrations.builds)
     later(name="build_reports")(migrations.build_reports)
+    later(name="stack_moves")(migrations.stack_moves)
 
     for name in names:
 
