@@ -37,6 +37,7 @@ Properties = Callable[[tuple[int, int, int], Network | None], dict[str, Any]]
 
 _RESOLV_CONF = Path("/etc/resolv.conf")
 _ENV_SIZE = "4M"
+_EARLY_REPORTS = 50
 _STOP_SECONDS = 5.0
 
 
@@ -147,7 +148,7 @@ class BuildUnits:
         timeout: float,
     ) -> Ended:
         """Runs a build to its end; `properties` makes the unit. Without `source` it reads no more than the header.
-        `learn` is told once what the runner reported, however the build ended.
+        `learn` is told what the runner reports, when it names a buildpack and in the end, however that is.
 
         Raises BuildTimeout, BuildFailed when systemd cannot start it, and what `source` or `output` raise.
         However it ends, cancelled too, the unit and all its processes are gone.
@@ -187,7 +188,7 @@ class BuildUnits:
                 async with asyncio.TaskGroup() as group:
                     feeding = group.create_task(feed(fed, content))
                     group.create_task(_copy(transcript, output))
-                    group.create_task(_gather(answer, said))
+                    group.create_task(_gather(answer, said, learn))
                     # systemd holds the descriptors until it forgets the unit: only then do the streams end.
                     info = await self._endings.removed(name)
                     feeding.cancel()
@@ -219,10 +220,14 @@ def _written(seconds: float) -> str:
     return f"{seconds / 60:g} minutes" if seconds >= 120 else f"{seconds:g} seconds"
 
 
-async def _gather(end: BinaryIO, said: bytearray) -> None:
+async def _gather(end: BinaryIO, said: bytearray, learn: Learn) -> None:
+    left = _EARLY_REPORTS
     async with aclosing(pieces(end, MAX_BYTES)) as heard:
         async for piece in heard:
             said += piece
+            if left and b"used " in piece:
+                left -= 1
+                learn(read_report(said))
 
 
 async def _copy(end: BinaryIO, output: Output) -> None:

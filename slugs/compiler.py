@@ -139,7 +139,7 @@ class Compiler:
     ) -> CompiledSlug:
         """Builds; `output` gets the transcript as it is made, and `source` is the stream of a TarSource.
 
-        `learn` is told once what the build said of itself, also of one that fails or is cancelled while it runs.
+        `learn` is told what the build says of itself, as it names its buildpacks and when it ends, however that is.
 
         Raises PoolFull before anything is begun, then BuildFailed and its kinds, and what `source` and
         `output` raise. A build that does not end with a slug, cancelled ones among them, leaves nothing:

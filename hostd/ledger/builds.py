@@ -22,8 +22,8 @@ class Build:
     """A build; `slug_id` and `release_version` are what came of it.
 
     `source` is how it came (`git push`, `tarball`, `git:sync URL`), `commit` what its owner calls the version, perhaps
-    nothing; `stack` is NAME@VERSION; `buildpacks` are those that ran and `report` what they said of it (YAML), both
-    once it ended; `reason` is why it failed.
+    nothing; `stack` is NAME@VERSION; `buildpacks` are those that run or ran, `report` what they said of it (YAML), once
+    it has ended; `reason` is why it failed.
     """
 
     id: str

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hostd.cli.client import Client
-from tests.support.endless import BUILDING, ENDLESS, WEB
+from tests.support.endless import BUILDING, ENDLESS, WEB, pushing
 from tests.support.estate import PYTHON, in_order
 from tests.support.formation import current
 from tests.support.platform import Platform
 from tests.support.tarballs import tar_of, upload
-from tests.support.terminal import Terminal, open_terminal
+from tests.support.terminal import open_terminal
 from tests.support.waiting import wait_until
 
 Repository = Callable[..., Path]
@@ -85,6 +84,7 @@ def test_a_running_build_is_watched_and_cancelled(platform: Platform, app: str, 
         watcher.expect(BUILDING)
         (running,) = builds(platform, app)
         assert (running["status"], running["extended"]["ended_at"]) == ("pending", None)
+        assert [pack["name"] for pack in running["buildpacks"]] == ["heroku/python"]
         cancelled = platform.ssh("builds:cancel", running["id"][:8], "-a", app)
         assert cancelled.stderr == f"Cancelling build {running['id'][:8]} of {app}... done\n"
         pusher.expect(f"cancelled by {platform.user.email}")
@@ -95,7 +95,7 @@ def test_a_running_build_is_watched_and_cancelled(platform: Platform, app: str, 
     wait_until(lambda: in_order(platform))
     (ended,) = builds(platform, app)
     assert (ended["status"], ended["extended"]["cancelled"]) == ("failed", True)
-    assert [pack["name"] for pack in ended["buildpacks"]] == ["heroku/python"]
+    assert ended["buildpacks"] == running["buildpacks"]
     assert f"{ended['id'][:8]}  cancelled" in platform.hostctl("builds", "-a", app).stdout
     assert current(platform, app) == 1
     platform.push(repository({**WEB, "requirements.txt": ""}, directory), app)
@@ -138,6 +138,7 @@ def test_a_hostd_that_ends_in_the_middle_leaves_a_failed_build_with_its_output(
     assert build["extended"]["reason"].startswith("the build was interrupted")
     output = platform.hostctl("builds:output", "-a", app, check=False)
     assert (output.returncode, BUILDING in output.stdout) == (1, True)
+    assert " !     the build was interrupted: hostd was restarted while it ran." in output.stdout
     wait_until(lambda: in_order(platform))
     platform.push(repository(WEB), app, "main", "--force")
 
@@ -163,12 +164,3 @@ def builds(platform: Platform, app: str) -> list[dict[str, Any]]:
     """The app's builds, newest first."""
     found: list[dict[str, Any]] = json.loads(platform.hostctl("builds", "-a", app, "--json").stdout)
     return found
-
-
-@contextmanager
-def pushing(platform: Platform, directory: Path, app: str) -> Iterator[Terminal]:
-    """The terminal of a push whose build runs and does not end."""
-    argv = ["git", "push", platform.git_url(app), "main"]
-    with open_terminal(argv, cwd=directory, env=platform.git_environment()) as terminal:
-        terminal.expect(BUILDING)
-        yield terminal
