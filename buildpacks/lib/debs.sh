@@ -34,7 +34,7 @@ debs_install() { # DIR PACKAGE...
   kept=$debs_home/trees/${dir//\//_}
   request=$(_debs_request "$dir" "$@")
   if [[ -d $kept/tree && $(cat "$kept/request" 2>/dev/null) == "$request" ]]; then
-    echo "Reusing $(wc -l <"$kept/debs") Debian packages of the last build" | indent
+    echo "Reusing $(_debs_count "$kept/debs") of the last build" | indent
     _debs_take_back "$kept" "$dir"
   else
     _debs_install_anew "$kept" "$dir" "$@"
@@ -205,6 +205,13 @@ _debs_take_back() { # KEPT DIR
   cp -a --reflink=auto "$1/tree" "$2"
 }
 
+# How many packages a list has, in words.
+_debs_count() { # LIST
+  local count
+  count=$(wc -l <"$1")
+  if ((count == 1)); then echo "1 Debian package"; else echo "$count Debian packages"; fi
+}
+
 # Fetches what is missing of the packages and all they need, and writes the list of them, "FILE HASH" a line.
 # Lists that are so old that a file is gone are fetched anew, once.
 _debs_fetch() { # PACKAGE...
@@ -216,7 +223,7 @@ _debs_fetch() { # PACKAGE...
   : >"$debs_work/debs"
   (($#)) || return 0
   _debs_resolve "$@"
-  echo "Fetching $(wc -l <"$debs_work/debs") Debian packages for $*" | indent
+  echo "Fetching $(_debs_count "$debs_work/debs") for $*" | indent
   if ! _debs_apt get install --download-only ${DEBS_OPTIONS[@]+"${DEBS_OPTIONS[@]}"} "$@" >"$debs_work/fetching" 2>&1; then
     if grep -q '404 ' "$debs_work/fetching"; then
       rm -rf "$debs_home/state/lists"
