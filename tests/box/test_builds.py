@@ -11,7 +11,7 @@ import pytest
 
 from hostd.cli.client import Client
 from tests.support.endless import BUILDING, ENDLESS, WEB, pushing
-from tests.support.estate import PYTHON, in_order
+from tests.support.estate import PYTHON, settled
 from tests.support.formation import current
 from tests.support.platform import Platform
 from tests.support.tarballs import tar_of, upload
@@ -92,7 +92,7 @@ def test_a_running_build_is_watched_and_cancelled(platform: Platform, app: str, 
         assert pusher.wait() == 1
         watcher.expect(f"cancelled by {platform.user.email}")
         assert watcher.wait() == 1
-    wait_until(lambda: in_order(platform))
+    settled(platform)
     (ended,) = builds(platform, app)
     assert (ended["status"], ended["extended"]["cancelled"]) == ("failed", True)
     assert ended["buildpacks"] == running["buildpacks"]
@@ -118,7 +118,7 @@ def test_a_watcher_that_leaves_does_not_stop_the_build(platform: Platform, app: 
         (running,) = builds(platform, app)
         assert running["status"] == "pending"
         platform.hostctl("builds:cancel", "-a", app)
-    wait_until(lambda: in_order(platform))
+    settled(platform)
 
 
 @pytest.mark.parametrize("how", ["SIGKILL", "restart"])
@@ -139,7 +139,7 @@ def test_a_hostd_that_ends_in_the_middle_leaves_a_failed_build_with_its_output(
     output = platform.hostctl("builds:output", "-a", app, check=False)
     assert (output.returncode, BUILDING in output.stdout) == (1, True)
     assert " !     the build was interrupted: hostd was restarted while it ran." in output.stdout
-    wait_until(lambda: in_order(platform))
+    settled(platform)
     platform.push(repository(WEB), app, "main", "--force")
 
 
@@ -156,7 +156,7 @@ def test_a_build_that_was_begun_over_http_runs_on_by_itself(platform: Platform, 
     answer = client.request("DELETE", f"/apps/{app}/builds/{build['id']}")
     assert answer.status == 202
     wait_until(lambda: client.get(f"/apps/{app}/builds/{build['id']}")["status"] == "failed")
-    wait_until(lambda: in_order(platform))
+    settled(platform)
     platform.hostctl("config:set", "A=1", "-a", app)
 
 
