@@ -40,6 +40,7 @@ from hostd.manager.routing import Routing
 from hostd.settings import Settings
 from slugs.build_unit import BuildLimits
 from slugs.compiler import Compiler
+from slugs.errors import SlugsError
 from slugs.pool import Pool
 from slugs.space import DiskGuard
 from slugs.stack_maker import STACK_BYTES, StackMaker
@@ -86,6 +87,8 @@ def main() -> None:
         text, code = to_terminal(error)
         print(text, file=sys.stderr)
         sys.exit(code)
+    except SlugsError as error:
+        sys.exit(f"{error}.")
 
 
 async def serve(settings: Settings) -> None:
