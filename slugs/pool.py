@@ -353,7 +353,7 @@ class Pool:
         except OSError as error:
             if error.errno == errno.EROFS:
                 raise PoolReadOnly(
-                    f"The slug store {self.root} is read-only, as the kernel makes it when its disk has errors (dmesg). "
+                    f"The slug store {self.root} is read-only, as the kernel makes it when a disk has errors (dmesg). "
                     f"What runs goes on. Try `mount -o remount,rw {self.root}` when the cause is gone"
                 ) from error
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
