@@ -25,7 +25,8 @@ def made(platform: Platform, *names: str) -> Iterator[None]:
     with ExitStack() as stack:
         for name in names:
             platform.hostctl("apps:create", name)
-            stack.callback(platform.hostctl, "apps:destroy", "-a", name, "--confirm", name)
+            # Of a run that was broken off, what is refused here must not hide what had failed before.
+            stack.callback(platform.hostctl, "apps:destroy", "-a", name, "--confirm", name, check=False)
         yield
 
 
