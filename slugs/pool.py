@@ -124,7 +124,8 @@ class Pool:
         """Drops a build, its temporary files, the cache it borrowed and the manifest that was not used."""
         self._delete_trees(build_id)
         self._delete("builds", build_id + _BORROWED)
-        self.manifest(build_id).unlink(missing_ok=True)
+        with self.noticing_full():
+            self.manifest(build_id).unlink(missing_ok=True)
 
     # Slugs and dynos
 
