@@ -36,7 +36,7 @@ def inside_already() -> bool:
 
 def belongs_inside(file: Path) -> bool:
     """Whether the tests of a file need systemd around themselves."""
-    return MODULES.fullmatch(file.name) is not None
+    return file.parent.name == "box" and MODULES.fullmatch(file.name) is not None
 
 
 def send_in(items: list[pytest.Item]) -> None:
