@@ -13,10 +13,9 @@ BUNDLED = (
     *("ruby", "nodejs", "clojure", "python", "java", "gradle", "scala", "php", "go", "static"),
     *("procfile",),
 )
-"""The bundled buildpacks in the order in which they are tried, Heroku's; procfile, which takes anything, comes last.
-
-The others of FOLDER (apt) are used only when somebody names them.
-"""
+"""The bundled buildpacks in the order in which they are tried, Heroku's; procfile, which takes anything, comes last."""
+NAMES = (*BUNDLED, "apt")
+"""All bundled buildpacks; those that are not tried are used only when somebody names them."""
 
 FOLDER = Path(__file__).with_name("bundled")
 RUNNER = Path(__file__).with_name("runner")

@@ -52,7 +52,7 @@ class Report:
         return self.used[-1] if self.used else UsedBuildpack("")
 
 
-def read(content: bytes) -> Report:
+def read(content: bytes | bytearray) -> Report:
     """The runner's report."""
     pairs = [line.partition(" ") for line in content.decode(errors="replace").splitlines()]
     said = {key: value for key, _, value in pairs}
@@ -65,7 +65,7 @@ def read(content: bytes) -> Report:
         status=int(status) if status.isascii() and status.isdecimal() else 0,
         reason=_text(said.get("reason", ""), _LONGEST_REASON),
         commit=_printable(said.get("commit", "")),
-        metadata="".join(_text(value, _LONGEST_METADATA) for key, _, value in pairs if key == "metadata"),
+        metadata=_joined(_text(value, _LONGEST_METADATA) for key, _, value in pairs if key == "metadata"),
     )
 
 
@@ -88,6 +88,10 @@ def _merged(values: Iterable[str], last: int) -> Release:
         config_vars |= release.config_vars
         addons += [addon for addon in release.addons if addon not in addons]
     return Release(types, config_vars, addons)
+
+
+def _joined(documents: Iterable[str]) -> str:
+    return "\n".join(filter(None, documents))[:_LONGEST_METADATA]
 
 
 def _decoded(encoded: str) -> bytes:

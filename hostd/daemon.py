@@ -48,6 +48,7 @@ from hostd.settings import Settings
 from hostd.sleeper import Sleeper
 from slugs.build_unit import BuildLimits
 from slugs.compiler import Compiler
+from slugs.errors import SlugsError
 from slugs.pool import Pool
 from slugs.space import DiskGuard
 from slugs.stack_maker import STACK_BYTES, StackMaker
@@ -84,8 +85,9 @@ class Daemon:
         try:
             await self.manager.strays_gone()
             await self.garbage.finish_destroyed()
-        except Exception:
-            log.exception("something of a destroyed app is left; the next start tries again")
+        except Exception as error:
+            # Nobody waits for this task: what it does not log itself nobody would ever hear of.
+            log.exception("something of a destroyed app is left (%s); the next start tries again", error)
 
 
 def main() -> None:
@@ -97,6 +99,8 @@ def main() -> None:
         text, code = to_terminal(error)
         print(text, file=sys.stderr)
         sys.exit(code)
+    except SlugsError as error:
+        sys.exit(f"{error}.")
 
 
 async def serve(settings: Settings) -> None:
@@ -111,6 +115,7 @@ async def serve(settings: Settings) -> None:
     await daemon.garbage.recover()
     await daemon.networks.start()
     await daemon.manager.start()
+    daemon.stacks.go_on()
     daemon.scheduler.start()
     daemon.sleeper.start()
     sessions = (daemon.manager.one_offs, daemon.manager.visits)
@@ -203,7 +208,6 @@ def assemble(settings: Settings) -> Daemon:
         compiler=Compiler(
             systemd=systemd,
             pool=pool,
-            stack=stack,
             networks=networks,
             limits=BuildLimits(
                 timeout=settings.build_timeout,

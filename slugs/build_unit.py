@@ -20,7 +20,7 @@ from slugs.ending import Endings
 from slugs.errors import BuildFailed, BuildTimeout
 from slugs.stacks import Stack, resolving_binds
 from units.network import Network, NetworkError, Networks
-from units.pipes import collect, feed, pieces, pipe
+from units.pipes import feed, pieces, pipe
 from units.sandbox import Bind, Limits, hardened
 from units.systemd import Systemd, SystemdError, UnitInfo
 
@@ -29,10 +29,14 @@ SLICE = "hostd-builds.slice"
 Output = Callable[[bytes], Awaitable[None]]
 """Takes the transcript piece by piece: any bytes, at most 64 KB of them, not always whole lines."""
 
+Learn = Callable[[Report], None]
+"""Hears what a build's runner reported."""
+
 Properties = Callable[[tuple[int, int, int], Network | None], dict[str, Any]]
 """Makes a build's unit for its three descriptors and its network."""
 
 _ENV_SIZE = "4M"
+_EARLY_REPORTS = 50
 _STOP_SECONDS = 5.0
 
 
@@ -130,23 +134,25 @@ class BuildUnits:
         header: bytes,
         source: AsyncIterator[bytes] | None,
         output: Output,
+        learn: Learn = lambda _: None,
         timeout: float,
     ) -> Ended:
-        """Runs a build to its end; `properties` makes the unit. Without
-        `source` it reads no more than the header.
+        """Runs a build to its end; `properties` makes the unit. Without `source` it reads no more than the header.
+        `learn` is told what the runner reports, when it names a buildpack and in the end, however that is.
 
         Raises BuildTimeout, BuildFailed when systemd cannot start it, and what `source` or `output` raise.
         However it ends, cancelled too, the unit and all its processes are gone.
         """
+        content = _content(header, source)
         try:
             async with self._network(name) as network, asyncio.timeout(timeout):
                 for problem in self._networks.problems if self._networks else ():
                     await output(f" !     {problem}\n".encode())
-                return await self._run(name, lambda stdio: properties(stdio, network), header, source, output)
+                return await self._run(name, lambda stdio: properties(stdio, network), content, output, learn)
         except TimeoutError as error:
             raise BuildTimeout(
-                f"The build took longer than {timeout / 60:g} minutes and was stopped. "
-                "The last lines above show where it was"
+                f"The build took longer than {_written(timeout)} and was stopped. "
+                "The last lines above show where it was; hostctl builds:timeout gives it more time"
             ) from error
         except SystemdError as error:
             raise BuildFailed(f"The build's sandbox could not be run: {error}") from error
@@ -159,19 +165,20 @@ class BuildUnits:
         self,
         name: str,
         properties: Callable[[tuple[int, int, int]], dict[str, Any]],
-        header: bytes,
-        source: AsyncIterator[bytes] | None,
+        content: AsyncIterator[bytes],
         output: Output,
+        learn: Learn,
     ) -> Ended:
+        said = bytearray()
         with pipe() as (stdin, fed), pipe() as (transcript, stdout), pipe() as (answer, stderr):
             await self._systemd.start(name, properties((stdin.fileno(), stdout.fileno(), stderr.fileno())))
             for theirs in (stdin, stdout, stderr):
                 theirs.close()
             try:
                 async with asyncio.TaskGroup() as group:
-                    feeding = group.create_task(feed(fed, _content(header, source)))
+                    feeding = group.create_task(feed(fed, content))
                     group.create_task(_copy(transcript, output))
-                    said = group.create_task(collect(answer, MAX_BYTES))
+                    group.create_task(_gather(answer, said, learn))
                     # systemd holds the descriptors until it forgets the unit: only then do the streams end.
                     info = await self._endings.removed(name)
                     feeding.cancel()
@@ -179,7 +186,10 @@ class BuildUnits:
                         raise BuildFailed("The build was stopped by somebody with `systemctl stop`")
             except BaseExceptionGroup as group_error:
                 raise group_error.exceptions[0] from None
-        return Ended(info, read_report(said.result()))
+            finally:
+                report = read_report(said)
+                learn(report)
+        return Ended(info, report)
 
     def _network(self, unit: str) -> AbstractAsyncContextManager[Network | None]:
         return self._networks.leased(unit.removesuffix(".service")) if self._networks else nullcontext()
@@ -194,6 +204,20 @@ async def _content(header: bytes, source: AsyncIterator[bytes] | None) -> AsyncI
     if source is not None:
         async for piece in source:
             yield piece
+
+
+def _written(seconds: float) -> str:
+    return f"{seconds / 60:g} minutes" if seconds >= 120 else f"{seconds:g} seconds"
+
+
+async def _gather(end: BinaryIO, said: bytearray, learn: Learn) -> None:
+    left = _EARLY_REPORTS
+    async with aclosing(pieces(end, MAX_BYTES)) as heard:
+        async for piece in heard:
+            said += piece
+            if left and b"used " in piece:
+                left -= 1
+                learn(read_report(said))
 
 
 async def _copy(end: BinaryIO, output: Output) -> None:

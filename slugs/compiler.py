@@ -14,7 +14,7 @@ from buildpacks import contract
 from buildpacks.procfile import ProcfileError, parse
 from buildpacks.report import Report, UsedBuildpack
 from buildpacks.source import Source, TarSource
-from slugs.build_unit import BuildLimits, BuildUnits, Ended, Output, tree_unit_name, unit_name, unit_properties
+from slugs.build_unit import BuildLimits, BuildUnits, Ended, Learn, Output, tree_unit_name, unit_name, unit_properties
 from slugs.declared import AppJsonError, healthchecks, read_app_json, read_procfile
 from slugs.errors import BuildFailed, NoBuildpack, SlugTooLarge
 from slugs.pool import Pool, size
@@ -40,10 +40,10 @@ _STATUS_KILLED = 128 + _SIGKILL
 class CompileRequest:
     """What to build.
 
-    `config` goes into the ENV directory. `stack` is None for the compiler's own. `buildpacks` are those that the
-    owner has set, names or URLs; without any the app decides. `submodules` are the commits of git's submodules
-    by their paths, for a source that is no git repository itself. `commit` may be empty when the source is one.
-    `previous_slug` is the slug to share blocks with; `timeout` (seconds) None for the compiler's own.
+    `config` goes into the ENV directory. `buildpacks` are those that the owner has set, names or URLs; without any
+    the app decides. `submodules` are the commits of git's submodules by their paths, for a source that is no git
+    repository itself. `commit` may be empty when the source is one. `previous_slug` is the slug to share blocks
+    with; `timeout` (seconds) None for the compiler's own.
     """
 
     build_id: str
@@ -51,9 +51,9 @@ class CompileRequest:
     app_name: str
     uid: int
     commit: str
+    stack: Stack
     config: Mapping[str, str] = field(repr=False)
     previous_slug: str | None = None
-    stack: Stack | None = None
     buildpacks: tuple[str, ...] = field(default=(), repr=False)
     source: Source = field(default_factory=TarSource)
     submodules: Mapping[str, str] = field(default_factory=dict)
@@ -67,9 +67,8 @@ class CompiledSlug:
     `process_types` are the commands by type: the Procfile's over the buildpack's own.
     `config_vars` and `addons` are the buildpack's suggestions for a first deploy. `shared_bytes` of
     `size_bytes` lie in the same blocks as the previous slug's. `buildpacks` are all that compiled, in their
-    order, of which `buildpack` names the last; `report` is what their `bin/report` printed. `stack` is the version
-    of the stack, `commit` the one that was built, `files` the number of files. `checks` are the paths that its app.json
-    wants its process types to be asked for.
+    order, of which `buildpack` names the last. `stack` is the version of the stack, `commit` the one that was built,
+    `files` the number of files. `checks` are the paths that its app.json wants its process types to be asked for.
     """
 
     slug_id: str
@@ -82,7 +81,6 @@ class CompiledSlug:
     config_vars: dict[str, str]
     addons: list[str]
     buildpacks: list[UsedBuildpack] = field(default_factory=list)
-    report: str = ""
     stack: str = ""
     commit: str = ""
     files: int = 0
@@ -105,7 +103,6 @@ class Compiler:
         *,
         systemd: Systemd,
         pool: Pool,
-        stack: Stack,
         networks: Networks | None = None,
         limits: BuildLimits = DEFAULT_LIMITS,
         max_slug_bytes: int = MAX_SLUG_BYTES,
@@ -122,7 +119,6 @@ class Compiler:
         `make_room` is called when the pool has too little room for a build, and deletes what may be deleted.
         """
         self.pool = pool
-        self._stack = stack
         self._limits = limits
         self._max_slug_bytes = max_slug_bytes
         self._guard = DiskGuard(pool, min_free=min_free_bytes, make_room=make_room)
@@ -133,9 +129,16 @@ class Compiler:
         self._trees = TreeUnits(systemd)
 
     async def compile(
-        self, request: CompileRequest, *, source: AsyncIterator[bytes] | None = None, output: Output
+        self,
+        request: CompileRequest,
+        *,
+        source: AsyncIterator[bytes] | None = None,
+        output: Output,
+        learn: Learn = lambda _: None,
     ) -> CompiledSlug:
         """Builds; `output` gets the transcript as it is made, and `source` is the stream of a TarSource.
+
+        `learn` is told what the build says of itself, as it names its buildpacks and when it ends, however that is.
 
         Raises PoolFull before anything is begun, then BuildFailed and its kinds, and what `source` and
         `output` raise. A build that does not end with a slug, cancelled ones among them, leaves nothing:
@@ -143,17 +146,17 @@ class Compiler:
         """
         await self._guard.require()
         with self.pool.noticing_full():
-            return await self._compile(request, source, output)
+            return await self._compile(request, source, output, learn)
 
     async def _compile(
-        self, request: CompileRequest, source: AsyncIterator[bytes] | None, output: Output
+        self, request: CompileRequest, source: AsyncIterator[bytes] | None, output: Output, learn: Learn
     ) -> CompiledSlug:
         try:
             await ensure_user(request.uid)
             tree = self.pool.create_build(request.build_id, request.uid)
             cache = self.pool.borrow_cache(request.app_id, request.build_id, request.uid)
             folders = _Folders(tree, cache, self.pool.scratch(request.build_id))
-            running = self._run(request, folders, source, output)
+            running = self._run(request, folders, source, output, learn)
             ended = await self._guard.guard(running, folders, self._limits.disk_max)
             report = ended.report
             if report.failed is not None or ended.info.result != "success":
@@ -180,8 +183,7 @@ class Compiler:
             config_vars=report.release.config_vars,
             addons=report.release.addons,
             buildpacks=list(report.used),
-            report=report.metadata,
-            stack=(request.stack or self._stack).ref,
+            stack=request.stack.ref,
             commit=report.commit or request.commit,
             files=measured.files,
             checks=checks,
@@ -193,8 +195,9 @@ class Compiler:
         folders: _Folders,
         source: AsyncIterator[bytes] | None,
         output: Output,
+        learn: Learn,
     ) -> Ended:
-        stack = request.stack or self._stack
+        stack = request.stack
         limits = self._limits if request.timeout is None else replace(self._limits, timeout=request.timeout)
         binds = [
             *identity_binds(stack, request.uid),
@@ -234,6 +237,7 @@ class Compiler:
             header=contract.header(variables, request.config, order),
             source=source,
             output=output,
+            learn=learn,
             timeout=limits.timeout,
         )
 
@@ -244,7 +248,7 @@ class Compiler:
             previous = None
         return await self._trees.measure(
             tree_unit_name(request.build_id),
-            stack=request.stack or self._stack,
+            stack=request.stack,
             uid=request.uid,
             tree=tree,
             manifest=self.pool.manifest(request.build_id),
@@ -312,7 +316,8 @@ def failure(ended: Ended, limits: BuildLimits) -> BuildFailed:
     killed = info.exec_main_code == _CLD_KILLED and info.exec_main_status == _SIGKILL
     if info.result == "oom-kill" or killed or report.status == _STATUS_KILLED:
         return BuildFailed(
-            f"The build was killed: most likely it needed more than its {size(limits.memory_max)} of memory"
+            f"The build was killed: most likely it needed more than its {size(limits.memory_max)} of memory. "
+            "An admin can let builds have more: the setting build_memory_mb"
         )
     if report.failed == "detect":
         return NoBuildpack(

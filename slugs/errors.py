@@ -27,6 +27,10 @@ class PoolFull(SlugsError):
     """The pool has no room: the text has the numbers."""
 
 
+class PoolReadOnly(SlugsError):
+    """The pool cannot be written to at all."""
+
+
 class BuildFailed(SlugsError):
     """The build did not make a slug; the text is the reason in one or a few lines."""
 

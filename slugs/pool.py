@@ -17,7 +17,7 @@ from pathlib import Path
 
 import btrfsutil
 
-from slugs.errors import NoSuchSubvolume, NotBtrfs, PoolFull
+from slugs.errors import NoSuchSubvolume, NotBtrfs, PoolFull, PoolReadOnly
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class Pool:
     """The directory `root` on btrfs with one folder per kind of subvolume, closed to everyone but root."""
 
     def __init__(self, root: Path, image: Path | None = None) -> None:
-        """Makes the folders that are missing. Raises NotBtrfs when `root` is on another file system.
+        """Makes the folders that are missing. Raises NotBtrfs when `root` is on another file system, PoolReadOnly.
 
         `image` is the file that holds the pool, if one does: what its disk has not, the pool has not either.
         """
@@ -52,9 +52,10 @@ class Pool:
                 f"{root} is not on btrfs ({os.strerror(error.errno)}): mount a btrfs file system there, "
                 "or let install.sh make one"
             ) from error
-        root.chmod(0o700)
-        for folder in FOLDERS:
-            (root / folder).mkdir(mode=0o755, exist_ok=True)
+        with self.noticing_full():
+            root.chmod(0o700)
+            for folder in FOLDERS:
+                (root / folder).mkdir(mode=0o755, exist_ok=True)
 
     # Whose it is
 
@@ -123,7 +124,8 @@ class Pool:
         """Drops a build, its temporary files, the cache it borrowed and the manifest that was not used."""
         self._delete_trees(build_id)
         self._delete("builds", build_id + _BORROWED)
-        self.manifest(build_id).unlink(missing_ok=True)
+        with self.noticing_full():
+            self.manifest(build_id).unlink(missing_ok=True)
 
     # Slugs and dynos
 
@@ -359,10 +361,15 @@ class Pool:
 
     @contextmanager
     def noticing_full(self) -> Iterator[None]:
-        """Raises PoolFull, with the numbers, for the ENOSPC of what is done inside."""
+        """Raises PoolFull, with the numbers, for the ENOSPC of what is done inside, and PoolReadOnly for EROFS."""
         try:
             yield
         except OSError as error:
+            if error.errno == errno.EROFS:
+                raise PoolReadOnly(
+                    f"The slug store {self.root} is read-only, as the kernel makes it when a disk has errors (dmesg). "
+                    f"What runs goes on. Try `mount -o remount,rw {self.root}` when the cause is gone"
+                ) from error
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
             raise PoolFull(

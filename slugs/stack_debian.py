@@ -42,7 +42,10 @@ _INHERITED = re.compile(
     re.IGNORECASE,
 )
 # fmt: on
-_APT_DEFAULTS = ('Acquire::Languages "none";', 'Acquire::Retries "1";', 'Acquire::http::Timeout "20";')
+_APT_DEFAULTS = (
+    *('Acquire::Languages "none";', 'Acquire::GzipIndexes "true";'),
+    *('Acquire::Retries "1";', 'Acquire::http::Timeout "20";'),
+)
 _MIRROR = "http://deb.debian.org/debian"
 _SECURITY_MIRROR = "http://security.debian.org/debian-security"
 _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -103,6 +106,8 @@ def arguments(name: str, *, target: Path, sources_list: Path, apt_conf: Path) ->
         f"--aptopt={apt_conf}",
         *(f"--dpkgopt={option}" for option in _DPKG_OPTIONS),
         f"--customize-hook={CUSTOMIZE}",
+        # Builds begin with them, instead of fetching them for each app.
+        "--skip=cleanup/apt/lists",
         codename(name),
         str(target),
         str(sources_list),

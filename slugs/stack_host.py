@@ -31,7 +31,8 @@ _APT_FILES = ("apt.conf", "preferences", "sources.list", "trusted.gpg")
 # Mount points and directories that programs expect; all empty in the skeleton.
 _DIRECTORIES = (
     "app", "boot", "cache", "dev", "env", "etc", "home", "media", "mnt", "opt", "proc", "root", "run", "srv",
-    "sys", "tmp", "usr", "var", "var/cache", "var/lib", "var/lib/dpkg", "var/log", "var/spool", "var/tmp",
+    "sys", "tmp", "usr", "var", "var/cache", "var/lib", "var/lib/apt", "var/lib/apt/lists", "var/lib/dpkg",
+    "var/log", "var/spool", "var/tmp",
     "etc/alternatives", "etc/apt", "etc/ssl", "etc/ssl/certs", ".hostd", ".hostd/bin", ".hostd/buildpacks",
     ".hostd/runner", ".hostd/lib", *(f"etc/apt/{name}" for name in _APT_FOLDERS),
 )
@@ -53,8 +54,8 @@ _LINKS = {"var/run": "/run", "var/lock": "/run/lock", "etc/mtab": "../proc/self/
 # Links of a merged /usr (Debian 12 and later), made where the host has them.
 _USR_LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _READ_ONLY = ("/usr", "/etc/alternatives", "/etc/ssl/certs", "/etc/ld.so.cache", "/etc/resolv.conf")
-# What apt needs to fetch and unpack packages into a slug, as apt buildpacks do.
-_BUILD_ONLY = (*(f"/etc/apt/{name}" for name in (*_APT_FOLDERS, *_APT_FILES)), "/var/lib/dpkg")
+# What apt needs to fetch and unpack packages into a slug, as apt buildpacks do, and the lists that it need not fetch.
+_BUILD_ONLY = (*(f"/etc/apt/{name}" for name in (*_APT_FOLDERS, *_APT_FILES)), "/var/lib/apt/lists", "/var/lib/dpkg")
 
 
 def ensure_host_stack(pool: Pool, host: Path = Path("/")) -> Stack:

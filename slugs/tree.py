@@ -25,7 +25,8 @@ import shutil
 import stat
 import struct
 import sys
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from typing import BinaryIO
@@ -70,15 +71,21 @@ class Measured:
 
 
 def measure(
-    tree: str, target: str | None = None, *, known: Mapping[bytes, bytes] = {}, manifest: BinaryIO | None = None
+    tree: str,
+    target: str | None = None,
+    *,
+    known: Mapping[bytes, bytes] = {},
+    manifest: BinaryIO | None = None,
+    flushed: Callable[[], object] = lambda: None,
 ) -> Measured:
     """Walks `tree` in the order of names; `target`, a tree of the same owner, is made equal to it.
 
     `known` are the digests of `target`'s files as far as they are known; those of `tree` are written to `manifest`.
-    Raises TreeError, OSError.
+    `flushed` is called before it matters where on the disk a file lies, and waits until it does. Raises TreeError,
+    OSError.
     """
     with _folder(tree) as here, _maybe_folder(target) as there:
-        walk = _Walk(known, manifest, there)
+        walk = _Walk(known, manifest, there, flushed)
         walk.folder(here, there, b"", os.fstat(here).st_dev, 0)
     measured = walk.measured
     measured.digest = "sha256:" + walk.digest.hexdigest()
@@ -97,7 +104,9 @@ def read_manifest(text: bytes) -> dict[bytes, bytes]:
 
 
 class _Walk:
-    def __init__(self, known: Mapping[bytes, bytes], manifest: BinaryIO | None, target: int | None) -> None:
+    def __init__(
+        self, known: Mapping[bytes, bytes], manifest: BinaryIO | None, target: int | None, flushed: Callable[[], object]
+    ) -> None:
         self.measured = Measured()
         self.digest = hashlib.sha256()
         self.largest: list[tuple[int, bytes]] = []
@@ -106,6 +115,7 @@ class _Walk:
         self.known = known
         self.manifest = manifest
         self.target = target
+        self.flushed = flushed
 
     def folder(self, here: int, there: int | None, path: bytes, device: int, depth: int) -> None:
         if depth > MAX_DEPTH:
@@ -169,6 +179,7 @@ class _Walk:
                 if first is not None:
                     os.link(first, name, src_dir_fd=self.target, dst_dir_fd=there)
                     return
+                self.flushed()
                 _copy(new, name, there, status)
         if first is not None:
             return
@@ -191,7 +202,7 @@ class _Walk:
                 plain = stat.S_ISREG(before.st_mode) and before.st_nlink == status.st_nlink == 1
                 if plain and before.st_size == status.st_size and not os.listxattr(new) and not os.listxattr(old):
                     known = self.known.get(path)
-                    located = known is not None and status.st_size >= _MIN_LOCATED and _extents(new)
+                    located = known is not None and status.st_size >= _MIN_LOCATED and self._located(new)
                     digest = known if known and located and located == _extents(old) else _content_digest(new)
                     if digest == (known or _content_digest(old)):
                         _set_mode(old, status)
@@ -200,6 +211,10 @@ class _Walk:
                         return True, digest
                     return False, digest
         return False, _content_digest(new)
+
+    def _located(self, file: int) -> list[tuple[int, int, int]] | None:
+        self.flushed()
+        return _extents(file)
 
 
 def _copy(new: int, name: bytes, there: int, status: os.stat_result) -> None:
@@ -342,15 +357,25 @@ def _shown(path: bytes) -> str:
     return "".join(character if character.isprintable() else "?" for character in os.fsdecode(path))
 
 
-def _flush(tree: str) -> None:
-    """Writes the file system's dirty data: cloning waits for it file by file otherwise, and so would the
-    snapshot that freezes the build, in the process that must not wait."""
+def _flushing(folder: int) -> Callable[[], None]:
+    """Writes the file system's dirty data, and returns what waits for the end of that and raises OSError: cloning waits
+    for it file by file otherwise, and so would the snapshot that freezes the build, in the process that must not."""
     import ctypes
 
-    with _folder(tree) as folder:
+    failed: list[int] = []
+
+    def flush() -> None:
         if ctypes.CDLL(None, use_errno=True).syncfs(folder) != 0:
-            code = ctypes.get_errno()
-            raise OSError(code, os.strerror(code))
+            failed.append(ctypes.get_errno())
+
+    def flushed() -> None:
+        thread.join()
+        if failed:
+            raise OSError(failed[0], os.strerror(failed[0]))
+
+    thread = threading.Thread(target=flush, daemon=True)
+    thread.start()
+    return flushed
 
 
 def main(arguments: list[str]) -> int:
@@ -358,9 +383,10 @@ def main(arguments: list[str]) -> int:
     tree, *target = arguments
     try:
         known = read_manifest(sys.stdin.buffer.read()) if target else {}
-        _flush(tree)
-        with sys.stdout.buffer as manifest:
-            measured = measure(tree, target[0] if target else None, known=known, manifest=manifest)
+        with _folder(tree) as folder, sys.stdout.buffer as manifest:
+            flushed = _flushing(folder)
+            measured = measure(tree, next(iter(target), None), known=known, manifest=manifest, flushed=flushed)
+            flushed()
     except (TreeError, OSError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -15,7 +15,6 @@ from functools import partial
 from pathlib import Path
 
 from .choose import Choice, Reference, choose
-from .fetch import Fetched, Store
 from .trouble import Trouble, guarded, say
 
 MAX_BUILDPACKS = 20
@@ -37,6 +36,9 @@ def _prepare(work: Path, owner: Sequence[str]) -> None:
         say(f" !     {choice.warning}")
     if not choice.references:
         return
+    # Not before it is known that it is needed: it takes longer to import than all the rest of an ordinary build's.
+    from .fetch import Fetched, Store
+
     if len(choice.references) > MAX_BUILDPACKS:
         raise Trouble(f"{len(choice.references)} buildpacks are more than the {MAX_BUILDPACKS} that an app may have")
     several = len(choice.references) > 1

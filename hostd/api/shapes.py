@@ -232,6 +232,7 @@ def build_json(app: App, build: Build, user: User, release: Release | None) -> d
             "ended_at": moment(build.ended_at),
             "reason": build.reason,
             "release_version": build.release_version,
+            "report": build.report,
             "source": build.source,
         },
         "id": build.id,

@@ -22,7 +22,6 @@ from hostd.box.boot import FILES, Bind, boot, nspawn_command
 from hostd.box.cgroups import Groups
 from hostd.box.errors import BoxError
 from hostd.box.network import allow_forwarding, clear_networks, end_forwarding, network_name
-from hostd.box.run import run
 
 BOXES = Path("/var/lib/hostd-box")
 RUN = Path("/run/hostd-box")
@@ -132,10 +131,6 @@ class Box:
             raise BoxError(f"the box {self.name} is not running; start it with `hostctl box start`")
         namespaces = ["--mount", "--uts", "--ipc", "--pid", "--cgroup", "--root"]
         return ["nsenter", f"--target={leader}", *namespaces, "--wdns=/root", "--", *argv]
-
-    def exec(self, argv: Sequence[str], timeout: float = 60.0) -> str:
-        """Run a command inside the box to its end and return its standard output; `timeout` in seconds."""
-        return run(self.command(argv), timeout=timeout, env=clean_environment())
 
     def _mount(self, pool_size: int) -> None:
         for path in (self.upper, self.directory / "work", self.root, self.pool, self.run_directory):

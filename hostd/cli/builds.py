@@ -45,7 +45,7 @@ def builds(call: Call) -> None:
     examples=("hostctl builds:info -a hello", "hostctl builds:info 0b7f3a2c -a hello"),
 )
 def info(call: Call) -> None:
-    """Show one build: its source, its stack, its buildpacks, and why it failed.
+    """Show one build: its source, its stack, its buildpacks, what they report of it, and why it failed.
 
     Without an ID: the newest. The beginning of an ID is enough.
     """
@@ -70,6 +70,10 @@ def info(call: Call) -> None:
     }
     call.print(call.style.heading(f"Build {build['id'][:8]}"), "")
     call.print(*pairs({key: value for key, value in shown.items() if value}, call.style))
+    if report := (more["report"] or "").splitlines():
+        call.print("", "Buildpacks report:", *(f"  {printable(line)}" for line in report))
+    if build["status"] == "failed":
+        call.say(f"What it printed: hostctl builds:output {build['id'][:8]} -a {call.app}")
 
 
 @command(

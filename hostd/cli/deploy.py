@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,11 +50,9 @@ def deploy(call: Call) -> int:
     """
     what = call.word or (STDIN if call.around.over_ssh else ".")
     query = _query(call)
-    feed, strip = _source(call, what)
-    query |= {"version": call.text("version"), "strip": "1" if strip else None}
-    with Progress(
-        call, f"Uploading {'a tarball' if what == STDIN else printable(what)} to {query['app']}..."
-    ) as progress:
+    doing = f"Uploading {'a tarball' if what == STDIN else printable(what)} to {query['app']}..."
+    with _source(call, what) as (feed, strip), Progress(call, doing) as progress:
+        query |= {"version": call.text("version"), "strip": "1" if strip else None}
         return _deploy(call, query, lambda write: feed(progress.counted(write)), progress.over)
 
 
@@ -130,25 +129,30 @@ def _query(call: Call) -> dict[str, str | None]:
     return {"app": call.app, "build": str(uuid.uuid4()), "timeout": seconds}
 
 
-def _source(call: Call, what: str) -> tuple[Feed, bool]:
+@contextmanager
+def _source(call: Call, what: str) -> Iterator[tuple[Feed, bool]]:
     """What writes the source, and whether a folder at its top is to be taken off."""
     from hostd.cli import packing
 
     if what == STDIN:
         if call.around.stdin.isatty():
             raise Usage("Send a tar file on standard input: tar c . | ssh git@HOST deploy -a APP -")
-        return packing.tarball(call.around.stdin.buffer, "Standard input"), True
+        yield packing.tarball(call.around.stdin.buffer, "Standard input"), True
+        return
     if call.around.over_ssh:
         raise Usage("Your files are not on the server. Send them: tar c . | ssh git@HOST deploy -a APP -")
     place = Path(what)
     if place.is_dir():
-        return packing.directory(place), False
+        yield packing.directory(place), False
+        return
     if not place.exists():
         raise Refused(f"There is no {what}.")
     try:
-        return packing.tarball(place.open("rb"), what), True
+        file = place.open("rb")
     except OSError as error:
         raise Refused(f"{what} cannot be read: {error.strerror}.") from error
+    with file:
+        yield packing.tarball(file, what), True
 
 
 def _deploy(

@@ -60,12 +60,12 @@ def info(call: Call) -> None:
         return
     more = slug["extended"]
     shown = {
-        "Commit": slug["commit"],
+        "Commit": slug["commit"] or "-",
         "Buildpack": printable(slug["buildpack_provided_description"] or ""),
         "Stack": "@".join(filter(None, (slug["stack"]["name"], more["stack_version"]))),
         "Created": moment(slug["created_at"], call.around.clock()),
         "Releases": _releases(more["releases"], len(more["releases"])),
-        "Size": size(slug["size"]) + (f" in {more['files']} files" if more["files"] is not None else ""),
+        "Size": size(slug["size"]) + _files(more["files"]),
         "On disk": on_disk(usage) if more["stored"] else "deleted",
         "Digest": slug["checksum"],
     }
@@ -90,9 +90,9 @@ def export(call: Call) -> None:
     app, (wanted, *file) = call.app, call.words
     target = file[0] if file and file[0] != "-" else None
     if target is not None and call.where is None:
-        raise Usage(f"over ssh the archive goes to the standard output: ... slugs:export {wanted} -a {app} > {target}")
+        raise Usage(f"Over ssh the archive goes to standard output: `... slugs:export {wanted} -a {app} > {target}`.")
     if target is None and call.around.stdout.isatty():
-        raise Usage("an archive is nothing for a terminal: name a FILE, or pipe it somewhere.")
+        raise Usage("An archive is nothing for a terminal: name a FILE, or pipe it somewhere.")
     slug = call.client.get(path("apps", app, "slugs", wanted))
     archive = path("hostd", "apps", app, "slugs", slug["id"], "tarball")
     if target is None:
@@ -126,7 +126,7 @@ def gc(call: Call) -> None:
             (
                 slug["id"][:SHORT],
                 slug["app"]["name"] or "(destroyed)",
-                slug["commit"][:SHORT],
+                slug["commit"][:SHORT] or "-",
                 size(slug["size"]),
                 _releases(slug["releases"]),
             )
@@ -150,13 +150,17 @@ def _table(found: Sequence[dict[str, Any]], now: float, style: Style) -> list[st
     return columns(
         (
             style.paint(slug["id"][:SHORT], 33),
-            slug["commit"][:SHORT],
+            slug["commit"][:SHORT] or "-",
             size(slug["size"]),
             _releases(slug["extended"]["releases"]) + _remark(slug["extended"]),
             moment(slug["created_at"], now),
         )
         for slug in found
     )
+
+
+def _files(count: int | None) -> str:
+    return "" if count is None else f" in {count} {'file' if count == 1 else 'files'}"
 
 
 def _releases(versions: Sequence[int], most: int = RELEASES) -> str:

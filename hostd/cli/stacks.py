@@ -217,7 +217,10 @@ def _change(call: Call, method: str, target: str, body: dict[str, Any]) -> int:
     return _ended(call, json.loads(last))
 
 
-_LOST = "hostd went away before it was done. What there is now: hostctl stacks"
+_LOST = (
+    "hostd went away before it was done. What there is now: hostctl stacks. "
+    "If apps were being moved, it goes on with them when it is back."
+)
 
 
 def _lines(text: bytes) -> str:

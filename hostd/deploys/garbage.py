@@ -9,10 +9,11 @@ import asyncio
 import logging
 import re
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hostd.deploys.repositories import Repositories
 from hostd.deploys.retention import surplus
+from hostd.deploys.transcript import problem
 from hostd.errors import NotFound, Unavailable
 from hostd.faults import FaultPoint, Faults
 from hostd.ledger import Ledger
@@ -87,6 +88,9 @@ class Garbage:
         for build in self.ledger.builds.pending():
             log.warning("build %s of app %s was interrupted", build.id, build.app_id)
             self.ledger.builds.finish(build.id, "failed", reason=INTERRUPTED)
+            output = self.ledger.build_outputs.get(build.id)
+            said = replace(output, tail=output.tail + problem(INTERRUPTED))
+            self.ledger.build_outputs.save(build.id, said)
         for unit in self.systemd.list_units(_UNITS):
             if _OURS.fullmatch(unit.name):
                 await self.systemd.stop(unit.name)
@@ -116,8 +120,10 @@ class Garbage:
             self._wanted.clear()
             try:
                 await self.collect_all()
-            except Exception:
-                log.exception("the clean-up failed; the next one tries again")
+            except Exception as error:
+                # Whatever it is, a ledger that cannot be read now or a mistake of ours: without clean-ups the pool
+                # would fill unnoticed until hostd is started again.
+                log.exception("the clean-up failed (%s); the next one, within the hour, tries again", error)
 
     def want(self) -> None:
         """Ask for a clean-up soon: something was deleted or released."""

@@ -65,14 +65,14 @@ def _buildpack(text: str) -> str:
     if len(text) > LONGEST:
         raise Invalid(f"A buildpack's address is too long: {len(text)} characters, and {LONGEST} are allowed.")
     try:
-        reference = choose.parse(text, contract.BUNDLED)
+        reference = choose.parse(text, contract.NAMES)
     except Trouble as error:
         raise Invalid(f"{str(error).rstrip('.')}.") from None
     return reference.shown if reference.name else text.strip().removeprefix(_URN)
 
 
 def _shown(url: str) -> str:
-    return choose.parse(url, contract.BUNDLED).shown
+    return choose.parse(url, contract.NAMES).shown
 
 
 def _address(url: str) -> addresses.Address:

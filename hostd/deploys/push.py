@@ -9,12 +9,13 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, field
 
+from buildpacks.report import Report
 from hostd.context import Deploy, Output, PushOutcome, short
 from hostd.deploys.garbage import Garbage
 from hostd.deploys.lastlines import LastLines
 from hostd.deploys.locks import DeployLocks
 from hostd.deploys.recording import Recording
-from hostd.deploys.transcript import Indent, detail, problem, quoted, size, step
+from hostd.deploys.transcript import Indent, detail, problem, quoted, step
 from hostd.errors import Conflict, HostdError
 from hostd.events import Events
 from hostd.faults import FaultPoint, Faults
@@ -27,6 +28,7 @@ from hostd.manager.settling import Settled
 from hostd.settings import Settings
 from slugs.compiler import CompiledSlug, Compiler, CompileRequest
 from slugs.errors import SlugsError
+from slugs.pool import size
 from slugs.stacks import Stack, Stacks, name_of, version_of
 from units.pipes import pieces
 
@@ -180,9 +182,9 @@ class Pusher:
             app_name=deploy.app.name,
             uid=deploy.app.uid,
             commit=deploy.commit,
+            stack=stack,
             config=current.config,
             previous_slug=current.slug_id,
-            stack=stack,
             buildpacks=deploy.buildpacks or tuple(ledger.buildpacks.list(deploy.app.id)),
             source=deploy.source,
             submodules=deploy.submodules,
@@ -193,10 +195,15 @@ class Pusher:
             self._faults.reach(FaultPoint.BUILDING)
             await push.say(piece)
 
-        slug = await self._compiler.compile(request, source=push.tree, output=output)
-        ledger.builds.learn(
-            deploy.id, commit=slug.commit, stack=slug.stack, buildpacks=[asdict(pack) for pack in slug.buildpacks]
-        )
+        def learn(report: Report) -> None:
+            ledger.builds.learn(
+                deploy.id,
+                commit=report.commit or None,
+                buildpacks=[asdict(pack) for pack in report.used],
+                report=report.metadata or None,
+            )
+
+        slug = await self._compiler.compile(request, source=push.tree, output=output, learn=learn)
         shared = ""
         if current.slug_id is not None:
             shared = f" ({size(slug.shared_bytes)} shared with v{current.version})"
@@ -303,9 +310,9 @@ class Pusher:
         await push.say(problem(_trouble(push.app, release, settled)))
         for dyno in settled.crashed[:1]:
             await push.say(quoted(await self._last_lines(push.app.id, dyno.unit)))
-        await push.say(
-            problem(f"See `hostctl logs -a {push.app.name}`; go back with `hostctl rollback -a {push.app.name}`.")
-        )
+        name, previous = push.app.name, self._ledger.releases.get(push.app.id, release.version - 1)
+        back = f"; go back with `hostctl rollback -a {name}`" if previous.slug_id else ""
+        await push.say(problem(f"See `hostctl logs -a {name}`{back}."))
 
 
 def _trouble(app: App, release: Release, settled: Settled) -> str:

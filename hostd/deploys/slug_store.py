@@ -64,6 +64,8 @@ class SlugStore:
             raise Busy(f"{holder}. Wait until that is done, then purge the cache.")
         there = self.pool.has_cache(app.id)
         self.pool.drop_cache(app.id)
+        if self.pool.has_cache(app.id):
+            raise Unavailable("The cache could not be deleted. Why is in hostd's log: journalctl -u hostd")
         return there
 
     def surplus(self) -> list[Slug]:

@@ -11,17 +11,19 @@ import asyncio
 from hostd.context import Moved
 from hostd.deploys.deploys import Deploys
 from hostd.deploys.locks import DeployLocks
-from hostd.deploys.stack_plans import behind, description, runs_on
+from hostd.deploys.stack_plans import behind, description, is_move, runs_on
 from hostd.deploys.transcript import detail, problem, step
 from hostd.deploys.voice import Voice
 from hostd.errors import Busy, NotFound
 from hostd.ledger import Ledger
 from hostd.ledger.apps import App
 from hostd.ledger.releases import Release
+from hostd.ledger.stacks import StackMove
 from hostd.ledger.users import User
 from hostd.manager.dyno import DynoState
 from hostd.manager.manager import Manager
 from hostd.manager.settling import Settled
+from slugs.stacks import name_of, version_of
 
 AT_ONCE = 3
 """Apps that are moved at the same time."""
@@ -41,34 +43,58 @@ class StackMoves:
         """The current release of each app."""
         return {app.id: self._ledger.releases.current(app.id) for app in self._ledger.apps.list()}
 
-    async def move_all(self, ref: str, *, user: User, say: Voice) -> tuple[Moved, ...]:
-        """Move every app that runs on another version of the stack ``ref``."""
+    def begin(self, ref: str, user: User) -> None:
+        """Make the version ``ref`` of a stack current, and give a turn to each app that runs on another one of it."""
+        well = {app_id: self._is_well(app_id) for app_id in behind(self.current(), ref)}
+        self._ledger.stacks.begin_moves(name_of(ref), version_of(ref), user.id, well)
+
+    def waiting(self) -> list[str]:
+        """The versions of stacks to which apps are still to be taken; after a restart, what was interrupted."""
+        return sorted({move.ref for move in self._ledger.stacks.moves()})
+
+    async def move_all(self, ref: str, *, say: Voice) -> tuple[Moved, ...]:
+        """Give every app its turn that is still to be taken to ``ref``."""
         say.committed = True
-        app_ids = behind(self.current(), ref)
-        if app_ids:
-            await say(step(f"Moving {len(app_ids)} {'app' if len(app_ids) == 1 else 'apps'} to {ref}"))
+        moves = [move for move in self._ledger.stacks.moves() if move.ref == ref]
+        if moves:
+            await say(step(f"Moving {len(moves)} {'app' if len(moves) == 1 else 'apps'} to {ref}"))
         turn = asyncio.Semaphore(AT_ONCE)
 
-        async def move(app_id: str) -> Moved | None:
+        async def give(move: StackMove) -> Moved | None:
             async with turn:
-                return await self._move(app_id, ref, user, say)
+                moved = await self._move(move, say)
+                self._ledger.stacks.end_move(move.app_id)
+                return moved
 
-        moved = await asyncio.gather(*map(move, app_ids))
+        moved = await asyncio.gather(*map(give, moves))
         return tuple(app for app in moved if app is not None)
 
-    async def _move(self, app_id: str, ref: str, user: User, say: Voice) -> Moved | None:
-        was_well = all(dyno.state is not DynoState.CRASHED for dyno in self._manager.dynos(app_id))
-        released = await self._release(app_id, ref, user)
+    def _is_well(self, app_id: str) -> bool:
+        return all(dyno.state is not DynoState.CRASHED for dyno in self._manager.dynos(app_id))
+
+    async def _move(self, move: StackMove, say: Voice) -> Moved | None:
+        user = self._ledger.users.once(move.user_id)
+        released = self._begun(move) or await self._release(move.app_id, move.ref, user)
         if released is None:
             return None
         app, before, release = released
-        settled = await self._manager.settle(app_id, release.version, self._limit)
-        if settled.ok or settled.superseded or not was_well:
+        settled = await self._manager.settle(app.id, release.version, self._limit)
+        if settled.ok or settled.superseded or not move.was_well:
             await say(detail(f"{app.name}: done, v{release.version}"))
             return Moved(app.name, release.version)
         moved = await self._move_back(app, before, release, _trouble(release, settled), user)
         await say(problem(f"{app.name} stays on {runs_on(before)}, v{moved.release}: {moved.trouble}"))
         return moved
+
+    def _begun(self, move: StackMove) -> tuple[App, Release, Release] | None:
+        """The app, its release before, and the one that moved it, if hostd was restarted before it had come up."""
+        releases = self._ledger.releases.list(move.app_id, 2)
+        if len(releases) < 2 or not is_move(releases[1], releases[0], move.ref):
+            return None
+        try:
+            return self._ledger.apps.get(move.app_id), releases[1], releases[0]
+        except NotFound:
+            return None
 
     async def _release(self, app_id: str, ref: str, user: User) -> tuple[App, Release, Release] | None:
         """The app, its release before, and its new one; None if there is nothing to move any more."""

@@ -31,6 +31,12 @@ def description(before: str, after: str) -> str:
     return f"Stack {name_of(after)} {'taken back' if older else 'updated'} to {version_of(after)}"
 
 
+def is_move(before: Release, release: Release, ref: str) -> bool:
+    """Whether the release is the one that took its app, on the release `before`, to the version of the stack `ref`."""
+    is_there = runs_on(release) == ref and bool(behind({release.app_id: before}, ref))
+    return is_there and release.description == description(runs_on(before), ref)
+
+
 def surplus(versions: Sequence[StackVersion], in_use: Collection[str]) -> list[StackVersion]:
     """The versions, given newest first, that may go: not current, not in use, and not the last to go back to."""
     with_one_to_go_back_to: set[str] = set()

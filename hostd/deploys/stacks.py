@@ -120,9 +120,12 @@ class StackDeploys:
             await say(_told(changes, before))
             if not changes and not force:
                 self._pool.delete_stack(made.ref)
-                return await self._move_all(before, user, say)
-            self._ledger.stacks.add(name, version_of(made.ref), made.digest)
-            return await self._move_all(made.ref, user, say)
+                self._moves.begin(before, user)
+                return await self._move_all(before, say)
+            with self._ledger.transaction():
+                self._ledger.stacks.add(name, version_of(made.ref), made.digest)
+                self._moves.begin(made.ref, user)
+            return await self._move_all(made.ref, say)
 
         return await self._alone(work, f"{user.email} is updating {name}", output)
 
@@ -137,8 +140,8 @@ class StackDeploys:
         wanted = self._ledger.stacks.get(name, version)
 
         async def work(say: Voice) -> StackOutcome:
-            self._ledger.stacks.make_current(name, wanted.version)
-            return await self._move_all(wanted.ref, user, say)
+            self._moves.begin(wanted.ref, user)
+            return await self._move_all(wanted.ref, say)
 
         return await self._alone(work, f"{user.email} is changing {name} to {version}", output)
 
@@ -181,6 +184,22 @@ class StackDeploys:
             if not known[ref].current:
                 self._ledger.stacks.remove(known[ref].name, known[ref].version)
 
+    def go_on(self) -> None:
+        """Take along the apps that had not had their turn when an earlier hostd ended; the journal hears of it.
+
+        Called before anybody can ask for something else, and once the dynos that run are known.
+        """
+
+        async def work(say: Voice) -> StackOutcome:
+            moved = [await self._moves.move_all(ref, say=say) for ref in interrupted]
+            self.collect()
+            return StackOutcome(interrupted[-1], tuple(app for apps in moved for app in apps))
+
+        there = self._pool.stacks()
+        if interrupted := [ref for ref in self._moves.waiting() if ref in there]:
+            log.warning("moving apps to %s was interrupted: hostd was restarted. It goes on", ", ".join(interrupted))
+            self._begin(work, f"hostd goes on moving apps to {', '.join(interrupted)}", Voice(_to_journal))
+
     def collect(self) -> list[str]:
         """Drop the versions that nobody runs on and nobody would go back to; return their names."""
         dropped = surplus(self._ledger.stacks.list(), self._in_use())
@@ -203,14 +222,7 @@ class StackDeploys:
     ) -> StackOutcome:
         """Do it in a task of its own, which outlives whoever asked once the new version is current."""
         say = Voice(output)
-
-        async def locked() -> StackOutcome:
-            with self._locks.hold(_LOCK, doing), explained():
-                return await work(say)
-
-        task = asyncio.create_task(locked())
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
+        task = self._begin(work, doing, say)
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
@@ -219,6 +231,18 @@ class StackDeploys:
                 task.cancel()
                 await asyncio.wait({task})
             raise
+
+    def _begin(
+        self, work: Callable[[Voice], Awaitable[StackOutcome]], doing: str, say: Voice
+    ) -> asyncio.Task[StackOutcome]:
+        async def locked() -> StackOutcome:
+            with self._locks.hold(_LOCK, doing), explained():
+                return await work(say)
+
+        task = asyncio.create_task(locked())
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Task[StackOutcome]) -> None:
         self._tasks.discard(task)
@@ -239,8 +263,8 @@ class StackDeploys:
         except NoSuchSubvolume:
             return {}
 
-    async def _move_all(self, ref: str, user: User, say: Voice) -> StackOutcome:
-        moved = await self._moves.move_all(ref, user=user, say=say)
+    async def _move_all(self, ref: str, say: Voice) -> StackOutcome:
+        moved = await self._moves.move_all(ref, say=say)
         self.collect()
         return StackOutcome(ref, moved)
 
@@ -250,9 +274,9 @@ class StackDeploys:
         if name == HOST:
             raise Invalid("The host stack is the server itself: its packages are upgraded by the server's own apt.")
         if self._ledger.stacks.current(name) is None:
-            with explained():
-                stack_debian.codename(name)
-            raise NotFound(f"There is no stack {name} yet. Make it: hostctl stacks:create {name}")
+            if name in stack_debian.CODENAMES:
+                raise NotFound(f"There is no stack {name} yet. Make it: hostctl stacks:create {name}")
+            raise NotFound(f"There is no stack {name[:40]!r} here. There are: {', '.join(self.names())}.")
 
     def _in_use(self) -> set[str]:
         """The versions that a current release, a running dyno or a build needs."""
@@ -274,6 +298,10 @@ def _told(changes: list[str], before: str) -> bytes:
     shown = [*changes[:_SHOWN_CHANGES], *([f"and {more} more"] if more > 0 else [])]
     count = "1 package differs" if len(changes) == 1 else f"{len(changes)} packages differ"
     return step(f"{count} from {before}") + b"".join(map(detail, shown))
+
+
+async def _to_journal(piece: bytes) -> None:
+    log.info("%s", piece.decode().strip())
 
 
 @contextmanager

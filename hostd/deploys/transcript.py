@@ -43,11 +43,3 @@ def problem(text: str) -> bytes:
 def quoted(lines: Iterable[str]) -> bytes:
     """Lines of a log, set off below a problem."""
     return "".join(f" !       {line}\n" for line in lines).encode()
-
-
-def size(count: int) -> str:
-    """A size as Heroku writes it: ``66K``, ``42.1M``, ``1.2G``."""
-    for unit, factor in (("G", 1024**3), ("M", 1024**2)):
-        if count >= factor:
-            return f"{count / factor:.1f}{unit}"
-    return f"{max(1, round(count / 1024))}K"

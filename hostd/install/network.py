@@ -35,7 +35,7 @@ def require_kernel(settings: Settings) -> None:
     except CommandError as error:
         raise InstallError(
             "this kernel cannot shut apps and builds off from the machine, and hostd does not run them otherwise. "
-            f"{error}\nIt needs network namespaces, veth, and nf_tables with inet tables, fib, NAT, reject and connlimit"
+            f"{error}\nIt needs network namespaces, veth, and nf_tables with inet tables, fib, NAT, reject, connlimit"
         ) from error
 
 

@@ -13,7 +13,7 @@ from hostd.ledger.keys import Key, Keys, KeyTaken
 from hostd.ledger.ledger import Ledger
 from hostd.ledger.releases import Output, Problem, Release, Releases
 from hostd.ledger.slugs import Slug, Slugs, Use
-from hostd.ledger.stacks import StackVersion, StackVersions
+from hostd.ledger.stacks import StackMove, StackVersion, StackVersions
 from hostd.ledger.users import User, Users
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "Releases",
     "Slug",
     "Slugs",
+    "StackMove",
     "StackVersion",
     "StackVersions",
     "Use",

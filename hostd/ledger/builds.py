@@ -22,7 +22,8 @@ class Build:
     """A build; `slug_id` and `release_version` are what came of it.
 
     `source` is how it came (`git push`, `tarball`, `git:sync URL`), `commit` what its owner calls the version, perhaps
-    nothing; `stack` is NAME@VERSION and `buildpacks` those that ran, both once known; `reason` is why it failed.
+    nothing; `stack` is NAME@VERSION; `buildpacks` are those that run or ran, `report` what they said of it (YAML), once
+    it has ended; `reason` is why it failed.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Build:
     buildpacks: list[dict[str, Any]] = field(default_factory=list)
     reason: str | None = None
     cancelled: bool = False
+    report: str | None = None
     host: int = 1
 
 
@@ -82,14 +84,16 @@ class Builds:
         commit: str | None = None,
         stack: str | None = None,
         buildpacks: Sequence[dict[str, Any]] | None = None,
+        report: str | None = None,
     ) -> Build:
         """Record what the build itself has found out; what is None stays as it is."""
         self._database.write(
             'UPDATE builds SET "commit" = coalesce(?, "commit"), stack = coalesce(?, stack), '
-            "buildpacks = coalesce(?, buildpacks) WHERE id = ?",
+            "buildpacks = coalesce(?, buildpacks), report = coalesce(?, report) WHERE id = ?",
             commit,
             stack,
             buildpacks,
+            report,
             build_id,
         )
         return self.get(build_id)
@@ -163,7 +167,7 @@ class Builds:
 
 _BUILDS = (
     'SELECT id, app_id, user_id, "commit", status, slug_id, release_version, created_at, ended_at, source, stack, '
-    "buildpacks, reason, cancelled, host FROM builds "
+    "buildpacks, reason, cancelled, report, host FROM builds "
 )
 
 

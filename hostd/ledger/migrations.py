@@ -28,21 +28,33 @@ def builds(db: SqliteUtils) -> None:
 
 
 @MIGRATIONS()
+def build_reports(db: SqliteUtils) -> None:
+    """What buildpacks report of a build."""
+    db.executescript(_sql("0003_build_reports.sql"))
+
+
+@MIGRATIONS()
+def stack_moves(db: SqliteUtils) -> None:
+    """Which apps are still to be taken along to another version of their stack."""
+    db.executescript(_sql("0004_stack_moves.sql"))
+
+
+@MIGRATIONS()
 def schedule(db: SqliteUtils) -> None:
     """Jobs and their runs."""
-    db.executescript(_sql("0003_schedule.sql"))
+    db.executescript(_sql("0005_schedule.sql"))
 
 
 @MIGRATIONS()
 def checks(db: SqliteUtils) -> None:
     """Health checks."""
-    db.executescript(_sql("0004_checks.sql"))
+    db.executescript(_sql("0006_checks.sql"))
 
 
 @MIGRATIONS()
 def idling(db: SqliteUtils) -> None:
     """Apps that sleep while nobody asks for them."""
-    db.executescript(_sql("0005_idling.sql"))
+    db.executescript(_sql("0007_idling.sql"))
 
 
 def upgrade(db: SqliteUtils, migrations: Migrations = MIGRATIONS) -> list[str]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from hostd.errors import Conflict, NotFound
@@ -29,6 +29,25 @@ class StackVersion:
     @property
     def ref(self) -> str:
         """As releases name it: `debian-12@20261121.1`."""
+        return f"{self.name}@{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class StackMove:
+    """An app that is still to be taken along to a version of its stack, or not known to have come up there.
+
+    `user_id` is who asked; `was_well` is false for an app of which a dyno had crashed before.
+    """
+
+    app_id: str
+    name: str
+    version: str
+    user_id: str
+    was_well: bool
+
+    @property
+    def ref(self) -> str:
+        """Where it is taken: `debian-12@20261121.1`."""
         return f"{self.name}@{self.version}"
 
 
@@ -64,6 +83,29 @@ class StackVersions:
             )
             return self.get(name, version)
 
+    def begin_moves(self, name: str, version: str, user_id: str, apps: Mapping[str, bool]) -> None:
+        """Make that version current, and record which apps are to be taken along, by id, and whether they are well.
+
+        They replace those of an earlier move of the stack. Raises what `make_current` does.
+        """
+        with self._database.transaction():
+            self.make_current(name, version)
+            self._database.write("DELETE FROM stack_moves WHERE name = ?", name)
+            for app_id, well in apps.items():
+                self._database.insert("stack_moves", asdict(StackMove(app_id, name, version, user_id, well)))
+
+    def end_move(self, app_id: str) -> None:
+        """Record that an app has had its turn."""
+        self._database.write("DELETE FROM stack_moves WHERE app_id = ?", app_id)
+
+    def moves(self) -> Sequence[StackMove]:
+        """The apps that have not had their turn, by their names."""
+        records = self._database.select(
+            "SELECT app_id, moves.name, version, user_id, was_well FROM stack_moves AS moves "
+            "JOIN apps ON apps.id = app_id ORDER BY apps.name"
+        )
+        return [StackMove(**record | {"was_well": bool(record["was_well"])}) for record in records]
+
     def remove(self, name: str, version: str) -> StackVersion:
         """Mark the files of a version as gone. Raises Conflict for the current one."""
         with self._database.transaction():
@@ -79,6 +121,7 @@ class StackVersions:
             self._database.write("UPDATE stacks SET current = 0 WHERE name = ? AND host = ?", name, THIS_HOST)
             for stack in gone:
                 self._mark_removed(name, stack.version)
+            self._database.write("DELETE FROM stack_moves WHERE name = ?", name)
             return gone
 
     def current(self, name: str) -> str | None:

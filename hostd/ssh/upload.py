@@ -103,15 +103,15 @@ def converse(
         try:
             sock.sendall(_head(target, kind, client.user))
             sender.start()
-            response = http.client.HTTPResponse(sock, method="POST")
-            response.begin()
-            if response.status >= 300:
-                raise _refusal(response.status, response.read())
-            trailer = Trailer()
-            while piece := response.read1(PIECE):
-                if certain := trailer.feed(piece):
-                    output(certain)
-            return trailer.outcome()
+            with http.client.HTTPResponse(sock, method="POST") as response:
+                response.begin()
+                if response.status >= 300:
+                    raise _refusal(response.status, response.read())
+                trailer = Trailer()
+                while piece := response.read1(PIECE):
+                    if certain := trailer.feed(piece):
+                        output(certain)
+                return trailer.outcome()
         except (ConnectionError, http.client.HTTPException, BrokenOff) as error:
             raise sender.failure or BrokenOff from error
 

@@ -13,20 +13,23 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import inside
+from tests.support import boxes, inside
 from tests.support.platform import Answer, Finished, Platform, User, connect_platform
 from tests.support.waiting import wait_until as wait
+
+boxes.take_own()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Without a box, skip; tests that need systemd around themselves run inside it."""
-    here = [item for item in items if Path(__file__).parent in item.path.parents]
-    if "HOSTD_TEST_BOX" not in os.environ and not inside.inside_already():
-        for item in here:
-            item.add_marker(pytest.mark.skip(reason="needs a box: run tests/run"))
+    if inside.inside_already():
         return
-    if not inside.inside_already():
+    if "HOSTD_TEST_BOX" in os.environ:
         inside.send_in(items)
+        return
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.skip(reason="needs a box: run tests/run"))
 
 
 @pytest.fixture(scope="session")

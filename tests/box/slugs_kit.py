@@ -49,13 +49,14 @@ class Bench:
     ) -> CompiledSlug:
         self.transcript, self.pieces, self.build_id = b"", [], str(uuid.uuid4())
         options.setdefault("min_free_bytes", 1 << 20)
-        compiler = Compiler(systemd=self.systemd, pool=self.pool, stack=self.stack, **options)
+        compiler = Compiler(systemd=self.systemd, pool=self.pool, **options)
         request = CompileRequest(
             build_id=self.build_id,
             app_id=self.app_id,
             app_name="bench",
             uid=UID,
             commit="20a5742" + "0" * 33,
+            stack=self.stack,
             config=config,
             previous_slug=previous,
         )

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.apps import deployed, made
 from tests.support.crowd import Crowd
-from tests.support.estate import in_order
+from tests.support.estate import settled
 from tests.support.evidence import nothing_changes
-from tests.support.formation import current, scale, wait_for_formation
+from tests.support.formation import current, dynos, scale, wait_for_formation
 from tests.support.platform import Finished, Platform
+from tests.support.settings import settings
 from tests.support.waiting import wait_until
 
 APP, NEIGHBOUR, SILENT = "misbehaved", "neighbour", "silent"
@@ -29,7 +31,6 @@ bomb: f() { f | f & }; f; sleep infinity
 line: head -c 10000000 /dev/zero | tr '\0' x; printf '\nafter\n'; sleep infinity
 bytes: printf 'caf\351 \377\376\033[2J end\n'; sleep infinity
 """
-SETTINGS = "/etc/hostd/hostd.toml"
 BOOT_SECONDS, KEPT_SLUGS = 3, 2
 STOP_SECONDS = 30
 
@@ -37,34 +38,21 @@ STOP_SECONDS = 30
 @pytest.fixture(scope="module", autouse=True)
 def impatient(platform: Platform) -> Iterator[None]:
     """A platform that waits less for an app to boot, and keeps fewer slugs."""
-    before = platform.run(["cat", SETTINGS]).stdout
-    changed = re.sub(r"(?m)^boot_timeout = .*", f"boot_timeout = {BOOT_SECONDS}", before)
-    changed = re.sub(r"(?m)^kept_slugs = .*", f"kept_slugs = {KEPT_SLUGS}", changed)
-    try:
-        use_settings(platform, changed)
+    with settings(platform, boot_timeout=BOOT_SECONDS, kept_slugs=KEPT_SLUGS):
         yield
-    finally:
-        use_settings(platform, before)
-
-
-def use_settings(platform: Platform, text: str) -> None:
-    """Write hostd's settings and have them read; systemctl returns when hostd is ready."""
-    platform.run(["tee", SETTINGS], input=text)
-    platform.run(["systemctl", "restart", "hostd.service"])
 
 
 @pytest.fixture(scope="module")
 def repositories(platform: Platform, impatient: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """An app that misbehaves when it is scaled to, and its neighbour, of the same code; the folder of both."""
     folder = tmp_path_factory.mktemp("bad")
-    for name in (NEIGHBOUR, APP):
-        platform.hostctl("apps:create", name)
-        platform.hostctl("config:set", "-a", name, f"NAME={name}")
-        platform.push(platform.commit({"Procfile": PROCFILE, "server.py": ECHO}, folder / name), name)
-    scale(platform, NEIGHBOUR, web=1, worker=1)
-    yield folder
-    for name in (NEIGHBOUR, APP):
-        platform.hostctl("apps:destroy", "-a", name, "--confirm", name, check=False)
+    files = {"Procfile": PROCFILE, "server.py": ECHO}
+    with (
+        deployed(platform, APP, folder / APP, files, config={"NAME": APP}),
+        deployed(platform, NEIGHBOUR, folder / NEIGHBOUR, files, config={"NAME": NEIGHBOUR}) as neighbour,
+    ):
+        neighbour.scale(web=1, worker=1)
+        yield folder
 
 
 @pytest.fixture(scope="module")
@@ -111,12 +99,6 @@ def logs(platform: Platform, process: str, app: str = APP) -> str:
     return platform.hostctl("logs", "-a", app, "-p", process, "-n", "1500").stdout
 
 
-def dynos(platform: Platform, app: str = APP) -> list[dict[str, object]]:
-    """What `ps` shows."""
-    shown: list[dict[str, object]] = json.loads(platform.hostctl("ps", "-a", app, "--json").stdout)
-    return shown
-
-
 def logged(platform: Platform, process: str, *lines: str, seconds: float = 30) -> str:
     """Wait until the log of a process has these lines, in this order; returns it."""
 
@@ -129,7 +111,7 @@ def logged(platform: Platform, process: str, *lines: str, seconds: float = 30) -
 
 
 def test_one_that_fills_its_memory_is_killed_alone(platform: Platform, dyno: Callable[..., None]) -> None:
-    before = [shown for shown in dynos(platform) if shown["type"] == "web"]
+    before = [shown for shown in dynos(platform, APP) if shown["type"] == "web"]
     dyno("hog", "32M")
     logged(
         platform,
@@ -139,7 +121,7 @@ def test_one_that_fills_its_memory_is_killed_alone(platform: Platform, dyno: Cal
         "heroku[hog.1]: Process exited with status 137",
         "heroku[hog.1]: State changed from up to crashed",
     )
-    assert [shown for shown in dynos(platform) if shown["type"] == "web"] == before
+    assert [shown for shown in dynos(platform, APP) if shown["type"] == "web"] == before
 
 
 def test_one_that_fork_bombs_gets_no_more_than_its_tasks(platform: Platform, dyno: Callable[..., None]) -> None:
@@ -242,8 +224,7 @@ def test_one_that_fills_the_disk_stops_builds_and_nothing_else(
 def test_a_slug_that_is_gone_cannot_be_gone_back_to_and_the_message_says_how(
     platform: Platform, impatient: None, tmp_path: Path
 ) -> None:
-    platform.hostctl("apps:create", SILENT)
-    try:
+    with made(platform, SILENT):
         for number in range(KEPT_SLUGS + 1):
             source = platform.commit({"Procfile": "worker: sleep infinity\n", "number": str(number)}, tmp_path / SILENT)
             platform.push(source, SILENT)
@@ -253,8 +234,6 @@ def test_a_slug_that_is_gone_cannot_be_gone_back_to_and_the_message_says_how(
         assert refused.returncode == 1
         assert f"The slug of v2 is gone: those of the last {KEPT_SLUGS} releases are kept. Push its" in refused.stderr
         assert f"git push --force REMOTE {oldest}:main" in refused.stderr
-    finally:
-        platform.hostctl("apps:destroy", "-a", SILENT, "--confirm", SILENT)
 
 
 def test_those_that_ignored_sigterm_were_killed(platform: Platform, stopping: list[Future[Finished]]) -> None:
@@ -275,4 +254,4 @@ def test_those_that_ignored_sigterm_were_killed(platform: Platform, stopping: li
 def test_nobody_noticed_any_of_it(platform: Platform, crowd: Crowd) -> None:
     assert crowd.tally.answered
     assert crowd.tally.failures == []
-    wait_until(lambda: in_order(platform), 60)
+    settled(platform)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.apps import deployed, made
 from tests.support.evidence import nothing_changes
 from tests.support.formation import wait_for_formation
 from tests.support.platform import Finished, Platform
@@ -20,16 +21,14 @@ LIMIT = 16 * 1024
 @pytest.fixture(scope="module")
 def apps(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """An app with two process types and releases v1 to v4, and two that were never deployed."""
-    for name in (APP, NEVER_DEPLOYED, TAKEN):
-        platform.hostctl("apps:create", name)
-    repository = platform.commit({"Procfile": PROCFILE}, tmp_path_factory.mktemp("input") / "app")
-    platform.push(repository, APP)
-    platform.hostctl("config:set", "-a", APP, "KEPT=as it is")
-    platform.hostctl("config:set", "-a", APP, f"LARGE={'x' * (LIMIT - 200)}")
-    wait_for_formation(platform, APP, web=1)
-    yield
-    for name in (APP, NEVER_DEPLOYED, TAKEN):
-        platform.hostctl("apps:destroy", "-a", name, "--confirm", name, check=False)
+    with (
+        made(platform, NEVER_DEPLOYED, TAKEN),
+        deployed(platform, APP, tmp_path_factory.mktemp("input") / "app", {"Procfile": PROCFILE}) as app,
+    ):
+        app.hostctl("config:set", "KEPT=as it is")
+        app.hostctl("config:set", f"LARGE={'x' * (LIMIT - 200)}")
+        wait_for_formation(platform, APP, web=1)
+        yield
 
 
 @pytest.fixture

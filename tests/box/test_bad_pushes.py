@@ -9,28 +9,23 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.estate import in_order
+from tests.support.apps import Deployed, module_app
+from tests.support.estate import settled
 from tests.support.evidence import nothing_changes
 from tests.support.formation import wait_for_formation
 from tests.support.platform import Finished, Platform
-from tests.support.waiting import wait_until
 
 APP = "bad-pushes"
 GOOD = {"Procfile": "web: exec python3 -m http.server $PORT\n"}
 LONG = 10_000_000
 
 
-@pytest.fixture(scope="module")
-def deployed(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """An app that runs; whatever is refused must leave it running."""
-    platform.hostctl("apps:create", APP)
-    platform.push(platform.commit(GOOD, tmp_path_factory.mktemp("pushes") / "app"), APP)
-    yield
-    platform.hostctl("apps:destroy", "-a", APP, "--confirm", APP, check=False)
+# An app that runs; whatever is refused must leave it running.
+running = module_app(APP, GOOD)
 
 
 @pytest.fixture
-def refuses(platform: Platform, deployed: None) -> Iterator[Platform]:
+def refuses(platform: Platform, running: Deployed) -> Iterator[Platform]:
     """The platform, for a push that must change nothing."""
     with nothing_changes(platform):
         yield platform
@@ -155,7 +150,7 @@ ODD_NAMES = (b"two\nlines", b"caf\xe9", b"-rf", b"$(reboot) `id` ; x", b"\x1b[31
 
 
 def test_odd_names_links_and_submodules_are_deployed_as_they_are(
-    platform: Platform, deployed: None, tmp_path: Path
+    platform: Platform, running: Deployed, tmp_path: Path
 ) -> None:
     repository = platform.commit(GOOD, tmp_path / "app")
     for name in ODD_NAMES:
@@ -188,13 +183,13 @@ print(os.listdir(b"/app"))
 print([read(name) for name in ("shadow", "up", "pool")], os.listdir("sub"))
 """
 
-def test_a_line_of_10_mb_in_a_build(platform: Platform, deployed: None, tmp_path: Path) -> None:
+
+def test_a_line_of_10_mb_in_a_build(running: Deployed, tmp_path: Path) -> None:
     hook = f"#!/bin/bash\nhead -c {LONG} /dev/zero | tr '\\0' 9\n"
-    files = {**GOOD, **PYTHON, "bin/pre_compile": hook}
-    pushed = platform.push(platform.commit(files, tmp_path / "app"), APP, "main", "--force")
-    assert pushed.stderr.count("9") >= LONG
-    assert "-----> Using Python 3." in pushed.stderr
-    assert "Launching... done" in pushed.stderr
+    pushed = running.push({**GOOD, **PYTHON, "bin/pre_compile": hook}, tmp_path / "app")
+    assert pushed.count("9") >= LONG
+    assert "-----> Using Python 3." in pushed
+    assert "Launching... done" in pushed
 
 
 # A build backend (PEP 517) in the tree itself, which fails: what it says is what uv shows.
@@ -230,11 +225,11 @@ def release(size: int, status: int) -> dict[str, str]:
     return {"Procfile": f"{GOOD['Procfile']}release: python3 release.py {size} {status}\n", "release.py": RELEASE}
 
 
-def test_a_release_command_may_say_anything(platform: Platform, deployed: None, tmp_path: Path) -> None:
-    pushed = platform.push(platform.commit(release(2_000_000, 0), tmp_path / "app"), APP, "main", "--force")
-    assert pushed.stderr.count("x") >= 2_000_000
-    assert "remote:        no end" in pushed.stderr
-    kept = platform.hostctl("releases:output", "-a", APP).stdout
+def test_a_release_command_may_say_anything(running: Deployed, tmp_path: Path) -> None:
+    pushed = running.push(release(2_000_000, 0), tmp_path / "app")
+    assert pushed.count("x") >= 2_000_000
+    assert "remote:        no end" in pushed
+    kept = running.hostctl("releases:output")
     assert kept.endswith("\x1b[2J\nno end")
     assert len(kept) < 2_000_000
 
@@ -245,5 +240,5 @@ def test_a_release_command_that_fails_makes_no_release(refuses: Platform, tmp_pa
     assert f"{'x' * 80}\n" in pushed.stderr.replace(" " * 8 + "\n", "\n")
 
 
-def test_nothing_is_left_of_all_these(platform: Platform, deployed: None) -> None:
-    wait_until(lambda: in_order(platform), 30)
+def test_nothing_is_left_of_all_these(platform: Platform, running: Deployed) -> None:
+    settled(platform)

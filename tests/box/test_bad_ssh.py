@@ -8,24 +8,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.apps import Deployed, module_app
 from tests.support.evidence import nothing_changes
 from tests.support.platform import Finished, Platform
 
 APP = "bad-ssh"
 
 
-@pytest.fixture(scope="module")
-def deployed(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """An app with a dyno."""
-    platform.hostctl("apps:create", APP)
-    files = {"Procfile": "web: exec python3 -m http.server $PORT\n"}
-    platform.push(platform.commit(files, tmp_path_factory.mktemp("ssh") / "app"), APP)
-    yield
-    platform.hostctl("apps:destroy", "-a", APP, "--confirm", APP, check=False)
+running = module_app(APP, {"Procfile": "web: exec python3 -m http.server $PORT\n"})
 
 
 @pytest.fixture
-def refuses(platform: Platform, deployed: None) -> Iterator[Platform]:
+def refuses(platform: Platform, running: Deployed) -> Iterator[Platform]:
     """The platform, for what must change nothing."""
     with nothing_changes(platform):
         yield platform

@@ -8,7 +8,7 @@ import subprocess
 import tomllib
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -18,7 +18,8 @@ import pytest
 
 from hostd.box.network import network_name
 from tests.support import beside
-from tests.support.network_probe import HELD
+from tests.support.apps import made
+from tests.support.network_probe import HELD, OVER
 from tests.support.platform import Platform
 from tests.support.waiting import wait_until
 
@@ -82,16 +83,14 @@ def result(push: subprocess.Popen[str]) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def builders(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Builder]]:
     """Builds of one app each: one app has one build at a time."""
-    apps: list[str] = []
+    with ExitStack() as apps:
 
-    def make() -> Builder:
-        apps.append(f"net-{uuid.uuid4().hex[:8]}")
-        platform.hostctl("apps:create", apps[-1])
-        return Builder(platform, apps[-1], tmp_path_factory.mktemp("net"))
+        def make() -> Builder:
+            app = f"net-{uuid.uuid4().hex[:8]}"
+            apps.enter_context(made(platform, app))
+            return Builder(platform, app, tmp_path_factory.mktemp("net"))
 
-    yield make
-    for app in apps:
-        platform.hostctl("apps:destroy", "-a", app, "--confirm", app, check=False)
+        yield make
 
 
 @pytest.fixture(scope="module")
@@ -101,8 +100,8 @@ def found(platform: Platform, builders: Callable[[], Builder], service: beside.S
     assert [beside.connects("127.0.0.1", port) for port in ports] == [True] * 3
     service.came()
     own_addresses = beside.own_addresses()
-    other = builders().start(hold=12)
-    _, address = holder(platform)
+    other = builders().start(hold=60)
+    pid, address = holder(platform)
     gateway = str(settings(platform)["network_prefix"]).replace(".0.0/16", ".0.1")
     machine = [*own_addresses, gateway, "255.255.255.255", "224.0.0.1"]
     here = builders().probe(
@@ -115,6 +114,7 @@ def found(platform: Platform, builders: Callable[[], Builder], service: beside.S
         names=["pypi.org", "registry.npmjs.org", "deb.debian.org"],
         urls=REGISTRIES,
     )
+    platform.run(["touch", f"/proc/{pid}/root{OVER}"])
     return {**here, "beside": result(other)}
 
 

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.estate import in_order
+from tests.support.estate import settled
 from tests.support.outside import outside
 from tests.support.platform import Finished, Platform
 from tests.support.waiting import wait_until
 
-SETTLED_SECONDS = 60.0
 DETECT = "#!/bin/bash\necho Odd\n"
 # Each compile script is a branch of one repository.
 COMPILES = {
@@ -60,14 +59,14 @@ def packs(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Itera
 @pytest.fixture
 def running(platform: Platform, packs: str, app: str, tmp_path: Path) -> Iterator[Path]:
     """The checkout of an app that was built once by the good one, and runs."""
-    wait_until(lambda: in_order(platform), SETTLED_SECONDS)
+    settled(platform)
     files = {"Procfile": "web: exec python3 -m http.server $PORT\n", "site.txt": "first"}
     checkout = platform.commit({**files, ".buildpacks": f"{packs}#good\n"}, tmp_path / "app")
     platform.push(checkout, app)
     assert page(platform, app) == "first, build 1"
     yield checkout
     # Nothing is left, whatever happened; and what a failed build did to the cache is not there.
-    wait_until(lambda: in_order(platform), SETTLED_SECONDS, what="nothing to be left")
+    settled(platform)
     platform.git(checkout, "rm", "-q", "--ignore-unmatch", "wait")
     platform.push(platform.commit({".buildpacks": f"{packs}#good\n", "site.txt": "last"}, checkout), app)
     assert page(platform, app) == "last, build 2"

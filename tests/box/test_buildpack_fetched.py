@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.support.apps import made
 from tests.support.outside import outside
 from tests.support.platform import Platform
 from tests.support.webfiles import PASSWORD, USER
@@ -179,11 +180,8 @@ def test_what_is_private_to_one_app_is_not_in_anothers_cache(
     platform: Platform, web: Web, app: str, checkout: Path
 ) -> None:
     other = f"t-{uuid.uuid4().hex[:10]}"
-    platform.hostctl("apps:create", other)
-    try:
+    with made(platform, other):
         for name, address in ((app, web.with_password), (other, web.url)):
             platform.hostctl("buildpacks:set", f"{address}/smart/private/fish.git#{web.commits['fish']}", "-a", name)
         assert platform.push(checkout, app).returncode == 0
         assert platform.push(checkout, other, check=False).returncode == 1
-    finally:
-        platform.hostctl("apps:destroy", "-a", other, "--confirm", other)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
+from tests.support.platform import Finished, Platform
 
 RUN = Path(__file__).parents[1] / "compat/buildpacks/run"
 PACK = {
@@ -18,7 +21,7 @@ PACK = {
 }
 
 
-def trial(folder: Path, files: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def trial(folder: Path, files: dict[str, str]) -> Finished:
     """Run it on a buildpack of these files and an app of one."""
     for name, text in {**{f"pack/{path}": content for path, content in files.items()}, "app/page": "x"}.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -29,9 +32,16 @@ def trial(folder: Path, files: dict[str, str]) -> subprocess.CompletedProcess[st
     )  # fmt: skip
 
 
-@pytest.mark.usefixtures("platform")
-def test_all_steps_of_one_that_works(tmp_path: Path) -> None:
-    done = trial(tmp_path, PACK)
+@pytest.fixture(scope="module")
+def trials(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> list[Finished]:
+    """Of one that works and of one that does not, at the same time."""
+    packs = [PACK, {**PACK, "bin/compile": "#!/bin/sh\necho the cause\nexit 3\n"}]
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(trial, [tmp_path_factory.mktemp("trial") for _ in packs], packs))
+
+
+def test_all_steps_of_one_that_works(trials: list[Finished]) -> None:
+    done = trials[0]
     assert done.returncode == 0, done.stdout + done.stderr
     steps = [line.split(maxsplit=2) for line in done.stdout.splitlines()]
     assert [step[:2] for step in steps] == [
@@ -40,9 +50,8 @@ def test_all_steps_of_one_that_works(tmp_path: Path) -> None:
     assert (steps[0][2], steps[3][2], steps[5][2]) == ("Small", "word: hello", "200, 5 bytes")
 
 
-@pytest.mark.usefixtures("platform")
-def test_one_that_fails_shows_why(tmp_path: Path) -> None:
-    done = trial(tmp_path, {**PACK, "bin/compile": "#!/bin/sh\necho the cause\nexit 3\n"})
+def test_one_that_fails_shows_why(trials: list[Finished]) -> None:
+    done = trials[1]
     assert done.returncode == 1
     assert "detect   pass  Small\ncompile  FAIL" in done.stdout
     assert "the cause" in done.stdout

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hostd.cli.client import Client
-from tests.support.endless import BUILDING, ENDLESS, WEB
-from tests.support.estate import PYTHON, in_order
+from tests.support.endless import BUILDING, ENDLESS, WEB, pushing
+from tests.support.estate import PYTHON, settled
 from tests.support.formation import current
 from tests.support.platform import Platform
 from tests.support.tarballs import tar_of, upload
-from tests.support.terminal import Terminal, open_terminal
+from tests.support.terminal import open_terminal
 from tests.support.waiting import wait_until
 
 Repository = Callable[..., Path]
@@ -85,6 +84,7 @@ def test_a_running_build_is_watched_and_cancelled(platform: Platform, app: str, 
         watcher.expect(BUILDING)
         (running,) = builds(platform, app)
         assert (running["status"], running["extended"]["ended_at"]) == ("pending", None)
+        assert [pack["name"] for pack in running["buildpacks"]] == ["heroku/python"]
         cancelled = platform.ssh("builds:cancel", running["id"][:8], "-a", app)
         assert cancelled.stderr == f"Cancelling build {running['id'][:8]} of {app}... done\n"
         pusher.expect(f"cancelled by {platform.user.email}")
@@ -92,13 +92,15 @@ def test_a_running_build_is_watched_and_cancelled(platform: Platform, app: str, 
         assert pusher.wait() == 1
         watcher.expect(f"cancelled by {platform.user.email}")
         assert watcher.wait() == 1
-    wait_until(lambda: in_order(platform))
+    settled(platform)
     (ended,) = builds(platform, app)
     assert (ended["status"], ended["extended"]["cancelled"]) == ("failed", True)
+    assert ended["buildpacks"] == running["buildpacks"]
     assert f"{ended['id'][:8]}  cancelled" in platform.hostctl("builds", "-a", app).stdout
     assert current(platform, app) == 1
     platform.push(repository({**WEB, "requirements.txt": ""}, directory), app)
     assert current(platform, app) == 2
+    assert "\n  dependencies: requirements.txt\n" in platform.hostctl("builds:info", "-a", app).stdout
 
 
 def test_a_watcher_that_leaves_does_not_stop_the_build(platform: Platform, app: str, repository: Repository) -> None:
@@ -116,7 +118,7 @@ def test_a_watcher_that_leaves_does_not_stop_the_build(platform: Platform, app: 
         (running,) = builds(platform, app)
         assert running["status"] == "pending"
         platform.hostctl("builds:cancel", "-a", app)
-    wait_until(lambda: in_order(platform))
+    settled(platform)
 
 
 @pytest.mark.parametrize("how", ["SIGKILL", "restart"])
@@ -136,7 +138,8 @@ def test_a_hostd_that_ends_in_the_middle_leaves_a_failed_build_with_its_output(
     assert build["extended"]["reason"].startswith("the build was interrupted")
     output = platform.hostctl("builds:output", "-a", app, check=False)
     assert (output.returncode, BUILDING in output.stdout) == (1, True)
-    wait_until(lambda: in_order(platform))
+    assert " !     the build was interrupted: hostd was restarted while it ran." in output.stdout
+    settled(platform)
     platform.push(repository(WEB), app, "main", "--force")
 
 
@@ -153,7 +156,7 @@ def test_a_build_that_was_begun_over_http_runs_on_by_itself(platform: Platform, 
     answer = client.request("DELETE", f"/apps/{app}/builds/{build['id']}")
     assert answer.status == 202
     wait_until(lambda: client.get(f"/apps/{app}/builds/{build['id']}")["status"] == "failed")
-    wait_until(lambda: in_order(platform))
+    settled(platform)
     platform.hostctl("config:set", "A=1", "-a", app)
 
 
@@ -161,12 +164,3 @@ def builds(platform: Platform, app: str) -> list[dict[str, Any]]:
     """The app's builds, newest first."""
     found: list[dict[str, Any]] = json.loads(platform.hostctl("builds", "-a", app, "--json").stdout)
     return found
-
-
-@contextmanager
-def pushing(platform: Platform, directory: Path, app: str) -> Iterator[Terminal]:
-    """The terminal of a push whose build runs and does not end."""
-    argv = ["git", "push", platform.git_url(app), "main"]
-    with open_terminal(argv, cwd=directory, env=platform.git_environment()) as terminal:
-        terminal.expect(BUILDING)
-        yield terminal

@@ -13,7 +13,7 @@ import pytest
 
 from hostd.cli.client import API_SOCKET, USER_HEADER, Client, UnixConnection
 from tests.support.endless import BUILDING, ENDLESS, MIGRATING, WEB
-from tests.support.estate import in_order
+from tests.support.estate import settled
 from tests.support.formation import current
 from tests.support.outside import outside
 from tests.support.platform import Finished, Platform, add_user
@@ -97,7 +97,7 @@ def test_what_cannot_be_deployed_is_said_and_changes_nothing(platform: Platform,
     nothing = over_ssh(platform, ["deploy", "-a", app, "-"], tar_of({"README": "hello\n"}))
     assert nothing.returncode == 1
     assert "No buildpack fits this app" in nothing.stdout
-    wait_until(lambda: in_order(platform))
+    settled(platform)
     assert current(platform, app) == 1
 
 
@@ -112,7 +112,7 @@ def test_an_upload_that_is_cut_in_the_middle_leaves_nothing(platform: Platform, 
     wait_until(lambda: "pending" in platform.hostctl("builds", "-a", app).stdout)
     connection.close()
     wait_until(lambda: "cancelled: the client went away" in platform.hostctl("builds:info", "-a", app).stdout)
-    wait_until(lambda: in_order(platform))
+    settled(platform)
     assert current(platform, app) == 1
 
 
@@ -154,7 +154,7 @@ def test_ctrl_c_cancels_a_deploy_and_leaves_nothing(
         terminal.expect(doing)
         terminal.type(CTRL_C)
         terminal.wait()
-    wait_until(lambda: in_order(platform))
+    settled(platform)
     assert current(platform, app) == 1
     assert "cancelled: the client went away" in platform.hostctl("builds:info", "-a", app).stdout
 
@@ -168,7 +168,7 @@ def test_a_build_that_takes_too_long_is_stopped(platform: Platform, app: str, tm
         stopped = platform.hostctl("deploy", str(place), "-a", app, *words, check=False)
         assert stopped.returncode == 1
         assert "took longer than" in stopped.stdout
-    wait_until(lambda: in_order(platform))
+    settled(platform)
 
 
 def test_of_two_deploys_at_once_the_second_is_told(platform: Platform, app: str, tmp_path: Path, folder: Path) -> None:
@@ -181,7 +181,7 @@ def test_of_two_deploys_at_once_the_second_is_told(platform: Platform, app: str,
         terminal.type(CTRL_C)
         terminal.wait()
     platform.hostctl("deploy", str(folder), "-a", app)
-    wait_until(lambda: in_order(platform))
+    settled(platform)
 
 
 def test_an_upload_is_built_over_http(platform: Platform, app: str) -> None:
@@ -231,7 +231,7 @@ def test_a_repository_elsewhere_is_cloned_by_the_build(
     for wrong_url in ("/etc", "file:///etc", "git@example.com:kate/app.git"):
         refused = platform.hostctl("git:sync", wrong_url, "-a", app, check=False)
         assert (refused.returncode, refused.stdout) == (1, "")
-    wait_until(lambda: in_order(platform))
+    settled(platform)
     assert current(platform, app) == 3
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from hostd.manager.launcher import app_slice
-from tests.support.estate import in_order
+from tests.support.apps import deployed
+from tests.support.estate import settled
 from tests.support.formation import current, dynos, scale, wait_for_formation
 from tests.support.platform import Answer, Finished, Platform
 from tests.support.waiting import wait_until
@@ -27,7 +28,7 @@ ALL_ASKED = 60
 
 
 @dataclass(frozen=True)
-class Deployed:
+class Example:
     """What a first push said, and which dynos it started."""
 
     push: str
@@ -35,29 +36,25 @@ class Deployed:
 
 
 @contextmanager
-def example(platform: Platform, folder: str, app: str, directory: Path) -> Iterator[Deployed]:
+def example(platform: Platform, folder: str, app: str, directory: Path) -> Iterator[Example]:
     """An example, pushed to an app of its own, which is destroyed afterwards."""
-    platform.hostctl("apps:create", app)
-    try:
-        pushed = platform.push(platform.commit(EXAMPLES / folder, directory), app)
-        yield Deployed(pushed.stderr, [dyno["name"] for dyno in dynos(platform, app)])
-    finally:
-        platform.hostctl("apps:destroy", "-a", app, "--confirm", app)
+    with deployed(platform, app, directory, EXAMPLES / folder) as pushed:
+        yield Example(pushed.pushed, [dyno["name"] for dyno in dynos(platform, app)])
 
 
 @pytest.fixture(scope="module")
-def hello(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+def hello(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
     with example(platform, "hello-python", HELLO, tmp_path_factory.mktemp("hello") / "app") as pushed:
         yield pushed
 
 
 @pytest.fixture(scope="module")
-def guestbook(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+def guestbook(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
     with example(platform, "guestbook-flask", GUESTBOOK, tmp_path_factory.mktemp("guestbook") / "app") as pushed:
         yield pushed
 
 
-def test_hello_is_built_launched_and_answers(platform: Platform, hello: Deployed) -> None:
+def test_hello_is_built_launched_and_answers(platform: Platform, hello: Example) -> None:
     for text in ("-----> Python app detected", "Procfile declares types -> web", "-----> Launching... done, v2"):
         assert text in hello.push
     page = platform.http_get(HELLO)
@@ -66,7 +63,7 @@ def test_hello_is_built_launched_and_answers(platform: Platform, hello: Deployed
     assert f"<code>{HELLO}.localhost</code>" in page.text
 
 
-def test_guestbook_gets_its_packages_from_pypi_and_can_be_signed(platform: Platform, guestbook: Deployed) -> None:
+def test_guestbook_gets_its_packages_from_pypi_and_can_be_signed(platform: Platform, guestbook: Example) -> None:
     assert re.search(r"\+ flask==\d", guestbook.push)
     assert re.search(r"\+ gunicorn==\d", guestbook.push)
     scale(platform, GUESTBOOK, web=1, worker=0)
@@ -77,12 +74,12 @@ def test_guestbook_gets_its_packages_from_pypi_and_can_be_signed(platform: Platf
     wait_until(lambda: "app[web.1]: Ada signed the guestbook" in logs(platform, GUESTBOOK, "-p", "web"))
 
 
-def test_the_first_deploy_runs_one_web_dyno_and_nothing_else(platform: Platform, guestbook: Deployed) -> None:
+def test_the_first_deploy_runs_one_web_dyno_and_nothing_else(platform: Platform, guestbook: Example) -> None:
     assert "Procfile declares types -> web, worker" in guestbook.push
     assert guestbook.dynos == ["web.1"]
 
 
-def test_the_router_uses_all_three_web_dynos_and_both_workers_work(platform: Platform, guestbook: Deployed) -> None:
+def test_the_router_uses_all_three_web_dynos_and_both_workers_work(platform: Platform, guestbook: Example) -> None:
     scale(platform, GUESTBOOK, web=3, worker=2)
     assert who_answers(platform, GUESTBOOK) == {"web.1", "web.2", "web.3"}
     wait_until(lambda: routed_to(platform, GUESTBOOK) >= {"web.1", "web.2", "web.3"})
@@ -95,7 +92,7 @@ def test_the_router_uses_all_three_web_dynos_and_both_workers_work(platform: Pla
     assert_units(platform, GUESTBOOK, ["web.1"])
 
 
-def test_config_vars_reach_the_app_as_they_were_typed(platform: Platform, guestbook: Deployed) -> None:
+def test_config_vars_reach_the_app_as_they_were_typed(platform: Platform, guestbook: Example) -> None:
     value = 'It\'s "$HOME" & `more`, \\ and ünï¢ode'
     before = current(platform, GUESTBOOK)
     told = platform.hostctl("config:set", "-a", GUESTBOOK, f"GREETING={value}")
@@ -108,7 +105,7 @@ def test_config_vars_reach_the_app_as_they_were_typed(platform: Platform, guestb
     assert current(platform, GUESTBOOK) == before + 2
 
 
-def test_systemctl_shows_the_dynos_and_that_they_are_shut_in(platform: Platform, hello: Deployed) -> None:
+def test_systemctl_shows_the_dynos_and_that_they_are_shut_in(platform: Platform, hello: Example) -> None:
     scale(platform, HELLO, web=2)
     shown = platform.run(["systemctl", "status", "--no-pager", f"hostd-{HELLO}-*"]).stdout
     version = current(platform, HELLO)
@@ -121,7 +118,7 @@ def test_systemctl_shows_the_dynos_and_that_they_are_shut_in(platform: Platform,
         assert float(exposure[1]) <= EXPOSURE
 
 
-def test_a_killed_dyno_is_started_again(platform: Platform, hello: Deployed) -> None:
+def test_a_killed_dyno_is_started_again(platform: Platform, hello: Example) -> None:
     scale(platform, HELLO, web=1)
     unit = f"hostd-{HELLO}-web.1-v{current(platform, HELLO)}.service"
     platform.run(["systemctl", "kill", "--signal=KILL", unit])
@@ -142,7 +139,7 @@ def test_a_killed_dyno_is_started_again(platform: Platform, hello: Deployed) -> 
     assert platform.http_get(HELLO).status == 200
 
 
-def test_restart_renews_every_dyno_and_loses_no_file_of_the_slug(platform: Platform, hello: Deployed) -> None:
+def test_restart_renews_every_dyno_and_loses_no_file_of_the_slug(platform: Platform, hello: Example) -> None:
     scale(platform, HELLO, web=2)
     before = {dyno["name"]: dyno["extended"]["port"] for dyno in dynos(platform, HELLO)}
     platform.hostctl("ps:restart", "-a", HELLO)
@@ -166,7 +163,7 @@ def test_destroy_leaves_nothing(
     (identity,) = (found for found in json.loads(platform.hostctl("apps", "--json").stdout) if found["name"] == app)
 
     platform.hostctl("apps:destroy", "-a", app, "--confirm", app)
-    wait_until(lambda: in_order(platform))
+    settled(platform)
     assert_units(platform, app, [])
     named = ["-name", f"*{identity['id']}*", "-o", "-name", f"*{app}*"]
     assert platform.run(["find", "/var/lib/hostd", "/run/hostd", *named]).stdout == ""

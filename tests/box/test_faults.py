@@ -14,14 +14,14 @@ import pytest
 
 from hostd.cli.client import Client
 from hostd.faults import FaultPoint
+from tests.support.apps import made
 from tests.support.crowd import Crowd
-from tests.support.estate import in_order, running
+from tests.support.estate import in_order, running, settled
 from tests.support.platform import Finished, Platform
 from tests.support.waiting import wait_until
 
 ECHO = Path(__file__).parents[1] / "support/echo.py"
 VISITORS = 2
-SETTLED_SECONDS = 60.0
 WEB = "web: python3 -u server.py\n"
 RELEASE = "release: echo preparing; echo prepared\n"
 
@@ -167,7 +167,7 @@ class Victim:
 
     def settled(self) -> dict[str, Any]:
         """Wait until everything is as the ledger says; the app then answers from its current release."""
-        found = wait_until(lambda: in_order(self.platform), SETTLED_SECONDS)
+        found = settled(self.platform)
         assert f"\nv{self.release()['version']} web." in self.platform.http_get(self.name).text
         return found
 
@@ -207,14 +207,13 @@ def victim(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iter
     wait_until(lambda: in_order(platform), what="order before hostd is killed")
     name = f"faulty-{uuid.uuid4().hex[:8]}"
     repository = platform.commit({"server.py": ECHO.read_text()}, tmp_path_factory.mktemp("victim"))
-    platform.hostctl("apps:create", name)
-    made = Client(platform.machine.run_directory).get(f"/apps/{name}")
-    victim = Victim(platform, made["id"], name, repository)
-    victim.hostctl("config:set", f"NAME={name}")
-    assert victim.push().returncode == 0
-    yield victim
-    victim.hostctl("apps:destroy", "--confirm", name)
-    wait_until(lambda: in_order(platform), SETTLED_SECONDS)
+    with made(platform, name):
+        told = Client(platform.machine.run_directory).get(f"/apps/{name}")
+        victim = Victim(platform, told["id"], name, repository)
+        victim.hostctl("config:set", f"NAME={name}")
+        assert victim.push().returncode == 0
+        yield victim
+    settled(platform)
 
 
 @pytest.fixture

@@ -5,17 +5,17 @@ from __future__ import annotations
 import itertools
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from hostd.deploys.transcript import problem
-from tests.support.endless import BUILDING, ENDLESS, MIGRATING, WEB
-from tests.support.estate import in_order, survey
+from tests.support.apps import made
+from tests.support.endless import BUILDING, ENDLESS, MIGRATING, WEB, pushing
+from tests.support.estate import settled, survey
 from tests.support.formation import current, wait_for_formation
 from tests.support.platform import USER, Platform, add_user
-from tests.support.terminal import CTRL_C, Terminal, open_terminal
+from tests.support.terminal import CTRL_C
 from tests.support.waiting import wait_until
 
 APP = "pushed-to"
@@ -53,14 +53,11 @@ class Pages:
 @pytest.fixture(scope="module")
 def pages(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
     """An app whose main has been pushed once."""
-    platform.hostctl("apps:create", APP)
-    try:
+    with made(platform, APP):
         pages = Pages(platform, tmp_path_factory.mktemp("git") / "pages")
         pages.commit()
         pages.push("main")
         yield pages
-    finally:
-        platform.hostctl("apps:destroy", "-a", APP, "--confirm", APP)
 
 
 @pytest.fixture
@@ -132,7 +129,7 @@ def test_ctrl_c_on_a_push_cancels_it_and_leaves_nothing(
         assert [name for name in units(platform) if name.startswith(unit)]
         terminal.type(CTRL_C)
         terminal.wait()
-    wait_until(lambda: in_order(platform))
+    settled(platform)
     after = survey(platform)
     assert {name: after[name] for name in EVERYTHING} == {name: before[name] for name in EVERYTHING}
     assert current(platform, app) == 1
@@ -161,7 +158,7 @@ def test_of_two_pushes_at_once_the_second_is_told_who_is_deploying(
             assert holder in refused.stderr
         terminal.type(CTRL_C)
         terminal.wait()
-    wait_until(lambda: in_order(platform))
+    settled(platform)
 
 
 def test_a_release_that_never_comes_up_can_be_rolled_back_while_its_push_waits(
@@ -177,7 +174,7 @@ def test_a_release_that_never_comes_up_can_be_rolled_back_while_its_push_waits(
         assert terminal.wait() == 0
     wait_for_formation(platform, app, web=1)
     assert platform.http_get(app).text == "good\n"
-    wait_until(lambda: in_order(platform))
+    settled(platform)
 
 
 def test_an_unknown_key_gets_one_clear_line(platform: Platform, pages: Pages, stranger: Path) -> None:
@@ -229,12 +226,3 @@ def assert_only_git_speaks(lines: list[str]) -> None:
 
 def units(platform: Platform) -> list[str]:
     return [unit["unit"] for unit in survey(platform)["units"]]
-
-
-@contextmanager
-def pushing(platform: Platform, directory: Path, app: str, doing: str = BUILDING) -> Iterator[Terminal]:
-    """The terminal of a push that has come to say what it is doing."""
-    argv = ["git", "push", platform.git_url(app), "main"]
-    with open_terminal(argv, cwd=directory, env=platform.git_environment()) as terminal:
-        terminal.expect(doing)
-        yield terminal

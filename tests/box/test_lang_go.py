@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
-from tests.support.formation import scale
-from tests.support.platform import Finished, Platform
-from tests.support.runtime_files import foreign_files, mapped_files
+from tests.support.apps import Deployed, module_app
 
 EXAMPLE = Path(__file__).parents[2] / "examples/hello-go"
-APP = "hello-go-example"
 
 VENDORED = {
     "go.mod": "module example.org/app\n\ngo 1.24\n\nrequire example.com/greeting v1.2.0\n",
@@ -38,84 +33,55 @@ func main() {
 }
 
 
-@pytest.fixture(scope="module")
-def hello(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Finished]]:
-    directory = tmp_path_factory.mktemp("hello-go") / "app"
-    platform.hostctl("apps:create", APP)
-    try:
-        platform.hostctl("config:set", "-a", APP, "GO_LINKER_SYMBOL=main.commit")
-        yield directory, platform.push(platform.commit(EXAMPLE, directory), APP)
-    finally:
-        platform.hostctl("apps:destroy", "-a", APP, "--confirm", APP)
+hello = module_app("hello-go-example", EXAMPLE, config={"GO_LINKER_SYMBOL": "main.commit"})
 
 
-def test_both_programs_are_built_and_web_answers(platform: Platform, hello: tuple[Path, Finished]) -> None:
-    directory, pushed = hello
-    assert "-----> Go app detected" in pushed.stderr
-    assert re.search(r"-----> Using go1\.24\.\d+ \(go\.mod asks for 1\.24\)", pushed.stderr)
-    assert "Default types for buildpack -> beat, web" in pushed.stderr
-    commit = platform.git(directory, "rev-parse", "HEAD").stdout.strip()
-    page = platform.http_get(APP).text
+def test_both_programs_are_built_and_web_answers(hello: Deployed) -> None:
+    assert "-----> Go app detected" in hello.pushed
+    assert re.search(r"-----> Using go1\.24\.\d+ \(go\.mod asks for 1\.24\)", hello.pushed)
+    assert "Default types for buildpack -> beat, web" in hello.pushed
+    commit = hello.platform.git(hello.directory, "rev-parse", "HEAD").stdout.strip()
+    page = hello.get().text
     assert "<h1>Hello from Go!</h1>" in page
     assert f"commit <code>{commit}</code>" in page
 
 
-def test_scaled_with_its_worker(
-    platform: Platform, hello: tuple[Path, Finished], wait_until: Callable[..., object]
-) -> None:
-    scale(platform, APP, web=2, beat=1)
-    wait_until(lambda: "heartbeat" in platform.hostctl("logs", "-a", APP, "-p", "beat").stdout)
-    assert platform.http_get(APP).status == 200
+def test_scaled_with_its_worker(hello: Deployed, wait_until: Callable[..., object]) -> None:
+    hello.scale(web=2, beat=1)
+    wait_until(lambda: "heartbeat" in hello.hostctl("logs", "-p", "beat"))
+    assert hello.get().status == 200
 
 
-def test_the_slug_has_the_programs_and_no_toolchain(platform: Platform, hello: tuple[Path, Finished]) -> None:
-    scale(platform, APP, web=1, beat=0)
-    assert "/app/bin/web" in mapped_files(platform, APP)["web"]
-    assert foreign_files(platform, APP) == set()
-    listed = platform.hostctl("run", "-a", APP, "du -sm /app; find /app -name gofmt; which web").stdout
+def test_the_slug_has_the_programs_and_no_toolchain(hello: Deployed) -> None:
+    hello.scale(web=1, beat=0)
+    assert "/app/bin/web" in hello.own_files()["web"]
+    listed = hello.hostctl("run", "du -sm /app; find /app -name gofmt; which web")
     assert int(listed.split()[0]) < 50
     assert "gofmt" not in listed
     assert "/app/bin/web" in listed
 
 
-def test_a_second_push_compiles_only_what_changed_and_can_be_rolled_back(
-    platform: Platform, hello: tuple[Path, Finished], wait_until: Callable[..., object]
-) -> None:
-    directory, _ = hello
-    page = (EXAMPLE / "internal/page/page.html").read_text().replace("Hello from Go", "Hello again")
-    pushed = platform.push(platform.commit({"internal/page/page.html": page}, directory), APP)
-    assert "Installing Go" not in pushed.stderr
-    assert "example.org/hello-go/cmd/web" in pushed.stderr
-    assert "Hello again" in platform.http_get(APP).text
-    platform.hostctl("rollback", "-a", APP)
-    wait_until(lambda: "Hello from Go" in platform.http_get(APP).text, 30)
+def test_a_second_push_compiles_only_what_changed_and_can_be_rolled_back(hello: Deployed) -> None:
+    pushed = hello.goes_and_comes_back("internal/page/page.html", "Hello from Go", "Hello again")
+    assert "Installing Go" not in pushed
+    assert "example.org/hello-go/cmd/web" in pushed
 
 
-def test_a_push_that_does_not_compile_harms_nothing(platform: Platform, hello: tuple[Path, Finished]) -> None:
-    directory, _ = hello
-    refused = platform.push(
-        platform.commit({"cmd/web/extra.go": "package main\n\nvar x = y\n"}, directory), APP, check=False
-    )
-    assert refused.returncode != 0
-    assert "cmd/web/extra.go:3:9: undefined: y" in refused.stderr
-    assert " !     go install failed: see above." in refused.stderr
-    assert platform.http_get(APP).status == 200
-    platform.git(directory, "rm", "-q", "cmd/web/extra.go")
-    mended = platform.push(platform.commit({}, directory), APP)
-    assert "Installing Go" not in mended.stderr
+def test_a_push_that_does_not_compile_harms_nothing(hello: Deployed) -> None:
+    said = hello.refuses({"cmd/web/extra.go": "package main\n\nvar x = y\n"})
+    assert "cmd/web/extra.go:3:9: undefined: y" in said
+    assert " !     go install failed: see above." in said
 
 
-def test_vendored_modules_hooks_and_versions(
-    platform: Platform, hello: tuple[Path, Finished], repository: Callable[..., Path], wait_until: Callable[..., object]
-) -> None:
+def test_vendored_modules_hooks_and_versions(hello: Deployed, tmp_path: Path) -> None:
     too_new = {**VENDORED, "go.mod": VENDORED["go.mod"].replace("1.24", "1.99")}
-    directory = repository(too_new)
     # To the same app, whose cache has the standard library compiled.
-    refused = platform.push(directory, APP, "main", "--force", check=False)
-    assert "go.mod asks for Go 1.99, which cannot be had." in refused.stderr
-    assert re.search(r"Available: 1\.21\.\d+ 1\.22\.\d+ .*1\.27\.\d+", refused.stderr)
+    said = hello.refuses(too_new, tmp_path)
+    assert "go.mod asks for Go 1.99, which cannot be had." in said
+    assert re.search(r"Available: 1\.21\.\d+ 1\.22\.\d+ .*1\.27\.\d+", said)
 
-    pushed = platform.push(repository({"go.mod": VENDORED["go.mod"]}, directory), APP, "main", "--force")
-    assert re.search(r"Running: go install -v -mod=vendor -tags heroku .*example\.org/app", pushed.stderr)
-    assert "-----> Running bin/go-post-compile" in pushed.stderr
-    wait_until(lambda: platform.http_get(APP).text == "vendored\n", 30)
+    pushed = hello.push({"go.mod": VENDORED["go.mod"]}, tmp_path)
+    assert "Installing Go" not in pushed
+    assert re.search(r"Running: go install -v -mod=vendor -tags heroku .*example\.org/app", pushed)
+    assert "-----> Running bin/go-post-compile" in pushed
+    hello.answers(lambda: hello.get().text == "vendored\n")

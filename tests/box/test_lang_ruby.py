@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
-from tests.support.formation import scale
+from tests.support.apps import Deployed, module_app
 from tests.support.gems import gem
-from tests.support.platform import Finished, Platform
-from tests.support.runtime_files import foreign_files, mapped_files
+from tests.support.platform import Platform
 
 EXAMPLE = Path(__file__).parents[2] / "examples/guestbook-sinatra"
-APP = "sinatra-example"
 
 GREET = gem(
     "greet",
@@ -52,49 +48,34 @@ VENDORED = {
 }
 
 
-@pytest.fixture(scope="module")
-def guestbook(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Finished]]:
-    directory = tmp_path_factory.mktemp("guestbook") / "app"
-    platform.hostctl("apps:create", APP)
-    try:
-        yield directory, platform.push(platform.commit(EXAMPLE, directory), APP)
-    finally:
-        platform.hostctl("apps:destroy", "-a", APP, "--confirm", APP)
+guestbook = module_app("sinatra-example", EXAMPLE)
 
 
-def test_a_rack_app_runs_on_debian_s_gems(platform: Platform, guestbook: tuple[Path, Finished]) -> None:
+def test_a_rack_app_runs_on_debian_s_gems(guestbook: Deployed) -> None:
     for text in ("-----> Ruby app detected", "-----> Using Ruby 3.", "All gems come with Debian packages"):
-        assert text in guestbook[1].stderr
+        assert text in guestbook.pushed
     form = {"Content-Type": "application/x-www-form-urlencoded"}
-    signed = platform.http_get(APP, method="POST", headers=form, body=b"name=Ada&text=I+was+here")
+    signed = guestbook.get(method="POST", headers=form, body=b"name=Ada&text=I+was+here")
     assert signed.status == 303
-    assert "<b>Ada</b>: I was here" in platform.http_get(APP).text
+    assert "<b>Ada</b>: I was here" in guestbook.get().text
 
 
-def test_ruby_comes_with_the_slug(platform: Platform, guestbook: tuple[Path, Finished]) -> None:
-    scale(platform, APP, web=2)
-    mapped = [file for files in mapped_files(platform, APP).values() for file in files]
+def test_ruby_comes_with_the_slug(guestbook: Deployed) -> None:
+    guestbook.scale(web=2)
+    mapped = [file for files in guestbook.own_files().values() for file in files]
     assert any(file.startswith("/app/.heroku/ruby/usr/lib/x86_64-linux-gnu/libruby-") for file in mapped)
     assert any(file.endswith("/puma_http11.so") for file in mapped)
-    assert foreign_files(platform, APP) == set()
 
 
-def test_a_second_push_reuses_ruby_and_can_be_rolled_back(
-    platform: Platform, guestbook: tuple[Path, Finished], wait_until: Callable[..., object]
-) -> None:
-    directory, _ = guestbook
-    changed = (EXAMPLE / "app.rb").read_text().replace("Welcome!", "Welcome back!")
-    pushed = platform.push(platform.commit({"app.rb": changed}, directory), APP)
-    assert "Reusing" in pushed.stderr
-    assert "Fetching" not in pushed.stderr
-    assert "Welcome back!" in platform.http_get(APP).text
-    platform.hostctl("rollback", "-a", APP)
-    wait_until(lambda: "Welcome!" in platform.http_get(APP).text, 30)
+def test_a_second_push_reuses_ruby_and_can_be_rolled_back(guestbook: Deployed) -> None:
+    pushed = guestbook.goes_and_comes_back("app.rb", "Welcome!", "Welcome back!")
+    assert "Reusing" in pushed
+    assert "Fetching" not in pushed
 
 
-def test_irb_and_bundler_are_there_for_one_off_dynos(platform: Platform, guestbook: tuple[Path, Finished]) -> None:
+def test_irb_and_bundler_are_there_for_one_off_dynos(guestbook: Deployed) -> None:
     script = "bundle exec ruby -e 'puts [Gem.ruby, $LOAD_PATH.grep(%r{^/usr/})].to_json' -rjson"
-    told = platform.hostctl("run", "-a", APP, script).stdout
+    told = guestbook.hostctl("run", script)
     ruby, of_the_machine = json.loads(told.splitlines()[-1])
     assert ruby.startswith("/app/.heroku/ruby/usr/bin/ruby")
     assert of_the_machine == []
@@ -114,10 +95,6 @@ def test_gems_in_vendor_cache_need_no_network_and_assets_are_compiled(
     assert platform.http_get(app).text == "Hello, worldproductionmint"
 
 
-def test_a_ruby_that_cannot_be_had_is_refused_with_the_list(
-    platform: Platform, app: str, repository: Callable[..., Path]
-) -> None:
-    files = {"Gemfile": 'source "https://rubygems.org"\nruby "2.7.8"\n', "config.ru": ""}
-    refused = platform.push(repository(files), app, check=False)
-    assert refused.returncode != 0
-    assert "Gemfile asks for Ruby 2.7.8, which cannot be had. Of this stack's Debian can be had: 3." in refused.stderr
+def test_a_ruby_that_cannot_be_had_is_refused_with_the_list(guestbook: Deployed, tmp_path: Path) -> None:
+    said = guestbook.refuses({"Gemfile": 'source "https://rubygems.org"\nruby "2.7.8"\n', "config.ru": ""}, tmp_path)
+    assert "Gemfile asks for Ruby 2.7.8, which cannot be had. Of this stack's Debian can be had: 3." in said

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
-from tests.support.estate import in_order
+from tests.support.apps import module_app
+from tests.support.estate import settled
 from tests.support.formation import dynos
 from tests.support.platform import Finished, Platform
 from tests.support.terminal import CTRL_C, open_terminal
@@ -20,16 +21,8 @@ DOORS = ("hostctl", "ssh")
 Door = Callable[..., Finished]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def deployed(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """An app with a config var and one file to be changed."""
-    platform.hostctl("apps:create", APP)
-    try:
-        platform.hostctl("config:set", "-a", APP, "COLOUR=green")
-        platform.push(platform.commit(FILES, tmp_path_factory.mktemp("run") / "app"), APP)
-        yield
-    finally:
-        platform.hostctl("apps:destroy", "-a", APP, "--confirm", APP)
+pytestmark = pytest.mark.usefixtures("running")
+running = module_app(APP, FILES, config={"COLOUR": "green"})
 
 
 @pytest.fixture(params=DOORS)
@@ -97,7 +90,7 @@ def test_a_client_that_dies_takes_its_dyno_with_it(platform: Platform, shell: li
         wait_until(lambda: one_offs(platform))
         terminal.kill()
         wait_until(lambda: not one_offs(platform), 30)
-    wait_until(lambda: in_order(platform))
+    settled(platform)
 
 
 @pytest.mark.parametrize("command, status", [("true", 0), ("kill -9 $$", 137), ("no-such-thing", 127)])
@@ -148,7 +141,7 @@ def test_a_detached_dyno_is_seen_and_stopped(platform: Platform) -> None:
     assert (dyno["state"], dyno["command"]) == ("up", "sleep 3600")
     platform.hostctl("ps:stop", "-a", APP, dyno["name"])
     assert one_offs(platform) == []
-    wait_until(lambda: in_order(platform))
+    settled(platform)
 
 
 def one_offs(platform: Platform) -> list[dict[str, object]]:

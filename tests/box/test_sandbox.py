@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from hostd.cli.client import Client, path
+from tests.support.apps import made
 from tests.support.platform import Platform
 from tests.support.waiting import wait_until
 
@@ -38,18 +39,15 @@ def scene(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """Both apps, deployed; the victim has the secret in its files, its config and its memory."""
     folder = tmp_path_factory.mktemp("sandbox")
     web = "web: exec python3 -m http.server $PORT\n"
-    for name, files in ((VICTIM, {"secret": SECRET}), (ATTACKER, {"probe.py": PROBE})):
-        platform.hostctl("apps:create", name)
-        platform.push(platform.commit({"Procfile": web, **files}, folder / name), name)
-    platform.hostctl("config:set", "-a", VICTIM, f"SECRET={SECRET}")
-    unit = f"hostd-{VICTIM}-web.1-v3.service"
-    pid = platform.run(["systemctl", "show", "--property=MainPID", "--value", unit]).stdout.strip()
-    client = Client(platform.machine.run_directory)
-    ids = (str(client.get(path("apps", name))["id"]) for name in (VICTIM, ATTACKER))
-    victim_id, attacker_id = ids
-    yield Scene(victim_id, pid, attacker_id)
-    for name in (ATTACKER, VICTIM):
-        platform.hostctl("apps:destroy", "-a", name, "--confirm", name, check=False)
+    with made(platform, VICTIM, ATTACKER):
+        for name, files in ((VICTIM, {"secret": SECRET}), (ATTACKER, {"probe.py": PROBE})):
+            platform.push(platform.commit({"Procfile": web, **files}, folder / name), name)
+        platform.hostctl("config:set", "-a", VICTIM, f"SECRET={SECRET}")
+        unit = f"hostd-{VICTIM}-web.1-v3.service"
+        pid = platform.run(["systemctl", "show", "--property=MainPID", "--value", unit]).stdout.strip()
+        client = Client(platform.machine.run_directory)
+        victim_id, attacker_id = (str(client.get(path("apps", name))["id"]) for name in (VICTIM, ATTACKER))
+        yield Scene(victim_id, pid, attacker_id)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import re
 import subprocess
 import tarfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -15,15 +15,14 @@ import pytest
 
 from hostd.cli.client import Client
 from hostd.faults import FaultPoint
-from slugs.errors import PoolFull
-from tests.box.slugs_kit import UID, Bench, bench_of_its_own, buildpack, stream, tree
-from tests.support.estate import in_order
-from tests.support.platform import Finished, Platform, User, add_user
+from tests.support.apps import made
+from tests.support.estate import settled
+from tests.support.platform import Platform, User, add_user
+from tests.support.settings import settings
 from tests.support.waiting import wait_until
 
 ECHO = (Path(__file__).parents[1] / "support/echo.py").read_text()
 WEB = "web: python3 -u server.py\n"
-SETTINGS = "/etc/hostd/hostd.toml"
 POOL = "/var/lib/hostd/pool"
 MASTER = "/var/lib/hostd/master"
 SETTLED_SECONDS = 60.0
@@ -34,11 +33,10 @@ NESTED = 200
 def name(platform: Platform) -> Iterator[str]:
     """An app with one web dyno and three slugs, v2 to v4."""
     name = f"store-{uuid.uuid4().hex[:8]}"
-    platform.hostctl("apps:create", name)
-    platform.hostctl("config:set", "-a", name, f"NAME={name}")  # v2
-    yield name
-    platform.hostctl("apps:destroy", "-a", name, "--confirm", name)
-    wait_until(lambda: in_order(platform), SETTLED_SECONDS)
+    with made(platform, name):
+        platform.hostctl("config:set", "-a", name, f"NAME={name}")  # v2
+        yield name
+    settled(platform)
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +124,7 @@ def test_subvolumes_that_an_app_made_are_deleted_behind_its_back(platform: Platf
     script = f"for n in $(seq {NESTED}); do btrfs subvolume create nested$n >/dev/null; done; ls -d nested* | wc -l"
     assert platform.hostctl("run", "-a", name, script).stdout.strip() == str(NESTED)
     wait_until(lambda: not platform.run(["ls", f"{POOL}/trash"]).stdout, SETTLED_SECONDS, what="the trash to be empty")
-    wait_until(lambda: in_order(platform), SETTLED_SECONDS)
+    settled(platform)
 
 
 def test_kill_9_in_the_middle_of_the_clean_up(platform: Platform, name: str, checkout: Path) -> None:
@@ -135,7 +133,7 @@ def test_kill_9_in_the_middle_of_the_clean_up(platform: Platform, name: str, che
     with ordered(platform, FaultPoint.SLUG_DROPPED) as order, settings(platform, kept_slugs=1):
         platform.hostctl("slugs:gc", check=False)
         wait_until(lambda: not order.exists() and starts(platform) > before + 1, SETTLED_SECONDS, what="death of hostd")
-        wait_until(lambda: in_order(platform), SETTLED_SECONDS)
+        settled(platform)
         # The current one, and the one to go back to.
         assert len(platform.hostctl("slugs", "-a", name).stdout.splitlines()[2:]) == 2
         assert "nothing to delete" in platform.hostctl("slugs:gc", "--dry-run").stderr
@@ -143,7 +141,7 @@ def test_kill_9_in_the_middle_of_the_clean_up(platform: Platform, name: str, che
         refused = platform.hostctl("rollback", "v3", "-a", name, check=False)
         assert "The slug of v3 is gone: those of the last 1 releases are kept" in refused.stderr
         platform.push(platform.commit({"version": "next"}, checkout), name)
-    wait_until(lambda: in_order(platform), SETTLED_SECONDS)
+    settled(platform)
 
 
 def test_there_is_no_way_back_to_files_that_are_gone(platform: Platform, name: str, checkout: Path) -> None:
@@ -159,7 +157,7 @@ def test_there_is_no_way_back_to_files_that_are_gone(platform: Platform, name: s
     # Rolled back past it, and released again, the ledger gives it up.
     with settings(platform, kept_slugs=1):
         platform.push(platform.commit({"version": "after"}, checkout), name)
-    wait_until(lambda: in_order(platform), SETTLED_SECONDS)
+    settled(platform)
 
 
 def test_a_full_pool_refuses_builds_and_nothing_else(platform: Platform, name: str, checkout: Path) -> None:
@@ -173,7 +171,7 @@ def test_a_full_pool_refuses_builds_and_nothing_else(platform: Platform, name: s
         assert "degraded" in platform.hostctl("status", check=False).stdout
     assert release_of(platform, name) == newest
     platform.push(checkout, name)
-    wait_until(lambda: in_order(platform), SETTLED_SECONDS)
+    settled(platform)
 
 
 def test_a_ledger_without_the_slugs_leaves_the_pool_alone(platform: Platform, name: str, checkout: Path) -> None:
@@ -193,27 +191,7 @@ def test_a_ledger_without_the_slugs_leaves_the_pool_alone(platform: Platform, na
         platform.run(["rm", "-r", MASTER])
         platform.run(["mv", f"{MASTER}.aside", MASTER])
         platform.run(["systemctl", "start", "hostd.service"])
-    wait_until(lambda: in_order(platform), SETTLED_SECONDS)
-
-
-@pytest.mark.inside
-@pytest.mark.parametrize("min_free", [1 << 20, 300 << 20], ids=["the disk is full", "the guard stops it"])
-async def test_a_build_that_fills_the_disk_leaves_nothing(tmp_path: Path, min_free: int) -> None:
-    """Also where somebody else fills it while the build is running."""
-    source = tree({"Procfile": "web: sleep 1"})
-    compile_ = 'echo kept > "$2/good"; echo ready; read -t 2 < <(sleep 2); head -c 4G /dev/zero > "$1/large"'
-    async with bench_of_its_own() as bench:
-        await bench.build(stream(source), **buildpack(tmp_path / "first", 'echo kept > "$2/good"'))
-        [slug] = bench.pool.slugs()
-        with filled_when_ready(bench, leave=400 << 20):
-            with pytest.raises(PoolFull) as failed:
-                options = buildpack(tmp_path / "second", compile_)
-                await bench.build(stream(source), previous=slug, min_free_bytes=min_free, **options)
-            assert bench.leftovers() == [slug]
-            assert (bench.pool.cache(bench.app_id, UID) / "good").read_text() == "kept\n"
-        assert "ran full while the build was running" in str(failed.value)
-        again = await bench.build(stream(source), previous=slug, **buildpack(tmp_path / "third", "true"))
-        assert bench.pool.has_slug(again.slug_id)
+    settled(platform)
 
 
 # Helpers
@@ -251,22 +229,6 @@ def said_by_hostd(platform: Platform) -> str:
 
 
 @contextmanager
-def settings(platform: Platform, **changes: int) -> Iterator[None]:
-    """Other settings for a while; hostd is restarted to read them."""
-    before = changed = platform.run(["cat", SETTINGS]).stdout
-    for key, value in changes.items():
-        changed = re.sub(rf"(?m)^{key} = .*", f"{key} = {value}", changed)
-    use: Callable[[str], Finished] = lambda text: platform.run(["tee", SETTINGS], input=text)  # noqa: E731
-    try:
-        use(changed)
-        platform.run(["systemctl", "restart", "hostd.service"])
-        yield
-    finally:
-        use(before)
-        platform.run(["systemctl", "restart", "hostd.service"])
-
-
-@contextmanager
 def filled(platform: Platform, *, leave: int) -> Iterator[None]:
     """The pool has only so many bytes free for a while."""
     filler = f"{POOL}/filler"
@@ -278,25 +240,3 @@ def filled(platform: Platform, *, leave: int) -> Iterator[None]:
     finally:
         platform.run(["rm", "--force", filler])
         platform.run(["btrfs", "filesystem", "sync", POOL])
-
-
-@contextmanager
-def filled_when_ready(bench: Bench, *, leave: int) -> Iterator[None]:
-    """When the build says `ready`, the pool is filled but for so many bytes."""
-    filler = bench.pool.root / "filler"
-    hear = bench._hear
-
-    async def fill(piece: bytes) -> None:
-        await hear(piece)
-        if b"ready" in piece and not filler.exists():
-            free = bench.pool.free_bytes()
-            with filler.open("wb") as file:
-                os.posix_fallocate(file.fileno(), 0, free - leave)
-
-    bench._hear = fill  # type: ignore[method-assign]
-    try:
-        yield
-    finally:
-        bench._hear = hear  # type: ignore[method-assign]
-        filler.unlink(missing_ok=True)
-        subprocess.run(["btrfs", "filesystem", "sync", str(bench.pool.root)], check=True)

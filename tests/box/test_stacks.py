@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.apps import made
 from tests.support.crowd import Crowd
-from tests.support.estate import in_order, survey
+from tests.support.estate import settled, survey
 from tests.support.platform import Platform
 from tests.support.waiting import wait_until
 
@@ -47,7 +48,7 @@ def test_ctrl_c_and_a_second_one_leave_the_first_alone_and_then_nothing(platform
         assert refused.returncode == 1 and f"is making {OTHER}. Wait until that is done" in refused.stderr
         first.send_signal(signal.SIGINT)
         assert first.wait(30) == 130
-    wait_until(lambda: in_order(platform), SETTLED_SECONDS)
+    settled(platform)
     assert OTHER not in platform.hostctl("stacks").stdout
 
 
@@ -57,7 +58,7 @@ def test_kill_9_of_hostd_while_a_stack_is_made_leaves_nothing(platform: Platform
         assert client.wait(60) == 1
         assert client.stderr is not None
         assert "hostd went away before it was done" in client.stderr.read().decode()
-    wait_until(lambda: in_order(platform), SETTLED_SECONDS)
+    settled(platform)
     assert OTHER not in platform.hostctl("stacks").stdout
 
 
@@ -103,13 +104,13 @@ def test_apps_are_taken_along_and_back_without_a_failed_request(platform: Platfo
             crowd.step = "update"
             updated = b"".join(client.stderr or ()).decode()
             assert client.wait(MAKING_SECONDS) == 1
-            wait_until(lambda: in_order(platform), SETTLED_SECONDS)
+            settled(platform)
             second = version(platform, stack)
             assert runs_on(platform, calm) == f"{stack}@{second}"
             assert runs_on(platform, fussy) == f"{stack}@{first}"
             crowd.step = "rollback"
             back = platform.hostctl("stacks:rollback", stack)
-            wait_until(lambda: in_order(platform), SETTLED_SECONDS)
+            settled(platform)
         assert crowd.tally.failures == []
         assert (crowd.tally.answered["update"] > 0, crowd.tally.answered["rollback"] > 0) == (True, True)
         assert second != first == version(platform, stack)
@@ -134,7 +135,7 @@ def stack(platform: Platform) -> Iterator[str]:
     assert "is there already" in again.stderr
     yield STACK
     platform.hostctl("stacks:destroy", STACK, "--confirm", STACK)
-    wait_until(lambda: in_order(platform), SETTLED_SECONDS)
+    settled(platform)
 
 
 @contextmanager
@@ -168,13 +169,10 @@ def deployed(platform: Platform, stack: str, directory: Path, name: str, server:
     """An app that runs on the stack as v2; it is destroyed at the end."""
     app = f"{name}-{directory.name[-8:].strip('-_').replace('_', '-').lower()}"
     source = platform.commit({"Procfile": WEB, "server.py": server.replace('"nameless"', repr(app))}, directory / name)
-    platform.hostctl("apps:create", app, "--no-remote")
-    try:
+    with made(platform, app):
         platform.hostctl("stack:set", stack, "-a", app)
         platform.push(source, app)
         yield app
-    finally:
-        platform.hostctl("apps:destroy", "-a", app, "--confirm", app)
 
 
 def version(platform: Platform, stack: str) -> str:

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.apps import Deployed, deployed
 from tests.support.crowd import Crowd
-from tests.support.estate import in_order, running
+from tests.support.estate import in_order, running, settled
 from tests.support.platform import Platform
 from tests.support.waiting import wait_until
 
@@ -25,7 +26,7 @@ SETTLED_SECONDS = 60.0
 PROCFILE = "web: python3 -u server.py\nworker: python3 -uc 'import signal; signal.pause()'\n"
 
 
-def test_no_request_fails_whatever_happens(platform: Platform, busy: Subject, still: Subject) -> None:
+def test_no_request_fails_whatever_happens(platform: Platform, busy: Deployed, still: Deployed) -> None:
     """50 clients with kept-alive connections for 30 s and more; not one request may fail.
 
     A client sends a GET once more if the kept connection it was sent on closed before any byte of an answer came,
@@ -46,42 +47,29 @@ def test_no_request_fails_whatever_happens(platform: Platform, busy: Subject, st
         assert_ps_agrees(platform, app.name)
 
 
-@dataclass(frozen=True)
-class Subject:
-    """An app that is visited, and the repository that it is pushed from."""
-
-    name: str
-    repository: Path
-
-
 @pytest.fixture
-def busy(platform: Platform, tmp_path: Path) -> Iterator[Subject]:
+def busy(platform: Platform, tmp_path: Path) -> Iterator[Deployed]:
     """The app that everything happens to."""
-    with deployed(platform, "busy", tmp_path) as app:
+    with in_order_again(platform, "busy", tmp_path) as app:
         yield app
 
 
 @pytest.fixture
-def still(platform: Platform, tmp_path: Path) -> Iterator[Subject]:
+def still(platform: Platform, tmp_path: Path) -> Iterator[Deployed]:
     """Its neighbour, to which nothing happens."""
-    with deployed(platform, "still", tmp_path) as app:
+    with in_order_again(platform, "still", tmp_path) as app:
         yield app
 
 
 @contextmanager
-def deployed(platform: Platform, prefix: str, directory: Path) -> Iterator[Subject]:
+def in_order_again(platform: Platform, prefix: str, directory: Path) -> Iterator[Deployed]:
     """An app that runs; it is destroyed at the end, and nothing is left of it."""
     wait_until(lambda: in_order(platform), what="order before the load")
     name = f"{prefix}-{uuid.uuid4().hex[:8]}"
-    repository = platform.commit({"Procfile": PROCFILE, "server.py": ECHO.read_text()}, directory / name)
-    platform.hostctl("apps:create", name)
-    try:
-        platform.hostctl("config:set", "-a", name, f"NAME={name}")
-        platform.push(repository, name)
-        yield Subject(name, repository)
-    finally:
-        platform.hostctl("apps:destroy", "-a", name, "--confirm", name)
-    wait_until(lambda: in_order(platform), SETTLED_SECONDS)
+    files = {"Procfile": PROCFILE, "server.py": ECHO.read_text()}
+    with deployed(platform, name, directory / name, files, config={"NAME": name}) as app:
+        yield app
+    settled(platform)
 
 
 @dataclass(frozen=True)
@@ -90,17 +78,16 @@ class Story:
 
     platform: Platform
     crowd: Crowd
-    app: Subject
+    app: Deployed
 
     def round(self, number: int) -> None:
         """Everything that may happen, once."""
-        self.platform.commit({"version": f"{number}\n"}, self.app.repository)
-        self.step("deploy", lambda: self.platform.push(self.app.repository, self.app.name))
-        self.step("config:set", lambda: self.hostctl("config:set", f"COLOUR={number}"))
-        self.step("scale up", lambda: self.hostctl("ps:scale", "web=3", "worker=1"))
-        self.step("scale down", lambda: self.hostctl("ps:scale", "web=1"))
-        self.step("rollback", lambda: self.hostctl("rollback"))
-        found = self.step("scale to two", lambda: self.hostctl("ps:scale", "web=2", "worker=0"))
+        self.step("deploy", lambda: self.app.push({"version": f"{number}\n"}))
+        self.step("config:set", lambda: self.app.hostctl("config:set", f"COLOUR={number}"))
+        self.step("scale up", lambda: self.app.hostctl("ps:scale", "web=3", "worker=1"))
+        self.step("scale down", lambda: self.app.hostctl("ps:scale", "web=1"))
+        self.step("rollback", lambda: self.app.hostctl("rollback"))
+        found = self.step("scale to two", lambda: self.app.hostctl("ps:scale", "web=2", "worker=0"))
         self.step("ps:restart", lambda: self.restart(self.places(found)))
         self.step("kill hostd", lambda: self.kill("hostd.service"))
         self.step("kill logplex", lambda: self.kill("hostd-logplex.service"))
@@ -112,13 +99,13 @@ class Story:
         """Do one thing, wait until it has settled, and return the survey; fails if a visitor saw anything."""
         self.crowd.step = name
         act()
-        found = wait_until(lambda: in_order(self.platform), SETTLED_SECONDS)
+        found = settled(self.platform)
         assert self.crowd.tally.failures == []
         return found
 
     def restart(self, before: set[tuple[str, int]]) -> None:
         """Restart all dynos, and wait until there are others in their stead."""
-        self.hostctl("ps:restart")
+        self.app.hostctl("ps:restart")
         wait_until(lambda: not before & self.places(in_order(self.platform)), SETTLED_SECONDS)
 
     def kill(self, unit: str) -> None:
@@ -127,10 +114,6 @@ class Story:
         self.platform.run(["systemctl", "kill", "--signal=KILL", unit])
         wait_until(lambda: main_pid(self.platform, unit) not in ("0", before), SETTLED_SECONDS)
         wait_until(lambda: self.platform.run(["systemctl", "is-active", "--quiet", unit], check=False).returncode == 0)
-
-    def hostctl(self, command: str, *words: str) -> None:
-        """Run a hostctl command on the busy app."""
-        self.platform.hostctl(command, "-a", self.app.name, *words)
 
     def places(self, found: dict[str, Any]) -> set[tuple[str, int]]:
         """Where the busy app's dynos listen, which tells a dyno from its successor of the same name."""

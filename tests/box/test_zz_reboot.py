@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.estate import in_order
+from tests.support.apps import made
+from tests.support.estate import settled
 from tests.support.formation import dynos, scale, wait_for_formation
 from tests.support.platform import Answer, Platform
 from tests.support.waiting import wait_until
@@ -34,9 +35,7 @@ class Rebooted:
 @pytest.fixture(scope="module")
 def rebooted(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rebooted]:
     """Apps of every kind, one of them with a one-off dyno at work, over a stop and a start of the box."""
-    for app in (*FORMATIONS, EMPTY):
-        platform.hostctl("apps:create", app)
-    try:
+    with made(platform, *FORMATIONS, EMPTY):
         for app, formation in FORMATIONS.items():
             deploy(platform, app, tmp_path_factory.mktemp("reboot") / app)
             scale(platform, app, **formation)
@@ -45,9 +44,6 @@ def rebooted(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> It
         platform.hostctl("box", "stop")
         platform.hostctl("box", "start")
         yield Rebooted(before, platform.http_get(BUSY))
-    finally:
-        for app in (*FORMATIONS, EMPTY):
-            platform.hostctl("apps:destroy", "-a", app, "--confirm", app)
 
 
 def deploy(platform: Platform, app: str, directory: Path) -> None:
@@ -66,7 +62,7 @@ def test_every_app_is_back_with_the_same_formation(platform: Platform, rebooted:
         wait_for_formation(platform, app, **formation)
         assert remembered(platform, app) == rebooted.before[app]
     assert dynos(platform, EMPTY) == []
-    wait_until(lambda: in_order(platform), BACK_SECONDS)
+    settled(platform)
 
 
 def test_the_first_request_waits_for_the_app_and_is_answered(rebooted: Rebooted) -> None:

@@ -9,10 +9,12 @@ from typing import Any
 
 from hostd.manager.dyno import DynoId, parse_description
 from tests.support.platform import Platform
+from tests.support.waiting import wait_until
 
 PYTHON = "/opt/hostd/venv/bin/python"
 SURVEY = Path(__file__).with_name("survey.py").read_text()
 WORKERS = 2
+SETTLED_SECONDS = 60.0
 
 
 def survey(platform: Platform) -> dict[str, Any]:
@@ -27,6 +29,11 @@ def in_order(platform: Platform) -> dict[str, Any]:
     wrong = list(disagreements(found))
     assert not wrong, "\n".join(wrong)
     return found
+
+
+def settled(platform: Platform) -> dict[str, Any]:
+    """Wait until everything is as the ledger says; the survey."""
+    return wait_until(lambda: in_order(platform), SETTLED_SECONDS)
 
 
 def running(found: Mapping[str, Any]) -> dict[str, DynoId]:

@@ -1,8 +1,4 @@
-"""Tests that need systemd as PID 1 around themselves: they run in the box, by one pytest there, and count
-here.
-
-They are those marked `inside`, and those of the modules named below.
-"""
+"""Tests that need systemd as PID 1 around themselves: they run in the box, by one pytest there, and count here."""
 
 from __future__ import annotations
 
@@ -12,7 +8,7 @@ import re
 import subprocess
 import tarfile
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -38,12 +34,17 @@ def inside_already() -> bool:
     return MARK in os.environ
 
 
+def belongs_inside(file: Path) -> bool:
+    """Whether the tests of a file need systemd around themselves."""
+    return file.parent.name == "box" and MODULES.fullmatch(file.name) is not None
+
+
 def send_in(items: list[pytest.Item]) -> None:
     """Replace the tests that belong inside by stand-ins that report how they ended there."""
-    wanted = [item for item in items if item.get_closest_marker("inside") or MODULES.fullmatch(item.path.name)]
+    wanted = [item for item in items if belongs_inside(item.path)]
     names = tuple(item.nodeid for item in wanted)
     for item in wanted:
-        items[items.index(item)] = StandIn.from_parent(item.parent, name=item.name, outcomes=lambda: outcomes(names))
+        items[items.index(item)] = StandIn.from_parent(item.parent, name=item.name, names=names)
 
 
 @dataclass(frozen=True)
@@ -57,13 +58,13 @@ class Outcome:
 class StandIn(pytest.Item):
     """A test that runs inside the box."""
 
-    def __init__(self, *, outcomes: Callable[[], dict[str, Outcome]], **rest: object) -> None:
+    def __init__(self, *, names: tuple[str, ...], **rest: object) -> None:
         super().__init__(**rest)  # type: ignore[arg-type]
-        self.outcomes = outcomes
+        self.names = names
 
     def runtest(self) -> None:
         """Tell how the test ended."""
-        outcome = self.outcomes().get(self.nodeid, Outcome("failed", "it did not run inside the box"))
+        outcome = outcomes(self.names).get(self.nodeid, Outcome("failed", "it did not run inside the box"))
         if outcome.status == "skipped":
             pytest.skip(outcome.text)
         if outcome.status == "failed":

@@ -2,17 +2,20 @@
 
 Usage: network_probe.py TRIES   JSON: {"tcp": [[address, port], ...], "udp": [...], "names": [...], "urls": [...],
                                 "hold": seconds or 0}
-With `hold` it first listens on port HELD for so long, and tells at the end who came.
+With `hold` it first listens on port HELD for so long, or until there is a file OVER, and tells at the end who came.
 """
 
+import contextlib
 import errno
 import json
 import socket
 import sys
+import time
 import urllib.request
 from pathlib import Path
 
 HELD = 7777
+OVER = Path("/app/over")
 SECONDS = 5.0
 
 
@@ -66,15 +69,14 @@ def own_address() -> str:
 
 
 def hold(seconds: float) -> list[str]:
-    """Who connects within that time."""
-    came = []
+    """Who connects until it is over."""
+    came, until = [], time.monotonic() + seconds
     with socket.create_server(("", HELD)) as server:
-        server.settimeout(seconds)
-        try:
-            while True:
+        server.settimeout(0.1)
+        while time.monotonic() < until and not OVER.exists():
+            with contextlib.suppress(TimeoutError):
                 came.append(server.accept()[1][0])
-        except TimeoutError:
-            return came
+    return came
 
 
 def main(tries: dict[str, list[list[object]] | list[str] | float]) -> dict[str, object]:

@@ -30,27 +30,17 @@ print(json.dumps({name: [sorted(files), sorted(files - base)] for name, files in
 """
 
 
-def mapped_files(platform: Platform, app: str) -> dict[str, list[str]]:
-    """The files that the running processes of an app have mapped, by the names of the processes."""
-    return {name: files for name, (files, _) in _ask(platform, app).items()}
+def own_files(platform: Platform, app: str) -> dict[str, list[str]]:
+    """The files that the running processes of an app have mapped, by the names of the processes.
 
-
-def foreign_files(platform: Platform, app: str) -> set[str]:
-    """Of those, the ones that come neither with the slug nor with the base that every stack has.
-
-    Two files of the base are made on the machine, so that no package lists them: those of locales and of gconv. What
-    is in /tmp the process itself has made: Java maps its figures there.
+    All must come with the slug or with the base that every stack has. Two files of the base are made on the machine,
+    so that no package lists them: those of locales and of gconv. What is in /tmp the process itself has made: Java
+    maps its figures there.
     """
-    strange = {file for _, some in _ask(platform, app).values() for file in some}
-    return {
-        file
-        for file in strange
-        if not file.startswith(("/app/", "/tmp/")) and not file.endswith(("/locale-archive", "/gconv-modules.cache"))
-    }
-
-
-def _ask(platform: Platform, app: str) -> dict[str, list[list[str]]]:
     told = platform.run(["/opt/hostd/venv/bin/python", "-c", _SCRIPT, app]).stdout
     found: dict[str, list[list[str]]] = json.loads(told)
     assert found, f"no process of {app} runs"
-    return found
+    strange = {file for _, some in found.values() for file in some}
+    made = ("/locale-archive", "/gconv-modules.cache")
+    assert {file for file in strange if not file.startswith(("/app/", "/tmp/")) and not file.endswith(made)} == set()
+    return {name: files for name, (files, _) in found.items()}

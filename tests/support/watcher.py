@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import signal
 import subprocess
@@ -61,8 +62,8 @@ def processes_of(box: str) -> list[int]:
 def remove_stale() -> None:
     """Remove the boxes of runs that have ended; a watcher that was killed as well has left them."""
     for name in list_boxes():
-        prefix, _, pid = name.partition("-")
-        if prefix == "test" and pid.isdigit() and not Path("/proc", pid).exists():
+        run = re.fullmatch(r"test-(\d+)-\d+", name)
+        if run and not Path("/proc", run[1]).exists():
             with contextlib.suppress(BoxError):
                 Box(name).remove()
 

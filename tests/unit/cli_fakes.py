@@ -111,6 +111,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "text/plain" if isinstance(value, str) else "application/json")
         self.send_header("Content-Length", str(len(text)))
+        self.send_header("Connection", "close")
         for name, content in headers.items():
             self.send_header(name, content)
         self.end_headers()
@@ -120,6 +121,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", "text/plain")
         self.send_header("Transfer-Encoding", "chunked")
+        self.send_header("Connection", "close")
         self.end_headers()
 
     def chunk(self, data: bytes) -> None:
@@ -128,10 +130,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def read_chunks(self) -> bytes:
         whole = b""
-        while size := int(self.rfile.readline() or b"0", 16):
+        while line := self.rfile.readline():
+            if not (size := int(line, 16)):
+                return whole
             whole += self.rfile.read(size)
             self.rfile.readline()
-        return whole
+        raise ConnectionResetError("broken off in the middle")
 
     def log_message(self, *_: Any) -> None:
         return

@@ -8,9 +8,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
-import pytest
-import uvloop
-
 from router.client import Client
 from router.journal import Journal
 from router.plane import Plane
@@ -33,12 +30,6 @@ QUICK = Settings(
     stop_idle=0.2,
 )
 PATIENT = replace(QUICK, first_byte=5.0, idle=5.0, connect=5.0, boot_wait=5.0, settle=2.0)
-
-
-@pytest.fixture(scope="module")
-def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
-    """The event loop of the real workers; a test module that imports this runs on it."""
-    return uvloop.EventLoopPolicy()
 
 
 class Call:
@@ -242,7 +233,8 @@ async def rig(
     """A running router; with behaviours, an app `hello` that is up with a dyno for each."""
     loop = asyncio.get_running_loop()
     log = io.BytesIO()
-    plane = kind(settings, Journal(None, loop, fallback=log, delay=0.005), loop)
+    journal = Journal(None, loop, fallback=log, delay=0.005)
+    plane = kind(settings, journal, loop)
     made = Rig(plane, log)
     server = await loop.create_server(lambda: Client(plane, "http"), "127.0.0.1", 0)
     made.port = server.sockets[0].getsockname()[1]
@@ -261,6 +253,7 @@ async def rig(
         for fake in made.dynos:
             await fake.kill()
         await asyncio.sleep(0)
+        journal.close()
 
 
 async def _sweep(plane: Plane) -> None:

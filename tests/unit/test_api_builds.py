@@ -25,6 +25,7 @@ async def test_builds_are_listed_and_shown(tmp_path):
         api.ledger.builds.learn(first.id, stack="host@12.11", buildpacks=[{"name": "heroku/python", "commit": ""}])
         api.ledger.builds.finish(first.id, "succeeded", slug_id=release.slug_id, release_version=release.version)
         second = api.ledger.builds.start(app.id, kate.id, "", source="tarball")
+        api.ledger.builds.learn(second.id, buildpacks=[{"name": "heroku/python"}], report="python_version: 3.11.2")
         api.ledger.builds.finish(second.id, "failed", reason="No buildpack fits this app.")
         assert [build["id"] for build in (await api("GET", "/apps/hello/builds")).data] == [first.id, second.id]
         newest = await api("GET", "/apps/hello/builds", headers={"Range": "started_at ..; order=desc, max=1"})
@@ -39,6 +40,9 @@ async def test_builds_are_listed_and_shown(tmp_path):
         failed = (await api("GET", "/apps/hello/builds/current")).data
         assert failed["extended"]["reason"] == "No buildpack fits this app."
         assert failed["extended"]["source"] == "tarball"
+        assert failed["extended"]["report"] == "python_version: 3.11.2"
+        assert failed["buildpacks"] == shown["buildpacks"]
+        assert shown["extended"]["report"] is None
         assert failed["release"] is None
         assert (await api("GET", "/apps/hello/builds/ffff")).status == 404
         api.user = "ann@example.com"

@@ -73,6 +73,12 @@ def test_report_of_a_finished_build() -> None:
     assert read(said.encode()) == Report(used, Release({"web": "x"}), None, commit="abc", metadata="a: 1")
 
 
+def test_what_several_buildpacks_report_is_one_text_of_bounded_length() -> None:
+    said = [f"metadata {encoded(text)}" for text in ("a: 1\n", "", "b: 2\nc: \x1b3\n")]
+    assert read("\n".join([*said, "failed compile 1"]).encode()).metadata == "a: 1\nb: 2\nc: 3"
+    assert len(read("\n".join([f"metadata {encoded('x' * 60_000)}"] * 5).encode()).metadata) == 64 * 1024
+
+
 def test_report_of_a_failure() -> None:
     report = read(f"used u v1 abc Ruby\nreason {encoded('No way.')}\nfailed compile 3\n".encode())
     assert (report.failed, report.status, report.reason) == ("compile", 3, "No way.")

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from buildpacks import contract
 from buildpacks.lib.debs import alternatives, base, complaints, names
 
 STATUS = """\
@@ -85,3 +92,36 @@ if [ "$1" = configure ]; then
 fi
 """
     assert alternatives(scripts) == {"/usr/bin/figlet": "/usr/bin/figlet-figlet"}
+
+
+SIGNED, LISTED = "mirror_debian_dists_bookworm_InRelease", "mirror_debian_dists_bookworm_main_binary-amd64_Packages.lz4"
+UPDATES = "mirror_debian_dists_bookworm-updates_InRelease"
+
+
+def seed(directory: Path, theirs: dict[str, str], ours: dict[str, str]) -> dict[str, str]:
+    """The lists of a build whose cache has `ours`, after it took those of the stack."""
+    stack, lists = directory / "stack", directory / "cache/debs/state/lists"
+    for folder, files in ((stack, theirs), (lists, ours)):
+        folder.mkdir(parents=True)
+        for name, text in files.items():
+            (folder / name).write_text(text)
+    script = f'set -euo pipefail; . "$BUILDPACK_LIB/debs.sh"; debs_seeds={stack}; _debs_seed'
+    environment = {**os.environ, "BUILDPACK_LIB": str(contract.LIBRARY), "CACHE_DIR": str(directory / "cache")}
+    subprocess.run(["bash", "-c", script], check=True, env=environment)
+    return {path.name: path.read_text() for path in lists.iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "expected"),
+    [
+        ({SIGNED: "s", LISTED: "p", "lock": ""}, {}, {SIGNED: "s", LISTED: "p"}),
+        ({SIGNED: "s", LISTED: "p"}, {SIGNED: "newer", LISTED: "newer"}, {SIGNED: "newer", LISTED: "newer"}),
+        ({SIGNED: "s"}, {LISTED: "of nobody knows what"}, {}),
+        ({SIGNED: "s", LISTED: "p", UPDATES: "u"}, {UPDATES: "newer"}, {SIGNED: "s", LISTED: "p", UPDATES: "newer"}),
+        ({}, {}, {}),
+    ],
+)
+def test_a_build_begins_with_the_whole_lists_of_the_stack_or_with_its_own(
+    tmp_path: Path, theirs: dict[str, str], ours: dict[str, str], expected: dict[str, str]
+) -> None:
+    assert seed(tmp_path, theirs, ours) == expected

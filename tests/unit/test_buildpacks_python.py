@@ -71,6 +71,7 @@ def release(work: Path) -> str:
     ).stdout
 
 
+@pytest.mark.thorough
 def test_the_interpreter_comes_along_with_all_it_needs(work: Path) -> None:
     outcome = compile_app(work, {"requirements.txt": ""})
     assert outcome.status == 0, outcome.said
@@ -102,6 +103,7 @@ def test_environment_is_reused_until_something_that_decides_changes(work: Path) 
     assert (work / "app/.heroku/python/bin/python").exists()
 
 
+@pytest.mark.thorough
 def test_failed_install_is_an_error_and_is_not_kept(work: Path) -> None:
     outcome = compile_app(work, {"requirements.txt": "no-such-package-at-all==1\n"})
     assert outcome.status == 1
@@ -126,6 +128,7 @@ def test_version_that_cannot_be_downloaded_is_said(work: Path) -> None:
     assert "UV_PYTHON_INSTALL_MIRROR" in outcome.said
 
 
+@pytest.mark.thorough
 def test_hooks_of_the_app_run_before_and_after(work: Path) -> None:
     hooks = {
         "bin/pre_compile": "#!/bin/bash\necho > requirements.txt\n",

@@ -23,6 +23,7 @@ def build(number: str = "0b7f3a2c", status: str = "succeeded", **more: Any) -> d
         "cancelled": False,
         "ended_at": "2015-11-17T17:38:53Z",
         "reason": None,
+        "report": None,
         "release_version": 2 if status == "succeeded" else None,
         "source": "git push",
     }
@@ -60,7 +61,12 @@ def test_a_build_is_shown(tmp_path, hostd):
     assert "Reason:     it \\x1b[2J failed\n" in shown
     assert "Release:    v2\n" in shown
     assert "Took:       1m12s\n" in shown
+    assert "report" not in shown
     assert json.loads(hostctl(tmp_path, "builds:info", "-a", "hello", "--json").out)["status"] == "succeeded"
+    hostd.on("GET /apps/hello/builds/current", (200, build(status="failed", report="version: 3\ntool: \x1b[1mx")))
+    ran = hostctl(tmp_path, "builds:info", "-a", "hello")
+    assert ran.out.endswith("\n\nBuildpacks report:\n  version: 3\n  tool: \\x1b[1mx\n")
+    assert "What it printed: hostctl builds:output 0b7f3a2c -a hello" in ran.err
 
 
 def test_the_output_of_a_build_comes_as_it_is_made(tmp_path, hostd):

@@ -60,6 +60,8 @@ class FakeAttach:
             if child.poll() is None:
                 child.kill()
             child.wait()
+        for connection in self.connections:
+            connection.close()
 
     def break_off(self) -> None:
         self.broken_off = True
@@ -201,6 +203,7 @@ def test_sockets_are_copied_through_pipes(fake, attach, tmp_path):
     said = b""
     while data := ours.recv(100):
         said += data
+    ours.close()
     assert (child.wait(10), said) == (0, b"out\ntyped")
     child.stderr.close()
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from buildpacks import contract
 from buildpacks.source import GitSource, UrlSource
 from hostd.deploys import origins
 from hostd.errors import Invalid
@@ -49,6 +50,9 @@ def test_buildpacks_are_written_as_heroku_writes_them():
         "heroku/procfile",
         "https://example.com/pack.git#v1",
     ]
+    every = [f"heroku/{folder.name}" for folder in contract.FOLDER.iterdir() if folder.is_dir()]
+    assert origins.buildpacks(every) == every
+    assert len(every) == len(contract.NAMES)
 
 
 @pytest.mark.parametrize(

@@ -59,18 +59,28 @@ class FakeMaker:
 class FakeMoves:
     """Moves one app, and takes as long as a test wants."""
 
-    def __init__(self) -> None:
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
         self.to: list[str] = []
+        self.left: list[str] = []
         self.may_end = asyncio.Event()
         self.may_end.set()
 
     def current(self) -> dict[str, Any]:
         return {}
 
-    async def move_all(self, ref: str, *, user: Any, say: Any) -> tuple[Moved, ...]:
+    def begin(self, ref: str, user: Any) -> None:
+        self.ledger.stacks.make_current(*ref.split("@"))
+        self.left = [ref]
+
+    def waiting(self) -> list[str]:
+        return self.left
+
+    async def move_all(self, ref: str, *, say: Any) -> tuple[Moved, ...]:
         say.committed = True
         await self.may_end.wait()
         self.to.append(ref)
+        self.left = []
         return (Moved("hello", 3),)
 
 
@@ -93,7 +103,7 @@ class FakeSystemd:
 
 class Bench:
     def __init__(self, ledger: Ledger) -> None:
-        self.ledger, self.pool, self.moves, self.systemd = ledger, FakePool(), FakeMoves(), FakeSystemd()
+        self.ledger, self.pool, self.moves, self.systemd = ledger, FakePool(), FakeMoves(ledger), FakeSystemd()
         self.maker = FakeMaker(self.pool)
         stacks = SimpleNamespace(names=lambda: ["host", *ledger.stacks.names()])
         parts: dict[str, Any] = {"stacks": stacks, "maker": self.maker, "pool": self.pool, "moves": self.moves}
@@ -212,7 +222,7 @@ async def test_the_host_is_nobodys_to_change(bench: Bench) -> None:
             await bench.do(what, *words)
     with pytest.raises(Invalid, match="cannot be destroyed"):
         bench.deploys.destroy("host")
-    for name, message in (("debian-13", "hostctl stacks:create debian-13"), ("nope", "It can make")):
+    for name, message in (("debian-13", "hostctl stacks:create debian-13"), ("nope", "There are: host")):
         with pytest.raises(NotFound, match=message):
             bench.deploys.destroy(name)
 
@@ -242,3 +252,27 @@ async def test_what_an_interrupted_hostd_left_is_cleared_up(bench: Bench) -> Non
     assert bench.systemd.stopped == ["hostd-stack-debian-12.service"]
     assert [ref[:10] for ref in bench.pool.refs] == ["debian-12@"]
     assert bench.versions() == [("2", True)]
+
+
+async def test_what_was_being_moved_when_hostd_ended_goes_on_before_anything_else(bench: Bench) -> None:
+    bench.deploys.go_on()
+    made = await bench.do("create", "debian-12")
+    bench.moves.left = [made.ref, "debian-12@20260101.1"]
+    bench.moves.may_end.clear()
+    bench.deploys.go_on()
+    with pytest.raises(Busy, match=f"hostd goes on moving apps to {made.ref}. Wait until that is done"):
+        await bench.do("update", "debian-12")
+    bench.moves.may_end.set()
+    await asyncio.sleep(0.01)
+    # The other one is not in the pool any more.
+    assert bench.moves.to == [made.ref]
+
+
+async def test_a_new_hostd_that_ends_leaves_the_rest_to_the_next(bench: Bench) -> None:
+    made = await bench.do("create", "debian-12")
+    bench.moves.left = [made.ref]
+    bench.moves.may_end.clear()
+    bench.deploys.go_on()
+    await asyncio.sleep(0.01)
+    await bench.deploys.close()
+    assert (bench.moves.to, bench.moves.left) == ([], [made.ref])

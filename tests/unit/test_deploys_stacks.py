@@ -142,7 +142,11 @@ class Bench:
         self.said.append(piece.decode())
 
     async def move(self, ref: str = NEW) -> list[tuple[str, int, str | None]]:
-        moved = await self.moves.move_all(ref, user=kate(self.ledger), say=self.voice)
+        self.moves.begin(ref, kate(self.ledger))
+        return await self.go_on(ref)
+
+    async def go_on(self, ref: str = NEW) -> list[tuple[str, int, str | None]]:
+        moved = await self.moves.move_all(ref, say=self.voice)
         return [(app.app, app.release, app.trouble) for app in moved]
 
     def now(self, app: App) -> tuple[str | None, str]:
@@ -216,3 +220,43 @@ async def test_moving_goes_on_when_nobody_listens(ledger: Ledger) -> None:
     assert bench.now(app)[0] == NEW
     with pytest.raises(ConnectionResetError):
         await Voice(broken)(b"what can still be undone")
+
+
+async def test_a_restart_in_the_middle_forgets_nobodys_turn(ledger: Ledger) -> None:
+    done, tried, waiting = (app_on(ledger, name, OLD) for name in ("done", "tried", "waiting"))
+    down = app_on(ledger, "down", OLD)
+    before = Bench(ledger)
+    before.manager.crashed.add(down.id)
+    before.moves.begin(NEW, kate(ledger))
+    for app in (done, tried, down):
+        what = description(OLD, NEW)
+        await FakeDeploys(ledger).release(app, user=kate(ledger), description=what, stack=NEW)
+    ledger.stacks.end_move(done.id)
+    after = Bench(ledger)
+    assert after.moves.waiting() == [NEW]
+    for app in (tried, down):
+        after.manager.results[app.id] = Settled(ok=False, timed_out=True)
+    assert await after.go_on() == [
+        ("down", 3, None),
+        ("tried", 4, "v3 did not come up: it was still starting"),
+        ("waiting", 3, None),
+    ]
+    assert (after.now(tried)[0], after.now(waiting)[0], after.now(down)[0]) == (OLD, NEW, NEW)
+    assert after.moves.waiting() == [] and await after.go_on() == []
+
+
+async def test_an_app_that_its_owner_took_back_after_its_turn_is_left_there(ledger: Ledger) -> None:
+    app, other = app_on(ledger, "back", OLD), app_on(ledger, "other", OLD)
+    bench = Bench(ledger)
+    await bench.move()
+    await FakeDeploys(ledger).release(app, user=kate(ledger), description="Rollback to v2", stack=OLD)
+    assert await bench.go_on() == []
+    assert (bench.now(app)[0], bench.now(other)[0]) == (OLD, NEW)
+
+
+async def test_who_was_destroyed_while_hostd_was_away_has_no_turn(ledger: Ledger) -> None:
+    app = app_on(ledger, "gone", OLD)
+    Bench(ledger).moves.begin(NEW, kate(ledger))
+    ledger.apps.destroy(app.id)
+    bench = Bench(ledger)
+    assert await bench.go_on() == [] and bench.moves.waiting() == []

@@ -51,8 +51,9 @@ def test_what_a_build_finds_out_is_added_to_it(ledger, kate, app):
     build = ledger.builds.start(app.id, kate.id, "", source="git:sync https://example.com/app.git")
     packs = [{"name": "heroku/python", "commit": None}]
     assert ledger.builds.learn(build.id, commit="20a5742", buildpacks=packs).commit == "20a5742"
-    learnt = ledger.builds.learn(build.id, stack="host@12.11")
+    learnt = ledger.builds.learn(build.id, stack="host@12.11", report="lock: yarn.lock")
     assert (learnt.commit, learnt.stack, learnt.buildpacks) == ("20a5742", "host@12.11", packs)
+    assert ledger.builds.learn(build.id).report == "lock: yarn.lock"
 
 
 def test_builds_are_listed_newest_first(ledger, kate, app):

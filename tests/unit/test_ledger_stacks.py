@@ -59,3 +59,28 @@ def test_unknown_versions_are_refused_with_those_there_are(tmp_path: Path) -> No
     stacks.add("debian-12", "20261121.1", "d1")
     with pytest.raises(NotFound, match=r"There is no version '1' of debian-12. There are: 20261121.1."):
         stacks.make_current("debian-12", "1")
+
+
+def test_the_apps_to_be_taken_along_are_remembered_until_their_turn(tmp_path: Path) -> None:
+    ledger = open_ledger(tmp_path)
+    kate = ledger.users.add("kate@example.com")
+    first, second = (ledger.apps.create(name, kate.id) for name in ("first", "second"))
+    for version in ("20261121.1", "20261122.1"):
+        ledger.stacks.add("debian-12", version, version)
+    with pytest.raises(NotFound):
+        ledger.stacks.begin_moves("debian-12", "1", kate.id, {first.id: True})
+    assert (ledger.stacks.current("debian-12"), ledger.stacks.moves()) == ("20261122.1", [])
+    ledger.stacks.begin_moves("debian-12", "20261121.1", kate.id, {second.id: False, first.id: True})
+    assert ledger.stacks.current("debian-12") == "20261121.1"
+    ledger.close()
+    ledger = open_ledger(tmp_path)
+    told = [(move.app_id, move.ref, move.user_id, move.was_well) for move in ledger.stacks.moves()]
+    ref = "debian-12@20261121.1"
+    assert told == [(first.id, ref, kate.id, True), (second.id, ref, kate.id, False)]
+    ledger.stacks.end_move(first.id)
+    assert [move.app_id for move in ledger.stacks.moves()] == [second.id]
+    ledger.stacks.begin_moves("debian-12", "20261122.1", kate.id, {first.id: True})
+    assert [(move.app_id, move.version) for move in ledger.stacks.moves()] == [(first.id, "20261122.1")]
+    ledger.stacks.remove_all("debian-12")
+    assert ledger.stacks.moves() == []
+    ledger.close()

@@ -48,7 +48,7 @@ class Client:
 
 @asynccontextmanager
 async def logplex(tmp_path):
-    store = Store()
+    store, clients = Store(), []
     server = Server(Streams(store.open, trusted), KEY)
     path = str(tmp_path / "logplex.sock")
     listener = socket.socket(socket.AF_UNIX)
@@ -56,14 +56,17 @@ async def logplex(tmp_path):
     accepting = await server.serve(listener)
 
     async def ask(headers="", **changes):
-        return await Client.open(path, sign(session(**changes), KEY), headers)
+        clients.append(await Client.open(path, sign(session(**changes), KEY), headers))
+        return clients[-1]
 
     try:
         yield store, ask, path, server
     finally:
         accepting.close()
         server.close()
-        await asyncio.sleep(0)
+        for client in clients:
+            client.writer.close()
+        await asyncio.gather(*(client.writer.wait_closed() for client in clients), return_exceptions=True)
 
 
 def said(text):

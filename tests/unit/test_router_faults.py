@@ -7,12 +7,10 @@ from contextlib import closing
 from typing import NoReturn
 
 import pytest
-from router_rig import QUICK, Call, event_loop_policy, get, ok, post, rig
+from router_rig import QUICK, Call, get, ok, post, rig
 
 from router.plane import Plane
 from router.table import Dyno, State
-
-__all__ = ["event_loop_policy"]
 
 
 async def silent(call: Call) -> None:

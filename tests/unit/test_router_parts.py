@@ -8,7 +8,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from router_rig import Rig, event_loop_policy, ok, rig
+from router_rig import Rig, ok, rig
 
 from router import faults, service
 from router.control import Control
@@ -18,8 +18,6 @@ from router.logline import bare, quoted, request_line
 from router.pages import render
 from router.table import State, Table
 from router.worker import parse_arguments
-
-__all__ = ["event_loop_policy"]
 
 REQUEST = {
     "method": "GET",

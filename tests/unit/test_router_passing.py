@@ -2,9 +2,7 @@
 
 import asyncio
 
-from router_rig import Call, event_loop_policy, get, ok, post, rig
-
-__all__ = ["event_loop_policy"]
+from router_rig import Call, get, ok, post, rig
 
 
 async def test_a_request_reaches_the_dyno_with_the_headers_of_a_gateway():

@@ -2,11 +2,9 @@
 
 import asyncio
 
-from router_rig import PATIENT, Call, FakeDyno, event_loop_policy, get, ok, post, rig
+from router_rig import PATIENT, Call, FakeDyno, get, ok, post, rig
 
 from router.table import State
-
-__all__ = ["event_loop_policy"]
 
 
 async def named(call: Call) -> None:

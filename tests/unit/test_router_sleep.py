@@ -6,12 +6,10 @@ from contextlib import asynccontextmanager
 from time import monotonic
 
 import aiohttp
-from router_rig import QUICK, event_loop_policy, get, ok, rig
+from router_rig import QUICK, get, ok, rig
 
 from router.control import Control
 from router.table import State
-
-__all__ = ["event_loop_policy"]
 
 ID = "id-of-hello"
 

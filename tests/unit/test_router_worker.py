@@ -11,12 +11,10 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
-from router_rig import FakeDyno, Wire, event_loop_policy, get, ok
+from router_rig import FakeDyno, Wire, get, ok
 
 from router.store import save
 from router.table import App, State, Table
-
-__all__ = ["event_loop_policy"]
 
 START = "import os, sys; os.environ['LISTEN_PID'] = str(os.getpid()); from router.worker import main; sys.exit(main())"
 ROOT = Path(__file__).parents[2]
@@ -35,13 +33,14 @@ class Process:
     async def start(self) -> asyncio.subprocess.Process:
         first, second = (item.fileno() for item in self.listeners)
         shuffle = f"exec {sys.executable} -c \"$0\" \"$@\" 3<&{first} 4<&{second}"
-        process = await asyncio.create_subprocess_exec(
-            "bash", "-c", shuffle, START, "--worker", "1", "--routes", str(self.folder / "routes.json"),
-            "--control", str(self.folder / "1.sock"), "--tls-directory", str(self.folder),
-            env={**os.environ, "PYTHONPATH": str(ROOT), "LISTEN_FDS": "2", "LISTEN_FDNAMES": "http:https",
-                 "NOTIFY_SOCKET": str(self.folder / "notify")},
-            pass_fds=(first, second), stderr=(self.folder / "log").open("ab"),
-        )
+        with (self.folder / "log").open("ab") as log:
+            process = await asyncio.create_subprocess_exec(
+                "bash", "-c", shuffle, START, "--worker", "1", "--routes", str(self.folder / "routes.json"),
+                "--control", str(self.folder / "1.sock"), "--tls-directory", str(self.folder),
+                env={**os.environ, "PYTHONPATH": str(ROOT), "LISTEN_FDS": "2", "LISTEN_FDNAMES": "http:https",
+                     "NOTIFY_SOCKET": str(self.folder / "notify")},
+                pass_fds=(first, second), stderr=log,
+            )
         assert (await self.told()).startswith("READY=1")
         return process
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,13 +17,13 @@ from hostd.cli.index import find
 from hostd.cli.run import command_line
 from hostd.errors import Unavailable
 from hostd.ssh.authorized_keys import line
+from hostd.ssh.authorized_keys import main as look_up
 from hostd.ssh.git import Job, command, environment, room
 from hostd.ssh.hooks import are_in_place, hooks_directory, write_hooks
 from hostd.ssh.request import BadRequest, GitRequest, HostctlRequest, parse, split
 from hostd.ssh.updates import Plan, Rejected, Update, plan, read
 from hostd.ssh.upload import LONGEST_TRAILER, BrokenOff, Outcome, Trailer
 
-ROOT = Path(__file__).parents[2]
 ZERO, OLD, NEW = "0" * 40, "1" * 40, "2" * 40
 BLOB = "AAAAC3NzaC1lZDI1NTE5AAAAIJbsQ7V0000000000000000000000000000000000000"
 
@@ -120,27 +119,22 @@ def test_names_that_no_line_can_hold(user):
         line(Path("/bin/hostd-ssh"), user, "ssh-ed25519", BLOB)
 
 
-def look_up(tmp_path: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    program = "import sys; from hostd.ssh.authorized_keys import main; sys.argv[0] = '/opt/bin/x'; sys.exit(main())"
-    env = {"HOSTD_RUN_DIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
-    return subprocess.run([sys.executable, "-c", program, *words], env=env, capture_output=True, text=True)
-
-
-def test_the_look_up_of_a_key(tmp_path):
+def test_the_look_up_of_a_key(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["/opt/bin/x"])
+    monkeypatch.setenv("HOSTD_RUN_DIR", str(tmp_path))
     with FakeHostd(tmp_path).on("GET /hostd/ssh/keys", (200, {"user": "you@example.com"})).serving() as fake:
-        assert look_up(tmp_path, "ssh-ed25519", BLOB + "+/=").stdout.startswith(
+        assert look_up(["ssh-ed25519", BLOB + "+/="]) == 0
+        assert capsys.readouterr().out.startswith(
             'command="/opt/bin/hostd-ssh you@example.com",restrict,pty ssh-ed25519 AAAA'
         )
         assert fake.requests[0].target == f"/hostd/ssh/keys?type=ssh-ed25519&key={BLOB}%2B%2F%3D"
         for words in (["ssh-ed25519", "AAAA\nBBBB"], ["ssh ed25519", BLOB], ["x", BLOB]):
-            done = look_up(tmp_path, *words)
-            assert (done.returncode, done.stdout) == (0, "")
+            assert (look_up(words), capsys.readouterr().out) == (0, "")
         fake.on("GET /hostd/ssh/keys", (404, {"id": "not_found", "message": "No user has this ssh key."}))
-        done = look_up(tmp_path, "ssh-ed25519", BLOB)
-        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    done = look_up(tmp_path, "ssh-ed25519", BLOB)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert "hostd does not answer" in done.stderr
+        assert (look_up(["ssh-ed25519", BLOB]), *capsys.readouterr()) == (0, "", "")
+    assert look_up(["ssh-ed25519", BLOB]) == 1
+    said = capsys.readouterr()
+    assert (said.out, "hostd does not answer" in said.err) == ("", True)
 
 
 def test_updates_are_read():

@@ -1,5 +1,6 @@
 import os
 import socket
+from contextlib import closing
 
 import pytest
 
@@ -41,13 +42,15 @@ def test_field_names_that_journald_would_drop_are_refused(name):
 
 
 def test_an_entry_is_one_datagram(journald):
-    Writer(path=journald.getsockname()).send("hello", HOSTD_PROCESS="web.1")
+    with closing(Writer(path=journald.getsockname())) as writer:
+        writer.send("hello", HOSTD_PROCESS="web.1")
     assert journald.recv(100) == b"MESSAGE=hello\nHOSTD_PROCESS=web.1\n"
 
 
 def test_a_large_entry_goes_as_a_sealed_file(journald):
     message = b"x" * 20_000_000
-    Writer(path=journald.getsockname()).send(message)
+    with closing(Writer(path=journald.getsockname())) as writer:
+        writer.send(message)
     data, descriptors, _, _ = socket.recv_fds(journald, 10, 1)
     assert data == b""
     with os.fdopen(descriptors[0], "rb") as file:

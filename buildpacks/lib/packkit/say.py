@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable
+
+_KILLED = 128 + signal.SIGKILL
 
 
 class BuildError(Exception):
@@ -27,12 +30,15 @@ def warn(*lines: str) -> None:
 
 
 def program(main: Callable[[list[str]], None]) -> None:
-    """Runs a buildpack's script with its arguments; ends with status 1 and the reason when it raises BuildError."""
+    """Runs a buildpack's script with its arguments; ends with the reason and status 1 when it raises BuildError.
+
+    When that came from a command that was killed, the status says so: most likely it lacked memory.
+    """
     try:
         main(sys.argv[1:])
     except BuildError as error:
         warn(*error.args)
-        sys.exit(1)
+        sys.exit(_KILLED if getattr(error.__cause__, "status", 1) in (-signal.SIGKILL, _KILLED) else 1)
 
 
 def _print(line: str) -> None:

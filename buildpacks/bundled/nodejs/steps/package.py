@@ -46,9 +46,7 @@ def read(app: Path) -> Package:
     try:
         content = json.loads((app / "package.json").read_text(encoding="utf-8-sig"))
     except (ValueError, OSError) as error:
-        raise BuildError(
-            f"package.json cannot be read: {error}.", "Correct it (`npm pkg fix` may help), commit, and push again."
-        ) from error
+        raise BuildError(f"package.json cannot be read: {error}.", "Correct it, commit, and push again.") from error
     if not isinstance(content, dict):
         raise BuildError("package.json must hold one object, { ... }.", "`npm init` makes one.")
     manager = _MANAGER.match(str(content.get("packageManager", "")))

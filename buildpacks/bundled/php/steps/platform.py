@@ -121,7 +121,8 @@ def _choose(constraints: Iterable[str], available: Mapping[str, str]) -> tuple[s
     listed = ", ".join(version for _, version in newest)
     unmet = " and ".join(dict.fromkeys(text for text in constraints if not _satisfied(newest[0][1], text)))
     raise PlatformError(
-        f"composer.json asks for PHP {unmet}, which cannot be had. Of this stack's Debian can be had: {listed}."
+        f"composer.json asks for PHP {unmet}, which cannot be had. Of this stack's Debian can be had: {listed}. "
+        f"Ask for one of these in composer.json, such as ^{newest[0][0]}."
     )
 
 
