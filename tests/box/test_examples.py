@@ -141,11 +141,11 @@ def test_a_killed_dyno_is_started_again(platform: Platform, hello: Example) -> N
 
 def test_restart_renews_every_dyno_and_loses_no_file_of_the_slug(platform: Platform, hello: Example) -> None:
     scale(platform, HELLO, web=2)
-    before = {dyno["name"]: dyno["extended"]["port"] for dyno in dynos(platform, HELLO)}
+    before = {dyno["name"]: dyno["extended"]["address"] for dyno in dynos(platform, HELLO)}
     platform.hostctl("ps:restart", "-a", HELLO)
 
     def renewed() -> bool:
-        after = {dyno["name"]: dyno["extended"]["port"] for dyno in dynos(platform, HELLO)}
+        after = {dyno["name"]: dyno["extended"]["address"] for dyno in dynos(platform, HELLO)}
         return after.keys() == before.keys() and all(after[name] != before[name] for name in before)
 
     wait_until(renewed, 30)

@@ -161,9 +161,9 @@ class Victim:
         asked = ["git", "-c", "safe.directory=*", "--git-dir", repository, "rev-parse", "refs/heads/main"]
         return self.platform.run(asked).stdout.strip()
 
-    def places(self, found: Mapping[str, Any]) -> set[tuple[str, int]]:
+    def places(self, found: Mapping[str, Any]) -> set[tuple[str, str]]:
         """Its dynos with their ports, which tell a dyno from its successor of the same name."""
-        return {(dyno.name, dyno.place.port) for dyno in running(found).values() if dyno.app == self.name}
+        return {(dyno.name, dyno.place.address) for dyno in running(found).values() if dyno.app == self.name}
 
     def settled(self) -> dict[str, Any]:
         """Wait until everything is as the ledger says; the app then answers from its current release."""

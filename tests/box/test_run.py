@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -11,12 +13,16 @@ from tests.support.apps import module_app
 from tests.support.estate import settled
 from tests.support.formation import dynos
 from tests.support.platform import Finished, Platform
-from tests.support.terminal import CTRL_C, open_terminal
+from tests.support.terminal import CTRL_C, CTRL_D, CTRL_Z, open_terminal
 from tests.support.waiting import wait_until
 
 APP = "one-off-commands"
-FILES = {"Procfile": "web: python3 -m http.server $PORT\n", "index.html": "as pushed\n"}
+PROCFILE = "web: python3 -m http.server $PORT\nworker: echo worked with $DYNO_RAM\n"
+FILES = {"Procfile": PROCFILE, "index.html": "as pushed\n"}
 DOORS = ("hostctl", "ssh")
+MANY = 50
+SSH_FAILED = 255
+"""What ssh ends with when the connection breaks."""
 
 Door = Callable[..., Finished]
 
@@ -80,6 +86,7 @@ def test_the_terminals_new_size_reaches_the_command(shell: list[str]) -> None:
         terminal.expect("$ ")
         terminal.type("trap 'stty size' WINCH; echo $((6 * 7)) set\n")
         terminal.expect("42 set")
+        terminal.expect("$ ")
         terminal.resize(21, 77)
         terminal.expect("21 77")
 
@@ -91,6 +98,93 @@ def test_a_client_that_dies_takes_its_dyno_with_it(platform: Platform, shell: li
         terminal.kill()
         wait_until(lambda: not one_offs(platform), 30)
     settled(platform)
+
+
+def test_jobs_are_stopped_and_continued(shell: list[str]) -> None:
+    with open_terminal(shell) as terminal:
+        terminal.expect("$ ")
+        terminal.type("sh -c 'echo $((6 * 7)) reading; exec cat'\n")
+        terminal.expect("42 reading")
+        terminal.type(CTRL_Z)
+        terminal.expect("Stopped")
+        terminal.expect("$ ")
+        terminal.type("jobs | wc -l; fg\n")
+        terminal.expect("exec cat")
+        terminal.type("back\n")
+        terminal.expect("back\r\nback\r\n")
+        terminal.type(CTRL_D)
+        terminal.expect("$ ")
+        terminal.type("printf '\\033[31m%s\\033[0m\\n' red\n")
+        terminal.expect("\x1b[31mred\x1b[0m")
+        terminal.type("exit\n")
+        assert terminal.wait() == 0
+
+
+def test_a_dyno_that_does_not_hear_its_client_go_is_stopped(platform: Platform) -> None:
+    command = "trap '' HUP; echo $((6 * 7)); sleep 1000"
+    with open_terminal(platform.hostctl_command("run", "-a", APP, command)) as terminal:
+        terminal.expect("up, run.")
+        terminal.expect("42")
+        (dyno,) = one_offs(platform)
+        terminal.kill()
+    wait_until(lambda: not one_offs(platform), 40)
+    lines = platform.hostctl("logs", "-a", APP, "-d", str(dyno["name"])).stdout
+    assert "Client connection closed. Sending SIGHUP to all processes" in lines
+    assert "Error R16 (Detached) -> An attached dyno is continuing to run" in lines
+    settled(platform)
+
+
+def test_an_ssh_server_that_dies_takes_its_dynos_with_it(platform: Platform) -> None:
+    argv = platform.remote_command("run", "-a", APP, "echo $((6 * 7)); exec sleep 1000")
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as client:
+        assert client.stdout is not None
+        assert client.stdout.readline() == b"42\n"
+        platform.run(["pkill", "--signal=KILL", "-u", "git", "sshd"])
+        wait_until(lambda: not one_offs(platform), 30)
+        client.communicate()
+        assert client.returncode == SSH_FAILED
+    settled(platform)
+
+
+def test_a_killed_hostd_is_not_noticed(platform: Platform, door: Door) -> None:
+    command = "read line; echo $line; sleep 3; exit 9"
+    with ThreadPoolExecutor() as pool:
+        running = pool.submit(door, "run", "-a", APP, command, input="in\n", check=False)
+        wait_until(lambda: [dyno["state"] for dyno in one_offs(platform)] == ["up"])
+        platform.run(["systemctl", "kill", "--signal=KILL", "hostd.service"])
+        done = running.result()
+    assert (done.returncode, done.stdout) == (9, "in\n")
+    settled(platform)
+
+
+def test_fifty_sessions_that_are_cut(platform: Platform) -> None:
+    argv = platform.hostctl_command("run", "-a", APP, "echo up; exec sleep 1000")
+    pipe = subprocess.PIPE
+    clients = [subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe) for _ in range(MANY)]
+    try:
+        for client in clients:
+            assert client.stdout is not None
+            assert client.stdout.readline() == b"up\n"
+        assert len(one_offs(platform)) == MANY
+    finally:
+        for client in clients:
+            client.kill()
+            client.communicate()
+    settled(platform)
+
+
+def test_a_time_limit(platform: Platform) -> None:
+    told = platform.hostctl("run:detached", "--json", "-a", APP, "--time-limit", "1s", "sleep 1000")
+    name = json.loads(told.stdout)["name"]
+    wanted = ["Its time limit of 1 seconds is over", "Process exited with status 143"]
+    wait_until(lambda: all(line in platform.hostctl("logs", "-a", APP, "-d", name).stdout for line in wanted), 20)
+
+
+def test_a_process_type_lends_its_size_and_its_command(platform: Platform) -> None:
+    platform.hostctl("ps:scale", "-a", APP, "worker=0:standard-2x")
+    assert platform.hostctl("run", "-a", APP, "--type", "worker").stdout == "worked with 1024\n"
+    assert platform.hostctl("run", "-a", APP, "--type", "worker", "echo $DYNO_RAM").stdout == "1024\n"
+    assert platform.hostctl("run", "-a", APP, "-s", "eco", "-e", "A=1;B=2", "echo $DYNO_RAM $A$B").stdout == "512 12\n"
 
 
 @pytest.mark.parametrize("command, status", [("true", 0), ("kill -9 $$", 137), ("no-such-thing", 127)])

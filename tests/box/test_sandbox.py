@@ -79,9 +79,17 @@ def from_build(platform: Platform, scene: Scene, tmp_path_factory: pytest.TempPa
 RUN_PROBE = f'subprocess.run(["python3", "/app/probe.py", "PID", "{SECRET[::-1]}"])'
 
 
-@pytest.fixture(params=["from_dyno", "from_build"])
+@pytest.fixture(scope="module")
+def from_visit(platform: Platform, scene: Scene) -> dict[str, Any]:
+    """What came of the probe as one more process inside a dyno."""
+    argv = ("ps:exec", "-a", ATTACKER, "--", "python3", "probe.py", scene.victim_pid, SECRET[::-1])
+    found: dict[str, Any] = json.loads(platform.hostctl(*argv).stdout)
+    return found
+
+
+@pytest.fixture(params=["from_dyno", "from_build", "from_visit"])
 def found(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """The findings from a dyno, and those from a build."""
+    """The findings from a dyno, from a build, and from a visit to a dyno."""
     findings: dict[str, Any] = request.getfixturevalue(request.param)
     return findings
 

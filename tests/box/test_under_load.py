@@ -115,9 +115,9 @@ class Story:
         wait_until(lambda: main_pid(self.platform, unit) not in ("0", before), SETTLED_SECONDS)
         wait_until(lambda: self.platform.run(["systemctl", "is-active", "--quiet", unit], check=False).returncode == 0)
 
-    def places(self, found: dict[str, Any]) -> set[tuple[str, int]]:
+    def places(self, found: dict[str, Any]) -> set[tuple[str, str]]:
         """Where the busy app's dynos listen, which tells a dyno from its successor of the same name."""
-        return {(dyno.name, dyno.place.port) for dyno in running(found).values() if dyno.app == self.app.name}
+        return {(dyno.name, dyno.place.address) for dyno in running(found).values() if dyno.app == self.app.name}
 
 
 def main_pid(platform: Platform, unit: str) -> str:
@@ -129,7 +129,7 @@ def assert_ps_agrees(platform: Platform, name: str) -> None:
     """`ps` tells of exactly the dynos that systemd runs."""
     dynos = [dyno for dyno in running(in_order(platform)).values() if dyno.app == name]
     shown = json.loads(platform.hostctl("ps", "-a", name, "--json").stdout)
-    told = {(dyno["name"], dyno["release"]["version"], dyno["extended"]["port"]) for dyno in shown}
-    assert told == {(dyno.name, dyno.version, dyno.place.port) for dyno in dynos}
+    told = {(dyno["name"], dyno["release"]["version"], dyno["extended"]["address"]) for dyno in shown}
+    assert told == {(dyno.name, dyno.version, dyno.place.address) for dyno in dynos}
     assert {dyno["state"] for dyno in shown} == {"up"}
     assert all(dyno["extended"]["serving"] == (dyno["type"] == "web") for dyno in shown)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hostd.manager.dyno import DynoId, parse_description
+from hostd.manager.visits import VISIT_UNITS
 from tests.support.platform import Platform
 from tests.support.waiting import wait_until
 
@@ -51,6 +52,10 @@ def disagreements(found: Mapping[str, Any]) -> Iterator[str]:
     yield from _differ("dyno's files", found["dynos"], names)
     yield from _differ("dyno's temporary files", found["scratch"], names)
     yield from _differ("environment file", found["environments"], {f"{unit}.env" for unit in wanted})
+    yield from _differ("session", found["sessions"], set())
+    yield from _differ("visit", found["visits"], set())
+    visiting = [unit for unit in _names(found) if VISIT_UNITS.fullmatch(unit)]
+    yield from _differ("visit's unit", visiting, set())
     yield from _differ("slug", found["slugs"], set(found["kept_slugs"]))
     yield from _differ("stack", found["stacks"], set(found["kept_stacks"]))
     making = [unit for unit in _names(found) if unit.startswith("hostd-stack-debian-")]

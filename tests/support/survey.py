@@ -52,6 +52,8 @@ def main() -> None:
         "caches": names(DATA / "pool/caches"),
         "repositories": names(DATA / "master/repos"),
         "environments": names(RUN / "env"),
+        "sessions": names(RUN / "sessions"),
+        "visits": visits(),
         "accounts": [user.pw_uid for user in pwd.getpwall() if _is_apps(user)],
         "stacks": [name for name in names(DATA / "pool/stacks") if "@" in name],
         "identities": [int(name) for name in names(DATA / "pool/stacks/.identities")],
@@ -60,6 +62,12 @@ def main() -> None:
         "tables": tables(),
     }
     print(json.dumps(everything))
+
+
+def visits() -> list[str]:
+    """Control groups of visits to dynos."""
+    groups = Path("/sys/fs/cgroup")
+    return [str(path) for path in groups.glob("**/hostd-apps.slice/*/*/inside-*")]
 
 
 def ledger() -> dict[str, Any]:

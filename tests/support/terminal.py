@@ -16,6 +16,7 @@ from pathlib import Path
 
 CTRL_C = "\x03"
 CTRL_D = "\x04"
+CTRL_Z = "\x1a"
 PIECE = 65536
 
 

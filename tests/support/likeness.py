@@ -1,0 +1,111 @@
+"""Runs inside a dyno: prints as JSON what the kernel makes of this process, down to each system call by number.
+
+`likeness.py hunt SECONDS` instead looks for processes that come up meanwhile, and tries to get hold of what they have.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+CALLS = 470
+NOT_TRIED = {"x86_64": {15, 60, 231, 68}, "aarch64": {93, 94, 139, 186}}
+"""sigreturn and exit, which do not come back; msgget, which finds what another process of the dyno has made."""
+OWN = {"PWD", "OLDPWD", "SHLVL", "_", "INVOCATION_ID", "JOURNAL_STREAM", "SYSTEMD_EXEC_PID", "LOG_NAMESPACE"}
+"""Variables that a shell sets, and those by which systemd tells a service about itself."""
+
+
+OUTSIDE = ("/run/", "/var/lib/", "/opt/", "/etc/", "/sys/", "pidfd", "ns/", "net:", "mnt:", "user:")
+"""What is in the name of a descriptor that a process of a dyno must not have."""
+
+
+def names(folder: str) -> list[str]:
+    """What is in a folder."""
+    return [path.name for path in Path(folder).iterdir()]
+
+
+def likeness() -> dict[str, object]:
+    """All that should be the same in every process of a dyno."""
+    status = dict(line.split(":\t", 1) for line in Path("/proc/self/status").read_text().splitlines() if ":\t" in line)
+    shown = ("Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp", "Umask")
+    groups = sorted(line.split(":", 1)[1] for line in Path("/proc/self/cgroup").read_text().splitlines())
+    descriptors = sorted(int(name) for name in names("/proc/self/fd"))
+    return {
+        "namespaces": {name: str(Path(f"/proc/self/ns/{name}").readlink()) for name in sorted(names("/proc/self/ns"))},
+        "status": {name: status[name].split() for name in shown},
+        "groups": groups,
+        "limits": Path("/proc/self/limits").read_text().splitlines(),
+        "score": Path("/proc/self/oom_score_adj").read_text(),
+        "root": sorted(names("/")),
+        "mounts": Path("/proc/self/mountinfo").read_text(),
+        "variables": {name: value for name, value in os.environ.items() if name not in OWN},
+        "calls": [outcome(number) for number in range(CALLS)],
+        # The last is the folder's own.
+        "descriptors": descriptors[:-1],
+    }
+
+
+def outcome(number: int) -> str:
+    """What comes of a system call with nothing but wrong arguments, in a process of its own."""
+    if number in NOT_TRIED[os.uname().machine]:
+        return "not tried"
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(1)
+        libc = ctypes.CDLL(None, use_errno=True)
+        failed = libc.syscall(number, *[ctypes.c_long(-1)] * 6) == -1
+        os.write(writer, errno.errorcode.get(ctypes.get_errno(), "?").encode() if failed else b"did it")
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as pipe:
+        said = pipe.read().decode()
+    ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return said or f"ended with {ended}"
+
+
+def hunt(seconds: float) -> list[str]:
+    """What could be had of processes that are not ours, besides what any program of this app has itself."""
+    known = {name for name in names("/proc") if name.isdigit()}
+    found: set[str] = set()
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for pid in names("/proc"):
+            if pid.isdigit() and pid not in known:
+                found.update(had_of(pid))
+    return sorted(found)
+
+
+def had_of(pid: str) -> list[str]:
+    """What another process lets us have: descriptors beyond the usual, memory of what is not the app's, its program."""
+    had = []
+    try:
+        name = Path(f"/proc/{pid}/comm").read_text().strip()
+        owner = Path(f"/proc/{pid}").stat().st_uid
+    except OSError:
+        return []
+    try:
+        if owner != os.getuid():
+            had.append(f"{name} of {owner} is seen")
+        for descriptor in names(f"/proc/{pid}/fd"):
+            target = str(Path(f"/proc/{pid}/fd/{descriptor}").readlink())
+            if any(word in target for word in OUTSIDE):
+                had.append(f"{name} has {target}")
+        program = Path(f"/proc/{pid}/cmdline").read_bytes()
+        if b"enter.py" in program:
+            with Path(f"/proc/{pid}/mem").open("r+b"):
+                had.append(f"memory of {program!r}")
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.ENOENT, errno.ESRCH):
+            had.append(f"{name}: {error}")
+    return had
+
+
+if __name__ == "__main__":
+    json.dump(hunt(float(sys.argv[2])) if sys.argv[1:] else likeness(), sys.stdout)
