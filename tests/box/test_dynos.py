@@ -33,6 +33,7 @@ worker: sleep infinity
 greedy: python3 -c 'import time; kept = bytearray(100 << 20); time.sleep(3600)'
 segv: kill -SEGV $$
 missing: no-such-command
+filler: fallocate -l 400M /tmp/big && echo written; sleep infinity
 chatty: i=0; while :; do i=$((i + 1)); echo "line $i"; sleep 0.2; done
 """
 SETTINGS = "/etc/hostd/hostd.toml"
@@ -46,6 +47,7 @@ def settings(platform: Platform) -> Iterator[str]:
     """A platform that waits less for an app to boot; the text of its settings."""
     before = platform.run(["cat", SETTINGS]).stdout
     impatient = re.sub(r"(?m)^boot_timeout = .*", f"boot_timeout = {BOOT_SECONDS}", before)
+    impatient = re.sub(r"(?m)^dyno_disk_mb = .*", "dyno_disk_mb = 300", impatient)
     try:
         use_settings(platform, impatient)
         yield impatient
@@ -100,8 +102,10 @@ def shown(platform: Platform, unit: str, *properties: str) -> dict[str, str]:
 
 def test_a_new_size_restarts_dynos_one_after_the_other(platform: Platform, crowd: Crowd) -> None:
     line = platform.hostctl("ps:scale", "-a", APP).stdout
-    assert line == "chatty=1:Standard-1X greedy=1:64M missing=0:Standard-1X segv=0:Standard-1X web=2:Standard-1X " \
-        "worker=1:Standard-1X\n"
+    assert line == (
+        "chatty=1:Standard-1X filler=0:Standard-1X greedy=1:64M missing=0:Standard-1X segv=0:Standard-1X "
+        "web=2:Standard-1X worker=1:Standard-1X\n"
+    )
     platform.hostctl("ps:resize", "-a", APP, "web=2x")
     platform.hostctl("ps:type", "-a", APP, "worker", "--memory", "700M", "--cpu", "1.5")
     platform.hostctl("ps:wait", "-a", APP, "--timeout", "60s")
@@ -158,6 +162,13 @@ def test_how_a_dyno_ended_is_told_in_words_and_it_is_tried_again_later(platform:
 def show(platform: Platform) -> str:
     """What `ps` prints."""
     return platform.hostctl("ps", "-a", APP).stdout
+
+
+def test_a_dyno_that_fills_its_disk_is_stopped_alone(platform: Platform, crowd: Crowd) -> None:
+    platform.hostctl("ps:scale", "-a", APP, "filler=1")
+    error = "Error: 400.0M of files in /app and /tmp, and a dyno may have 300.0M (dyno_disk_mb)"
+    logged(platform, "filler", "written", error, "State changed from up to crashed")
+    platform.hostctl("ps:scale", "-a", APP, "filler=0")
 
 
 def test_systemd_restarts_a_dyno_while_hostd_is_down(platform: Platform, crowd: Crowd) -> None:
