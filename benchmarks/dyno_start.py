@@ -18,7 +18,7 @@ import asyncio, json, sys, tempfile, time
 from ipaddress import IPv4Network
 from pathlib import Path
 from slugs.pool import Pool
-from slugs.stacks import ensure_host_stack, identity_binds
+from slugs.stacks import drop_identity, ensure_host_stack, identity_binds
 from units.network import Networks
 from units.properties import AND_SYSTEM_CALLS, EXCEPT_SYSTEM_CALLS
 from units.sandbox import Bind, Limits, hardened
@@ -76,6 +76,7 @@ async def main():
             await networks.release("benchmark")
     await networks.close()
     pool.delete_build("benchmark")
+    drop_identity(stack, UID)
     await remove_user(UID)
     print(json.dumps(taken))
 

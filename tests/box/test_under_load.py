@@ -103,7 +103,7 @@ class Story:
         assert self.crowd.tally.failures == []
         return found
 
-    def restart(self, before: set[tuple[str, int]]) -> None:
+    def restart(self, before: set[tuple[str, str]]) -> None:
         """Restart all dynos, and wait until there are others in their stead."""
         self.app.hostctl("ps:restart")
         wait_until(lambda: not before & self.places(in_order(self.platform)), SETTLED_SECONDS)
