@@ -23,7 +23,7 @@ TICK = "echo $DYNO ticks; exit 3"
 SETTLE = """\
 import sqlite3, sys
 with sqlite3.connect("/var/lib/hostd/master/ledger.db") as ledger:
-    ledger.execute("UPDATE jobs SET settled_at = ? WHERE app_id IN (SELECT id FROM apps WHERE name = ?)", sys.argv[1:])
+    ledger.execute("UPDATE jobs SET settled_at = ? WHERE every LIKE 'daily%'", sys.argv[1:])
 """
 
 
@@ -68,11 +68,11 @@ def timers(platform: Platform) -> dict[str, str]:
     return {unit["unit"]: unit["description"] for unit in json.loads(listed)}
 
 
-def off_for(platform: Platform, length: timedelta, app: str = APP) -> None:
-    """Let it be as if the machine had been off: what was due in that time is not settled when hostd starts."""
+def off_for(platform: Platform, length: timedelta) -> None:
+    """Let it be as if the machine had been off: what daily jobs should have done is not settled when hostd starts."""
     platform.run(["systemctl", "stop", "hostd.service"])
     since = (datetime.now(UTC) - length).isoformat(timespec="microseconds")
-    platform.run([PYTHON, "-c", SETTLE, since, app])
+    platform.run([PYTHON, "-c", SETTLE, since])
     platform.run(["systemctl", "start", "hostd.service"])
 
 
@@ -156,6 +156,8 @@ def test_a_job_is_run_when_its_timer_elapses(platform: Platform) -> None:
     ]
     wait_until(lambda: all(line in log(platform, dyno) for line in wanted))
     assert f"Starting process with command `{TICK}` by scheduler (job 1)" in log(platform, "api")
+    elapsed = platform.run(["journalctl", "--no-pager", f"--unit=hostd-schedule@{APP}.1.service"]).stdout
+    assert "Finished" in elapsed
     listed = platform.ssh("schedule", "-a", APP).stdout
     assert TICK in listed and "next in" in listed
     due = json.loads(platform.hostctl("schedule:info", "1", "--json", "-a", APP).stdout)["next_runs"][0]
