@@ -95,9 +95,8 @@ def main() -> None:
         return
     try:
         enter(order)
-    except (Refused, OSError) as error:
+    except Exception as error:  # noqa: BLE001 - the interpreter would look for files, and they may be the sandbox's
         os.write(2, f" !    {error}\n".encode())
-        # Not by way of the interpreter's own end, which may look for files: they would be the sandbox's.
         os._exit(1)
 
 
@@ -123,7 +122,7 @@ def enter(order: Order) -> None:
     os.setgroups([order.uid])
     _check(libc.setns(process, ENTERED), "setns")
     # From here on everything is inside: paths are the sandbox's, and nothing may be imported any more.
-    if _has_ended(process):
+    if _wait(process, 0):
         raise Refused(ENDED)
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     for number in range(_CAPABILITIES):
@@ -141,14 +140,10 @@ def leave(order: Order) -> None:
     """Kill what the session's program left running, and remove the session's control group; idempotent."""
     folder = _own_group(order)
     while folder.exists() and (running := (folder / "cgroup.procs").read_text().split()):
-        waiting = select.poll()
-        killed = [process for process in map(_killed, running) if process is not None]
-        for process in killed:
-            waiting.register(process, select.POLLIN)
-        for process in killed:
-            waiting.poll(_KILL_SECONDS * 1000)
-            waiting.unregister(process)
-            os.close(process)
+        for process in [_killed(int(pid), f"{order.control_group}/{order.group}") for pid in running]:
+            if process is not None:
+                _wait(process, _KILL_SECONDS)
+                os.close(process)
     if folder.exists():
         folder.rmdir()
 
@@ -162,7 +157,7 @@ def opened(pid: int, control_group: str) -> int:
     try:
         # What is read is of the process that is open, if that still runs afterwards.
         groups = _by_hierarchy(Path(f"/proc/{pid}/cgroup").read_text()).values()
-        if control_group in groups and not _has_ended(process):
+        if control_group in groups and not _wait(process, 0):
             return process
     except OSError:
         pass
@@ -226,17 +221,19 @@ class _Filter:
         self.pointer = ctypes.addressof(self._head)
 
 
-def _has_ended(process: int) -> bool:
+def _wait(process: int, seconds: float) -> bool:
+    """Whether a process ends in that time."""
     waiting = select.poll()
     waiting.register(process, select.POLLIN)
-    return bool(waiting.poll(0))
+    return bool(waiting.poll(seconds * 1000))
 
 
-def _killed(pid: str) -> int | None:
+def _killed(pid: int, group: str) -> int | None:
+    """A descriptor of a process of that group that was told to end; None if it has ended."""
     try:
-        process = os.pidfd_open(int(pid))
+        process = opened(pid, group)
         signal.pidfd_send_signal(process, signal.SIGKILL)
-    except ProcessLookupError:
+    except (Refused, ProcessLookupError):
         return None
     return process
 

@@ -238,6 +238,7 @@ class Manager:
         async def put_away() -> None:
             await self._tools.launcher.terminate(dyno)
             self._tools.launcher.remove(dyno)
+            self._session_files.remove(dyno.unit)
 
         task = asyncio.create_task(put_away())
         self._strays.add(task)
@@ -258,6 +259,7 @@ class Manager:
         if unit == ANY_UNIT:
             self._look_at_everything()
             return
+        self.visits.dyno_changed(unit)
         for sessions in (self.one_offs, self.visits):
             if sessions.knows(unit):
                 sessions.nudge(unit)

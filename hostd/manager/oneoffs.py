@@ -148,7 +148,8 @@ class OneOffs:
         self, app_id: str, command: str, *, size: str, user: str, named: Callable[[str], None]
     ) -> None:
         """Start *command* as `run_detached` does; *named* is told the dyno's name before, and may refuse by raising."""
-        session = self.prepare(app_id, command, env={}, size=size, type_=SCHEDULED, user=user)
+        limit = float(self._tools.settings.run_timeout)
+        session = self.prepare(app_id, command, env={}, size=size, type_=SCHEDULED, user=user, time_limit=limit)
         try:
             named(session.record.id.name)
         except BaseException:

@@ -131,6 +131,16 @@ class Visits:
         """True if *unit* is a visit's."""
         return unit in self._sessions
 
+    def dyno_changed(self, unit: str) -> None:
+        """Say that systemd may have changed a dyno: visits to one that is being stopped are told to go.
+
+        A shell ends by SIGHUP and not by SIGTERM; the dyno's end would wait for it until SIGKILL.
+        """
+        visiting = [name for name, session in self._sessions.items() if _is_visit_to(unit, name, session)]
+        if visiting and ((info := self._systemd.info(unit)) is None or info.active == "deactivating"):
+            for name in visiting:
+                self._systemd.kill(name, signal.SIGHUP)
+
     def nudge(self, unit: str) -> None:
         """Say that systemd may have changed *unit*."""
         session = self._sessions.get(unit)
@@ -199,3 +209,7 @@ class Visits:
         while (number := 1000 + secrets.randbelow(9000)) in used:
             continue
         return number
+
+
+def _is_visit_to(dyno: str, name: str, session: Session) -> bool:
+    return not session.ended.is_set() and name.startswith(f"{dyno.removesuffix('.service')}-inside-")

@@ -84,4 +84,4 @@ def detached() -> list[str]:
 
 def time_limit(seconds: float) -> str:
     """A one-off dyno that ran as long as it may."""
-    return f"Its time limit of {seconds:g} seconds is over"
+    return f"Its time limit of {seconds:g} s is over"

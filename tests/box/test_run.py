@@ -176,7 +176,7 @@ def test_fifty_sessions_that_are_cut(platform: Platform) -> None:
 def test_a_time_limit(platform: Platform) -> None:
     told = platform.hostctl("run:detached", "--json", "-a", APP, "--time-limit", "1s", "sleep 1000")
     name = json.loads(told.stdout)["name"]
-    wanted = ["Its time limit of 1 seconds is over", "Process exited with status 143"]
+    wanted = ["Its time limit of 1 s is over", "Process exited with status 143"]
     wait_until(lambda: all(line in platform.hostctl("logs", "-a", APP, "-d", name).stdout for line in wanted), 20)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import socket
 import subprocess
 from dataclasses import replace
@@ -179,6 +180,18 @@ async def test_a_visit_without_its_client_ends(tmp_path):
     await visits.client_gone(session)
     assert session.unit not in units.units
     assert (session.ended.is_set(), session.status) == (True, 143)
+
+
+async def test_a_visit_is_told_when_its_dyno_is_stopped(tmp_path):
+    units = FakeUnits()
+    visits = visits_of(tmp_path, units)
+    session = await visits.attach(visits.prepare(Visit(DYNO, "hello", 200_001, ["/bin/sh"])), (0, 1, 2))
+    visits.dyno_changed(DYNO.unit)
+    assert units.signals == []
+    units.units[DYNO.unit] = info(DYNO.unit, "deactivating")
+    visits.dyno_changed("hostd-hello-web.11-v2.service")
+    visits.dyno_changed(DYNO.unit)
+    assert units.signals == [(session.unit, signal.SIGHUP)]
 
 
 async def test_a_visit_is_found_again_after_a_restart(tmp_path):
