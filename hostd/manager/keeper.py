@@ -229,6 +229,9 @@ class Keeper:
                     self._vanish(record, ended)
                 elif ended is not None:
                     self._crash(record, ended)
+                elif restarts := self._tools.launcher.restarts(record.id):
+                    # It ended, and for longer than systemd waits nobody here had the time to look.
+                    self._say(record, words.restarted(restarts))
             # Only now: where systemd could not be asked it is asked again.
             self._dirty.discard(unit)
 

@@ -10,10 +10,30 @@ from dataclasses import dataclass, field
 from hostd.manager.dyno import Dyno, DynoId, DynoState, transition
 from hostd.manager.planner import Observed, Phase
 
+_SET_SECONDS = 1.0
+"""A wall clock that is so much off what it was has been set."""
 
-def wall_time(mark: float) -> float:
-    """A moment of the manager's clock (seconds, monotonic) in seconds since the epoch, as far as the clock is right."""
-    return time.time() - (time.monotonic() - mark)
+
+class WallTime:
+    """Moments of the manager's clock (seconds, monotonic) in seconds since the epoch.
+
+    Follows a clock that is set, and not its small corrections: a moment is shown the same each time.
+    """
+
+    def __init__(self, wall: Callable[[], float] = time.time, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._wall = wall
+        self._monotonic = monotonic
+        self._ahead = wall() - monotonic()
+
+    def __call__(self, mark: float) -> float:
+        """The moment by the clock on the wall, in seconds since the epoch."""
+        ahead = self._wall() - self._monotonic()
+        if abs(ahead - self._ahead) >= _SET_SECONDS:
+            self._ahead = ahead
+        return mark + self._ahead
+
+
+wall_time = WallTime()
 
 
 @dataclass(slots=True)

@@ -166,6 +166,16 @@ async def test_what_systemd_did_while_nobody_looked_is_told(bench):
     assert bench.events.lines == ["worker.1: Process exited 2 times while hostd was away; systemd restarted it"]
 
 
+async def test_what_systemd_did_while_hostd_was_busy_is_told_too(bench):
+    async with kept(bench) as keeper:
+        await bench.until(keeper, {"worker.1 v2": "up"})
+        bench.launcher.restarted[dyno().unit] = 1
+        keeper.nudge(dyno().unit)
+        while bench.launcher.restarted:
+            await asyncio.sleep(0)
+    assert bench.events.lines[-1] == "worker.1: Process exited while hostd was away; systemd restarted it"
+
+
 async def test_an_app_that_has_no_dyno_leaves_the_router_at_its_end(bench):
     bench.wanted = desired(worker=0)
     async with kept(bench) as keeper:

@@ -14,6 +14,7 @@ from hostd.manager.dyno import DynoId, Place, parse_description
 from hostd.manager.environment import EnvironmentFiles, environment, render
 from hostd.manager.launcher import STOPPED, Exit, app_slice, launch_command
 from hostd.manager.places import Places
+from hostd.manager.record import WallTime
 from units.network import Networks
 
 WEB = DynoId("my-app", "web", 1, 12, Place("127.0.0.1", 20001))
@@ -130,6 +131,18 @@ def test_a_last_line_is_shown_short_and_harmless():
 )
 def test_an_end_is_told_in_a_few_words(end, reason):
     assert end.reason == reason
+
+
+def test_a_clock_that_is_set_moves_what_is_shown_and_nothing_else():
+    clocks = {"wall": 1_000_000.0, "monotonic": 50.0}
+    wall_time = WallTime(lambda: clocks["wall"], lambda: clocks["monotonic"])
+    assert wall_time(40.0) == 999_990.0
+    clocks["wall"] += 0.9
+    assert wall_time(40.0) == 999_990.0
+    clocks["wall"] += 3600
+    assert wall_time(40.0) == 1_003_590.9
+    clocks["wall"] -= 7200
+    assert wall_time(40.0) == 996_390.9
 
 
 def test_the_log_says_how_a_dyno_ended_as_heroku_does():
