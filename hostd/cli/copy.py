@@ -54,9 +54,11 @@ def copy(call: Call) -> None:
     doing = f"Copying {file} from {dyno}" + (f" to {target}" if target else "")
     with call.action(doing) as action:
         answer = call.client.request("POST", path("apps", app, "dynos", dyno, "actions", "copy"), body).data
+        progress = _Progress(call, doing)
         with contextlib.ExitStack() as cleanup:
+            cleanup.callback(progress.clear)
             output = cleanup.enter_context(_replacing(target)) if target else call.around.stdout.buffer
-            count = receive(call, token_of(answer), output, _shower(call, doing))
+            count = receive(call, token_of(answer), output, progress.show)
         action.done = amount(count)
 
 
@@ -77,8 +79,11 @@ def receive(call: Call, token: str, output: BinaryIO, show: Callable[[int, int |
         size = _size(content.readline(_HEADER_BYTES))
         count = 0
         while piece := content.read1(PIECE):
-            output.write(piece)
             count += len(piece)
+            if size and count > size:
+                # The app can write into whatever its own processes write into.
+                raise Refused(f"More came than the {amount(size)} that it has.")
+            output.write(piece)
             show(count, size)
         output.flush()
         # The end of both pipes is the end of what wrote: nothing is read for longer than it lives.
@@ -138,20 +143,29 @@ def _replacing(target: str) -> Iterator[BinaryIO]:
         raise Refused(f"{target} cannot be written: {error.strerror}.") from error
 
 
-def _shower(call: Call, doing: str) -> Callable[[int, int | None], None]:
-    """Shows how far it is, on a terminal, every now and then."""
-    if not call.around.stderr.isatty():
-        return lambda count, size: None
-    last = time.monotonic()
+class _Progress:
+    """How far it is, on a terminal, in the line that says what is done."""
 
-    def show(count: int, size: int | None) -> None:
-        nonlocal last
-        if (now := time.monotonic()) - last >= SHOW_SECONDS:
-            last = now
+    def __init__(self, call: Call, doing: str) -> None:
+        self._call = call
+        self._doing = doing
+        self._terminal = call.around.stderr.isatty()
+        self._shown = time.monotonic()
+
+    def show(self, count: int, size: int | None) -> None:
+        """Say it every now and then."""
+        if self._terminal and (now := time.monotonic()) - self._shown >= SHOW_SECONDS:
+            self._shown = now
             share = f" {min(count, size) * 100 // size}%" if size else ""
-            call.say(f"\r{doing}...{share} {amount(count)}\x1b[K", end="")
+            self._line(f"{share} {amount(count)}")
 
-    return show
+    def clear(self) -> None:
+        """Leave the line as it was."""
+        if self._terminal:
+            self._line("")
+
+    def _line(self, text: str) -> None:
+        self._call.say(f"\r{self._doing}...{text}\x1b[K", end="")
 
 
 def _size(header: bytes) -> int | None:

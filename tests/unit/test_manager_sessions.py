@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from manager_fakes import APP_ID, Bench
@@ -313,6 +314,10 @@ def test_a_file_is_copied_with_its_size_before_it(tmp_path):
     (tmp_path / "-odd 'name'").write_bytes(b"\0content\n")
     done = copied(tmp_path, "-odd 'name'")
     assert (done.returncode, done.stdout) == (0, b"9\n\0content\n")
+
+
+def test_a_file_without_a_size_is_copied_too(tmp_path):
+    assert copied(tmp_path, "/proc/version").stdout == b"0\n" + Path("/proc/version").read_bytes()
 
 
 @pytest.mark.parametrize(
