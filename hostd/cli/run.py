@@ -19,7 +19,12 @@ ENV = Option("env", "e", "environment variables for it: 'A=1;B=2'", "VARS", many
 TIME_LIMIT = Option("time-limit", None, "stop it after this time: 90s, 30m, 2h", "TIME")
 NO_TTY = Option("no-tty", None, "no terminal for COMMAND, even if there is one here")
 DYNO = Option("dyno", "d", "the dyno; else web.1", "DYNO")
-HOW = (ENV, Option("size", "s", "dyno size, such as standard-2x", "SIZE"), TIME_LIMIT)
+HOW = (
+    ENV,
+    Option("size", "s", "dyno size, such as standard-2x", "SIZE"),
+    Option("type", None, "a process type: its size, and without COMMAND its command", "TYPE"),
+    TIME_LIMIT,
+)
 ASK_AGAIN_SECONDS = 0.5
 UNREACHABLE_SECONDS = 60.0
 """How long hostd may not answer until we give up asking for a dyno it was lost with."""
@@ -33,7 +38,6 @@ _NEVER = threading.Event()
     options=(
         *FOR_APP,
         *HOW,
-        Option("type", None, "a process type: its size, and without COMMAND its command", "TYPE"),
         Option("exit-code", "x", "nothing: the exit status of COMMAND is passed on anyhow"),
         NO_TTY,
     ),
@@ -67,7 +71,6 @@ def run(call: Call) -> int:
     options=(
         *FOR_APP,
         *HOW,
-        Option("type", None, "a process type: its size, and without COMMAND its command", "TYPE"),
         Option("tail", "t", "show its log until Ctrl-C"),
         JSON,
     ),
