@@ -8,8 +8,8 @@ those who may to its one port (`Door`).
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from pathlib import Path
@@ -18,11 +18,12 @@ from typing import Protocol
 from units import ipv6, namespaces, netlink, nftables, resolvers
 from units.addresses import Addresses, NoAddress
 from units.keeping import Keeping, KeepingError
+from units.lasting import Keeper, Lasting
 from units.namespaces import Cable, Ends
 from units.resolvers import Resolvers
 from units.ruleset import Door
 from units.run import CommandError
-from units.upkeep import CHECK_SECONDS, FORWARDING, Rules, RulesError
+from units.upkeep import FORWARDING, Rules, RulesError
 
 log = logging.getLogger(__name__)
 
@@ -64,30 +65,11 @@ class Cables(Protocol):
         """The descriptor of a namespace that somebody else holds; None if it is none."""
 
 
-class Keeper(Protocol):
-    """What `units.keeping` does."""
-
-    def keep(self, descriptor: int, /) -> Path:
-        """Have a descriptor kept open by another process; returns a path to it."""
-
-    def drop(self, path: Path, /) -> None:
-        """Have it closed."""
-
-    async def ended(self) -> None:
-        """Wait until the process that keeps has ended."""
-
-    def only(self, paths: Collection[Path], /) -> None:
-        """Have everything closed but what is behind these paths."""
-
-
-@dataclass
+@dataclass(frozen=True)
 class _Lease:
-    """`kept` is where another process keeps the namespace open; None when it lives no longer than this process."""
-
     slot: int
     descriptor: int
     network: Network
-    kept: Path | None = None
 
 
 class Networks:
@@ -115,9 +97,8 @@ class Networks:
         self.name = name
         self._addresses = Addresses(prefix)
         self._cables = cables
-        self._paths = run_dir / "networks"
+        self._lasting = Lasting(run_dir / "networks", keeper or Keeping(run_dir / "networks.sock"))
         self._way_out_6 = way_out_6
-        self._keeper = keeper or Keeping(run_dir / "networks.sock")
         self._table = table or nftables.Table(name)
         self._rules = Rules(
             table=self._table,
@@ -131,7 +112,6 @@ class Networks:
         self._leases: dict[str, _Lease] = {}
         self._going: set[asyncio.Task[None]] = set()
         self._links: netlink.Messages | None = None
-        self._watching: asyncio.Task[None] | None = None
         self._lost: Callable[[str], None] = lambda _: None
 
     @property
@@ -163,9 +143,7 @@ class Networks:
     async def close(self) -> None:
         """Look after nothing any more; the rules stay, and what was leased to last."""
         await self._rules.close()
-        if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.gather(self._watching, return_exceptions=True)
+        await self._lasting.close()
         if self._links is not None:
             self._links.close()
         await asyncio.gather(*self._going, return_exceptions=True)
@@ -230,7 +208,7 @@ class Networks:
             else:
                 making.add_done_callback(lambda made: self._abandon(made, slot))
             raise
-        except (OSError, CommandError, RulesError, KeepingError) as error:
+        except (OSError, CommandError, RulesError) as error:
             self._addresses.give_back(slot)
             why = str(error) if isinstance(error, RulesError) else f"The network of {name} could not be made: {error}"
             raise NetworkError(why) from error
@@ -250,7 +228,7 @@ class Networks:
         """Take over networks that an earlier process leased to last, by name, address and a process inside (or 0).
 
         Whatever else there is of this installation's networks is taken away. Returns the names of those who have one;
-        the others must be started anew.
+        the others must be started anew. Raises NetworkError when it cannot be known what there is.
         """
         try:
             found = await self._cables.interfaces(self.name)
@@ -258,18 +236,18 @@ class Networks:
             raise NetworkError(f"Networks that there are could not be listed: {error}") from error
         for name, (address, pid) in holders.items():
             slot = self._slot(address)
-            if slot is None or found.get(f"{self.name}-{slot}") != name:
+            if slot is None or found.get(self._interface(slot)) != name:
                 continue
-            descriptor = self._reopened(name, pid)
-            if descriptor is not None:
-                network = Network(name, self._paths / name, address, f"{self.name}-{slot}", self._rules.resolv_conf)
+            reopened = map(self._cables.reopen, self._lasting.found(name, pid))
+            if (descriptor := next((each for each in reopened if each is not None), None)) is not None:
                 self._addresses.keep(slot)
-                self._leases[name] = _Lease(slot, descriptor, network)
-        self._keep_all()
-        with suppress(KeepingError):
-            self._keeper.only([lease.kept for lease in self._leases.values() if lease.kept])
-        await self.sweep()
-        self._watching = asyncio.create_task(self._watch_keeper())
+                self._leases[name] = self._lease(slot, descriptor, name, lasting=True)
+        self._lasting.sweep()
+        self._lasting.start()
+        try:
+            await self.sweep()
+        except NetworkError as error:
+            log.error("%s", error)
         return set(self._leases)
 
     def intact(self, name: str) -> bool:
@@ -285,9 +263,6 @@ class Networks:
             await self._cables.remove([each for each in found if each not in held])
         except (CommandError, OSError) as error:
             raise NetworkError(f"Left-over networks could not be taken away: {error}") from error
-        for path in self._paths.iterdir() if self._paths.is_dir() else ():
-            if path.name not in self._leases:
-                path.unlink(missing_ok=True)
 
     async def remove(self) -> None:
         """Take all networks and rules of this installation away, whoever holds them. Raises CommandError, OSError."""
@@ -295,51 +270,32 @@ class Networks:
         await self._table.delete()
 
     def _make(self, slot: int, name: str, lasting: bool) -> _Lease:
-        address, gateway = self._addresses.address(slot), self._addresses.gateway
-        ends = [Ends(address, gateway)]
+        ends = [Ends(self._addresses.address(slot), self._addresses.gateway)]
         if self._way_out_6():
             ends.append(Ends(self._addresses.address6(slot), self._addresses.gateway6))
         to_loopback = self._rules.resolvers.loopback is not None
-        cable = Cable(f"{self.name}-{slot}", name, tuple(ends), to_loopback)
-        descriptor = self._cables.create(cable)
-        path = self._paths / name if lasting else namespaces.path(descriptor)
-        lease = _Lease(slot, descriptor, Network(name, path, str(address), cable.interface, self._rules.resolv_conf))
+        descriptor = self._cables.create(Cable(self._interface(slot), name, tuple(ends), to_loopback))
         try:
-            if lasting:
-                self._keep(lease)
+            return self._lease(slot, descriptor, name, lasting=lasting)
         except BaseException:
             os.close(descriptor)
             raise
-        return lease
 
-    def _keep(self, lease: _Lease) -> None:
-        """Have it outlive this process, and found by its name: the path stays the same whoever keeps it."""
-        try:
-            lease.kept = self._keeper.keep(lease.descriptor)
-        except KeepingError as error:
-            lease.kept = None
-            log.error("systemd cannot restart %s while hostd is down: %s", lease.network.name, error)
-        self._paths.mkdir(mode=0o700, exist_ok=True)
-        draft = self._paths / f".{lease.network.name}"
-        draft.unlink(missing_ok=True)
-        draft.symlink_to(lease.kept or namespaces.path(lease.descriptor))
-        draft.rename(lease.network.path)
+    def _lease(self, slot: int, descriptor: int, name: str, *, lasting: bool) -> _Lease:
+        if lasting:
+            self._lasting.add(name, descriptor)
+        path = self._lasting.path(name) if lasting else namespaces.path(descriptor)
+        address, interface = str(self._addresses.address(slot)), self._interface(slot)
+        return _Lease(slot, descriptor, Network(name, path, address, interface, self._rules.resolv_conf))
 
-    def _keep_all(self) -> None:
-        for lease in self._leases.values():
-            if lease.network.path.parent == self._paths:
-                self._keep(lease)
+    def _interface(self, slot: int) -> str:
+        return f"{self.name}-{slot}"
 
-    def _reopened(self, name: str, pid: int) -> int | None:
-        """The namespace that an earlier process made: as it is kept, or by a process in it."""
-        paths = [self._paths / name, *([Path(f"/proc/{pid}/ns/net")] if pid else [])]
-        return next((found for path in paths if (found := self._cables.reopen(path)) is not None), None)
-
-    async def _take_away(self, lease: _Lease) -> None:
+    async def _take_away(self, lease: _Lease, kept: Path | None) -> None:
         try:
             await self._cables.remove([lease.network.interface])
-            if lease.kept is not None:
-                await asyncio.to_thread(self._keeper.drop, lease.kept)
+            if kept is not None:
+                await self._lasting.drop(kept)
         except (OSError, KeepingError) as error:
             log.warning("the network of %s is left until hostd starts again: %s", lease.network.name, error)
         finally:
@@ -353,12 +309,9 @@ class Networks:
             self._end(made.result())
 
     def _end(self, lease: _Lease) -> asyncio.Task[None]:
+        kept = self._lasting.remove(lease.network.name, lease.descriptor)
         os.close(lease.descriptor)
-        with suppress(OSError):
-            # Another lease of the same name may have its link there by now.
-            if lease.network.path.readlink() in (lease.kept, namespaces.path(lease.descriptor)):
-                lease.network.path.unlink()
-        task = asyncio.create_task(self._take_away(lease))
+        task = asyncio.create_task(self._take_away(lease, kept))
         self._going.add(task)
         task.add_done_callback(self._going.discard)
         return task
@@ -384,14 +337,3 @@ class Networks:
             for name, lease in list(self._leases.items()):
                 if lease.network.interface == change.name:
                     self._lost(name)
-
-    async def _watch_keeper(self) -> None:
-        """Hand everything to the next keeper whenever one has ended."""
-        while True:
-            try:
-                await self._keeper.ended()
-                log.warning("hostd-networks.service has ended: dynos' networks are handed to the next")
-            except (KeepingError, OSError) as error:
-                log.error("%s", error)
-                await asyncio.sleep(CHECK_SECONDS)
-            self._keep_all()

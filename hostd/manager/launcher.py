@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,8 +25,6 @@ from units.run import CommandError
 from units.sandbox import Bind, Limits, hardened
 from units.systemd import Systemd, UnitInfo
 from units.users import ensure_user
-
-log = logging.getLogger(__name__)
 
 STOP_SECONDS = 30.0
 """What a dyno gets between SIGTERM and SIGKILL (Heroku's grace period)."""
@@ -242,7 +239,7 @@ class Launcher:
         self._networks.discard(dyno.snapshot)
 
     async def adopt_networks(self, dynos: Sequence[DynoId], lost: Callable[[str], None]) -> None:
-        """Take over the networks of dynos that an earlier hostd started, and take all others away.
+        """Take over the networks of dynos that an earlier hostd started, and take all others away. Raises NetworkError.
 
         From then on `lost` is called with the unit of a dyno whose network somebody has taken away.
         """
@@ -251,10 +248,7 @@ class Launcher:
         for dyno in dynos:
             info = self._systemd.info(dyno.unit)
             holders[dyno.snapshot] = dyno.place.address, info.main_pid if info is not None else 0
-        try:
-            await self._networks.adopt(holders)
-        except NetworkError as error:
-            log.error("%s", error)
+        await self._networks.adopt(holders)
 
     def _network_gone(self, dyno: DynoId) -> Exit | None:
         return None if self._networks.intact(dyno.snapshot) else Exit(0, NETWORK_GONE)

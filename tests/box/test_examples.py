@@ -111,7 +111,7 @@ def test_systemctl_shows_the_dynos_and_that_they_are_shut_in(platform: Platform,
     version = current(platform, HELLO)
     for name in ("web.1", "web.2"):
         unit = f"hostd-{HELLO}-{name}-v{version}.service"
-        assert re.search(rf"● {unit} - {HELLO} {name} v{version} at 127\.0\.0\.1:\d+\n", shown)
+        assert re.search(rf"● {unit} - {HELLO} {name} v{version} \S+ at [\d.]+:20000\n", shown)
         verdict = platform.run(["systemd-analyze", "security", "--no-pager", unit]).stdout
         exposure = re.search(r"Overall exposure level for \S+: ([\d.]+)", verdict)
         assert exposure is not None
@@ -123,7 +123,7 @@ def test_a_killed_dyno_is_started_again(platform: Platform, hello: Example) -> N
     unit = f"hostd-{HELLO}-web.1-v{current(platform, HELLO)}.service"
     platform.run(["systemctl", "kill", "--signal=KILL", unit])
     wanted = [
-        "Process exited with status 137",
+        "Process exited with status 137 (killed by SIGKILL)",
         "State changed from up to crashed",
         "Starting process with command `python server.py`",
         "State changed from crashed to starting",
