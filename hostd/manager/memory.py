@@ -44,17 +44,18 @@ class MemoryWatch:
         while True:
             await asyncio.sleep(SAMPLE_SECONDS)
             try:
-                self.sample(dynos())
+                await self.sample(dynos())
             except Exception:
                 # What cannot be looked at now is looked at again.
                 log.exception("the memory of dynos could not be looked at")
 
-    def sample(self, dynos: Iterable[Dyno]) -> None:
-        """Look at all of them once."""
+    async def sample(self, dynos: Iterable[Dyno]) -> None:
+        """Look at all of them once, one after the other: requests of others come in between."""
         groups: dict[tuple[str, float], str] = {}
         for dyno in dynos:
             if dyno.state is not DynoState.UP:
                 continue
+            await asyncio.sleep(0)
             key = dyno.unit, round(dyno.since)
             group = self._groups.get(key) or self._control_group(dyno.unit)
             if group is None:

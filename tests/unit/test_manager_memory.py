@@ -46,11 +46,11 @@ def bench():
     return watch, meter, events, asked
 
 
-def test_r14_is_said_again_as_long_as_it_lasts(bench):
+async def test_r14_is_said_again_as_long_as_it_lasts(bench):
     watch, meter, events, asked = bench
     meter.groups = {"group1": 538, "group2": 512}
     for _ in range(2):
-        watch.sample([up(1), up(2)])
+        await watch.sample([up(1), up(2)])
     assert events.lines == [
         "worker.1: Process running mem=538M(105.1%)",
         "worker.1: Error R14 (Memory quota exceeded)",
@@ -58,29 +58,29 @@ def test_r14_is_said_again_as_long_as_it_lasts(bench):
     assert len(asked) == 2
     meter.groups["group1"] = 100
     events.lines.clear()
-    watch.sample([up(1), up(2)])
+    await watch.sample([up(1), up(2)])
     assert events.lines == []
 
 
-def test_the_quota_is_that_of_the_size(bench):
+async def test_the_quota_is_that_of_the_size(bench):
     watch, meter, events, _ = bench
     meter.groups = {"group1": 538}
-    watch.sample([up(1, size="standard-2x")])
+    await watch.sample([up(1, size="standard-2x")])
     assert events.lines == []
-    watch.sample([up(1, size="256m")])
+    await watch.sample([up(1, size="256m")])
     assert "mem=538M(210.2%)" in events.lines[0]
 
 
-def test_only_dynos_that_are_up_are_looked_at(bench):
+async def test_only_dynos_that_are_up_are_looked_at(bench):
     watch, meter, events, asked = bench
     meter.groups = {"group1": 9999}
-    watch.sample([up(1, state) for state in DynoState if state is not DynoState.UP])
+    await watch.sample([up(1, state) for state in DynoState if state is not DynoState.UP])
     assert (events.lines, asked) == ([], [])
 
 
-def test_a_dyno_that_is_gone_meanwhile_is_left_out(bench):
+async def test_a_dyno_that_is_gone_meanwhile_is_left_out(bench):
     watch, _, events, asked = bench
-    watch.sample([up(1)])
+    await watch.sample([up(1)])
     assert (events.lines, len(asked)) == ([], 1)
 
 
