@@ -10,7 +10,7 @@ from typing import Any
 
 from pystemd.dbuslib import apply_signature
 
-from units.bus import PRIVATE_SOCKET, SERVICE, UNIT, Bus, BusError, BusLost, JobRemoved, Signal
+from units.bus import MANAGER, MANAGER_PATH, PRIVATE_SOCKET, SERVICE, UNIT, Bus, BusError, BusLost, JobRemoved, Signal
 from units.connection import Connection, refused
 from units.errors import SystemdError, SystemdUnavailable, UnitExists, UnitFailed, UnknownUnit
 from units.names import object_path
@@ -152,6 +152,11 @@ class Systemd:
         """The loaded units whose name matches one of the shell patterns."""
         rows = self._connection.call(lambda bus: bus.call("ListUnitsByPatterns", "asas", [], list(patterns)))
         return [UnitStatus(*row[:5]) for row in rows]
+
+    def is_stopping(self) -> bool:
+        """Whether the whole machine is being shut down."""
+        state = self._connection.call(lambda bus: bus.read(MANAGER_PATH, MANAGER, "SystemState", "s"))
+        return bool(state == "stopping")
 
     def info(self, name: str) -> UnitInfo | None:
         """What systemd knows about a unit now, or None when it is not loaded; what only services have is empty."""

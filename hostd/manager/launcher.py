@@ -198,10 +198,13 @@ class Launcher:
     def exit_of(self, dyno: DynoId) -> Exit | None:
         """How the dyno ended; None while it runs. One that has lost its network is as good as ended.
 
-        It has ended with its first process, even if others are left and systemd still waits for those.
+        It has ended with its first process, even if others are left and systemd still waits for those. That a machine
+        which is being shut down takes its dynos along is no end of theirs.
         """
         info = self._systemd.info(dyno.unit)
-        return self._network_gone(dyno) if runs(info) else self._exit(info)
+        if runs(info):
+            return self._network_gone(dyno)
+        return None if info is None and self._systemd.is_stopping() else self._exit(info)
 
     def is_stopping(self, dyno: DynoId) -> bool:
         """True while the unit is being stopped."""

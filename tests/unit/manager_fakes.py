@@ -26,6 +26,7 @@ class FakeLauncher:
     def __init__(self) -> None:
         self.units: dict[str, str] = {}
         self.restarted: dict[str, int] = {}
+        self.ending = False
         self.launches: list[str] = []
         self.hung_up: list[str] = []
         self.ends_by_hangup = True
@@ -78,7 +79,7 @@ class FakeLauncher:
     def exit_of(self, dyno: DynoId) -> Exit | None:
         state = self.units.get(dyno.unit)
         if state is None:
-            return Exit(0, STOPPED)
+            return None if self.ending else Exit(0, STOPPED)
         return Exit(1, "exit-code") if state == "failed" else None
 
     def is_stopping(self, dyno: DynoId) -> bool:

@@ -158,6 +158,19 @@ async def test_a_dyno_that_somebody_stopped_is_started_again_and_has_not_crashed
             ]
 
 
+async def test_a_machine_that_is_shut_down_takes_its_dynos_along_in_silence(bench):
+    async with kept(bench) as keeper:
+        await bench.until(keeper, {"worker.1 v2": "up"})
+        bench.events.lines.clear()
+        bench.launcher.launches.clear()
+        bench.launcher.ending = True
+        bench.launcher.units.clear()
+        for _ in range(20):
+            keeper.nudge(dyno().unit)
+            await asyncio.sleep(0)
+    assert (bench.events.lines, bench.launcher.launches) == ([], [])
+
+
 async def test_what_systemd_did_while_nobody_looked_is_told(bench):
     bench.launcher.units[dyno().unit] = "active"
     bench.launcher.restarted[dyno().unit] = 2
