@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from hostd.ledger.stacks import StackVersion
 from hostd.ledger.users import User
 from hostd.manager.dyno import Dyno
 from hostd.settings import Settings
+from hostd.sizes import Size
 from slugs.stacks import name_of
 
 _REGION = {"id": str(uuid.uuid5(uuid.NAMESPACE_DNS, "region.hostd")), "name": "local"}
@@ -137,6 +139,22 @@ def formation_json(app: App, process: Process, command: str) -> dict[str, Any]:
         "size": size,
         "type": process.type,
         "updated_at": moment(app.updated_at),
+    }
+
+
+def dyno_size_json(size: Size) -> dict[str, Any]:
+    """A dyno size; `memory` in GB, `compute` is its share of the processor against the others'."""
+    return {
+        "architecture": platform.machine(),
+        "compute": size.cpu_weight,
+        "cost": None,
+        "dedicated": False,
+        "extended": {"cores": size.cpu, "memory_bytes": size.memory, "tasks": size.tasks},
+        "generation": _GENERATION,
+        **_named(sizes.title(size.name)),
+        "memory": size.memory / sizes.GIB,
+        "precise_dyno_units": None,
+        "private_space_only": False,
     }
 
 

@@ -285,3 +285,13 @@ async def test_what_is_not_up_can_be_waited_for(tmp_path):
         assert api.manager.calls[-1] == ("missing", "web", 60)
         for query, status in (("seconds=61", 400), ("seconds=-1", 400), ("seconds=x", 400), ("type=wbe", 422)):
             assert (await api("GET", f"/hostd/apps/hello/dynos/missing?{query}")).status == status
+
+
+async def test_sizes(tmp_path):
+    async with running_api(tmp_path) as api:
+        listed = {size["name"]: (size["memory"], size["compute"]) for size in (await api("GET", "/dyno-sizes")).data}
+        assert listed["Standard-2X"] == (1.0, 200)
+        assert len(listed) == 6
+        custom = (await api("GET", "/dyno-sizes/512M-1.5cpu")).data
+        assert (custom["name"], custom["memory"], custom["extended"]["cores"]) == ("512M-1.5CPU", 0.5, 1.5)
+        assert (await api("GET", "/dyno-sizes/giant")).status == 404
