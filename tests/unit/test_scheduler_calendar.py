@@ -12,7 +12,7 @@ from hostd.errors import Invalid
 from hostd.scheduler.calendar import following, latest, parse
 
 MONDAY = datetime(2026, 11, 23, 10, 48, 8, tzinfo=UTC)
-ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"]
+ZONES = ["UTC", "Europe/Berlin", "America/New_York", "America/Havana", "Asia/Kathmandu"]
 FORMS = ["1m", "7m", "10m", "2h", "24h", "hourly", "hourly@15", "daily", "daily@02:30", "*/7 2 * * *", "0 12 * * 1-5"]
 
 
