@@ -25,7 +25,7 @@ from hostd.manager.dyno import SCHEDULED, Dyno, DynoState
 from hostd.manager.oneoffs import OneOffs
 from hostd.scheduler.calendar import following, parse
 from hostd.scheduler.planner import PUNCTUAL, Plan, plan
-from hostd.scheduler.timers import Alarm, Timers, is_timer
+from hostd.scheduler.timers import Alarm, Timers
 from units.systemd import ANY_UNIT
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ class Scheduler:
 
     def unit_changed(self, unit: str) -> None:
         """Say that systemd may have changed a unit."""
-        if unit == ANY_UNIT or is_timer(unit):
+        if unit == ANY_UNIT or unit in self._timers.armed:
             self.nudge()
 
     async def run_now(self, app: App, job: Job, user: User) -> JobRun:
@@ -145,8 +145,8 @@ class Scheduler:
             if dyno.state in _ENDED:
                 self._ended(dyno)
             return
-        never_began = run.launched_at is None and run.due_at is not None
-        if never_began and run.due_at and (job.catch_up == "one" or self._clock() - run.due_at <= PUNCTUAL):
+        due = run.due_at if run.launched_at is None else None
+        if due is not None and (job.catch_up == "one" or self._clock() - due <= PUNCTUAL):
             self._begin(run, self._launch(app, job, run, f"scheduler (job {job.number})"))
         else:
             self._ledger.job_runs.end(run, None, _LOST)

@@ -49,21 +49,19 @@ class Timers:
 
     def __init__(self, systemd: Systemd) -> None:
         self._systemd = systemd
+        self.armed: set[str] = set()
+        """The timer units that there are; what becomes of one is news."""
 
     async def keep(self, alarms: Collection[Alarm]) -> None:
         """Have exactly these timers; what systemd refuses is said, and tried again by the next call."""
         wanted = {alarm.unit: alarm for alarm in alarms}
         try:
             known = {unit.name: unit.description for unit in self._systemd.list_units([_TIMERS])}
-            kept = {unit for unit, alarm in wanted.items() if known.get(unit) == alarm.description}
-            for unit in known.keys() - kept:
+            self.armed = {unit for unit, alarm in wanted.items() if known.get(unit) == alarm.description}
+            for unit in known.keys() - self.armed:
                 await self._systemd.stop(unit)
-            for unit in wanted.keys() - kept:
+            for unit in wanted.keys() - self.armed:
                 await self._systemd.start(unit, wanted[unit].properties)
+                self.armed.add(unit)
         except SystemdError as error:
             log.warning("the timers of scheduled jobs are not up to date: %s", error)
-
-
-def is_timer(unit: str) -> bool:
-    """True if a unit is one of these timers."""
-    return unit.startswith("hostd-schedule@") and unit.endswith(".timer")

@@ -14,7 +14,7 @@ from hostd.manager.dyno import DynoId, Place
 from hostd.manager.oneoffs import OneOffs
 from hostd.manager.session_files import SessionFiles
 from hostd.scheduler.scheduler import Scheduler
-from hostd.scheduler.timers import Alarm, Timers, is_timer
+from hostd.scheduler.timers import Alarm, Timers
 from units.systemd import ANY_UNIT, SystemdUnavailable, UnitStatus
 
 TEN = datetime(2026, 11, 23, 10, tzinfo=UTC)
@@ -31,7 +31,7 @@ class Clock:
 
 
 class FakeTimers:
-    alarms = ()
+    alarms, armed = (), frozenset({"hostd-schedule@hello.1.timer"})
 
     async def keep(self, alarms):
         self.alarms = tuple(alarms)
@@ -374,6 +374,31 @@ async def test_there_is_one_timer_for_each_alarm_and_no_other():
     systemd.calls.clear()
     await timers.keep([second])
     assert systemd.calls == ["stop hostd-schedule@foo-bar.22.timer"]
+    assert timers.armed == {"hostd-schedule@hello.1.timer"}
+
+
+async def test_a_timer_that_systemd_refuses_is_no_news():
+    """Or the signals of its failure would have it tried again at once, for ever."""
+
+    class Refusing(FakeSystemd):
+        async def start(self, name, properties):
+            raise SystemdUnavailable("no")
+
+    timers = Timers(Refusing())
+    await timers.keep([Alarm("hello", 1, TEN)])
+    assert timers.armed == set()
+
+
+async def test_a_timer_that_elapses_makes_the_scheduler_look(rig):
+    await rig.at(TEN - MINUTE)
+    rig.clock.at, rig.timers.alarms = TEN, None
+    rig.scheduler.unit_changed("hostd-hello-web.1-v2.service")
+    await asyncio.sleep(0.01)
+    assert rig.timers.alarms is None
+    rig.scheduler.unit_changed("hostd-schedule@hello.1.timer")
+    async with asyncio.timeout(SECONDS):
+        while rig.runs() != [(10, "running")]:
+            await asyncio.sleep(0)
 
 
 async def test_without_systemd_the_scheduler_goes_on(caplog):
@@ -387,4 +412,3 @@ def test_a_timer_says_when_and_for_what():
     alarm = Alarm("hello", 3, datetime(2026, 10, 25, 2, 30, tzinfo=UTC))
     assert alarm.description == "hello: job 3, due at 2026-10-25 02:30:00 UTC"
     assert alarm.properties["TimersCalendar"] == [("OnCalendar", "2026-10-25 02:30:00 UTC")]
-    assert is_timer(alarm.unit) and not is_timer("hostd-hello-web.1-v2.service")
