@@ -68,7 +68,6 @@ def _options(box: Box, slot: slots.Slot) -> list[str]:
         "--http-port": str(slot.http),
         "--https-port": str(slot.https),
         "--ssh-port": str(slot.ssh),
-        "--dyno-ports": f"[{slot.first_dyno}, {slot.last_dyno}]",
         "--pool-size": POOL_SIZE,
         "--admin": ADMIN,
     }

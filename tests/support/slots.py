@@ -1,4 +1,4 @@
-"""Ports for a test installation: a slot of a thousand that no other run and nobody else uses."""
+"""Ports for a test installation: a slot of ten that no other run and nobody else uses."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pathlib import Path
 LOCKS = Path("/run/hostd-box")
 FIRST = 10_000
 SLOTS = 10
-"""Below the user's dynos (20000 and up) and below the ports of outgoing connections."""
+"""Below the ports of outgoing connections."""
 
 
 @dataclass(frozen=True)
 class Slot:
-    """A thousand ports from `base` on."""
+    """Ten ports from `base` on."""
 
     base: int
 
@@ -36,23 +36,13 @@ class Slot:
         """Port of the ssh server."""
         return self.base + 2
 
-    @property
-    def first_dyno(self) -> int:
-        """First port for dynos."""
-        return self.base + 100
-
-    @property
-    def last_dyno(self) -> int:
-        """Last port for dynos."""
-        return self.base + 999
-
 
 @contextlib.contextmanager
 def take() -> Iterator[Slot]:
     """Hold a free slot; the kernel gives it back when this process ends."""
     LOCKS.mkdir(parents=True, exist_ok=True)
     for number in range(SLOTS):
-        slot = Slot(FIRST + 1000 * number)
+        slot = Slot(FIRST + 10 * number)
         with (LOCKS / f"slot-{number}.lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
