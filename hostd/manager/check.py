@@ -55,7 +55,8 @@ async def ask(place: Place, check: Check, seconds: float = _ANSWER_SECONDS) -> t
     host = f"[{place.address}]" if ":" in place.address else place.address
     try:
         async with (
-            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=seconds)) as session,
+            # What is packed stays so: a little of it may unpack to very much.
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=seconds), auto_decompress=False) as session,
             session.get(
                 f"http://{host}:{place.port}{check.path}",
                 headers={"Host": check.host, "User-Agent": "hostd-check", "Accept": "*/*"},
