@@ -37,7 +37,7 @@ async def update(request: web.Request) -> web.Response:
     if after is None:
         context.sleeper.wake(app.id)
     context.ledger.idling.set(app.id, after)
-    context.events.api(app, f"Set idling to {'off' if after is None else f'after {after}s'} by {user.email}")
+    context.events.api(app, f"Set idling to {'off' if after is None else f'{after} seconds'} by {user.email}")
     context.sleeper.nudge()
     return answer(_json(context, app))
 

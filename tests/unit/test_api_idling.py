@@ -10,7 +10,7 @@ async def test_an_app_is_let_sleep_and_kept_awake(tmp_path):
         app = api.ledger.apps.create("hello", api.users["you"].id)
         assert (await api("GET", IDLE)).data == {"after": None, "asleep_since": None}
         assert (await api("PATCH", IDLE, {"after": 1800})).data == {"after": 1800, "asleep_since": None}
-        assert api.log[-1] == "heroku[api]: Set idling to after 1800s by you@example.com"
+        assert api.log[-1] == "heroku[api]: Set idling to 1800 seconds by you@example.com"
         assert api.sleeper.nudges == 1 and api.sleeper.woken == []
         api.ledger.idling.begin(app.id, 1)
         assert (await api("GET", IDLE)).data["asleep_since"].endswith("Z")
