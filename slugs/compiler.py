@@ -163,7 +163,7 @@ class Compiler:
             if report.failed is not None or ended.info.result != "success":
                 await self._guard.blame()
                 raise failure(ended, self._limits)
-            process_types = await _discover(tree, report, output)
+            process_types = await discover(tree, report, output)
             measured = await self._measure(request, tree)
             await self._check_size(measured, output)
             slug_id = str(uuid.uuid4())
@@ -276,7 +276,7 @@ def find_tools(names: Iterable[str]) -> dict[str, Path]:
     return found
 
 
-async def _discover(tree: Path, report: Report, output: Output) -> dict[str, str]:
+async def discover(tree: Path, report: Report, output: Output) -> dict[str, str]:
     """The process types of the finished tree, told to the pusher."""
     try:
         declared = parse(read_procfile(tree))
@@ -287,6 +287,8 @@ async def _discover(tree: Path, report: Report, output: Output) -> dict[str, str
     lines = ["-----> Discovering process types", f"       Procfile declares types -> {_listed(declared)}"]
     if defaults:
         lines.append(f"       Default types for buildpack -> {_listed(defaults)}")
+    if report.release.addons:
+        lines.append(f"       Add-ons that buildpacks suggest -> {', '.join(report.release.addons)}")
     if "web" not in types:
         lines.append("       No web process: to answer HTTP, add a line `web: COMMAND` to a Procfile")
     await output("".join(f"{line}\n" for line in lines).encode())

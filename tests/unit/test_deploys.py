@@ -13,7 +13,7 @@ from hostd.context import Deploy, PushOutcome
 from hostd.deploys.deploys import Deploys
 from hostd.deploys.garbage import Garbage
 from hostd.deploys.locks import DeployLocks
-from hostd.deploys.push import Push, Pusher
+from hostd.deploys.push import Push, Pusher, with_suggested
 from hostd.deploys.recording import Recording
 from hostd.errors import Busy, Conflict, NotFound, Unavailable
 
@@ -196,6 +196,12 @@ class FakeSystemd:
 
     def reset_failed(self, name: str) -> None:
         pass
+
+
+def test_buildpacks_suggest_what_an_owner_could_set_and_has_not() -> None:
+    refused = {"A B": "x", "PORT": "1", "HOSTD_X": "1", "NUL": "\0", "LARGE": "x" * (1 << 20)}
+    merged = with_suggested({"COLOUR": "blue"}, {**refused, "LANG": "C", "COLOUR": "red"})
+    assert merged == {"COLOUR": "blue", "LANG": "C"}
 
 
 def test_only_builds_are_stopped_by_a_restart() -> None:
