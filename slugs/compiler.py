@@ -24,6 +24,7 @@ from slugs.space import MIN_FREE_BYTES, DiskGuard
 from slugs.stacks import Stack, identity_binds, scratch_binds
 from slugs.tree import Measured
 from slugs.tree_unit import TreeUnits
+from slugs.turns import AT_ONCE, Turns
 from units.network import Network, Networks
 from units.run import CommandError
 from units.sandbox import Bind
@@ -97,7 +98,7 @@ class _Folders(NamedTuple):
 
 
 class Compiler:
-    """Compiles slugs, several at once if asked to; keeps no state between builds but what is in the pool."""
+    """Compiles slugs, some at once, others when it is their turn; keeps no state but what is in the pool."""
 
     def __init__(
         self,
@@ -107,6 +108,7 @@ class Compiler:
         networks: Networks | None = None,
         limits: BuildLimits = DEFAULT_LIMITS,
         max_slug_bytes: int = MAX_SLUG_BYTES,
+        at_once: int = AT_ONCE,
         min_free_bytes: int = MIN_FREE_BYTES,
         tools: Mapping[str, Path] | None = None,
         buildpacks: Path = contract.FOLDER,
@@ -117,11 +119,13 @@ class Compiler:
 
         `buildpacks` is a folder of buildpacks, `order` the names of those that are tried, in that order.
         Without `networks` builds share the machine's own, as only tests of the compiler alone may.
+        Of more than `at_once` builds the last to come wait, and their pushers are told.
         `make_room` is called when the pool has too little room for a build, and deletes what may be deleted.
         """
         self.pool = pool
         self._limits = limits
         self._max_slug_bytes = max_slug_bytes
+        self._turns = Turns(at_once)
         self._guard = DiskGuard(pool, min_free=min_free_bytes, make_room=make_room)
         self._tools = find_tools(contract.TOOLS) if tools is None else dict(tools)
         self._buildpacks = buildpacks
@@ -145,9 +149,10 @@ class Compiler:
         `output` raise. A build that does not end with a slug, cancelled ones among them, leaves nothing:
         no unit, no tree, and the app's cache as it was.
         """
-        await self._guard.require()
-        with self.pool.noticing_full():
-            return await self._compile(request, source, output, learn)
+        async with self._turns.taken(output):
+            await self._guard.require()
+            with self.pool.noticing_full():
+                return await self._compile(request, source, output, learn)
 
     async def _compile(
         self, request: CompileRequest, source: AsyncIterator[bytes] | None, output: Output, learn: Learn

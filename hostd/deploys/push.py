@@ -226,7 +226,7 @@ class Pusher:
                     command,
                     slug_id=slug.slug_id,
                     stack=slug.stack,
-                    config=with_suggested(current.config, slug.config_vars),
+                    config=with_suggested(current, slug.config_vars),
                     type_="release",
                     version=current.version + 1,
                     output=writer,
@@ -275,7 +275,7 @@ class Pusher:
             release = ledger.releases.append(
                 deploy.app.id,
                 slug_id=slug.slug_id,
-                config=with_suggested(current.config, slug.config_vars),
+                config=with_suggested(current, slug.config_vars),
                 description=f"Deploy {short(slug.commit) or deploy.label}",
                 user=deploy.user,
                 build_id=deploy.id,
@@ -315,11 +315,15 @@ class Pusher:
         await push.say(problem(f"See `hostctl logs -a {name}`{back}."))
 
 
-def with_suggested(config: Mapping[str, str], suggested: Mapping[str, str]) -> dict[str, str]:
-    """An app's config, and what its buildpacks suggest where it has none; what an owner may not set, nor may they."""
-    merged = dict(config)
-    for key, value in suggested.items():
-        if key not in config:
+def with_suggested(current: Release, suggested: Mapping[str, str]) -> dict[str, str]:
+    """An app's config, and for its first deploy what its buildpacks suggest where it has none.
+
+    What an owner may not set, nor may they. Later deploys suggest nothing (Heroku's rule), or a variable that somebody
+    unset would come back.
+    """
+    merged = dict(current.config)
+    for key, value in suggested.items() if current.slug_id is None else ():
+        if key not in current.config:
             with suppress(Invalid):
                 merged = config_changes(merged, {key: value})
     return merged

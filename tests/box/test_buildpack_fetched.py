@@ -112,11 +112,11 @@ def test_git_repository_at_a_tag_and_again_from_the_cache(
     assert "       Default types for buildpack -> web\n       Add-ons that buildpacks suggest -> heroku-redis\n" in said
     assert platform.http_get(app).text == "Fish one hello build 1\n"
     assert json.loads(platform.hostctl("config", "-a", app, "--json").stdout) == {"BAIT": "worm"}
-    platform.hostctl("config:set", "BAIT=bread", "-a", app)
+    platform.hostctl("config:unset", "BAIT", "-a", app)
     said = folded(platform.push(platform.commit({"site.txt": "again"}, checkout), app).stderr)
     assert f"       Cached at {web.commits['fish v1'][:12]}\n" in said
     assert platform.http_get(app).text == "Fish one again build 2\n"
-    assert json.loads(platform.hostctl("config", "-a", app, "--json").stdout) == {"BAIT": "bread"}
+    assert json.loads(platform.hostctl("config", "-a", app, "--json").stdout) == {}
 
 
 def test_tarball_named_by_its_digest_after_another_with_export(
