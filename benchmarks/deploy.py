@@ -1,7 +1,8 @@
 """How long until a change is live: `python3 benchmarks/deploy.py [ROUNDS]`.
 
 Push: from starting `git push` to the first page of the new release, dependencies unchanged. Config: from
-starting `hostctl config:set` to the first page of the new release.
+starting `hostctl config:set` to the first page of the new release. Buildpack: its own time when
+nothing that it installs has changed.
 """
 
 from __future__ import annotations
@@ -37,6 +38,10 @@ def main(rounds: int) -> None:
         print(row(f"{example}: push until git returns", pushes))
         print(row(f"{example}: push until first answer", live, "under 3000"))
         print(row(f"{example}: config:set until live", config, "under 1500"))
+    for example in ("guestbook-flask", "visitors-express"):
+        with app(example) as made:
+            made.push()
+            print(row(f"{example}: buildpack, again", [made.push_timed() for _ in range(rounds)], "under 2000"))
 
 
 if __name__ == "__main__":

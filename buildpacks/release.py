@@ -77,7 +77,8 @@ def _scalar(text: str) -> str:
         return text[1:-1].replace("''", "'")
     if len(text) > 1 and text[0] == text[-1] == '"':
         try:
-            return str(json.loads(text))
+            # What no process can be given, and no ledger can hold.
+            return str(json.loads(text)).encode(errors="replace").decode().replace("\0", "")
         except ValueError:
             return text[1:-1]
     return re.split(r"\s#", text, maxsplit=1)[0].strip()

@@ -215,6 +215,7 @@ def assemble(settings: Settings) -> Daemon:
                 disk_max=settings.build_disk_mb << 20,
             ),
             max_slug_bytes=settings.slug_limit_mb << 20,
+            at_once=settings.builds_at_once,
             make_room=garbage.collect_all,
         ),
         manager=manager,

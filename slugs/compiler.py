@@ -22,6 +22,7 @@ from slugs.space import MIN_FREE_BYTES, DiskGuard
 from slugs.stacks import Stack, identity_binds, scratch_binds
 from slugs.tree import Measured
 from slugs.tree_unit import TreeUnits
+from slugs.turns import AT_ONCE, Turns
 from units.network import Network, Networks
 from units.run import CommandError
 from units.sandbox import Bind
@@ -96,7 +97,7 @@ class _Folders(NamedTuple):
 
 
 class Compiler:
-    """Compiles slugs, several at once if asked to; keeps no state between builds but what is in the pool."""
+    """Compiles slugs, some at once, others when it is their turn; keeps no state but what is in the pool."""
 
     def __init__(
         self,
@@ -106,6 +107,7 @@ class Compiler:
         networks: Networks | None = None,
         limits: BuildLimits = DEFAULT_LIMITS,
         max_slug_bytes: int = MAX_SLUG_BYTES,
+        at_once: int = AT_ONCE,
         min_free_bytes: int = MIN_FREE_BYTES,
         tools: Mapping[str, Path] | None = None,
         buildpacks: Path = contract.FOLDER,
@@ -116,11 +118,13 @@ class Compiler:
 
         `buildpacks` is a folder of buildpacks, `order` the names of those that are tried, in that order.
         Without `networks` builds share the machine's own, as only tests of the compiler alone may.
+        Of more than `at_once` builds the last to come wait, and their pushers are told.
         `make_room` is called when the pool has too little room for a build, and deletes what may be deleted.
         """
         self.pool = pool
         self._limits = limits
         self._max_slug_bytes = max_slug_bytes
+        self._turns = Turns(at_once)
         self._guard = DiskGuard(pool, min_free=min_free_bytes, make_room=make_room)
         self._tools = find_tools(contract.TOOLS) if tools is None else dict(tools)
         self._buildpacks = buildpacks
@@ -144,9 +148,10 @@ class Compiler:
         `output` raise. A build that does not end with a slug, cancelled ones among them, leaves nothing:
         no unit, no tree, and the app's cache as it was.
         """
-        await self._guard.require()
-        with self.pool.noticing_full():
-            return await self._compile(request, source, output, learn)
+        async with self._turns.taken(output):
+            await self._guard.require()
+            with self.pool.noticing_full():
+                return await self._compile(request, source, output, learn)
 
     async def _compile(
         self, request: CompileRequest, source: AsyncIterator[bytes] | None, output: Output, learn: Learn
@@ -162,7 +167,7 @@ class Compiler:
             if report.failed is not None or ended.info.result != "success":
                 await self._guard.blame()
                 raise failure(ended, self._limits)
-            process_types = await _discover(tree, report, output)
+            process_types = await discover(tree, report, output)
             checks = await _checks(tree, output)
             measured = await self._measure(request, tree)
             await self._check_size(measured, output)
@@ -277,7 +282,7 @@ def find_tools(names: Iterable[str]) -> dict[str, Path]:
     return found
 
 
-async def _discover(tree: Path, report: Report, output: Output) -> dict[str, str]:
+async def discover(tree: Path, report: Report, output: Output) -> dict[str, str]:
     """The process types of the finished tree, told to the pusher."""
     try:
         declared = parse(read_procfile(tree))
@@ -288,6 +293,8 @@ async def _discover(tree: Path, report: Report, output: Output) -> dict[str, str
     lines = ["-----> Discovering process types", f"       Procfile declares types -> {_listed(declared)}"]
     if defaults:
         lines.append(f"       Default types for buildpack -> {_listed(defaults)}")
+    if report.release.addons:
+        lines.append(f"       Add-ons that buildpacks suggest -> {', '.join(report.release.addons)}")
     if "web" not in types:
         lines.append("       No web process: to answer HTTP, add a line `web: COMMAND` to a Procfile")
     await output("".join(f"{line}\n" for line in lines).encode())

@@ -61,7 +61,7 @@ async def output(request: web.Request) -> web.Response:
 async def rollback(request: web.Request) -> web.Response:
     """Roll back: a new release with the slug and the config vars of an older one.
 
-    If only the stack has changed since, it is the stack that is taken back; else its patches stay.
+    To the code that runs already, the stack's version of that release is taken back too; else its patches stay.
     """
     context, app, user = context_of(request), app_for(request), user_of(request)
     body = await body_of(request)

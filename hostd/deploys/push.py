@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing, suppress
 from dataclasses import asdict, dataclass, field
 
 from buildpacks.report import Report
@@ -16,7 +16,7 @@ from hostd.deploys.lastlines import LastLines
 from hostd.deploys.locks import DeployLocks
 from hostd.deploys.recording import Recording
 from hostd.deploys.transcript import Indent, detail, problem, quoted, step
-from hostd.errors import Conflict, HostdError
+from hostd.errors import Conflict, HostdError, Invalid
 from hostd.events import Events
 from hostd.faults import FaultPoint, Faults
 from hostd.ledger import Ledger
@@ -25,6 +25,7 @@ from hostd.ledger.builds import GIT_PUSH
 from hostd.ledger.releases import Release
 from hostd.manager.manager import Manager
 from hostd.manager.settling import Settled
+from hostd.names import config_changes
 from hostd.settings import Settings
 from slugs.compiler import CompiledSlug, Compiler, CompileRequest
 from slugs.errors import SlugsError
@@ -225,7 +226,7 @@ class Pusher:
                     command,
                     slug_id=slug.slug_id,
                     stack=slug.stack,
-                    config={**slug.config_vars, **current.config},
+                    config=with_suggested(current, slug.config_vars),
                     type_="release",
                     version=current.version + 1,
                     output=writer,
@@ -275,7 +276,7 @@ class Pusher:
             release = ledger.releases.append(
                 deploy.app.id,
                 slug_id=slug.slug_id,
-                config={**slug.config_vars, **current.config},
+                config=with_suggested(current, slug.config_vars),
                 description=f"Deploy {short(slug.commit) or deploy.label}",
                 user=deploy.user,
                 build_id=deploy.id,
@@ -313,6 +314,20 @@ class Pusher:
         name, previous = push.app.name, self._ledger.releases.get(push.app.id, release.version - 1)
         back = f"; go back with `hostctl rollback -a {name}`" if previous.slug_id else ""
         await push.say(problem(f"See `hostctl logs -a {name}`{back}."))
+
+
+def with_suggested(current: Release, suggested: Mapping[str, str]) -> dict[str, str]:
+    """An app's config, and for its first deploy what its buildpacks suggest where it has none.
+
+    What an owner may not set, nor may they. Later deploys suggest nothing (Heroku's rule), or a variable that somebody
+    unset would come back.
+    """
+    merged = dict(current.config)
+    for key, value in suggested.items() if current.slug_id is None else ():
+        if key not in current.config:
+            with suppress(Invalid):
+                merged = config_changes(merged, {key: value})
+    return merged
 
 
 def _trouble(app: App, release: Release, settled: Settled) -> str:

@@ -15,6 +15,11 @@ from tests.support.platform import Finished, Platform
 from tests.support.waiting import wait_until
 
 DETECT = "#!/bin/bash\necho Odd\n"
+HIDDEN = (
+    *("/var/lib/hostd", "/var/lib/hostd/pool/slugs", "/var/lib/hostd/master/ledger.db", "/run/hostd/hostd.sock"),
+    *("/etc/hostd/hostd.toml", "/etc/shadow", "/proc/1/environ"),
+)
+"""What a build must not read."""
 # Each compile script is a branch of one repository.
 COMPILES = {
     "good": """
@@ -27,11 +32,8 @@ COMPILES = {
         echo "begun"
         for ((n = 0; n < 10000; n++)); do fallocate -l 256M "$1/file$n" || exit 9; done
     """,
-    "snoop": """
-        for path in /var/lib/hostd /var/lib/hostd/pool/slugs /var/lib/hostd/master/ledger.db /run/hostd/hostd.sock \\
-          /etc/hostd/hostd.toml /etc/shadow /proc/1/environ; do
-          [[ -r $path ]] && echo "saw: $path"
-        done
+    "snoop": f'for path in {" ".join(HIDDEN)}; do [[ -r $path ]] && echo "saw: $path"; done'
+    """
         curl -sS --max-time 5 --unix-socket /run/hostd/hostd.sock http://hostd/apps && echo "saw: the API"
         ls /proc | grep -E '^[0-9]+$' | while read -r pid; do
           [[ -r /proc/$pid/environ && $(stat -c %u "/proc/$pid") != "$(id -u)" ]] && echo "saw: process $pid"
@@ -109,6 +111,7 @@ def test_one_that_fills_the_disk_ends_before_it_is_full(
 
 
 def test_one_that_looks_around_sees_nothing(platform: Platform, packs: str, app: str, running: Path) -> None:
+    assert set(platform.run(["ls", "-d", *HIDDEN]).stdout.split()) == set(HIDDEN)
     said = push_with(platform, app, running, packs, "snoop").stderr
     assert "all tried" in said
     assert "saw:" not in said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,6 +29,11 @@ echo "export TOOL={language}-{version}" >export
 RELEASE = """#!/bin/bash
 echo "default_process_types:"
 echo "  web: python3 -m http.server \\$PORT -d public"
+echo "config_vars:"
+echo "  BAIT: worm"
+echo "  not a name: x"
+echo "addons:"
+echo "- heroku-redis"
 """
 
 
@@ -103,11 +109,14 @@ def test_git_repository_at_a_tag_and_again_from_the_cache(
     said = folded(platform.push(checkout, app).stderr)
     assert f"-----> Using buildpack: {address}\n       Fetched at {web.commits['fish v1'][:12]}\n" in said
     assert "-----> Fish app detected\n-----> Fish one, in 1, TOOL unset\n" in said
-    assert "       Default types for buildpack -> web\n" in said
+    assert "       Default types for buildpack -> web\n       Add-ons that buildpacks suggest -> heroku-redis\n" in said
     assert platform.http_get(app).text == "Fish one hello build 1\n"
+    assert json.loads(platform.hostctl("config", "-a", app, "--json").stdout) == {"BAIT": "worm"}
+    platform.hostctl("config:unset", "BAIT", "-a", app)
     said = folded(platform.push(platform.commit({"site.txt": "again"}, checkout), app).stderr)
     assert f"       Cached at {web.commits['fish v1'][:12]}\n" in said
     assert platform.http_get(app).text == "Fish one again build 2\n"
+    assert json.loads(platform.hostctl("config", "-a", app, "--json").stdout) == {}
 
 
 def test_tarball_named_by_its_digest_after_another_with_export(

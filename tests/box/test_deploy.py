@@ -45,8 +45,11 @@ def elsewhere(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> I
 def test_a_directory_is_deployed_as_it_stands(platform: Platform, app: str, folder: Path) -> None:
     deployed = platform.hostctl("deploy", "-a", app, "--version", "v1.0", cwd=folder)
     assert deployed.stderr.startswith(f"Uploading . to {app}...")
-    assert "-----> Building on the " in deployed.stdout
-    assert "Launching... done, v2" in deployed.stdout
+    told = ["-----> Building on the ", "-----> Using buildpack: heroku/procfile\n", "-----> Procfile app detected\n"]
+    told += ["-----> Discovering process types\n       Procfile declares types -> web\n"]
+    told += ["-----> Snapshotting slug... done: ", "-----> Launching... done, v2\n", "deployed to hostd\n"]
+    places = [deployed.stdout.index(line) for line in told]
+    assert places == sorted(places)
     assert platform.http_get(app).text == "from a folder\n"
     assert platform.http_get(app, "/big.pdf").status == platform.http_get(app, "/.git/config").status == 404
     build = json.loads(platform.hostctl("builds:info", "-a", app, "--json").stdout)

@@ -13,6 +13,7 @@ qrcode = module_app("qrcode-example", EXAMPLE)
 
 def test_programs_of_packages_run(qrcode: Deployed) -> None:
     assert "-----> Installing packages from the Aptfile" in qrcode.pushed
+    assert "-----> Procfile app detected" in qrcode.pushed
     picture = qrcode.get("/?text=h%C3%A9llo+you")
     assert (picture.status, picture.headers["content-type"]) == (200, "image/svg+xml")
     assert "qrencode" in picture.text

@@ -36,6 +36,7 @@ def test_leiningen_makes_an_uberjar_and_it_runs(hello: Deployed) -> None:
 
 
 def test_the_slug_has_a_runtime_and_no_leiningen(hello: Deployed) -> None:
+    hello.scale(web=2)
     java = hello.own_files()["java"]
     assert any(file.startswith("/app/.heroku/jre/") and file.endswith("/libjvm.so") for file in java)
     listed = hello.hostctl("run", "ls -A /app; which lein || true").split()

@@ -70,6 +70,7 @@ def test_the_heap_follows_the_size_of_the_dyno(hello: Deployed) -> None:
 
 
 def test_the_runtime_comes_with_the_slug(hello: Deployed) -> None:
+    hello.scale(web=2)
     java = hello.own_files()["java"]
     assert any(file.startswith("/app/.heroku/jre/") and file.endswith("/libjvm.so") for file in java)
     listed = hello.hostctl("run", "java --version; find / -name javac -path '/app/*'; keytool -list -cacerts")
@@ -97,7 +98,14 @@ def test_gradle_stages_and_its_start_script_runs(dice: Deployed) -> None:
     thrown = json.loads(dice.get("/3").text)
     assert len(thrown["dice"]) == 3
     assert thrown["thrown_by"] == "web.1"
+    dice.scale(web=2)
     dice.own_files()
+
+
+def test_a_second_push_with_gradle_can_be_rolled_back(dice: Deployed) -> None:
+    source = "src/main/java/org/example/dice/Dice.java"
+    pushed = dice.goes_and_comes_back(source, "Ask for 1 to", "Please ask for 1 to", "/none")
+    assert "Fetching" not in pushed
 
 
 def heap(hello: Deployed) -> int:

@@ -115,6 +115,10 @@ def test_build_scripts_in_their_order_with_what_only_they_need(visitors: Deploye
     assert [pushed.index(step) for step in steps] == sorted(pushed.index(step) for step in steps)
     assert "There is no lock file" in pushed
     visitors.answers(lambda: visitors.get().text == "172800000 built")
+    instead = {**scripts, "build": "exit 9", "heroku-postbuild": scripts["build"]}
+    pushed = visitors.push({"package.json": package(scripts=instead, devDependencies={"left-pad": "1.3.0"})}, tmp_path)
+    assert "Running heroku-postbuild" in pushed
+    assert "Running build" not in pushed
 
 
 @pytest.mark.parametrize(

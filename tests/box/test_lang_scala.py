@@ -30,6 +30,7 @@ def test_sbt_stages_and_the_start_script_runs(hello: Deployed) -> None:
 
 
 def test_the_runtime_comes_with_the_slug(hello: Deployed) -> None:
+    hello.scale(web=2)
     java = hello.own_files()["java"]
     assert any(file.startswith("/app/.heroku/jre/") and file.endswith("/libjvm.so") for file in java)
 
@@ -42,6 +43,7 @@ def test_a_second_push_goes_on_from_the_first_and_can_be_rolled_back(hello: Depl
     assert "Hello from Scala!" in hello.get().text
     hello.hostctl("rollback")
     hello.answers(lambda: hello.get().status == 200)
+    assert "note.txt" not in hello.hostctl("run", "ls /app").split()
 
 
 def test_a_task_that_fails_is_explained(hello: Deployed) -> None:

@@ -17,11 +17,13 @@ import pytest
 from tests.support.apps import made
 from tests.support.crowd import Crowd
 from tests.support.estate import settled, survey
+from tests.support.formation import scale, wait_for_formation
 from tests.support.platform import Platform
 from tests.support.waiting import wait_until
 
 ECHO = (Path(__file__).parents[1] / "support/echo.py").read_text()
 WEB = "web: python3 -u server.py\n"
+WORKER = "worker: exec python3 -c 'import signal; signal.pause()'\n"
 # Runs as its third release only on the version of the stack on which it came up first.
 FUSSY = 'import os\nif os.environ["HOSTD_RELEASE"] == "v3":\n    raise SystemExit("I do not like this")\n' + ECHO
 STACK, OTHER = "debian-12", "debian-13"
@@ -99,6 +101,7 @@ def test_apps_are_taken_along_and_back_without_a_failed_request(platform: Platfo
         deployed(platform, stack, tmp_path, "calm", ECHO) as calm,
         deployed(platform, stack, tmp_path, "fussy", FUSSY) as fussy,
     ):
+        scale(platform, calm, web=1, worker=1)
         # Visitors come once it is made: while mmdebstrap works nothing happens to the apps.
         with updating(platform, stack) as client, Crowd(platform.http_port, {calm: VISITORS, fussy: VISITORS}) as crowd:
             crowd.step = "update"
@@ -107,6 +110,7 @@ def test_apps_are_taken_along_and_back_without_a_failed_request(platform: Platfo
             settled(platform)
             second = version(platform, stack)
             assert runs_on(platform, calm) == f"{stack}@{second}"
+            wait_for_formation(platform, calm, web=1, worker=1)
             assert runs_on(platform, fussy) == f"{stack}@{first}"
             crowd.step = "rollback"
             back = platform.hostctl("stacks:rollback", stack)
@@ -168,7 +172,8 @@ def updating(platform: Platform, stack: str) -> Iterator[subprocess.Popen[bytes]
 def deployed(platform: Platform, stack: str, directory: Path, name: str, server: str) -> Iterator[str]:
     """An app that runs on the stack as v2; it is destroyed at the end."""
     app = f"{name}-{directory.name[-8:].strip('-_').replace('_', '-').lower()}"
-    source = platform.commit({"Procfile": WEB, "server.py": server.replace('"nameless"', repr(app))}, directory / name)
+    files = {"Procfile": WEB + WORKER, "server.py": server.replace('"nameless"', repr(app))}
+    source = platform.commit(files, directory / name)
     with made(platform, app):
         platform.hostctl("stack:set", stack, "-a", app)
         platform.push(source, app)

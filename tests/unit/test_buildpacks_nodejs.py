@@ -115,6 +115,15 @@ def test_what_only_the_build_needs(
     assert (plan.development, plan.prune) == (development, prune)
 
 
+def test_yarn_from_2_on_installs_all_and_so_always_prunes(tmp_path: Path) -> None:
+    write(tmp_path, {"yarn.lock": "__metadata:\n  version: 8\n"})
+    package = read(tmp_path)
+    manager = managers.choose(tmp_path, package)
+    assert manager.name == "berry"
+    for config in ({}, {"YARN_PRODUCTION": "true"}):
+        assert dependencies.plan(tmp_path, package, manager, {**PRODUCTION, **config}).prune
+
+
 @pytest.mark.parametrize(
     ("manager", "line", "development", "exact", "expected"),
     [

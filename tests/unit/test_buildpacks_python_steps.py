@@ -77,6 +77,14 @@ def test_the_stack_s_interpreter_is_taken_where_it_will_do() -> None:
     assert interpreter.choose(None, lambda: []).of_stack
 
 
+def test_what_was_installed_is_not_kept_for_another_stack(monkeypatch: pytest.MonkeyPatch) -> None:
+    identities = set()
+    for stack in ("one", "another"):
+        monkeypatch.setattr(interpreter, "_stack_identity", lambda stack=stack: stack)
+        identities |= {interpreter.choose(asked, lambda: [(3, 8, 20)]).identity for asked in (None, Asked("3.8", "x"))}
+    assert len(identities) == 4
+
+
 def test_otherwise_the_newest_that_fits_is_taken() -> None:
     published = [(3, 8, 20), (3, 8, 9), (2, 7, 18)]
     assert interpreter.choose(Asked("3.8", "x"), lambda: published).version == (3, 8, 20)

@@ -54,6 +54,14 @@ def test_names_that_no_process_can_have_are_left_out() -> None:
     assert parse(b"default_process_types:\n  ../x: a\n  web: b\n").default_process_types == {"web": "b"}
 
 
+def test_what_no_process_can_be_given_is_left_out() -> None:
+    content = rb'''{"default_process_types": 1}
+default_process_types:
+  web: "serve \ud800\u0000now"
+'''
+    assert parse(content).default_process_types == {"web": "serve ?now"}
+
+
 @given(st.binary(max_size=300))
 def test_any_bytes_are_read(content: bytes) -> None:
     parse(content)

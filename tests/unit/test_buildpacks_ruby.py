@@ -42,7 +42,15 @@ def test_an_app_may_ask_for_nothing() -> None:
     assert choose(None, BOTH).package == "ruby3.3"
 
 
-@pytest.mark.parametrize("files", [{"Gemfile": 'ruby "jruby"'}, {".ruby-version": "jruby-9.4"}])
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"Gemfile": 'ruby "jruby"'},
+        {"Gemfile": 'ruby "3.1.2", engine: "jruby", engine_version: "9.4.0.0"'},
+        {"Gemfile": "ruby '3.1.2', :engine => 'truffleruby', :engine_version => '22.3.0'"},
+        {".ruby-version": "jruby-9.4"},
+    ],
+)
 def test_what_is_no_version_is_refused(files: dict[str, str]) -> None:
     with pytest.raises(RubyError):
         asked(files)

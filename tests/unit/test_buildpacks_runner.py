@@ -191,6 +191,16 @@ def test_buildpacks_of_a_file_in_the_app(work: Path) -> None:
     assert [used.name for used in outcome.report.used] == ["heroku/one"]
 
 
+def test_buildpacks_of_app_json_come_after_what_the_owner_says(work: Path) -> None:
+    for name in ("one", "two"):
+        pack(work, name, detect=f"echo {name}", compile="true")
+    listed = '{"buildpacks": [{"url": "heroku/two"}, {"url": "heroku/one"}]}'
+    outcome = run(work, {"app.json": listed}, "one")
+    assert [used.name for used in outcome.report.used] == ["heroku/two", "heroku/one"]
+    outcome = run(work, {"app.json": listed}, buildpacks=["one"], config={"BUILDPACK_URL": "heroku/two"})
+    assert [used.name for used in outcome.report.used] == ["heroku/one"]
+
+
 def test_unknown_buildpack_fails_with_the_names(work: Path) -> None:
     pack(work, "one", detect="echo One", compile="true")
     outcome = run(work, {}, buildpacks=["heroku/pearl"])

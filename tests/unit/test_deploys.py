@@ -13,7 +13,7 @@ from hostd.context import Deploy, PushOutcome
 from hostd.deploys.deploys import Deploys
 from hostd.deploys.garbage import Garbage
 from hostd.deploys.locks import DeployLocks
-from hostd.deploys.push import Push, Pusher
+from hostd.deploys.push import Push, Pusher, with_suggested
 from hostd.deploys.recording import Recording
 from hostd.errors import Busy, Conflict, NotFound, Unavailable
 
@@ -196,6 +196,20 @@ class FakeSystemd:
 
     def reset_failed(self, name: str) -> None:
         pass
+
+
+def test_buildpacks_suggest_what_an_owner_could_set_and_has_not() -> None:
+    refused = {"A B": "x", "PORT": "1", "HOSTD_X": "1", "NUL": "\0", "LARGE": "x" * (1 << 20)}
+    suggested = {**refused, "LANG": "C", "COLOUR": "red"}
+    assert with_suggested(released(slug=None), suggested) == {"COLOUR": "blue", "LANG": "C"}
+
+
+def test_buildpacks_suggest_nothing_to_an_app_that_was_deployed() -> None:
+    assert with_suggested(released(slug="one"), {"LANG": "C"}) == {"COLOUR": "blue"}
+
+
+def released(*, slug: str | None) -> Any:
+    return SimpleNamespace(slug_id=slug, config={"COLOUR": "blue"})
 
 
 def test_only_builds_are_stopped_by_a_restart() -> None:

@@ -116,6 +116,20 @@ async def test_the_clean_up_runs_at_once_and_whenever_it_is_wanted(ledger: Ledge
     assert len(pool.there) == 2
 
 
+async def test_the_clean_up_runs_from_time_to_time_by_itself(
+    ledger: Ledger, app: App, kate: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hostd.deploys.garbage.PERIOD", 0.001)
+    pool = FakePool(ledger)
+    running = asyncio.create_task(garbage(ledger, pool, kept=1).run())
+    for count, expected in ((4, 2), (3, 5)):
+        releases(ledger, app, kate, pool, count)
+        async with asyncio.timeout(5):
+            while len(pool.deleted) < expected:
+                await asyncio.sleep(0)
+    running.cancel()
+
+
 def test_a_pool_is_claimed_once_and_never_taken_from_another(
     ledger: Ledger, app: App, kate: User, tmp_path: Path
 ) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from buildpacks.contract import BUNDLED
 from hostd.cli.command import parse
 from hostd.cli.index import ALIASES, COMMANDS, find
 from hostd.cli.reference import MARKER
@@ -107,6 +108,11 @@ def test_every_option_of_install_sh_that_is_shown_exists(page):
     lines = re.findall(r"\./install\.sh((?: +--?[a-z-]+(?: [^\s`-]\S*)?)+)", page.read_text())
     options = {option for line in lines for option in re.findall(r"--[a-z-]+", line)}
     assert {option for option in options if not re.search(rf"{option}[ )]", INSTALL)} == set()
+
+
+def test_buildpacks_are_listed_in_the_order_in_which_they_are_tried():
+    table = (TOP / "docs/buildpacks.md").read_text().partition("## Bundled buildpacks")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| \W*(\w+)", table, re.MULTILINE)[1:] == [*BUNDLED, "apt"]
 
 
 def test_every_code_is_explained():

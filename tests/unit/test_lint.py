@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[2]
@@ -22,6 +23,12 @@ def test_ruff_finds_nothing():
 def test_mypy_finds_nothing():
     cache = Path(os.environ.get("HOSTD_TEST_CACHE", PROJECT)) / ".mypy_cache"
     check("mypy", f"--cache-dir={cache}")
+
+
+def test_no_two_files_of_tests_have_the_same_name():
+    """Or pytest, which imports them by their names, refuses to run them together."""
+    names = Counter(file.name for folder in ("unit", "box") for file in (PROJECT / "tests" / folder).glob("*.py"))
+    assert [name for name, count in names.items() if count > 1 and name != "conftest.py"] == []
 
 
 def test_shell_scripts_parse():

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from buildpacks.procfile import ProcfileError
+from buildpacks.release import Release
 from buildpacks.report import Report, UsedBuildpack
 from slugs.build_unit import BuildLimits, Ended, unit_name, unit_properties
-from slugs.compiler import failure
+from slugs.compiler import discover, failure
 from slugs.declared import AppJsonError, healthchecks, read_app_json, read_procfile
 from slugs.errors import BuildFailed, NoBuildpack
 from slugs.pool import size
@@ -45,6 +46,7 @@ def test_build_runs_shut_in_below_its_slice() -> None:
     assert unit["Slice"] == "hostd-builds.slice"
     assert unit["User"] == "200001"
     assert unit["MemoryMax"] == 123 << 20
+    assert (unit["CPUWeight"], unit["TasksMax"]) == (20, 1024)
     assert unit["NoNewPrivileges"] is True
     assert unit["RootDirectory"] == "/pool/stacks/host"
 
@@ -130,6 +132,25 @@ def test_a_health_check_is_taken_from_app_json(text: str, checks: dict[str, str]
 def test_what_is_wrong_with_an_app_json_is_said(text: str, why: str) -> None:
     with pytest.raises(AppJsonError, match=why):
         healthchecks(text.encode())
+
+
+async def test_process_types_and_what_buildpacks_suggest_are_told(tmp_path: Path) -> None:
+    (tmp_path / "Procfile").write_text("worker: work\nweb: serve\n")
+    said = b""
+
+    async def hear(piece: bytes) -> None:
+        nonlocal said
+        said += piece
+
+    release = Release({"web": "default", "rake": "rake"}, addons=["heroku-postgresql:dev", "heroku-redis"])
+    types = await discover(tmp_path, Report(release=release), hear)
+    assert types == {"web": "serve", "rake": "rake", "worker": "work"}
+    assert said.decode() == (
+        "-----> Discovering process types\n"
+        "       Procfile declares types -> web, worker\n"
+        "       Default types for buildpack -> rake, web\n"
+        "       Add-ons that buildpacks suggest -> heroku-postgresql:dev, heroku-redis\n"
+    )
 
 
 def ended(

@@ -36,13 +36,13 @@ def plan(app: Path, package: Package, manager: Manager, env: Mapping[str, str]) 
     reusable = managers.reusable(app, package, manager) and env.get("NODE_MODULES_CACHE") != "false"
     variable = "YARN_PRODUCTION" if manager.program == "yarn" else "NPM_CONFIG_PRODUCTION"
     if is_set(env, variable):
-        return Plan(development=False, prune=False, reusable=reusable)
+        # Yarn from 2 on installs all or nothing.
+        return Plan(development=False, prune=manager.name == "berry", reusable=reusable)
     if env.get("NODE_ENV") != "production":
         return Plan(development=True, prune=False, reusable=reusable, reason=f"NODE_ENV={env.get('NODE_ENV', '')}")
     for name in (variable, "YARN2_SKIP_PRUNING", "PNPM_SKIP_PRUNING"):
         if (name == variable and name in env) or is_set(env, name):
             return Plan(development=True, prune=False, reusable=reusable, reason=f"{name}={env[name]}")
-    # Yarn from 2 on installs all or nothing.
     builds = bool(_BUILD_SCRIPTS & package.scripts.keys()) or not reusable or manager.name == "berry"
     return Plan(development=builds, prune=builds, reusable=reusable)
 

@@ -46,7 +46,8 @@ def choose(asked: Asked | None, published: Callable[[], Sequence[Version]]) -> I
         return Interpreter(STACK, True, _stack_identity())
     versions = published()
     if version := asked.best(versions):
-        return Interpreter(version, False, written(version))
+        # Packages are compiled against the stack, whichever interpreter it is.
+        return Interpreter(version, False, f"{written(version)} on {_stack_identity()}")
     raise BuildError(
         f"{asked.where} asks for Python {asked.text}, which is not to be had.",
         *available(versions),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 Version = tuple[int, ...]
 
 _DIRECTIVE = re.compile(r"^[ \t]*ruby[ \t(]+(?P<arguments>[\"'][^#\n]*)", re.MULTILINE)
+_ENGINE = re.compile(r"\bengine(?::|[\"']?\s*=>)\s*:?[\"']?(\w+)")
 _LOCKED = re.compile(r"^RUBY VERSION\n[ ]+ruby (\d+(?:\.\d+)*)", re.MULTILINE)
 _TOOL = re.compile(r"^ruby[ \t]+(\S+)", re.MULTILINE)
 _PLAIN = re.compile(r"(?:ruby-)?(\d+(?:\.\d+)*)(?:-?p\d+)?")
@@ -44,6 +45,8 @@ def asked(files: Mapping[str, str]) -> Asked | None:
     """
     if found := _DIRECTIVE.search(files.get("Gemfile", "")):
         quoted = re.sub(r"(,\s*)?:?\w+(:|\s*=>)\s*[\"'][^\"']*[\"']", "", found["arguments"])
+        if (engine := _ENGINE.search(found["arguments"])) and engine[1] != "ruby":
+            raise RubyError(_only_mri(engine[1], "Gemfile"))
         texts = tuple(re.findall(r"[\"']([^\"']+)[\"']", quoted))
         if texts:
             return Asked(tuple(_checked(text, "Gemfile") for text in texts), "Gemfile", True)
@@ -131,5 +134,9 @@ def _checked(text: str, where: str) -> str:
 def _plain(text: str, where: str) -> str:
     found = _PLAIN.fullmatch(text)
     if not found:
-        raise RubyError(f'{where} asks for "{text}", but only MRI, Ruby\'s own implementation, can be had.')
+        raise RubyError(_only_mri(text, where))
     return found[1]
+
+
+def _only_mri(text: str, where: str) -> str:
+    return f'{where} asks for "{text}", but only MRI, Ruby\'s own implementation, can be had.'
