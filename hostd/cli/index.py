@@ -79,7 +79,7 @@ ALIASES: dict[str, str] = {
 }
 
 _NO_SHELL = "there is no shell on the server itself. For one in a dyno: run -a APP bash"
-_NO_FILES = "files come by git push or deploy, and go by git clone."
+_NO_FILES = "files come by git push or deploy, and go by git clone or ps:copy."
 _NO_SUCH_THING = {
     "bash": _NO_SHELL,
     "sh": _NO_SHELL,
