@@ -49,7 +49,10 @@ class Attachment:
     def forwarded(client: Client, token: str) -> socket.socket:
         """The connection to a dyno's port that the token stands for; raises Refused or Unavailable."""
         with contextlib.closing(Attachment._asked(client, {"token": token, "forward": True}, ())) as asked:
-            line, descriptors, _, _ = socket.recv_fds(asked._sock, PIECE, 1)
+            try:
+                line, descriptors, _, _ = socket.recv_fds(asked._sock, PIECE, 1)
+            except OSError as error:
+                raise Unavailable(f"hostd did not make the connection: {error}") from error
         if descriptors:
             return socket.socket(fileno=descriptors[0])
         if not line:
