@@ -14,6 +14,21 @@ EXAMPLE = Path(__file__).parents[2] / "examples/hello-clojure"
 DEBIAN = ':repositories ^:replace [["debian" {:url "file:///app/.apt/usr/share/maven-repo" :checksum :ignore}]]'
 UBERJAR = ':uberjar-name "hello.jar"'
 
+# The real CLI is on GitHub: the app brings a bin/clojure, Debian's Clojure, and has no libraries to be fetched.
+DEPS = {
+    ".buildpacks": "heroku/apt\nheroku/clojure\n",
+    "Aptfile": "libclojure-java\n",
+    "deps.edn": '{:paths ["src"] :deps {}}\n',
+    "src/hello/core.clj": (EXAMPLE / "src/hello/core.clj").read_text(),
+    "bin/clojure": '#!/bin/bash\nexec java -cp "src:classes:/app/.apt/usr/share/java/*" clojure.main "$@"\n',
+    "bin/build": (
+        "#!/bin/bash\nset -euo pipefail\nmkdir classes target\n"
+        """clojure -e "(compile 'hello.core)"\ncd classes\n"""
+        "for jar in /app/.apt/usr/share/java/{clojure-1.11,spec.alpha,core.specs.alpha}.jar; do jar -xf $jar; done\n"
+        "jar -cfe ../target/hello.jar hello.core .\n"
+    ),
+}
+
 
 def project() -> str:
     """The example's project.clj, with Debian's repository instead of Clojars and Maven Central."""
@@ -60,3 +75,12 @@ def test_a_build_that_fails_says_where_libraries_come_from(hello: Deployed) -> N
     said = hello.refuses({"project.clj": project().replace("1.11.1", "1.0.404")})
     assert " !     Leiningen failed: see above." in said
     assert "Clojars and Maven Central" in said
+
+
+def test_an_app_of_deps_edn_is_built_by_its_bin_build(hello: Deployed, tmp_path: Path) -> None:
+    pushed = hello.push(DEPS, tmp_path)
+    assert "-----> Clojure (deps.edn) app detected" in pushed
+    assert "-----> Running bin/build" in pushed
+    assert "Default types for buildpack -> web" in pushed
+    hello.answers(lambda: "<h1>Hello from Clojure!</h1>" in hello.get().text)
+    hello.own_files()

@@ -122,10 +122,13 @@ def test_build_scripts_in_their_order_with_what_only_they_need(visitors: Deploye
 
 
 @pytest.mark.parametrize(
-    ("lock", "content", "said"),
-    [("yarn.lock", YARN_LOCK, r", yarn 1\.22\.\d+\s"), ("pnpm-lock.yaml", PNPM_LOCK, r", pnpm 10\.\d+\.\d+\s")],
+    ("node", "lock", "content", "said"),
+    [(24, "yarn.lock", YARN_LOCK, r"yarn 1\.22"), (22, "pnpm-lock.yaml", PNPM_LOCK, r"pnpm 10\.\d+")],
 )
-def test_other_package_managers(visitors: Deployed, tmp_path: Path, lock: str, content: str, said: str) -> None:
-    files = {"package.json": package(main="server.js"), "server.js": SERVER, lock: content}
-    assert re.search(said, visitors.push(files, tmp_path))
+def test_other_package_managers(
+    visitors: Deployed, tmp_path: Path, node: int, lock: str, content: str, said: str
+) -> None:
+    manifest = package(main="server.js", engines={"node": f"{node}.x"})
+    pushed = visitors.push({"package.json": manifest, "server.js": SERVER, lock: content}, tmp_path)
+    assert re.search(rf"Using Node\.js {node}\..*, {said}\.\d+\s", pushed)
     visitors.answers(lambda: visitors.get().text == "172800000 not built")

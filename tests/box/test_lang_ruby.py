@@ -93,6 +93,11 @@ def test_gems_in_vendor_cache_need_no_network_and_assets_are_compiled(
     again = platform.push(platform.commit({"note": "2"}, directory), app)
     assert "Installing greet" not in again.stderr
     assert platform.http_get(app).text == "Hello, worldproductionmint"
+    tasks = f"{VENDORED['Rakefile']}require 'of/developers/alone'\n"
+    unread = platform.push(platform.commit({"Rakefile": tasks, "public/assets/made": "!"}, directory), app)
+    assert "cannot load such file -- of/developers/alone" in unread.stderr
+    assert "could not be listed with `rake -P`: no assets are compiled." in unread.stderr
+    assert platform.http_get(app).text == "Hello, world!"
 
 
 def test_a_ruby_that_cannot_be_had_is_refused_with_the_list(guestbook: Deployed, tmp_path: Path) -> None:

@@ -56,7 +56,8 @@ async def test_contract_that_buildpacks_rely_on(bench: Bench, tmp_path: Path) ->
         echo "secret ${SECRET-unset} $(cat "$3/SECRET")"
         echo "env $STACK $SOURCE_VERSION $REQUEST_ID $DYNO $CACHE_DIR"
         touch here "$3/ADDED" "$2/kept" && echo writable
-        grep -c ^deb /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | head -n 1
+        [[ -e /etc/apt/sources.list ]] && grep -qsE '^(deb|URIs:) ' /etc/apt/sources.list{,.d/*} && echo sources
+        [[ -s /usr/share/keyrings/debian-archive-keyring.gpg ]] && echo keyring
         [[ -s $SSL_CERT_FILE ]] && echo certificates
         echo "on stderr" >&2; cat; umask
     """
@@ -66,7 +67,7 @@ async def test_contract_that_buildpacks_rely_on(bench: Bench, tmp_path: Path) ->
     assert "home /tmp/home app ~app=/app\n" in bench.text
     assert "secret unset s3cr=t\nline\n" in bench.text
     assert f"env debian-12 20a5742{'0' * 33} {bench.build_id} build.1 /cache\n" in bench.text
-    for word in ("writable", "certificates", "on stderr", "0022", "-----> Test app detected"):
+    for word in ("writable", "sources", "keyring", "certificates", "on stderr", "0022", "-----> Test app detected"):
         assert f"{word}\n" in bench.text
     assert "       Default types for buildpack -> web\n" in bench.text
     assert slug.process_types == {"web": "./serve"}
@@ -232,7 +233,7 @@ async def test_build_cannot_reach_the_platform(bench: Bench, tmp_path: Path) -> 
 
 
 async def test_files_of_unchanged_content_share_their_blocks(bench: Bench) -> None:
-    files = {"Procfile": "web: x", "same": os.urandom(200_000), "changed": os.urandom(200_000)}
+    files: dict[str, str | bytes] = {"Procfile": "web: x", "same": os.urandom(200_000), "changed": os.urandom(200_000)}
     first = await bench.build(stream(tree(files)))
     second = await bench.build(stream(tree({**files, "changed": os.urandom(200_000)})), previous=first.slug_id)
     assert second.shared_bytes == 200_000 + len("web: x")

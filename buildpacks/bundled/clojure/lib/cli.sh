@@ -26,7 +26,8 @@ cli_failed() {
 # Puts clojure on PATH, from the app's own bin/clojure or from where it is published.
 cli_install() {
   local version=${CLOJURE_CLI_VERSION:-$CLI_DEFAULT_VERSION} folder=$build/.heroku/clojure kept=$cache/cli
-  if [[ -x bin/clojure ]]; then
+  if [[ -f bin/clojure ]]; then
+    chmod +x bin/clojure
     export PATH=$build/bin:$PATH
     return
   fi
