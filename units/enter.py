@@ -58,7 +58,7 @@ CALLS = {
 ENDED = "It has ended."
 OF_SYSTEMD = ("PATH", "LANG")
 """Variables that systemd gives to every unit; all others are in the order."""
-NEEDED = ("setns", "setgroups", "fchown")
+NEEDED = ("setns", "setgroups", "fchown", "keyctl")
 """What is called here and refused to a sandbox: allowed by the unit's own filter, refused by `last_filter`."""
 
 
@@ -183,7 +183,7 @@ def groups_to_join(order: Order, proc: Path = Path("/proc")) -> Iterator[Path]:
 
 
 def last_filter(calls: Calls) -> bytes:
-    """A program for seccomp(2) that refuses what entering needed: joining or making namespaces, other groups, owners.
+    """A program for seccomp(2) that refuses what entering needed: joining or making namespaces, groups, owners, keys.
 
     As `RestrictNamespaces=` does it, clone3 is not there (its flags cannot be seen, and all who call it fall back).
     """
@@ -196,9 +196,10 @@ def last_filter(calls: Calls) -> bytes:
         (equal, 1, 0, calls.audit),
         (give, 0, 0, kill),
         (load, 0, 0, number),
-        (equal, 7, 0, calls.setns),
-        (equal, 6, 0, calls.setgroups),
-        (equal, 5, 0, calls.fchown),
+        (equal, 8, 0, calls.setns),
+        (equal, 7, 0, calls.setgroups),
+        (equal, 6, 0, calls.fchown),
+        (equal, 5, 0, calls.keyctl),
         (equal, 5, 0, calls.clone3),
         (equal, 1, 0, calls.unshare),
         (equal, 0, 4, calls.clone),

@@ -21,6 +21,8 @@ from units.properties import AND_SYSTEM_CALLS, EXCEPT_SYSTEM_CALLS
 
 _OPEN_FILES = 10_000
 """File descriptors of one process, as on Heroku."""
+_SHARED_FILES = 65_536
+"""Files in /dev/shm: each, empty or not, is memory of the kernel's."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,7 @@ def _filesystem(root: Path, binds: Sequence[Bind], *, own_network: bool) -> dict
         "PrivateDevices": True,
         "PrivateIPC": True,
         # PrivateDevices alone would show every sandbox the same /dev/shm, the host's.
-        "TemporaryFileSystem": [("/dev/shm", "mode=1777,nosuid,nodev"), *hidden],
+        "TemporaryFileSystem": [("/dev/shm", f"mode=1777,nosuid,nodev,nr_inodes={_SHARED_FILES}"), *hidden],
         **({"InaccessiblePaths": ["/sys/devices/virtual/net"]} if own_network else {}),
         "ProtectProc": "invisible",
         "ProcSubset": "all",
@@ -190,7 +192,9 @@ def _kernel() -> dict[str, Any]:
         "LockPersonality": True,
         "SystemCallArchitectures": ["native"],
         "SystemCallFilter": (True, ["@system-service"]),
-        EXCEPT_SYSTEM_CALLS: ["@privileged", "@resources"],
+        # io_uring, keys and userfaultfd have been ways into the kernel, and programs do without them, as they must in
+        # containers; contexts of the older asynchronous I/O are few for the whole machine (fs.aio-max-nr).
+        EXCEPT_SYSTEM_CALLS: ["@privileged", "@resources", "@aio", "@keyring", "userfaultfd"],
         # GNU make starts every command with its own ids set to what they are: refused that, it starts none. To other
         # ids nobody without capabilities can change.
         AND_SYSTEM_CALLS: ["setresuid", "setresgid"],

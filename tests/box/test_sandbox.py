@@ -24,6 +24,13 @@ SECRET = uuid.uuid4().hex
 # What a probe may be told: that a thing is not there, or is not for us.
 NO = {"ENOENT", "EACCES", "EPERM", "EROFS", "ESRCH", "EINVAL", "EAFNOSUPPORT", "ENOTDIR"}
 
+# Of what a probe tries to read: what every server with hostd has.
+THERE = {
+    *("/etc/shadow", "/etc/hostd/hostd.toml", "/root", "/var/lib/hostd/master/ledger.key", "/var/lib/hostd/pool/slugs"),
+    *("/run/hostd/env", "/run/hostd/hostd.sock", "/run/systemd/private", "/run/dbus", "/proc/1/environ"),
+    *("/var/log/journal", "/run/systemd/journal/io.systemd.journal"),
+}
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -96,6 +103,12 @@ def found(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 def test_nothing_of_the_server_can_be_read(found: dict[str, Any]) -> None:
     assert {path: came for path, came in found["read"].items() if came not in NO} == {}
+
+
+def test_what_cannot_be_read_is_there(platform: Platform, from_dyno: dict[str, Any]) -> None:
+    # Not all are on each machine; some of these are on none.
+    shown = platform.run(["ls", "-d", *from_dyno["read"]], check=False).stdout.split()
+    assert THERE - set(shown) == set()
 
 
 def test_nothing_but_its_own_can_be_written(found: dict[str, Any]) -> None:

@@ -31,7 +31,7 @@ while True:
 CONNECT = f"""
 import errno, socket, sys
 try:
-    print(socket.create_connection((sys.argv[1], {PORT}), 3).recv(100).decode())
+    print(socket.create_connection((sys.argv[1], {PORT}), 1).recv(100).decode())
 except OSError as error:
     print(errno.errorcode.get(error.errno, error))
 """

@@ -23,6 +23,8 @@ OWN = {"PWD", "OLDPWD", "SHLVL", "_", "INVOCATION_ID", "JOURNAL_STREAM", "SYSTEM
 
 OUTSIDE = ("/run/", "/var/lib/", "/opt/", "/etc/", "/sys/", "pidfd", "ns/", "net:", "mnt:", "user:")
 """What is in the name of a descriptor that a process of a dyno must not have."""
+OF_THE_LOADER = "/etc/ld.so.cache"
+"""What every program opens inside when it starts."""
 
 
 def names(folder: str) -> list[str]:
@@ -95,7 +97,7 @@ def had_of(pid: str) -> list[str]:
             had.append(f"{name} of {owner} is seen")
         for descriptor in names(f"/proc/{pid}/fd"):
             target = str(Path(f"/proc/{pid}/fd/{descriptor}").readlink())
-            if any(word in target for word in OUTSIDE):
+            if target != OF_THE_LOADER and any(word in target for word in OUTSIDE):
                 had.append(f"{name} has {target}")
         program = Path(f"/proc/{pid}/cmdline").read_bytes()
         if b"enter.py" in program:

@@ -61,8 +61,12 @@ def _routed() -> list[IPv4Network]:
 
 
 def _remove(name: str) -> None:
-    """Take the namespace of that name away, which a test that was killed may have left."""
-    subprocess.run(["ip", "netns", "delete", name], check=False, capture_output=True)
+    """Take the namespace of that name away, which a test that was killed may have left.
+
+    And its cable: whoever copied the machine's mounts meanwhile, as a box does that starts, keeps the namespace.
+    """
+    for argv in (["ip", "netns", "delete", name], ["ip", "link", "delete", "dev", name]):
+        subprocess.run(argv, check=False, capture_output=True)
     wait_until(lambda: not Path("/sys/class/net", name).exists(), 10, what="the test's network to go")
 
 

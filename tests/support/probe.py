@@ -92,6 +92,7 @@ def main(pid: int, secret: str) -> dict[str, object]:
     unreadable = (
         *("/etc/shadow", "/etc/hostd/hostd.toml", "/etc/ssh", "/root", "/home/any", "/opt/hostd", "/var/lib/hostd"),
         *("/var/lib/hostd/master/ledger.key", "/var/lib/hostd/pool/slugs", "/run/hostd/env", "/run/hostd/hostd.sock"),
+        *("/var/log/journal", "/run/log/journal", "/run/systemd/journal/io.systemd.journal", "/run/user"),
         *("/run/systemd/private", "/run/dbus", "/proc/1/environ", f"/proc/{pid}/environ", f"/proc/{pid}/root"),
         *("/proc/kcore", "/dev/mem", "/dev/kmsg", "/dev/kvm", "/dev/loop-control", "/sys/kernel/debug/tracing"),
     )

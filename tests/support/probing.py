@@ -15,7 +15,7 @@ import time
 
 import network_probe
 
-SECONDS = 3.0
+SECONDS = 1.5
 
 
 def scan(address, first, last):

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import TCPServer
 from typing import Any
 
 USER, PASSWORD = "somebody", "pass word/1"
@@ -72,7 +73,15 @@ class Files(SimpleHTTPRequestHandler):
         """Silent."""
 
 
-def server(directory: Path, address: str, port: int, asked: list[str]) -> ThreadingHTTPServer:
+class Server(ThreadingHTTPServer):
+    """Asks nobody for its own name, which takes 10 s where nobody answers."""
+
+    def server_bind(self) -> None:
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
+
+
+def server(directory: Path, address: str, port: int, asked: list[str]) -> Server:
     """A server of the directory that listens already."""
 
     class Here(Files):
@@ -80,7 +89,7 @@ def server(directory: Path, address: str, port: int, asked: list[str]) -> Thread
             self.asked = asked
             super().__init__(*arguments, directory=str(directory))
 
-    return ThreadingHTTPServer((address, port), Here)
+    return Server((address, port), Here)
 
 
 @contextmanager

@@ -80,7 +80,7 @@ def evaluate(program: bytes, number: int, argument: int = 0, audit: int | None =
 def test_the_last_filter_refuses_what_entering_needed():
     program, allow = enter.last_filter(CALLS), 0x7FFF0000
     refused = 0x50000 | errno.EPERM
-    for number in (CALLS.setns, CALLS.setgroups, CALLS.fchown):
+    for number in (CALLS.setns, CALLS.setgroups, CALLS.fchown, CALLS.keyctl):
         assert evaluate(program, number) == refused
     assert evaluate(program, CALLS.clone3) == 0x50000 | errno.ENOSYS
     for flag in (0x20000, 0x2000000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000):

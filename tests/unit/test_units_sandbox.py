@@ -41,7 +41,7 @@ def test_the_process_is_shut_in():
         "NoNewPrivileges": True,
         "RestrictNamespaces": 0,
         "SystemCallFilter": (True, ["@system-service"]),
-        "SystemCallFilter~": ["@privileged", "@resources"],
+        "SystemCallFilter~": ["@privileged", "@resources", "@aio", "@keyring", "userfaultfd"],
         "SystemCallFilter+": ["setresuid", "setresgid"],
         "SystemCallArchitectures": ["native"],
         "ProtectProc": "invisible",
