@@ -72,7 +72,7 @@ def create(cable: Cable) -> int:
         maker.close()
         raise maker.error or OSError("a network namespace could not be made")
     try:
-        with closing(Configuration(maker.result)) as inside, closing(Configuration()) as machine:
+        with maker.result as there, closing(Configuration(there)) as inside, closing(Configuration()) as machine:
             _connect(cable, maker.descriptor, inside, machine)
     except BaseException:
         # The last descriptor of a namespace takes the cable along.
