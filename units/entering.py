@@ -18,7 +18,8 @@ PROGRAM = Path(enter.__file__).resolve()
 KEPT = frozenset({
     "UMask", "CollectMode", "Restart", "RemainAfterExit", "Type", "KillMode", "IgnoreSIGPIPE", "TimeoutStartUSec",
     "TimeoutStopUSec", "RuntimeMaxUSec", "LimitCORE", "LimitCORESoft", "LimitNOFILE", "LimitNOFILESoft", "Description",
-    "ExecStart", "WorkingDirectory", "EnvironmentFiles", "Slice", "OOMScoreAdjust", "NoNewPrivileges", "KeyringMode",
+    "LimitSIGPENDING", "LimitSIGPENDINGSoft", "LimitMSGQUEUE", "LimitMSGQUEUESoft", "ExecStart",
+    "WorkingDirectory", "EnvironmentFiles", "Slice", "OOMScoreAdjust", "NoNewPrivileges", "KeyringMode",
     "RestrictRealtime", "RestrictSUIDSGID", "RestrictAddressFamilies", "LockPersonality", "SystemCallArchitectures",
     "SystemCallFilter", "SystemCallFilter~", "SystemCallFilter+", "SystemCallErrorNumber",
     "StandardInputFileDescriptor", "StandardOutputFileDescriptor", "StandardErrorFileDescriptor",

@@ -21,6 +21,8 @@ from units.properties import AND_SYSTEM_CALLS, EXCEPT_SYSTEM_CALLS
 
 _OPEN_FILES = 10_000
 """File descriptors of one process, as on Heroku."""
+_PENDING_SIGNALS = 1024
+"""Timers of POSIX and queued signals of one sandbox (setrlimit(2), RLIMIT_SIGPENDING)."""
 _SHARED_FILES = 65_536
 """Files in /dev/shm: each, empty or not, is memory of the kernel's."""
 
@@ -124,6 +126,11 @@ def _service(
         "LimitCORESoft": 0,
         "LimitNOFILE": _OPEN_FILES,
         "LimitNOFILESoft": _OPEN_FILES,
+        # What is taken in a user namespace is counted as its maker's too: that is root, who has so many for all.
+        "LimitSIGPENDING": _PENDING_SIGNALS,
+        "LimitSIGPENDINGSoft": _PENDING_SIGNALS,
+        "LimitMSGQUEUE": 0,
+        "LimitMSGQUEUESoft": 0,
     }
     if restart_after is None:
         properties |= {"Restart": "no", "RemainAfterExit": True}

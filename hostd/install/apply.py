@@ -8,7 +8,7 @@ from typing import Any
 
 from hostd import settings as settings_module
 from hostd.cli.client import Client
-from hostd.install import accounts, certificate, managed, network, pool, services, sshd
+from hostd.install import accounts, certificate, managed, network, pool, services, sshd, watches
 from hostd.install.errors import InstallError
 from hostd.install.progress import note, step
 from hostd.settings import Settings
@@ -48,6 +48,7 @@ def apply(wishes: Wishes) -> Settings:
             services.reload_systemd()
         _prepare_journal(changed)
         network.allow_forwarding()
+        unbounded = watches.leave_to_memory()
     with step("Preparing the pool"):
         pool_is = pool.prepare_pool(settings, image, wishes.pool_size)
     note(pool_is)
@@ -64,6 +65,8 @@ def apply(wishes: Wishes) -> Settings:
         accounts.link_hostctl()
         version = Client(settings.run_dir).get("/hostd/version")["version"]
     note(f"hostd {version} answers")
+    if not unbounded:
+        note(watches.SHORT)
     if (word := network.ipv6_note()) is not None:
         note(word)
     for problem in network.problems(settings):

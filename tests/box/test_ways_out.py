@@ -24,7 +24,7 @@ OTHER = {"ENOENT", "EACCES", "EPERM", "ESRCH", "ECONNREFUSED"}
 """What a probe may be told: that a thing is not there, or is not for us."""
 TELLING = ("io_uring_setup", "io_setup", "add_key", "request_key", "keyctl", "userfaultfd", "ptrace", "mount")
 OUTSIDE = "on the server"
-DESCRIPTORS, FILES_IN_MEMORY = 10_000, 65_536
+DESCRIPTORS, FILES_IN_MEMORY, TIMERS = 10_000, 65_536, 1024
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,6 @@ def targets(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Ite
             platform.run(["systemctl", "stop", LURE], check=False)
             platform.run(["rm", "-f", "/tmp/valuables", "/tmp/valuables.sock", "/dev/shm/valuables"])
             platform.run(["ipcrm", "-M", KEY, "-S", KEY, "-Q", KEY], check=False)
-            platform.run(["python3", "-c", "import ctypes; ctypes.CDLL(None).mq_unlink(b'/valuables')"])
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +125,9 @@ def test_who_takes_all_there_is_gets_its_share(platform: Platform, from_one_off:
     assert got["descriptors"][0] <= DESCRIPTORS
     assert got["descriptors"][1] == "EMFILE"
     assert got["more descriptors"] == "EPERM"
+    assert got["timers"][0] <= TIMERS
+    assert got["timers"][1] == "EAGAIN"
+    assert got["message queues"] == "EMFILE"
     assert got["files in memory"][0] <= FILES_IN_MEMORY
     assert got["files in memory"][1] == "ENOSPC"
     assert platform.hostctl("run", "-a", VICTIM, "--", "echo", "unharmed").stdout == "unharmed\n"

@@ -29,7 +29,6 @@ if __name__ == "__main__":
         libc.shmget(KEY, 4096, IPC_CREAT | OPEN_TO_ALL),
         libc.semget(KEY, 1, IPC_CREAT | OPEN_TO_ALL),
         libc.msgget(KEY, IPC_CREAT | OPEN_TO_ALL),
-        libc.mq_open(f"/{NAME}".encode(), os.O_CREAT | os.O_RDWR, OPEN_TO_ALL, None),
     ):
         if made == -1:
             raise OSError(ctypes.get_errno(), "no IPC")

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 NAME, KEY = "valuables", 0x76616C75
+CREATE = os.O_CREAT | os.O_RDWR
 LIBC = ctypes.CDLL(None, use_errno=True)
 LIBC.syscall.restype = ctypes.c_long
 CALLS = {
@@ -100,7 +101,6 @@ def taken(pid: int, address: int) -> dict[str, str]:
         "shared memory": lambda: checked(LIBC.shmget(KEY, 0, 0)),
         "semaphores": lambda: checked(LIBC.semget(KEY, 0, 0)),
         "messages": lambda: checked(LIBC.msgget(KEY, 0)),
-        "message queue": lambda: checked(LIBC.mq_open(f"/{NAME}".encode(), os.O_RDONLY)),
         "memory": lambda: memory(pid, address),
         "memory as a file": lambda: memory_as_file(pid, address),
         "environment": lambda: Path(f"/proc/{pid}/environ").read_bytes(),
@@ -123,6 +123,8 @@ def called() -> dict[str, str]:
 def exhausted() -> dict[str, object]:
     """How many descriptors and files in memory one gets, and what then comes."""
     return {
+        "timers": until_refused(lambda _: checked(LIBC.timer_create(1, None, ctypes.byref(ctypes.c_void_p())))),
+        "message queues": tried(lambda: checked(LIBC.mq_open(f"/{NAME}".encode(), CREATE, 0o600, None))),
         "files in memory": until_refused(lambda number: os.close(os.open(f"/dev/shm/{number}", os.O_CREAT))),
         "more descriptors": tried(lambda: raise_limit(20_000)),
         "descriptors": until_refused(lambda _: os.dup(0)),
