@@ -6,6 +6,7 @@ whose owner was killed goes by itself, and its cable with it.
 
 import asyncio
 import ctypes
+import errno
 import json
 import os
 import re
@@ -17,7 +18,9 @@ from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from units.netlink import LOOPBACK, Configuration
+from pyroute2.netlink.rtnl.ifinfmsg import IFF_UP
+
+from units.netlink import LOOPBACK, Configuration, connect
 from units.run import arun
 
 INSIDE = "eth0"
@@ -27,10 +30,12 @@ T = TypeVar("T")
 
 _SECONDS = 30.0
 _CLONE_NEWNET = 0x40000000  # linux/sched.h
+_GONE = (errno.ENOENT, errno.ENODEV, errno.EINVAL)
+"""What sysfs says of an interface that is not there, or is just going."""
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 # Nobody else is on a cable, so all have the same hardware addresses (of the kind that are locally administered).
-_OUTER, _INNER = b"\x02\0\0\0\0\1", b"\x02\0\0\0\0\2"
+_OUTER, _INNER = "02:00:00:00:00:01", "02:00:00:00:00:02"
 
 
 @dataclass(frozen=True)
@@ -60,14 +65,14 @@ def create(cable: Cable) -> int:
 
     Raises OSError when the kernel refuses; then nothing is left.
     """
-    maker = _Maker(Configuration)
+    maker = _Maker(connect)
     maker.start()
     maker.join()
     if maker.result is None or maker.descriptor is None:
         maker.close()
         raise maker.error or OSError("a network namespace could not be made")
     try:
-        with closing(maker.result) as inside, closing(Configuration()) as machine:
+        with maker.result as there, closing(Configuration(there)) as inside, closing(Configuration()) as machine:
             _connect(cable, maker.descriptor, inside, machine)
     except BaseException:
         # The last descriptor of a namespace takes the cable along.
@@ -107,8 +112,12 @@ def reopen(path: Path) -> int | None:
 
 def works(interface: str) -> bool:
     """Whether a cable is there, and up."""
-    with closing(Configuration()) as machine:
-        return machine.is_up(interface)
+    try:
+        return bool(int(Path(f"/sys/class/net/{interface}/flags").read_text(), 16) & IFF_UP)
+    except OSError as error:
+        if error.errno not in _GONE:
+            raise
+        return False
 
 
 async def interfaces(name: str) -> dict[str, str]:
@@ -161,7 +170,9 @@ def _connect(cable: Cable, namespace: int, inside: Configuration, machine: Confi
     inside.bring_up(LOOPBACK)
     here, there = inside.index(INSIDE), machine.index(cable.interface)
     inside.bring_up(here)
-    machine.bring_up(there, alias=cable.purpose, to_loopback=cable.to_loopback)
+    machine.bring_up(there, alias=cable.purpose)
+    if cable.to_loopback:
+        Path(f"/proc/sys/net/ipv4/conf/{cable.interface}/route_localnet").write_text("1")
     for ends in cable.ends:
         inside.add_address(here, ends.inside, ends.gateway)
         inside.add_neighbour(here, ends.gateway, _OUTER)

@@ -9,15 +9,14 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from pyroute2.netlink import NETLINK_NETFILTER
+from pyroute2.netlink.nfnetlink import NFNLGRP_NFTABLES
+
 from units.namespaces import elsewhere
 from units.netlink import Messages
 from units.run import CommandFailed, arun, run
 
 _SECONDS = 30.0
-
-# linux/netlink.h, linux/netfilter/nfnetlink.h; Python's socket module does not have them.
-_NETLINK_NETFILTER = 12
-_NFNLGRP_NFTABLES = 7
 
 
 class Table:
@@ -69,4 +68,4 @@ class Changes(Messages):
     """
 
     def __init__(self, changed: Callable[[], None]) -> None:
-        super().__init__(_NETLINK_NETFILTER, _NFNLGRP_NFTABLES, lambda _: changed())
+        super().__init__(NETLINK_NETFILTER, NFNLGRP_NFTABLES, lambda _: changed())
