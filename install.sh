@@ -19,7 +19,7 @@ readonly TREE=(hostd slugs units buildpacks router examples pyproject.toml insta
 . "$SOURCE/hostd/install/in_box.sh"
 
 # shellcheck disable=SC2034 # options are read by name
-domain='' http_port='' https_port='' ssh_port='' data_dir='' pool_size='' admin='' dyno_ports='' network_name=''
+domain='' http_port='' https_port='' ssh_port='' data_dir='' pool_size='' admin='' network_name=''
 box_name=hostd box_dir='' demo=yes assume_yes=no uninstall=no with_data=no inside=no
 
 usage() {
@@ -77,7 +77,7 @@ parse_options() {
     while (($#)); do
         case $1 in
             --domain | --http-port | --https-port | --ssh-port | --data-dir | --pool-size | --admin | --box-name | \
-                --box-dir | --dyno-ports | --network-name)
+                --box-dir | --network-name)
                 (($# >= 2)) || refuse "$1 needs a value; see ./install.sh --help"
                 local name=${1#--}
                 printf -v "${name//-/_}" '%s' "$2"
@@ -284,7 +284,7 @@ PYTHON
 platform_options() {
     options=()
     local name
-    for name in domain http_port https_port ssh_port dyno_ports network_name; do
+    for name in domain http_port https_port ssh_port network_name; do
         [[ -z ${!name} ]] || options+=(--set "$name=${!name}")
     done
     [[ -z $data_dir ]] || options+=(--set "data_dir=$data_dir")

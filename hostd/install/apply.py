@@ -86,7 +86,7 @@ def wished_settings(path: Path, changes: Mapping[str, Any]) -> Settings:
 
 
 def parse_changes(words: Iterable[str]) -> dict[str, Any]:
-    """Settings from words such as `http_port=8080`, `domain=example.com`, `dyno_ports=[20000, 20999]`."""
+    """Settings from words such as `http_port=8080`, `domain=example.com`, `cool_off=[0, 10]`."""
     changes: dict[str, Any] = {}
     for word in words:
         name, equals, text = word.partition("=")

@@ -8,7 +8,7 @@ box() {
 
 install_in_box() {
     local passed=(--inside --yes --ssh-port "$(setting ssh_port 2222)") name
-    for name in domain http_port https_port admin dyno_ports; do
+    for name in domain http_port https_port admin; do
         [[ -z ${!name} ]] || passed+=("--${name//_/-}" "${!name}")
     done
     # Some of a small disk stays for the rest of the box and of the machine.

@@ -89,11 +89,11 @@ def test_names_of_mount_units(path, unit):
 
 
 def test_changes_of_settings():
-    words = ["http_port=8080", "domain=example.com", "dyno_ports=[20000, 20999]", "data_dir=/srv/x"]
+    words = ["http_port=8080", "domain=example.com", "cool_off=[0, 10]", "data_dir=/srv/x"]
     assert parse_changes(words) == {
         "http_port": 8080,
         "domain": "example.com",
-        "dyno_ports": [20000, 20999],
+        "cool_off": [0, 10],
         "data_dir": "/srv/x",
     }
     with pytest.raises(InstallError, match="NAME=VALUE"):
