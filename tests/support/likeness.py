@@ -19,12 +19,8 @@ NOT_TRIED = {"x86_64": {15, 60, 231, 68}, "aarch64": {93, 94, 139, 186}}
 """sigreturn and exit, which do not come back; msgget, which finds what another process of the dyno has made."""
 OWN = {"PWD", "OLDPWD", "SHLVL", "_", "INVOCATION_ID", "JOURNAL_STREAM", "SYSTEMD_EXEC_PID", "LOG_NAMESPACE"}
 """Variables that a shell sets, and those by which systemd tells a service about itself."""
-
-
 OUTSIDE = ("/run/", "/var/lib/", "/opt/", "/etc/", "/sys/", "pidfd", "ns/", "net:", "mnt:", "user:")
 """What is in the name of a descriptor that a process of a dyno must not have."""
-OF_THE_LOADER = "/etc/ld.so.cache"
-"""What every program opens inside when it starts."""
 
 
 def names(folder: str) -> list[str]:
@@ -84,6 +80,14 @@ def hunt(seconds: float) -> list[str]:
     return sorted(found)
 
 
+def is_ours(path: str, there: os.stat_result) -> bool:
+    """Whether that is a file which this process could open itself, as programs inside do: /etc/nsswitch.conf."""
+    try:
+        return path.startswith("/") and os.path.samestat(Path(path).stat(), there) and os.access(path, os.R_OK)
+    except OSError:
+        return False
+
+
 def had_of(pid: str) -> list[str]:
     """What another process lets us have: descriptors beyond the usual, memory of what is not the app's, its program."""
     had = []
@@ -96,8 +100,9 @@ def had_of(pid: str) -> list[str]:
         if owner != os.getuid():
             had.append(f"{name} of {owner} is seen")
         for descriptor in names(f"/proc/{pid}/fd"):
-            target = str(Path(f"/proc/{pid}/fd/{descriptor}").readlink())
-            if target != OF_THE_LOADER and any(word in target for word in OUTSIDE):
+            link = Path(f"/proc/{pid}/fd/{descriptor}")
+            target, there = str(link.readlink()), link.stat()
+            if any(word in target for word in OUTSIDE) and not is_ours(target, there):
                 had.append(f"{name} has {target}")
         program = Path(f"/proc/{pid}/cmdline").read_bytes()
         if b"enter.py" in program:

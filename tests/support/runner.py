@@ -29,6 +29,8 @@ def main(words: Sequence[str]) -> int:
         return 2
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)
+    # A shell starts what is to run in the background without it, and the tests type Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if names_files(arguments):
         with throw_away_boxes(1):
             return run_pytest([], arguments)
