@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,7 @@ from aiohttp import web
 
 from hostd.api import Peers, build_api, serve
 from hostd.capacity import Capacity
-from hostd.context import Context, Deploy, Output, PushOutcome, Usage
+from hostd.context import Context, Deploy, Output, PushOutcome
 from hostd.deploys.sources import Sources
 from hostd.errors import Busy
 from hostd.events import Events
@@ -25,11 +25,11 @@ from hostd.ledger.builds import Build
 from hostd.ledger.job_runs import JobRun
 from hostd.ledger.jobs import Job
 from hostd.ledger.releases import Release
-from hostd.ledger.slugs import Slug
 from hostd.ledger.users import User
 from hostd.manager.dyno import Dyno, DynoState
 from hostd.manager.settling import Missing
 from hostd.settings import Settings
+from tests.unit.slug_fakes import FakePool, FakeSlugStore
 from tests.unit.stack_fakes import FakeStacks
 
 LOG_KEY = b"k" * 32
@@ -93,7 +93,6 @@ class FakeManager:
         made = dyno(app, "run", 1234, version=2, command=command, size=size)
         self.running.append(made)
         return FakeOneOff(made, "secret-token" if attach else None)
-
 
     def prepare_visit(
         self, app: App, dyno: str, argv: Sequence[str], env: Mapping[str, str] | None, time_limit: float | None = None
@@ -189,53 +188,6 @@ class FakeSystemd:
 class FakeNetworks:
     held = 2
     problems: tuple[str, ...] = ()
-
-
-class FakePool:
-    free = 40 * 2**30
-    lost: frozenset[str] = frozenset()
-
-    def free_bytes(self) -> int:
-        return self.free
-
-    def total_bytes(self) -> int:
-        return 50 * 2**30
-
-    def has_slug(self, slug_id: str) -> bool:
-        return slug_id not in self.lost
-
-
-class FakeSlugStore:
-    """Has slugs of one and a half GiB, whose tarballs are what the test says."""
-
-    def __init__(self) -> None:
-        self.garbage: list[Slug] = []
-        self.pieces: list[bytes | Exception] = [b"tar", b"ball"]
-        self.caches: set[str] = set()
-
-    async def usage(self, slug: Slug) -> Usage | None:
-        return Usage(total_bytes=3 << 29, exclusive_bytes=1 << 29)
-
-    async def cache_usage(self, app: App) -> Usage | None:
-        return Usage(total_bytes=1 << 20, exclusive_bytes=1 << 20) if app.id in self.caches else None
-
-    def purge_cache(self, app: App) -> bool:
-        there = app.id in self.caches
-        self.caches.discard(app.id)
-        return there
-
-    def surplus(self) -> list[Slug]:
-        return self.garbage
-
-    async def collect(self) -> list[Slug]:
-        collected, self.garbage = self.garbage, []
-        return collected
-
-    async def export(self, app: App, slug: Slug) -> AsyncGenerator[bytes, None]:
-        for piece in self.pieces:
-            if isinstance(piece, Exception):
-                raise piece
-            yield piece
 
 
 class FakeScheduler:
