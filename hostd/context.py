@@ -110,7 +110,6 @@ class Manager(Protocol):
         env: Mapping[str, str],
         size: str,
         attach: bool,
-        user: User,
         time_limit: float | None = None,
     ) -> OneOff:
         """Make a one-off dyno; if not attached, start it. It is stopped after *time_limit* seconds."""

@@ -87,7 +87,7 @@ async def run(request: web.Request) -> web.Response:
     command, attach = command_field(body, commands.get(type_)), flag_field(body, "attach")
     env, size, limit = _environment(body), _size(context, app, body, type_), _time_limit(context, body)
     context.events.api(app, f"Starting process with command `{command}` by {user.email}")
-    one_off = await context.manager.prepare_one_off(app, command, env, size, attach, user, limit)
+    one_off = await context.manager.prepare_one_off(app, command, env, size, attach, limit)
     return _made(context, app, one_off)
 
 

@@ -230,7 +230,6 @@ class Pusher:
                     type_="release",
                     version=current.version + 1,
                     output=writer,
-                    user=push.deploy.user.email,
                 )
             )
             running.add_done_callback(lambda _: os.close(writer))

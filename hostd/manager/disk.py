@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -72,7 +73,9 @@ class DiskWatch:
             if seen[name] == self._seen.get(name):
                 continue
             taken = await self._count(folders)
-            if self._limit < taken < float("inf"):
+            if taken == math.inf:
+                log.warning("the files of %s are too many to be counted in time: its limit on disk is not kept", name)
+            elif taken > self._limit:
                 found[name] = int(taken)
         self._seen = seen
         return found

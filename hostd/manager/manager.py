@@ -6,12 +6,10 @@ import asyncio
 import logging
 import signal
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from hostd.errors import Conflict, NotFound
 from hostd.events import Subject
 from hostd.ledger.apps import App
-from hostd.ledger.users import User
 from hostd.manager import words
 from hostd.manager.boot import Trouble
 from hostd.manager.desired import DesiredApp
@@ -153,14 +151,12 @@ class Manager:
         env: Mapping[str, str],
         size: str,
         attach: bool,
-        user: User,
         time_limit: float | None = None,
     ) -> OneOff:
         """Make a one-off dyno, which is stopped after *time_limit* seconds; without *attach* it is started at once."""
-        how: dict[str, Any] = {"env": env, "size": size, "user": user.email, "time_limit": time_limit}
         if attach:
-            return self.one_offs.run_attached(app.id, command, **how)
-        return await self.one_offs.run_detached(app.id, command, **how)
+            return self.one_offs.run_attached(app.id, command, env=env, size=size, time_limit=time_limit)
+        return await self.one_offs.run_detached(app.id, command, env=env, size=size, time_limit=time_limit)
 
     def prepare_visit(
         self, app: App, dyno: str, argv: Sequence[str], env: Mapping[str, str] | None, time_limit: float | None = None

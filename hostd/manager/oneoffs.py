@@ -93,7 +93,6 @@ class OneOffs:
         env: Mapping[str, str],
         size: str | None = None,
         type_: str = "run",
-        user: str,
         time_limit: float | None = None,
         release: ReleaseToBe | None = None,
     ) -> _OneOffSession:
@@ -136,20 +135,19 @@ class OneOffs:
         *,
         env: Mapping[str, str],
         size: str | None,
-        user: str,
         time_limit: float | None = None,
     ) -> OneOff:
         """Start *command* with its output in the app's log."""
-        session = self.prepare(app_id, command, env=env, size=size, user=user, time_limit=time_limit)
+        session = self.prepare(app_id, command, env=env, size=size, time_limit=time_limit)
         await self._start(session)
         return OneOff(session.record.view(), None)
 
     async def run_scheduled(
-        self, app_id: str, command: str, *, size: str, user: str, named: Callable[[str], None]
+        self, app_id: str, command: str, *, size: str, named: Callable[[str], None]
     ) -> None:
         """Start *command* as `run_detached` does; *named* is told the dyno's name before, and may refuse by raising."""
         limit = float(self._tools.settings.run_timeout)
-        session = self.prepare(app_id, command, env={}, size=size, type_=SCHEDULED, user=user, time_limit=limit)
+        session = self.prepare(app_id, command, env={}, size=size, type_=SCHEDULED, time_limit=limit)
         try:
             named(session.record.id.name)
         except BaseException:
@@ -164,11 +162,10 @@ class OneOffs:
         *,
         env: Mapping[str, str],
         size: str | None,
-        user: str,
         time_limit: float | None = None,
     ) -> OneOff:
         """Make a dyno that starts when its client comes to the attach socket with the token."""
-        session = self.prepare(app_id, command, env=env, size=size, user=user, time_limit=time_limit)
+        session = self.prepare(app_id, command, env=env, size=size, time_limit=time_limit)
         session.token = self._tickets.give(session, self._expired)
         self._say(session.record, "Awaiting client")
         return OneOff(session.record.view(), session.token)
@@ -199,14 +196,14 @@ class OneOffs:
 
     async def run_captured(
         self, app_id: str, command: str, *, slug_id: str, config: Mapping[str, str], type_: str,
-        version: int, output: int, user: str, stack: str,
+        version: int, output: int, stack: str,
     ) -> int:
         """Run *command* of a release to be, its output going to descriptor *output*; return its status.
 
         Used for the release phase: slug, stack and config are those of the release that is being made.
         """
         to_be = ReleaseToBe(version, slug_id, stack, config)
-        session = self.prepare(app_id, command, env={}, type_=type_, user=user, release=to_be)
+        session = self.prepare(app_id, command, env={}, type_=type_, release=to_be)
         assert session.launch is not None
         session.launch = replace(session.launch, stdio=(output, output, output))
         try:

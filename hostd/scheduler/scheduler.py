@@ -164,7 +164,7 @@ class Scheduler:
             self._events.api(app, f"Starting process with command `{job.command}` by {who}")
 
         try:
-            await self._one_offs.run_scheduled(app.id, job.command, size=job.size, user=who, named=named)
+            await self._one_offs.run_scheduled(app.id, job.command, size=job.size, named=named)
             self._ledger.job_runs.launched(run)
         except HostdError as error:
             self._say(app, f"Job {job.number} could not be started: {error}")

@@ -86,10 +86,9 @@ class FakeManager:
         env: Mapping[str, str],
         size: str,
         attach: bool,
-        user: User,
         time_limit: float | None = None,
     ) -> FakeOneOff:
-        self.calls.append(("run", command, dict(env), size, attach, user.email, time_limit))
+        self.calls.append(("run", command, dict(env), size, attach, time_limit))
         made = dyno(app, "run", 1234, version=2, command=command, size=size)
         self.running.append(made)
         return FakeOneOff(made, "secret-token" if attach else None)

@@ -152,7 +152,7 @@ async def test_one_off_dynos(tmp_path):
             "run.1234",
             "hostd-attach:secret-token",
         )
-        call = ("run", "bash", {"TERM": "xterm", "COLUMNS": "80"}, "standard-2x", True, "you@example.com", 86400)
+        call = ("run", "bash", {"TERM": "xterm", "COLUMNS": "80"}, "standard-2x", True, 86400)
         assert api.manager.calls[-1] == call
         assert api.log[-1] == "heroku[api]: Starting process with command `bash` by you@example.com"
         detached = await api("POST", "/apps/hello/dynos", {"command": "date", "attach": False})
@@ -184,7 +184,7 @@ async def test_a_one_off_dyno_of_a_process_type(tmp_path):
         updates = {"updates": [{"type": "worker", "quantity": 0, "size": "Standard-2X"}]}
         assert (await api("PATCH", "/apps/hello/formation", updates)).status == 200
         await api("POST", "/apps/hello/dynos", {"type": "worker", "time_to_live": 60})
-        assert api.manager.calls[-1][1:] == ("python work.py", {}, "standard-2x", False, "you@example.com", 60)
+        assert api.manager.calls[-1][1:] == ("python work.py", {}, "standard-2x", False, 60)
         await api("POST", "/apps/hello/dynos", {"type": "worker", "command": "date", "size": "eco"})
         assert api.manager.calls[-1][1:4] == ("date", {}, "eco")
         unknown = await api("POST", "/apps/hello/dynos", {"type": "wroker"})

@@ -82,10 +82,11 @@ async def test_who_has_too_much_is_found(pool, watch):
     assert await watch.look(["web", "worker"]) == {"web": 2010}
 
 
-async def test_what_cannot_be_counted_or_is_gone_is_not_blamed(pool, watch):
+async def test_what_cannot_be_counted_or_is_gone_is_not_blamed(pool, watch, caplog):
     pool.write("web", 2000)
     pool.taken["web"] = math.inf
     assert await watch.look(["web", "gone"]) == {}
+    assert "the files of web are too many to be counted" in caplog.text
 
 
 def test_the_log_says_how_much_and_what_the_limit_is():

@@ -11,8 +11,6 @@ from hostd.manager.dyno import DynoId, DynoState, Place
 from hostd.manager.oneoffs import OneOffs
 from hostd.manager.session_files import SessionFiles
 
-USER = "you@example.com"
-
 
 @pytest.fixture
 def bench(tmp_path):
@@ -30,7 +28,7 @@ async def one_offs(bench):
 
 
 async def detached(one_offs):
-    return (await one_offs.run_detached(APP_ID, "sleep 1", env={}, size=None, user=USER)).dyno
+    return (await one_offs.run_detached(APP_ID, "sleep 1", env={}, size=None)).dyno
 
 
 async def test_a_dyno_that_is_stopped_ends_with_the_status_of_its_stop(bench, one_offs):
@@ -53,7 +51,7 @@ async def test_a_launch_that_is_cancelled_leaves_no_dyno(bench, one_offs):
 
 
 async def test_a_dyno_whose_app_has_ended_cannot_be_attached_to(bench, one_offs):
-    made = one_offs.run_attached(APP_ID, "bash", env={}, size=None, user=USER)
+    made = one_offs.run_attached(APP_ID, "bash", env={}, size=None)
     assert made.attach_token
     await one_offs.stop(APP_ID, None)
     assert await one_offs.attach(made.attach_token, (0, 1, 2)) is None
@@ -75,7 +73,7 @@ async def test_an_app_without_code_runs_nothing_but_its_first_release_phase(benc
         await detached(one_offs)
     running = asyncio.create_task(
         one_offs.run_captured(
-            APP_ID, "migrate", slug_id="new", config={}, type_="release", version=3, output=1, user=USER, stack="host"
+            APP_ID, "migrate", slug_id="new", config={}, type_="release", version=3, output=1, stack="host"
         )
     )
     await bench.launched()

@@ -24,7 +24,6 @@ from hostd.manager.visits import Visit, Visits
 from units.enter import Refused
 from units.systemd import UnitInfo
 
-USER = "you@example.com"
 DYNO = Dyno(
     "id", APP_ID, "web.1", "web", 1, 2, DynoState.UP, 0.0, "serve", "standard-1x", "10.0.0.2", 20000,
     unit="hostd-hello-web.1-v2.service",
@@ -81,7 +80,7 @@ def visits_of(tmp_path, units, **seconds):
 
 
 async def attached(one_offs, **how):
-    made = one_offs.run_attached(APP_ID, "bash", env={}, size=None, user=USER, **how)
+    made = one_offs.run_attached(APP_ID, "bash", env={}, size=None, **how)
     return await one_offs.attach(made.attach_token, (0, 1, 2))
 
 
@@ -93,7 +92,7 @@ async def until(condition):
 
 async def test_a_client_that_never_comes_is_an_attach_error(bench):
     one_offs = one_offs_of(bench, patience=0.0)
-    made = one_offs.run_attached(APP_ID, "bash", env={}, size=None, user=USER)
+    made = one_offs.run_attached(APP_ID, "bash", env={}, size=None)
     await until(lambda: one_offs.dynos(APP_ID)[0].state is DynoState.DOWN)
     assert any("Error R13 (Attach error)" in line for line in bench.events.lines)
     assert await one_offs.attach(made.attach_token, (0, 1, 2)) is None
@@ -140,7 +139,7 @@ async def test_a_client_that_died_with_hostd_takes_its_dyno_along(bench):
 
 
 async def test_a_detached_dyno_waits_for_nobody(bench):
-    made = await one_offs_of(bench).run_detached(APP_ID, "sleep 9", env={}, size="eco", user=USER)
+    made = await one_offs_of(bench).run_detached(APP_ID, "sleep 9", env={}, size="eco")
     after = one_offs_of(bench, patience=0.0)
     dyno = DynoId("hello", "run", made.dyno.number, 2, Place(made.dyno.address, made.dyno.port), "eco")
     after.adopt(APP_ID, dyno)
