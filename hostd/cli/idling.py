@@ -30,9 +30,10 @@ def idle(call: Call) -> None:
     if after and call.flag("off"):
         raise Usage("Which: --after or --off?")
     if after or call.flag("off"):
-        doing = f"Letting {call.error_style.app(app)} " + (f"sleep after {after}" if after else "never sleep")
-        with call.action(doing):
-            call.client.request("PATCH", target, {"after": seconds_of(after) if after else None})
+        time = seconds_of(after) if after else None
+        doing = "never sleep" if time is None else f"sleep after {written(time)}"
+        with call.action(f"Letting {call.error_style.app(app)} {doing}"):
+            call.client.request("PATCH", target, {"after": time})
         return
     found = call.client.get(target)
     if call.flag("json"):
