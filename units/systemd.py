@@ -264,8 +264,12 @@ class Systemd:
 
     def _leaving(self, name: str) -> bool:
         """Whether systemd is about to unload the unit, so that its name is free in a moment."""
-        info = self.info(name)
-        return info is None or info.active in ("inactive", "deactivating")
+        values = self._connection.call(lambda bus: _read_values(bus, name))
+        if values is None or values["ActiveState"] in ("inactive", "deactivating"):
+            return True
+        # systemd begins with a job only when no message waits for it: a unit told to stop may still be active.
+        job, _ = values["Job"]
+        return bool(values["ActiveState"] == "active" and job)
 
     async def _next_signal(self, name: str) -> None:
         """Wait until something about the unit changed, or long enough to look again."""

@@ -53,6 +53,10 @@ def test_an_ended_unit_keeps_its_result_until_it_is_let_go(scenario):
     }
 
 
+def test_a_unit_let_go_of_can_be_started_again_at_once(scenario):
+    assert scenario("again") == {"started": 10}
+
+
 def test_stop_tells_how_the_unit_ended(scenario):
     assert scenario("stops") == {
         "unknown": None,

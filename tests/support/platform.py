@@ -220,3 +220,8 @@ def _run(
     if check and done.returncode != 0:
         raise AssertionError(f"{shlex.join(argv)}\nended with {done.returncode}\n{done.stdout}{done.stderr}")
     return done
+
+
+def _shown(argv: Sequence[str]) -> str:
+    """A command line for a message; of a script given as an argument its first line, or the error would be cut off."""
+    return shlex.join(f"{word.splitlines()[0]}..." if "\n" in word else word for word in argv)
