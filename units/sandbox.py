@@ -23,6 +23,8 @@ _OPEN_FILES = 10_000
 """File descriptors of one process, as on Heroku."""
 _PENDING_SIGNALS = 1024
 """Timers of POSIX and queued signals of one sandbox (setrlimit(2), RLIMIT_SIGPENDING)."""
+_CLONE_NEWUTS = 0x0400_0000
+"""The namespace of a host name (clone(2))."""
 _SHARED_FILES = 65_536
 """Files in /dev/shm: each, empty or not, is memory of the kernel's."""
 
@@ -192,7 +194,9 @@ def _kernel() -> dict[str, Any]:
         "ProtectHostname": True,
         "ProtectKernelLogs": True,
         "ProtectKernelModules": True,
-        "RestrictNamespaces": 0,
+        # None at all would be written to the unit's file as an empty text, which the next daemon-reload of systemd 252
+        # reads as "all". Of these nobody without capabilities can make one.
+        "RestrictNamespaces": _CLONE_NEWUTS,
         "RestrictRealtime": True,
         "RestrictSUIDSGID": True,
         "RestrictAddressFamilies": (True, ["AF_INET", "AF_INET6", "AF_UNIX", "AF_NETLINK"]),

@@ -39,7 +39,7 @@ def test_the_process_is_shut_in():
         "PrivateIPC": True,
         "CapabilityBoundingSet": 0,
         "NoNewPrivileges": True,
-        "RestrictNamespaces": 0,
+        "RestrictNamespaces": 0x04000000,
         "SystemCallFilter": (True, ["@system-service"]),
         "SystemCallFilter~": ["@privileged", "@resources", "@aio", "@keyring", "userfaultfd"],
         "SystemCallFilter+": ["setresuid", "setresgid"],
