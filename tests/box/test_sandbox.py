@@ -51,7 +51,9 @@ def scene(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Itera
             platform.push(platform.commit({"Procfile": web, **files}, folder / name), name)
         platform.hostctl("config:set", "-a", VICTIM, f"SECRET={SECRET}")
         unit = f"hostd-{VICTIM}-web.1-v3.service"
-        pid = platform.run(["systemctl", "show", "--property=MainPID", "--value", unit]).stdout.strip()
+        shown = ("systemctl", "show", "--property=MainPID", "--value", unit)
+        # A config var does not wait for the dynos of its release; process 0 would be whoever asks.
+        pid = str(wait_until(lambda: int(platform.run(shown).stdout), what=f"a process of {unit}"))
         client = Client(platform.machine.run_directory)
         victim_id, attacker_id = (str(client.get(path("apps", name))["id"]) for name in (VICTIM, ATTACKER))
         yield Scene(victim_id, pid, attacker_id)
