@@ -13,7 +13,7 @@ from typing import Any
 from hostd import sizes
 from hostd.faults import FaultPoint, Faults
 from hostd.manager.dyno import DynoId
-from hostd.manager.environment import EnvironmentFiles, environment
+from hostd.manager.environment import COMMAND, EnvironmentFiles, environment
 from hostd.manager.probe import listens_to_itself
 from slugs.errors import SlugsError
 from slugs.pool import Pool
@@ -45,6 +45,8 @@ _SIGNALLED = 128
 """What a shell adds to a signal's number to make a status (bash(1), EXIT STATUS)."""
 _SHELL_STATUSES = {126: "the command cannot be executed", 127: "command not found"}
 
+_LAUNCH = ("/bin/bash", "/.hostd/launch")
+"""Sets the scene for a command and runs it, inside the sandbox: its argument, or what `COMMAND` says."""
 _JOBS_IN_FLIGHT = 8
 _RUNNING = ("active", "activating", "deactivating", "reloading")
 _ENDED = ("exited", "auto-restart")
@@ -103,7 +105,8 @@ class Exit:
         match self.result:
             case "exit-code":
                 return _meaning(self.status)
-            case "signal":
+            # SIGTERM, SIGINT, SIGHUP and SIGPIPE are clean ends to systemd.
+            case "signal" | "success" if self.status:
                 return f"killed by {_signal_name(self.status - _SIGNALLED)}"
             case "core-dump":
                 return f"killed by {_signal_name(self.status - _SIGNALLED)}, core dumped"
@@ -163,7 +166,7 @@ class Launcher:
         tree = self._pool.snapshot(launch.slug_id, launch.dyno.snapshot)
         memory = sizes.get(launch.size).memory
         variables = environment(launch.dyno, launch.config, launch.extra, memory=memory)
-        environment_file = self._environment_files.write(launch.dyno.unit, variables)
+        environment_file = self._environment_files.write(launch.dyno.unit, {**variables, COMMAND: launch.command})
         self._faults.reach(FaultPoint.SNAPSHOT_MADE)
         return unit_properties(
             launch,
@@ -280,7 +283,7 @@ def unit_properties(
         ),
         slice_name=app_slice(launch.dyno.app),
         description=launch.dyno.description,
-        command=launch_command(launch.command),
+        command=_LAUNCH,
         environment_file=environment_file,
         log_namespace="hostd",
         log_fields={
@@ -304,7 +307,7 @@ def app_slice(app: str) -> str:
 
 def launch_command(command: str) -> list[str]:
     """The argument list that runs a Procfile's *command* inside the sandbox; only there the text meets a shell."""
-    return ["/bin/bash", "/.hostd/launch", command]
+    return [*_LAUNCH, command]
 
 
 def runs(info: UnitInfo | None) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from hostd.errors import Conflict, NotFound
 from hostd.events import Subject
@@ -206,7 +207,7 @@ class Manager:
             if dyno is None or dyno.unit != unit.name:
                 continue
             known.add(dyno.unit)
-            app_id = by_name.get(dyno.app)
+            app_id = app_of(dyno, by_name, self._session_files.read(dyno.unit))
             if app_id is None or dyno.type == RELEASE_PHASE:
                 why = "the push that ran it was interrupted" if app_id else f"the ledger has no app {dyno.app}"
                 log.warning("stopping %s: %s", unit.name, why)
@@ -311,6 +312,16 @@ class Manager:
     def _control_group(self, unit: str) -> str | None:
         info = self._systemd.info(unit)
         return info.control_group if info is not None else None
+
+
+def app_of(dyno: DynoId, by_name: Mapping[str, str], written: Mapping[str, Any] | None) -> str | None:
+    """The id of the app that a found dyno belongs to, if that is there; *by_name* has the ids of all apps.
+
+    A one-off dyno keeps its unit when its app is renamed, and another app may have the name by then: what is *written*
+    of its session counts.
+    """
+    app_id = (written or {}).get("app", by_name.get(dyno.app))
+    return app_id if app_id in by_name.values() else None
 
 
 def _selected(record: Record, selector: str | None) -> bool:

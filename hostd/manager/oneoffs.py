@@ -356,4 +356,10 @@ class OneOffs:
 
 
 def _facts(session: _OneOffSession) -> dict[str, Any]:
-    return {"command": session.record.command, "token": session.token, "time_limit": session.time_limit}
+    record = session.record
+    return {
+        "app": record.app_id,
+        "command": record.command,
+        "token": session.token,
+        "time_limit": session.time_limit,
+    }

@@ -29,7 +29,7 @@ http.server.HTTPServer(("0.0.0.0", int(os.environ["PORT"])), Sick).serve_forever
 """
 PROCFILE = """
 web: python3 -u ${SERVER:-server.py}
-worker: sleep infinity
+worker: echo "I am ${DYNO:-nobody}"; sleep infinity
 greedy: python3 -c 'import time; kept = bytearray(100 << 20); time.sleep(3600)'
 segv: kill -SEGV $$
 missing: no-such-command
@@ -175,13 +175,17 @@ def test_systemd_restarts_a_dyno_while_hostd_is_down(platform: Platform, crowd: 
     unit = shown(platform, "worker.1", "Id")["Id"]
     platform.run(["systemctl", "stop", "hostd.socket", "hostd-attach.socket", "hostd.service"])
     try:
+        # systemd now has the unit from its own file, which it has written.
+        platform.run(["systemctl", "daemon-reload"])
         platform.run(["systemctl", "kill", "--signal=KILL", unit])
         running = ["systemctl", "show", unit, "-p", "NRestarts", "-p", "SubState"]
         wait_until(lambda: platform.run(running).stdout.split() == ["NRestarts=1", "SubState=running"], 30)
     finally:
         platform.run(["systemctl", "start", "hostd.socket", "hostd-attach.socket", "hostd.service"])
     log = logged(platform, "worker", "Process exited while hostd was away; systemd restarted it")
-    assert log.rstrip().endswith("systemd restarted it")
+    *_, said, told = log.splitlines()
+    assert said.endswith("app[worker.1]: I am worker.1")
+    assert told.endswith("systemd restarted it")
 
 
 def test_dynos_are_replaced_when_they_have_run_long_enough(platform: Platform, crowd: Crowd, settings: str) -> None:
