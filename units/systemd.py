@@ -6,6 +6,7 @@ import errno
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pystemd.dbuslib import apply_signature
@@ -31,6 +32,7 @@ __all__ = [
 ANY_UNIT = "*"
 """What subscribers are called with when signals were lost, so that any unit may have changed."""
 
+_TRANSIENT = Path("/run/systemd/transient")
 _START_TIMEOUT = 60.0
 _STOP_TIMEOUT = 120.0
 _RECHECK = 1.0
@@ -167,6 +169,13 @@ class Systemd:
         """Change a running unit: systemd takes limits and the description, nothing of the sandbox."""
         arguments = [*apply_signature(b"sb", [name, True]), *encode(properties)]
         self._connection.call(lambda bus: bus.call_raw("SetUnitProperties", arguments))
+
+    def changed_units(self) -> set[str]:
+        """The transient units that were changed since they were started, as with ``systemctl set-property``.
+
+        systemd sends no signal for that; it writes what was changed beside the unit's own file.
+        """
+        return {folder.name.removesuffix(".d") for folder in _TRANSIENT.glob("*.d")}
 
     # --- signals -------------------------------------------------------------------------------
 

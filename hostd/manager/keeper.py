@@ -100,6 +100,11 @@ class Keeper:
             self._dirty.add(unit)
         self._wake.set()
 
+    def changed(self, unit: str) -> None:
+        """Say that somebody has changed a dyno's unit: it is replaced by one as it should be."""
+        self._records[unit].was_changed()
+        self._wake.set()
+
     def knows(self, unit: str) -> bool:
         """True if *unit* is one of this app's dynos."""
         return unit in self._records
@@ -223,8 +228,8 @@ class Keeper:
     def _look(self) -> None:
         for unit in list(self._dirty):
             record = self._records.get(unit)
-            if record is not None and _was_running(record):
-                ended = self._tools.launcher.exit_of(record.id)
+            if record is not None and record.running:
+                ended = self._tools.launcher.exit_of(record.id, self._tools.clock() - record.since)
                 if ended is not None and ended.stopped:
                     self._vanish(record, ended)
                 elif ended is not None:
@@ -232,6 +237,7 @@ class Keeper:
                 elif restarts := self._tools.launcher.restarts(record.id):
                     # It ended, and for longer than systemd waits nobody here had the time to look.
                     self._say(record, words.restarted(restarts))
+                    record.since = self._tools.clock()
             # Only now: where systemd could not be asked it is asked again.
             self._dirty.discard(unit)
 
@@ -392,8 +398,3 @@ class Keeper:
     def _say(self, record: Record, *lines: str) -> None:
         for line in lines:
             self._tools.events.platform(self._subject, record.id.name, line)
-
-
-def _was_running(record: Record) -> bool:
-    """True for a dyno whose end would be news: not one whose launch or stop is under way."""
-    return record.phase is Phase.UP or (record.phase is Phase.STARTING and record.state is DynoState.STARTING)

@@ -32,6 +32,9 @@ STOP_SECONDS = 30.0
 STOPPED = "stopped"
 """The result of a dyno whose unit somebody else stopped, as with systemctl: systemd keeps no other of it."""
 
+RESTARTED = "restarted"
+"""The result of a dyno that runs, on files that another left, as somebody started its unit anew."""
+
 NETWORK_GONE = "network-gone"
 """The result of a dyno that runs, and cannot go on, as somebody took its network away."""
 
@@ -48,6 +51,8 @@ _SHELL_STATUSES = {126: "the command cannot be executed", 127: "command not foun
 _LAUNCH = ("/bin/bash", "/.hostd/launch")
 """Sets the scene for a command and runs it, inside the sandbox: its argument, or what `COMMAND` says."""
 _JOBS_IN_FLIGHT = 8
+_CLOSE_SECONDS = 1.0
+"""Two moments so close are one."""
 _RUNNING = ("active", "activating", "deactivating", "reloading")
 _ENDED = ("exited", "auto-restart")
 
@@ -83,8 +88,8 @@ class Exit:
 
     @property
     def stopped(self) -> bool:
-        """True when it did not end by itself: somebody stopped its unit, or took its network away."""
-        return self.result in (STOPPED, NETWORK_GONE)
+        """True when it did not end by itself: somebody stopped or restarted its unit, or took its network away."""
+        return self.result in (STOPPED, RESTARTED, NETWORK_GONE)
 
     @property
     def reason(self) -> str:
@@ -94,7 +99,7 @@ class Exit:
         if self.result == NETWORK_GONE:
             return "its network is gone"
         if self.stopped:
-            return "stopped from outside hostd"
+            return f"{self.result} from outside hostd"
         if self.result in ("success", "exit-code"):
             return f"exit status {self.status}{self.detail and f', {self.detail}'}"
         return self.detail or self.result
@@ -198,15 +203,17 @@ class Launcher:
         """SIGHUP to all its processes."""
         self._systemd.kill(dyno.unit, signal.SIGHUP)
 
-    def exit_of(self, dyno: DynoId) -> Exit | None:
+    def exit_of(self, dyno: DynoId, seen_for: float = 0.0) -> Exit | None:
         """How the dyno ended; None while it runs. One that has lost its network is as good as ended.
 
-        It has ended with its first process, even if others are left and systemd still waits for those. That a machine
-        which is being shut down takes its dynos along is no end of theirs.
+        So is one that is known to have run for *seen_for* seconds and has not: somebody restarted it. It has ended with
+        its first process, even if others are left and systemd still waits for those. That a machine which is being
+        shut down takes its dynos along is no end of theirs.
         """
         info = self._systemd.info(dyno.unit)
-        if runs(info):
-            return self._network_gone(dyno)
+        if info is not None and runs(info):
+            anew = info.active_for is not None and info.active_for + _CLOSE_SECONDS < seen_for and not info.restarts
+            return Exit(0, RESTARTED) if anew else self._network_gone(dyno)
         return None if info is None and self._systemd.is_stopping() else self._exit(info)
 
     def is_stopping(self, dyno: DynoId) -> bool:

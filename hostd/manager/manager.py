@@ -275,7 +275,7 @@ class Manager:
                 log.exception("looking at everything failed; trying again")
 
     def _look_at_everything(self) -> None:
-        running = self._running()
+        running, changed = self._running(), self._systemd.changed_units()
         self.one_offs.nudge_all()
         self.visits.nudge_all()
         for keeper in self._keepers.values():
@@ -283,6 +283,8 @@ class Manager:
             for unit in keeper.units():
                 if unit not in running:
                     keeper.nudge(unit)
+                elif unit in changed:
+                    keeper.changed(unit)
 
     def _running(self) -> set[str]:
         """The units of the dynos that run: one question, where asking for each would keep systemd busy."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hostd.manager.launcher import NETWORK_GONE, Exit
+from hostd.manager.launcher import NETWORK_GONE, RESTARTED, Exit
 from slugs.pool import size
 
 NOT_ATTACHED = "Error R13 (Attach error) -> Failed to attach to process"
@@ -42,6 +42,8 @@ def ended(exit_: Exit) -> list[str]:
     """A dyno that has ended, with R15 if it ran out of memory; what a bare status does not say is added."""
     if exit_.result == NETWORK_GONE:
         return ["Its network is gone, as after ip link delete: it is ended"]
+    if exit_.result == RESTARTED:
+        return ["Restarted from outside hostd, as with systemctl restart: it is started on fresh files"]
     if exit_.stopped:
         return ["Stopped from outside hostd, as with systemctl stop"]
     lines = ["Error R15 (Memory quota vastly exceeded)", "Stopping process with SIGKILL"]

@@ -204,6 +204,15 @@ def test_what_an_operator_stops_comes_back_and_is_told(platform: Platform, crowd
     crowd.step = "afterwards"
 
 
+def test_what_an_operator_restarts_or_changes_is_as_it_was_and_is_told(platform: Platform, crowd: Crowd) -> None:
+    before = shown(platform, "worker.1", "Id", "MemoryMax")
+    platform.run(["systemctl", "restart", before["Id"]])
+    logged(platform, "worker", "Restarted from outside hostd, as with systemctl restart", "from starting to up")
+    platform.run(["systemctl", "set-property", before["Id"], "MemoryMax=50M"])
+    logged(platform, "worker", "Changed from outside hostd, as with systemctl set-property", "from starting to up")
+    assert shown(platform, "worker.1", "Id", "MemoryMax") == before
+
+
 def test_killed_journals_and_buses_cost_no_line_and_no_dyno(platform: Platform, crowd: Crowd) -> None:
     before = {dyno["name"]: seconds(dyno["updated_at"]) for dyno in dynos(platform, APP)}
     services = ["systemd-journald@hostd.service", "systemd-journald.service", "dbus.service"]

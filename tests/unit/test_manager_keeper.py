@@ -158,6 +158,36 @@ async def test_a_dyno_that_somebody_stopped_is_started_again_and_has_not_crashed
             ]
 
 
+async def test_a_dyno_that_somebody_restarted_is_started_on_fresh_files(bench):
+    async with kept(bench) as keeper:
+        await bench.until(keeper, {"worker.1 v2": "up"})
+        bench.events.lines.clear()
+        bench.launcher.launches.clear()
+        bench.launcher.by_hand.add(dyno().unit)
+        keeper.nudge(dyno().unit)
+        await bench.launched()
+        await bench.until(keeper, {"worker.1 v2": "up"})
+    assert bench.events.lines[:3] == [
+        "worker.1: Restarted from outside hostd, as with systemctl restart: it is started on fresh files",
+        "worker.1: State changed from up to down",
+        "worker.1: Starting process with command `python work.py`",
+    ]
+
+
+async def test_a_dyno_that_somebody_changed_is_replaced_by_one_as_it_was(bench):
+    async with kept(bench) as keeper:
+        await bench.until(keeper, {"worker.1 v2": "up"})
+        bench.events.lines.clear()
+        bench.launcher.launches.clear()
+        keeper.changed(dyno().unit)
+        await bench.launched()
+        await bench.until(keeper, {"worker.1 v2": "up"})
+    assert bench.events.lines[:2] == [
+        "worker.1: Changed from outside hostd, as with systemctl set-property: restarting as it was",
+        "worker.1: Stopping all processes with SIGTERM",
+    ]
+
+
 async def test_a_machine_that_is_shut_down_takes_its_dynos_along_in_silence(bench):
     async with kept(bench) as keeper:
         await bench.until(keeper, {"worker.1 v2": "up"})

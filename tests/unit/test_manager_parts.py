@@ -12,7 +12,7 @@ from hostd.errors import Busy, Unavailable
 from hostd.manager import words
 from hostd.manager.dyno import DynoId, Place, parse_description
 from hostd.manager.environment import EnvironmentFiles, environment, render
-from hostd.manager.launcher import STOPPED, Exit, app_slice, launch_command
+from hostd.manager.launcher import RESTARTED, STOPPED, Exit, app_slice, launch_command
 from hostd.manager.manager import app_of
 from hostd.manager.places import Places
 from hostd.manager.record import WallTime
@@ -135,6 +135,7 @@ def test_a_last_line_is_shown_short_and_harmless():
         (Exit(139, "core-dump"), "killed by SIGSEGV, core dumped"),
         (Exit(143, "timeout"), "did not end in time"),
         (Exit(0, STOPPED), "stopped from outside hostd"),
+        (Exit(0, RESTARTED), "restarted from outside hostd"),
         (Exit(137, "oom-kill"), "out of memory, R15"),
         (Exit(1, "the slug store is full"), "the slug store is full"),
     ],
