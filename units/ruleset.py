@@ -114,9 +114,8 @@ table inet {name} {{
 
     chain through {{
         type filter hook forward priority filter; policy accept;
-        oifname != {ours} accept
-        ct direction reply ct state {{ established, related }} accept
-        counter drop
+        oifname {ours} ct direction original counter drop
+        oifname {ours} ct state != {{ established, related }} counter drop
     }}
 
     chain leaving {{
