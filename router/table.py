@@ -56,7 +56,7 @@ class App:
 class Table:
     """All routes. `sequence` orders tables: a worker refuses to go back to an older one.
 
-    `boot` names the boot of the machine (boot_id of random(4)) in which the dynos listened; "" is unknown.
+    `boot` names the boot of the machine (`store.this_boot`) in which the dynos listened; "" is unknown.
     """
 
     sequence: int = 0

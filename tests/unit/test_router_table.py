@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.store import load, save
+from router.store import BOOT_ID, load, save, this_boot
 from router.table import App, Dyno, State, Table, TableError, normal_host
 
 HELLO = App("a-1", "hello", ("hello.localhost", "www.example.com"), State.UP, (Dyno("web.1", "127.0.0.1", 20001),))
@@ -32,6 +32,13 @@ def test_after_a_reboot_no_dyno_is_where_it_was():
     assert after is not None
     assert (after.state, after.dynos) == (State.STARTING, ())
     assert TABLE.in_boot("after") is TABLE
+
+
+def test_systemd_knows_better_than_the_kernel_which_boot_this_is(monkeypatch):
+    monkeypatch.setenv("BOOT_ID", "4213cd9e781d4cd99ca18f271e68e491")
+    assert this_boot() == "4213cd9e-781d-4cd9-9ca1-8f271e68e491"
+    monkeypatch.delenv("BOOT_ID")
+    assert this_boot() == BOOT_ID.read_text().strip()
 
 
 def test_after_a_reboot_an_app_that_slept_sleeps_on():
