@@ -148,8 +148,7 @@ def listing(dynos: Sequence[dict[str, Any]], now: float, style: Style, width: in
             fitted = cut(command_, width - len(head) - len(tail)) if width else command_
             title = f"=== {style.paint(type_, 32)} ({size_name(size)}): {fitted}{tail}"
             shown = [
-                f"{dyno['name']}: {since(dyno, now, style)}{_older(dyno) if _version(dyno) < newest else ''}"
-                for dyno in group
+                f"{dyno['name']}: {since(dyno, now, style)}{_remark(dyno, newest)}" for dyno in group
             ]
         lines += [title, "", *shown, ""]
     return lines
@@ -183,10 +182,12 @@ def _one_off(dyno: dict[str, Any], now: float, style: Style, width: int) -> str:
     return head + (cut(command_, width - len(head)) if width else command_)
 
 
-def _older(dyno: dict[str, Any]) -> str:
-    """What a dyno of an older release still does: serve, while the newer release is not up, or end."""
-    serving = (dyno.get("extended") or {}).get("serving")
-    return f" ({'serving' if serving else 'stopping'}, v{_version(dyno)})"
+def _remark(dyno: dict[str, Any], newest: int) -> str:
+    """That a dyno ends, or of one of an older release what it still does: serve, while the newer is not up, or end."""
+    more = dyno.get("extended") or {}
+    if _version(dyno) < newest:
+        return f" ({'serving' if more.get('serving') else 'stopping'}, v{_version(dyno)})"
+    return " (stopping)" if more.get("stopping") else ""
 
 
 def _version(dyno: dict[str, Any]) -> int:

@@ -105,6 +105,7 @@ class Record:
             port=self.id.place.port,
             retry_at=moment(self.retry_at) if self.phase is Phase.CRASHED else None,
             serving=serving,
+            stopping=self.phase is Phase.STOPPING and self.state in (DynoState.STARTING, DynoState.UP),
             exit_status=self.exit_status,
             reason=self.reason,
             unit=self.id.unit,

@@ -92,6 +92,7 @@ async def test_dynos_are_shown(tmp_path):
                 "reason": "",
                 "retry_at": None,
                 "serving": True,
+                "stopping": False,
             },
             "id": "00000000-0000-0000-0000-000000000001",
             "name": "web.1",

@@ -55,6 +55,16 @@ async def test_a_stop_that_an_earlier_hostd_began_is_finished(bench):
     ]
 
 
+async def test_a_dyno_that_is_told_to_end_is_shown_so(bench):
+    async with kept(bench) as keeper:
+        await bench.until(keeper, {"worker.1 v2": "up"})
+        assert [shown.stopping for shown in keeper.dynos()] == [False]
+        stop = asyncio.create_task(keeper.stop_dynos(lambda _record: True))
+        await asyncio.sleep(0)
+        assert [shown.stopping for shown in keeper.dynos()] == [True]
+        await stop
+
+
 async def test_a_dyno_that_ended_while_nobody_looked_has_crashed_and_is_started_anew(bench):
     bench.launcher.units[dyno().unit] = "failed"
     async with kept(bench, dyno()) as keeper:
