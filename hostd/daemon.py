@@ -36,12 +36,12 @@ from hostd.logplex.key import ensure_key
 from hostd.manager.attach import AttachServer
 from hostd.manager.desired import DesiredApp, desired_app
 from hostd.manager.environment import EnvironmentFiles
-from hostd.manager.keeper import Tools
 from hostd.manager.launcher import Launcher
 from hostd.manager.manager import Manager
 from hostd.manager.places import Places
 from hostd.manager.routing import Routing
 from hostd.manager.session_files import SessionFiles
+from hostd.manager.tools import Tools
 from hostd.scheduler.scheduler import Scheduler
 from hostd.scheduler.timers import Timers
 from hostd.settings import Settings

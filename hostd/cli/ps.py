@@ -25,6 +25,8 @@ YOUNG_SECONDS = 60
 WATCH_SECONDS = 2.0
 WAIT_SECONDS = 20
 """How long hostd is asked to wait in one request."""
+TURNS_SECONDS = 86_400.0
+"""How long many web dynos that are restarted one after the other are waited for."""
 CLEAR = "\x1b[H\x1b[J"
 WIDTH_IN_PIPES = 0
 """No limit: what reads a pipe wants the whole command."""
@@ -92,12 +94,15 @@ def wait(call: Call) -> None:
 def restart(call: Call) -> None:
     """Restart an app's dynos.
 
-    All of them, or one (web.1), or those of one process type (web).
+    All of them, or one (web.1), or those of one process type (web). Of several web dynos one follows the other, each
+    when the one before is up, so that the app goes on to answer; to have them all end at once, use ps:stop. Ctrl-C
+    ends only the waiting.
     """
     app, which = call.app, _which(call)
     what = "all dynos" if which is None else _called(which)
     with call.action(f"Restarting {what} on {call.error_style.app(app)}"):
-        call.client.request("DELETE", path("apps", app, "dynos", *([which] if which else [])))
+        target = path("apps", app, "dynos", *([which] if which else []))
+        call.client.request("DELETE", target, seconds=TURNS_SECONDS)
 
 
 @command(

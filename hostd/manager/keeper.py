@@ -9,27 +9,22 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-import random
-import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 
 from hostd import sizes
-from hostd.events import Events, Subject
-from hostd.faults import FaultPoint, Faults
+from hostd.events import Subject
+from hostd.faults import FaultPoint
 from hostd.manager import words
 from hostd.manager.boot import Trouble, boot_trouble, came_up
 from hostd.manager.desired import DesiredApp
 from hostd.manager.dyno import Dyno, DynoId, DynoState
 from hostd.manager.idle import idle_dynos
-from hostd.manager.launcher import STOP_SECONDS, Exit, Launch, Launcher, LaunchFailedError
-from hostd.manager.places import Places
+from hostd.manager.launcher import STOP_SECONDS, Exit, Launch, LaunchFailedError
 from hostd.manager.planner import Observed, Phase, Remove, Replace, Start, Stop, cool_off, cycle_at, next_wake, plan
 from hostd.manager.record import Record
-from hostd.manager.routing import Routing
 from hostd.manager.settling import Missing, Settled
 from hostd.manager.standing import Standing
-from hostd.settings import Settings
+from hostd.manager.tools import Tools
 
 log = logging.getLogger(__name__)
 
@@ -37,20 +32,6 @@ _AGAIN_SECONDS = 1.0
 """Until what failed for a reason of ours is tried again."""
 _STEADY_SECONDS = 60.0
 """A dyno that was up this long has recovered: its next crash counts as the first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What every keeper works with; `clock` is in seconds and never set, `random` gives numbers from 0 to 1."""
-
-    launcher: Launcher
-    routing: Routing
-    places: Places
-    events: Events
-    settings: Settings
-    faults: Faults
-    clock: Callable[[], float] = time.monotonic
-    random: Callable[[], float] = random.random
 
 
 class Keeper:
@@ -128,21 +109,22 @@ class Keeper:
         self.desired = self._read_desired()
         return await self._standing.missing(lambda: self.desired, type_, seconds)
 
+    async def restart(self, selected: Callable[[Record], bool]) -> int:
+        """`stop_dynos`, but of several web dynos that serve one after the other. Raises Conflict if one stays away."""
+        records = self._running(selected)
+        turns = self._standing.take_turns(records)
+        await self._stop_now([record for record in records if record not in turns])
+        await self._standing.turns_over(turns)
+        return len(records)
+
     async def stop_dynos(self, selected: Callable[[Record], bool]) -> int:
         """Drain and stop the running dynos that *selected* picks; the keeper starts the wanted ones anew.
 
         Returns how many they were when they have ended: no ledger remembers that they are to end, so whoever
         asked must not hear that it is done before it is.
         """
-        records = [r for r in self._records.values() if selected(r) and r.phase is not Phase.STOPPING]
-        for record in records:
-            if record.phase is Phase.CRASHED:
-                record.crashes, record.retry_at = 0, 0.0
-            else:
-                self._begin_stop(record)
-        self._wake.set()
-        if stops := [record.task for record in records if record.task is not None]:
-            await asyncio.wait(stops)
+        records = self._running(selected)
+        await self._stop_now(records)
         return len(records)
 
     def crash(self, unit: str, trouble: Trouble) -> None:
@@ -159,6 +141,22 @@ class Keeper:
         await self._standing.until(lambda _served: not self._records or None)
         await self._standing.publish(None)
         await self.close()
+
+    def _running(self, selected: Callable[[Record], bool]) -> list[Record]:
+        """The dynos of the wanted release that do not end yet; what serves of an older one would not start again."""
+        version = self.desired.version if self.desired else 0
+        here = [r for r in self._records.values() if r.phase is not Phase.STOPPING and r.id.version >= version]
+        return list(filter(selected, here))
+
+    async def _stop_now(self, records: list[Record]) -> None:
+        for record in records:
+            if record.phase is Phase.CRASHED:
+                record.crashes, record.retry_at = 0, 0.0
+            else:
+                self._begin_stop(record)
+        self._wake.set()
+        if stops := [record.task for record in records if record.task is not None]:
+            await asyncio.wait(stops)
 
     async def _adopt(self, dyno: DynoId) -> None:
         process = self.desired.process(dyno.type) if self.desired else None

@@ -18,12 +18,13 @@ from hostd.manager.disk import DiskWatch
 from hostd.manager.dyno import RELEASE_PHASE, Dyno, DynoId, DynoState, parse_description
 from hostd.manager.environment import EnvironmentFiles
 from hostd.manager.forwards import Forward, Forwards
-from hostd.manager.keeper import Keeper, Tools
+from hostd.manager.keeper import Keeper
 from hostd.manager.memory import MemoryWatch
 from hostd.manager.oneoffs import OneOff, OneOffs
 from hostd.manager.record import Record
 from hostd.manager.session_files import SessionFiles
 from hostd.manager.settling import Missing, Settled
+from hostd.manager.tools import Tools
 from hostd.manager.visits import VISIT_UNITS, Visit, Visits
 from slugs.pool import Pool, size
 from units.cgroups import Cgroups
@@ -120,23 +121,29 @@ class Manager:
         return await self._keepers[app.id].missing(type_, seconds)
 
     async def restart(self, app: App, selector: str | None = None) -> int:
-        """Restart all dynos, those of one type, or one (``web.1``); return how many. Raises NotFound.
+        """Restart all dynos, those of one type, or one (``web.1``); return how many. Raises NotFound, Conflict.
 
         A dyno that sleeps is there, and has nothing to be stopped.
         """
-        count = 0
         keeper = self._keepers.get(app.id)
-        if keeper is not None:
-            count = await keeper.stop_dynos(lambda record: _selected(record, selector))
-        known = {name for dyno in self.dynos(app.id) for name in (dyno.name, dyno.type)}
-        if not count and selector is not None and selector not in known:
-            raise NotFound(f"Couldn't find that dyno: {app.name} has no {selector}. See `hostctl ps -a {app.name}`.")
+        count = await keeper.restart(lambda record: _selected(record, selector)) if keeper else 0
+        if not count:
+            self._check_known(app, selector)
         return count
 
     async def stop(self, app: App, selector: str) -> int:
         """Stop dynos by type or name. As on Heroku those of the formation start anew; scale to 0 to keep them off."""
-        one_offs = await self.one_offs.stop(app.id, selector)
-        return one_offs if one_offs else await self.restart(app, selector)
+        count, keeper = await self.one_offs.stop(app.id, selector), self._keepers.get(app.id)
+        if not count and keeper is not None:
+            count = await keeper.stop_dynos(lambda record: _selected(record, selector))
+        if not count:
+            self._check_known(app, selector)
+        return count
+
+    def _check_known(self, app: App, selector: str | None) -> None:
+        known = {name for dyno in self.dynos(app.id) for name in (dyno.name, dyno.type)}
+        if selector is not None and selector not in known:
+            raise NotFound(f"Couldn't find that dyno: {app.name} has no {selector}. See `hostctl ps -a {app.name}`.")
 
     async def forget(self, app: App) -> None:
         """Stop every dyno of an app that the ledger has ended, and its keeper."""

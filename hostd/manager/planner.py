@@ -23,6 +23,7 @@ class Why(enum.Enum):
 
     RESIZED = "Restarting with its new size"
     CYCLED = "Cycling"
+    RESTARTED = "Restarting"
     CHANGED = "Changed from outside hostd, as with systemctl set-property: restarting as it was"
 
 
@@ -164,9 +165,10 @@ def _replacements(
             actions.append(Replace(dyno.unit, Why.RESIZED))
         if dyno.phase is not Phase.UP or dyno.type in moving:
             continue
-        why = Why.RESIZED if _resized(desired, dyno) else dyno.due
-        if why is None and dyno.cycle_at is not None and dyno.cycle_at <= now and dyno.type not in crashed:
-            why = Why.CYCLED
+        why = Why.RESIZED if _resized(desired, dyno) else None
+        if why is None and dyno.type not in crashed:
+            old = dyno.cycle_at is not None and dyno.cycle_at <= now
+            why = dyno.due or (Why.CYCLED if old else None)
         if why is not None:
             actions.append(Replace(dyno.unit, why))
             moving.add(dyno.type)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TypeVar
 
+from hostd.errors import Conflict
 from hostd.manager.desired import DesiredApp
+from hostd.manager.planner import Phase, Why
 from hostd.manager.record import Record
 from hostd.manager.routes import route, serving
 from hostd.manager.routing import Routing
@@ -48,6 +50,35 @@ class Standing:
         if number == self._publishing:
             self.served = frozenset(dyno.unit for dyno in chosen)
         await self.tell()
+
+    def take_turns(self, records: Sequence[Record]) -> list[Record]:
+        """Have those of *records* that serve replaced one after the other, if several do and all is well.
+
+        Returns them.
+        """
+        serving = [record for unit, record in self._records.items() if unit in self.served]
+        if len(serving) < 2 or self._crashed():
+            return []
+        turns = [record for record in records if record in serving]
+        for record in turns:
+            record.due = Why.RESTARTED
+        return turns
+
+    async def turns_over(self, turns: Sequence[Record]) -> None:
+        """Wait until these dynos have ended. Raises Conflict when a web dyno crashes: those that are left go on."""
+
+        def left_over(_served: object) -> list[Record] | None:
+            left = [record for record in turns if record in self._records.values()]
+            return left if self._crashed() or not left else None
+
+        if left := await self.until(left_over):
+            for record in left:
+                record.due = None
+            (crashed, *_), names = self._crashed(), ", ".join(record.id.name for record in left)
+            raise Conflict(f"{crashed.id.name} did not come up ({crashed.reason}). Not restarted: {names}.")
+
+    def _crashed(self) -> list[Record]:
+        return [r for r in self._records.values() if r.id.type == "web" and r.phase is Phase.CRASHED]
 
     async def tell(self) -> None:
         """Say that something about a dyno has changed."""

@@ -122,7 +122,8 @@ def test_dynos_that_are_due_are_replaced_one_after_the_other():
     due = [replace(dyno(name), due=Why.CHANGED) for name in ("web.1", "web.2")]
     assert plan(app(web=2), due, 0) == [Replace(due[0].unit, Why.CHANGED)]
     assert plan(app(web=2), [dyno("web.1"), due[1]], 0) == [Replace(due[1].unit, Why.CHANGED)]
-    assert plan(app(web=2), [dyno("web.1", phase=Phase.STARTING), due[1]], 0) == []
+    for phase in (Phase.STARTING, Phase.STOPPING, Phase.CRASHED):
+        assert plan(app(web=2), [dyno("web.1", phase=phase, retry_at=99), due[1]], 0) == []
 
 
 def test_a_dyno_whose_size_nobody_knows_is_left_alone():
