@@ -29,6 +29,7 @@ from hostd.ledger.users import User
 from hostd.manager.dyno import Dyno, DynoState
 from hostd.manager.settling import Missing
 from hostd.settings import Settings
+from tests.unit.ledger_kit import with_ledger
 from tests.unit.slug_fakes import FakePool, FakeSlugStore
 from tests.unit.stack_fakes import FakeStacks
 
@@ -308,7 +309,7 @@ class Api:
 @asynccontextmanager
 async def running_api(directory: Path, *, uid_is: str = "git", people: bool = True) -> AsyncIterator[Api]:
     """Serve the API; the test's own uid counts as `git`, as `root`, or as a `stranger`."""
-    ledger = Ledger.open(directory / "master")
+    ledger = Ledger.open(with_ledger(directory / "master"))
     writer, manager = FakeWriter(), FakeManager()
     events = Events(writer)
     deploys, systemd, pool = FakeDeploys(ledger, events), FakeSystemd(), FakePool()
