@@ -77,6 +77,8 @@ class UnitInfo:
     control_group: str
     active_for: float | None = None
     restarts: int = 0
+    told_to_stop: bool = False
+    """True while somebody's job stops it; one whose main process ended by itself is stopped without."""
 
 
 class Systemd:
@@ -382,6 +384,7 @@ def _unit_info(name: str, values: Mapping[str, Any]) -> UnitInfo:
         control_group=values["ControlGroup"],
         active_for=_age(values["ActiveEnterTimestampMonotonic"]),
         restarts=values["NRestarts"],
+        told_to_stop=values["ActiveState"] == "deactivating" and bool(values["Job"][0]),
     )
 
 

@@ -214,7 +214,9 @@ class Launcher:
         if info is not None and runs(info):
             anew = info.active_for is not None and info.active_for + _CLOSE_SECONDS < seen_for and not info.restarts
             return Exit(0, RESTARTED) if anew else self._network_gone(dyno)
-        return None if info is None and self._systemd.is_stopping() else self._exit(info)
+        if info is None or info.told_to_stop:
+            return None if self._systemd.is_stopping() else Exit(0, STOPPED)
+        return self._exit(info)
 
     def is_stopping(self, dyno: DynoId) -> bool:
         """True while the unit is being stopped."""
