@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import pwd
@@ -122,6 +123,8 @@ async def serve(settings: Settings) -> None:
     attach = AttachServer(sockets["attach"], sessions, daemon.manager.forwards)
     attach.start()
     runner = await serve_api(build_api(daemon.context), sockets["api"])
+    # What was loaded so far stays for good: looking through it again each time would be a pause of 80 ms.
+    gc.freeze()
     notify("READY=1")
     log.info("ready: %d apps", len(daemon.ledger.apps.list()))
     cleaning = asyncio.create_task(daemon.clean())
@@ -197,7 +200,7 @@ def assemble(settings: Settings) -> Daemon:
         session_files=SessionFiles(settings.sessions_dir),
         tools=tools,
         desired=desired,
-        app_ids=lambda: [app.id for app in ledger.apps.list()],
+        app_ids=lambda: [app.id for app in ledger.apps.in_order()],
     )
     locks = DeployLocks()
     repositories = Repositories(settings)

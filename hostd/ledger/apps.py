@@ -85,6 +85,10 @@ class Apps:
         """All apps, by name."""
         return list(self._select("destroyed_at IS NULL ORDER BY name"))
 
+    def in_order(self) -> Sequence[App]:
+        """All apps, in the order they were made."""
+        return self._select("destroyed_at IS NULL ORDER BY sequence")
+
     def list_for(self, user: User) -> Sequence[App]:
         """The apps a user may use, by name: their own, those they collaborate on, and for an admin all."""
         if user.admin:

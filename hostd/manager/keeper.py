@@ -59,7 +59,7 @@ class Keeper:
         """Begin to keep the app; what an earlier hostd had begun with an adopted dyno is finished."""
         for record in self._records.values():
             if record.phase is Phase.STOPPING:
-                self._begin(record, self._stop(record))
+                self._begin(record, self._tools.stops.run(self._stop(record)))
             elif record.phase is Phase.STARTING and self._tools.launcher.exit_of(record.id) is None:
                 self._begin(record, self._await_boot(record))
             self._dirty.add(record.id.unit)
@@ -363,7 +363,7 @@ class Keeper:
         if before is not None:
             before.cancel()
         record.phase = Phase.STOPPING
-        self._begin(record, self._stop(record, before))
+        self._begin(record, self._tools.stops.run(self._stop(record, before)))
 
     async def _stop(self, record: Record, before: asyncio.Task[None] | None = None) -> None:
         if before is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,6 +54,7 @@ _LAUNCH = ("/bin/bash", "/.hostd/launch")
 _JOBS_IN_FLIGHT = 8
 _CLOSE_SECONDS = 1.0
 """Two moments so close are one."""
+_RUNS = "running"
 _RUNNING = ("active", "activating", "deactivating", "reloading")
 _ENDED = ("exited", "auto-restart")
 
@@ -154,8 +156,9 @@ class Launcher:
         async with self._jobs:
             try:
                 await ensure_user(launch.uid)
-                await self._systemd.stop(launch.dyno.unit)
-                self.remove(launch.dyno)
+                if await self._systemd.stop(launch.dyno.unit) is not None:
+                    self._unload(launch.dyno)
+                self._clear_away(launch.dyno)
                 self._out_of_memory.starting(launch.dyno.unit)
                 network = await self._networks.lease(launch.dyno.snapshot, launch.dyno.place.address)
                 await self._systemd.start(launch.dyno.unit, self._prepare(launch, network))
@@ -210,6 +213,9 @@ class Launcher:
         its first process, even if others are left and systemd still waits for those. That a machine which is being
         shut down takes its dynos along is no end of theirs.
         """
+        goes_on = self._systemd.read(dyno.unit, "SubState") == _RUNS
+        if goes_on and (not seen_for or self._age(dyno) + _CLOSE_SECONDS >= seen_for):
+            return self._network_gone(dyno)
         info = self._systemd.info(dyno.unit)
         if info is not None and runs(info):
             anew = info.active_for is not None and info.active_for + _CLOSE_SECONDS < seen_for and not info.restarts
@@ -225,8 +231,7 @@ class Launcher:
 
     def running_for(self, dyno: DynoId) -> float | None:
         """For how many seconds the unit has been active; None if it is not."""
-        info = self._systemd.info(dyno.unit)
-        return info.active_for if info is not None and info.sub == "running" else None
+        return self._age(dyno) if self._systemd.read(dyno.unit, "SubState") == _RUNS else None
 
     def listens_to_itself(self, dyno: DynoId) -> bool:
         """True if the dyno listens on its port where nobody but itself can ask."""
@@ -235,19 +240,24 @@ class Launcher:
 
     def restarts(self, dyno: DynoId) -> int:
         """How often systemd itself has started the running dyno again since this was last asked."""
-        info = self._systemd.info(dyno.unit)
-        if info is None or not info.restarts:
-            return 0
-        self._systemd.reset_failed(dyno.unit)
-        return info.restarts
+        restarts = int(self._systemd.read(dyno.unit, "NRestarts"))
+        if restarts:
+            self._systemd.reset_failed(dyno.unit)
+        return restarts
 
     def remove(self, dyno: DynoId) -> None:
         """Forget the ended unit, delete its file tree and environment file, take its network away; idempotent.
 
         What its first process left running is killed: a dyno ends as a whole.
         """
+        self._unload(dyno)
+        self._clear_away(dyno)
+
+    def _unload(self, dyno: DynoId) -> None:
         self.kill(dyno)
         self._systemd.unref(dyno.unit)
+
+    def _clear_away(self, dyno: DynoId) -> None:
         self._out_of_memory.forget(dyno.unit)
         self._environment_files.remove(dyno.unit)
         self._pool.delete_dyno(dyno.snapshot)
@@ -259,11 +269,12 @@ class Launcher:
         From then on `lost` is called with the unit of a dyno whose network somebody has taken away.
         """
         self._networks.subscribe(lambda name: lost(f"{name}.service"))
-        holders = {}
-        for dyno in dynos:
-            info = self._systemd.info(dyno.unit)
-            holders[dyno.snapshot] = dyno.place.address, info.main_pid if info is not None else 0
-        await self._networks.adopt(holders)
+        first = {dyno: int(self._systemd.read(dyno.unit, "MainPID")) for dyno in dynos}
+        await self._networks.adopt({dyno.snapshot: (dyno.place.address, pid) for dyno, pid in first.items()})
+
+    def _age(self, dyno: DynoId) -> float:
+        """For how many seconds its unit, which runs, has been active."""
+        return time.monotonic() - int(self._systemd.read(dyno.unit, "ActiveEnterTimestampMonotonic")) / 1e6
 
     def _network_gone(self, dyno: DynoId) -> Exit | None:
         return None if self._networks.intact(dyno.snapshot) else Exit(0, NETWORK_GONE)

@@ -319,8 +319,7 @@ class Manager:
             self._keepers[dyno.app_id].crash(dyno.unit, Trouble(said, why))
 
     def _control_group(self, unit: str) -> str | None:
-        info = self._systemd.info(unit)
-        return info.control_group if info is not None else None
+        return self._systemd.read(unit, "ControlGroup") or None
 
 
 def app_of(dyno: DynoId, by_name: Mapping[str, str], written: Mapping[str, Any] | None) -> str | None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hostd.events import Events
 from hostd.faults import Faults
 from hostd.manager.launcher import Launcher
 from hostd.manager.places import Places
 from hostd.manager.routing import Routing
+from hostd.manager.turns import Turns
 from hostd.settings import Settings
 
 
@@ -27,3 +28,4 @@ class Tools:
     faults: Faults
     clock: Callable[[], float] = time.monotonic
     random: Callable[[], float] = random.random
+    stops: Turns = field(default_factory=Turns)

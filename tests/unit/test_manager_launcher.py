@@ -1,5 +1,6 @@
 """How a dyno ended, read from what systemd says of its unit."""
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -22,6 +23,12 @@ class FakeSystemd:
 
     def info(self, _name: str) -> UnitInfo | None:
         return self._info
+
+    def read(self, _name: str, value: str) -> str | float:
+        if self._info is None:
+            return "" if value == "SubState" else 0
+        age = self._info.active_for or 0.0
+        return {"SubState": self._info.sub, "ActiveEnterTimestampMonotonic": (time.monotonic() - age) * 1e6}[value]
 
     def is_stopping(self) -> bool:
         return self._ending
@@ -56,7 +63,7 @@ def test_what_runs_has_not_ended(tmp_path):
 @pytest.mark.parametrize(
     ("info", "ended"),
     [
-        (replace(RUNNING, exec_main_code=1, exec_main_status=3, result="exit-code"), Exit(3, "exit-code")),
+        (replace(KILLED, exec_main_code=1, exec_main_status=3, result="exit-code"), Exit(3, "exit-code")),
         (KILLED, Exit(143, "success")),
         (replace(KILLED, told_to_stop=True), Exit(0, STOPPED)),
         (None, Exit(0, STOPPED)),
