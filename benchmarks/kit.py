@@ -33,7 +33,7 @@ def hostctl(*words: str) -> str:
 def inside(argv: Sequence[str], script: str = "") -> str:
     """Run a program where the platform's systemd is: here on a server, else in the box."""
     prefix = [] if Path("/run/systemd/system").is_dir() else [HOSTCTL, "box", "shell", "--"]
-    done = subprocess.run([*prefix, *argv], input=script, check=True, capture_output=True, text=True)
+    done = subprocess.run([*prefix, *argv], input=script, check=True, stdout=subprocess.PIPE, text=True)
     return done.stdout
 
 
