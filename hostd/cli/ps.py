@@ -68,7 +68,8 @@ def ps(call: Call) -> None:
 def wait(call: Call) -> None:
     """Wait until every dyno of the newest release is up.
 
-    Web dynos must also take the app's requests. Exit status 1 if that is not so after --timeout; it says why.
+    Web dynos must also take the app's requests, and others not have ended within two seconds. Exit status 1 if that is
+    not so after --timeout; it says why.
     """
     app, timeout = call.app, call.text("timeout")
     left = None if timeout is None else seconds_of(timeout)

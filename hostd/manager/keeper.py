@@ -46,7 +46,7 @@ class Keeper:
         self._records: dict[str, Record] = {}
         self._dirty: set[str] = set()
         self._wake = asyncio.Event()
-        self._standing = Standing(app_id, tools.routing, self._records)
+        self._standing = Standing(app_id, tools.routing, self._records, tools.clock)
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
 

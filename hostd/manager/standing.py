@@ -13,7 +13,7 @@ from hostd.manager.planner import Phase, Why
 from hostd.manager.record import Record
 from hostd.manager.routes import route, serving
 from hostd.manager.routing import Routing
-from hostd.manager.settling import Missing, Settled, judge, missing
+from hostd.manager.settling import PROVEN_SECONDS, Missing, Settled, judge, missing
 
 Answer = TypeVar("Answer")
 Wanted = Callable[[], DesiredApp | None]
@@ -22,10 +22,13 @@ Wanted = Callable[[], DesiredApp | None]
 class Standing:
     """One app's entry in the route table; *records* are its dynos by their units, and change under us."""
 
-    def __init__(self, app_id: str, routing: Routing, records: Mapping[str, Record]) -> None:
+    def __init__(
+        self, app_id: str, routing: Routing, records: Mapping[str, Record], clock: Callable[[], float]
+    ) -> None:
         self._app_id = app_id
         self._routing = routing
         self._records = records
+        self._clock = clock
         self._changed = asyncio.Condition()
         self._publishing = 0
         self.served: frozenset[str] = frozenset()
@@ -98,13 +101,22 @@ class Standing:
         found: list[Missing] = []
 
         def none_left(served: Collection[str]) -> bool | None:
-            found[:] = missing(wanted(), list(self._records.values()), served, type_)
+            found[:] = missing(wanted(), list(self._records.values()), served, type_, self._clock())
             return not found or None
 
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self.until(none_left)
+        as_time_passes = asyncio.create_task(self._tell_again())
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self.until(none_left)
+        finally:
+            as_time_passes.cancel()
         return found
+
+    async def _tell_again(self) -> None:
+        while True:
+            await asyncio.sleep(PROVEN_SECONDS)
+            await self.tell()
 
     async def until(self, answer: Callable[[Collection[str]], Answer | None]) -> Answer:
         """Ask *answer*, which is given the units that are served, whenever something changes, until it has one."""

@@ -20,7 +20,7 @@ def web(number, phase=Phase.UP, reason=""):
 def standing(*records):
     """An app whose dynos all serve that are up; and its dynos, which change under it."""
     here = {record.id.unit: record for record in records}
-    made = Standing(APP_ID, FakeRouting(), here)
+    made = Standing(APP_ID, FakeRouting(), here, lambda: 9.0)
     made.served = frozenset(record.id.unit for record in records if record.phase is Phase.UP)
     return made, here
 
