@@ -21,6 +21,9 @@ from units.properties import AND_SYSTEM_CALLS, EXCEPT_SYSTEM_CALLS
 
 _OPEN_FILES = 10_000
 """File descriptors of one process, as on Heroku."""
+_NO_CORE = 1
+"""As 0, and also keeps the kernel from starting the machine's handler of crashes (kernel.core_pattern with `|`, as
+systemd-coredump and apport have it), for which it does not ask the limit: that one would note the environment."""
 _PENDING_SIGNALS = 1024
 """Timers of POSIX and queued signals of one sandbox (setrlimit(2), RLIMIT_SIGPENDING)."""
 _CLONE_NEWUTS = 0x0400_0000
@@ -124,8 +127,8 @@ def _service(
         "TimeoutStartUSec": _microseconds(30),
         "TimeoutStopUSec": _microseconds(stop_timeout),
         "IgnoreSIGPIPE": False,
-        "LimitCORE": 0,
-        "LimitCORESoft": 0,
+        "LimitCORE": _NO_CORE,
+        "LimitCORESoft": _NO_CORE,
         "LimitNOFILE": _OPEN_FILES,
         "LimitNOFILESoft": _OPEN_FILES,
         # What is taken in a user namespace is counted as its maker's too: that is root, who has so many for all.

@@ -11,7 +11,6 @@ from typing import Any
 from hostd.errors import Conflict, NotFound
 from hostd.events import Subject
 from hostd.ledger.apps import App
-from hostd.manager import words
 from hostd.manager.boot import Trouble
 from hostd.manager.desired import DesiredApp
 from hostd.manager.disk import DiskWatch
@@ -26,7 +25,7 @@ from hostd.manager.session_files import SessionFiles
 from hostd.manager.settling import Missing, Settled
 from hostd.manager.tools import Tools
 from hostd.manager.visits import VISIT_UNITS, Visit, Visits
-from slugs.pool import Pool, size
+from slugs.pool import Pool
 from units.cgroups import Cgroups
 from units.systemd import ANY_UNIT, Systemd, SystemdError
 
@@ -79,7 +78,7 @@ class Manager:
         for keeper in self._keepers.values():
             keeper.start()
         memory = MemoryWatch(Cgroups(), self._control_group, self._tools.events)
-        disk = DiskWatch(self._pool, self._disk_limit)
+        disk = DiskWatch(self._pool, self._tools.settings.dyno_disk_mb << 20)
         works = (self._tick(), memory.run(self._all_dynos), disk.run(self._all_dynos, self._stop_writer))
         self._watching = [asyncio.create_task(work) for work in works]
 
@@ -304,19 +303,13 @@ class Manager:
     def _all_dynos(self) -> list[Dyno]:
         return [dyno for app_id in self._keepers for dyno in self.dynos(app_id)]
 
-    @property
-    def _disk_limit(self) -> int:
-        return self._tools.settings.dyno_disk_mb << 20
-
-    def _stop_writer(self, dyno: Dyno, taken: int) -> None:
-        said = words.disk(taken, self._disk_limit)
+    def _stop_writer(self, dyno: Dyno, trouble: Trouble) -> None:
         if self.one_offs.knows(dyno.unit):
-            for line in said:
+            for line in trouble.said:
                 self._tools.events.platform(Subject(dyno.app_id), dyno.name, line)
             self._systemd.kill(dyno.unit, signal.SIGKILL)
         else:
-            why = f"{size(taken)} on disk, the limit is {size(self._disk_limit)}"
-            self._keepers[dyno.app_id].crash(dyno.unit, Trouble(said, why))
+            self._keepers[dyno.app_id].crash(dyno.unit, trouble)
 
     def _control_group(self, unit: str) -> str | None:
         return self._systemd.read(unit, "ControlGroup") or None

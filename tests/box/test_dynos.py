@@ -34,6 +34,8 @@ greedy: python3 -c 'import time; kept = bytearray(100 << 20); time.sleep(3600)'
 segv: kill -SEGV $$
 missing: no-such-command
 filler: fallocate -l 400M /tmp/big && echo written; sleep infinity
+sower: python3 -c 'import os; [os.close(os.open(f"/tmp/{n:0200}", os.O_CREAT)) for n in range(1 << 20)]'
+hider: cd /tmp && btrfs subvolume create in && sleep 3 && fallocate -l 400M in/big && echo written; sleep infinity
 chatty: i=0; while :; do i=$((i + 1)); echo "line $i"; sleep 0.2; done
 """
 SETTINGS = "/etc/hostd/hostd.toml"
@@ -103,8 +105,8 @@ def shown(platform: Platform, unit: str, *properties: str) -> dict[str, str]:
 def test_a_new_size_restarts_dynos_one_after_the_other(platform: Platform, crowd: Crowd) -> None:
     line = platform.hostctl("ps:scale", "-a", APP).stdout
     assert line == (
-        "chatty=1:Standard-1X filler=0:Standard-1X greedy=1:64M missing=0:Standard-1X segv=0:Standard-1X "
-        "web=2:Standard-1X worker=1:Standard-1X\n"
+        "chatty=1:Standard-1X filler=0:Standard-1X greedy=1:64M hider=0:Standard-1X missing=0:Standard-1X "
+        "segv=0:Standard-1X sower=0:Standard-1X web=2:Standard-1X worker=1:Standard-1X\n"
     )
     platform.hostctl("ps:resize", "-a", APP, "web=2x")
     platform.hostctl("ps:type", "-a", APP, "worker", "--memory", "700M", "--cpu", "1.5")
@@ -166,9 +168,17 @@ def show(platform: Platform) -> str:
 
 def test_a_dyno_that_fills_its_disk_is_stopped_alone(platform: Platform, crowd: Crowd) -> None:
     platform.hostctl("ps:scale", "-a", APP, "filler=1")
-    error = "Error: 400.0M of files in /app and /tmp, and a dyno may have 300.0M (dyno_disk_mb)"
+    error = "Error: 400.1M of files in /app and /tmp, and a dyno may have 300.0M (dyno_disk_mb)"
     logged(platform, "filler", "written", error, "State changed from up to crashed")
     platform.hostctl("ps:scale", "-a", APP, "filler=0")
+
+
+def test_neither_empty_files_nor_subvolumes_are_a_way_around(platform: Platform, crowd: Crowd) -> None:
+    platform.hostctl("ps:scale", "-a", APP, "sower=1", "hider=1")
+    error = "M of files in /app and /tmp, and a dyno may have 300.0M (dyno_disk_mb)"
+    for type_ in ("sower", "hider"):
+        logged(platform, type_, error, "State changed from up to crashed", within=90)
+    platform.hostctl("ps:scale", "-a", APP, "sower=0", "hider=0")
 
 
 def test_systemd_restarts_a_dyno_while_hostd_is_down(platform: Platform, crowd: Crowd) -> None:

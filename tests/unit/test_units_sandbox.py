@@ -42,6 +42,8 @@ def test_the_process_is_shut_in():
         "RestrictNamespaces": 0x04000000,
         "SystemCallFilter": (True, ["@system-service"]),
         "SystemCallFilter~": ["@privileged", "@resources", "@aio", "@keyring", "userfaultfd"],
+        "LimitCORE": 1,
+        "LimitCORESoft": 1,
         "SystemCallFilter+": ["setresuid", "setresgid"],
         "SystemCallArchitectures": ["native"],
         "ProtectProc": "invisible",
