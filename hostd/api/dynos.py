@@ -217,7 +217,8 @@ def _type(body: dict[str, Any], commands: Mapping[str, str], app: App) -> str:
 
 def _size(context: Context, app: App, body: dict[str, Any], type_: str) -> str:
     process = context.ledger.formation.get(app.id).get(type_)
-    return sizes.get(optional_text(body, "size") or (process.size if process else sizes.DEFAULT)).name
+    size = optional_text(body, "size") or (process.size if process else sizes.DEFAULT)
+    return context.capacity.fitting(size, "a one-off dyno")
 
 
 def _time_limit(context: Context, body: dict[str, Any]) -> int:
