@@ -68,6 +68,10 @@ def test_services_share_no_user_with_each_other_or_with_anybody_else():
     assert set(users) <= set(made)
 
 
+def test_at_a_shutdown_the_keeper_of_networks_outlives_hostd():
+    assert "After=hostd-networks.service\n" in texts()[Path("/etc/systemd/system/hostd.service")]
+
+
 def test_our_services_are_restarted_for_ever():
     for path, text in texts().items():
         if path.suffix == ".service" and "Type=oneshot\n" not in text:
