@@ -115,7 +115,7 @@ class Standing:
 
     async def _tell_again(self) -> None:
         while True:
-            await asyncio.sleep(PROVEN_SECONDS)
+            await asyncio.sleep(PROVEN_SECONDS / 4)
             await self.tell()
 
     async def until(self, answer: Callable[[Collection[str]], Answer | None]) -> Answer:
