@@ -192,6 +192,13 @@ def test_only_the_router_and_root_come_in_and_by_one_port(
     assert [each.returncode == 0 for each in done] == [may, False]
 
 
+def test_what_is_for_a_dyno_that_is_gone_stays_on_the_machine(platform: Platform, app: App) -> None:
+    """By the default route somebody else would be asked, who may answer: here the way out of the machine does."""
+    nobody = f"{str(app.page()['address']).rpartition('.')[0]}.254"
+    tried = platform.run(["python3", "-c", CONNECT, nobody, "20000"], check=False)
+    assert "No route to host" in tried.stderr
+
+
 def test_a_killed_hostd_takes_no_network_away(platform: Platform, app: App) -> None:
     before, interface = app.page(), app.interface()
     platform.run(["systemctl", "kill", "--signal=KILL", "hostd.service"])
