@@ -47,6 +47,9 @@ _CLD_EXITED = 1
 
 _SIGNALLED = 128
 """What a shell adds to a signal's number to make a status (bash(1), EXIT STATUS)."""
+
+ENDED_BY_OTHERS = _SIGNALLED + signal.SIGTERM
+"""The status of what somebody ended who is not hostd: a command that was cut off has not done its work."""
 _SHELL_STATUSES = {126: "the command cannot be executed", 127: "command not found"}
 
 _LAUNCH = ("/bin/bash", "/.hostd/launch")
@@ -219,9 +222,9 @@ class Launcher:
         info = self._systemd.info(dyno.unit)
         if info is not None and runs(info):
             anew = info.active_for is not None and info.active_for + _CLOSE_SECONDS < seen_for and not info.restarts
-            return Exit(0, RESTARTED) if anew else self._network_gone(dyno)
+            return Exit(ENDED_BY_OTHERS, RESTARTED) if anew else self._network_gone(dyno)
         if info is None or info.told_to_stop:
-            return None if self._systemd.is_stopping() else Exit(0, STOPPED)
+            return None if self._systemd.is_stopping() else Exit(ENDED_BY_OTHERS, STOPPED)
         return self._exit(info)
 
     def is_stopping(self, dyno: DynoId) -> bool:
@@ -277,11 +280,11 @@ class Launcher:
         return time.monotonic() - int(self._systemd.read(dyno.unit, "ActiveEnterTimestampMonotonic")) / 1e6
 
     def _network_gone(self, dyno: DynoId) -> Exit | None:
-        return None if self._networks.intact(dyno.snapshot) else Exit(0, NETWORK_GONE)
+        return None if self._networks.intact(dyno.snapshot) else Exit(ENDED_BY_OTHERS, NETWORK_GONE)
 
     def _exit(self, info: UnitInfo | None) -> Exit:
         if info is None:
-            return Exit(0, STOPPED)
+            return Exit(ENDED_BY_OTHERS, STOPPED)
         return Exit(shell_status(info), RESULT if self._out_of_memory.ended(info) else info.result)
 
 

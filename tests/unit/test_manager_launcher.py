@@ -65,8 +65,8 @@ def test_what_runs_has_not_ended(tmp_path):
     [
         (replace(KILLED, exec_main_code=1, exec_main_status=3, result="exit-code"), Exit(3, "exit-code")),
         (KILLED, Exit(143, "success")),
-        (replace(KILLED, told_to_stop=True), Exit(0, STOPPED)),
-        (None, Exit(0, STOPPED)),
+        (replace(KILLED, told_to_stop=True), Exit(143, STOPPED)),
+        (None, Exit(143, STOPPED)),
     ],
 )
 def test_an_end_of_its_own_is_told_from_one_by_an_operator(tmp_path, info, ended):
@@ -79,9 +79,9 @@ def test_the_end_of_the_machine_is_none_of_a_dyno(tmp_path, info):
 
 
 def test_one_that_has_run_for_less_than_is_known_was_restarted_by_an_operator(tmp_path):
-    assert exit_of(tmp_path, RUNNING, seen_for=11.0) == Exit(0, RESTARTED)
+    assert exit_of(tmp_path, RUNNING, seen_for=11.0) == Exit(143, RESTARTED)
     assert exit_of(tmp_path, replace(RUNNING, restarts=1), seen_for=11.0) is None
 
 
 def test_one_without_its_network_is_as_good_as_ended(tmp_path):
-    assert exit_of(tmp_path, RUNNING, intact=False) == Exit(0, NETWORK_GONE)
+    assert exit_of(tmp_path, RUNNING, intact=False) == Exit(143, NETWORK_GONE)
