@@ -66,7 +66,8 @@ class DiskWatch:
         self._clock = clock
         self._counted_at = room.used_bytes()
         self._seen: dict[str, tuple[int, float]] = {}
-        self._slugs: dict[Path, float] = {}
+        self._slugs: dict[str, Path | None] = {}
+        self._slug_has: dict[Path | None, float] = {None: 0.0}
         self._patient_until = 0.0
 
     async def run(self, dynos: Callable[[], Iterable[Dyno]], stop: Callable[[Dyno, Trouble], object]) -> None:
@@ -90,6 +91,7 @@ class DiskWatch:
             return {}
         self._counted_at = taken
         self._seen = {name: await self._counted(name) for name in names}
+        self._slugs = {name: slug for name, slug in self._slugs.items() if name in self._seen}
         found = {name: self._too_much(has) for name, (_, has) in self._seen.items() if has > self._limit}
         if full:
             found = found or await self._largest_writer(free)
@@ -115,9 +117,10 @@ class DiskWatch:
         return {name: Trouble(words.disk_full(most, free), f"it had written {amount(most)} when the disk ran full")}
 
     async def _began_with(self, name: str) -> float:
-        slug = self._room.origin(name)
-        if slug is None:
-            return 0.0
-        if slug not in self._slugs:
-            self._slugs[slug] = await self._count([slug])
-        return self._slugs[slug]
+        # To find it every slug is looked at, and a full pool may stay so for long.
+        if name not in self._slugs:
+            self._slugs[name] = self._room.origin(name)
+        slug = self._slugs[name]
+        if slug not in self._slug_has and slug is not None:
+            self._slug_has[slug] = await self._count([slug])
+        return self._slug_has[slug]

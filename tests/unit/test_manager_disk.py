@@ -20,7 +20,7 @@ class FakePool:
         self.used, self.free = 0, 100 * GB
         self.taken = taken
         self.generations = dict.fromkeys(taken, 1)
-        self.counted = []
+        self.counted, self.asked = [], []
         self.now = 1000.0
 
     def write(self, name, amount, generation=1):
@@ -41,6 +41,7 @@ class FakePool:
         return self.generations.get(folder.name, 0)
 
     def origin(self, name):
+        self.asked.append(name)
         return SLUG if name == "worker" else None
 
     async def count(self, folders):
@@ -109,6 +110,7 @@ async def test_when_the_pool_is_full_who_has_written_most_is_stopped_and_then_no
     assert await found(watch, "worker") == {}
     pool.now += 1
     assert await found(watch, "worker") == {"worker": words.disk_full(1 * GB, 100 << 20)}
+    assert pool.asked == ["web", "worker"]
 
 
 async def test_nobody_is_stopped_for_a_pool_that_something_else_has_filled(pool):
