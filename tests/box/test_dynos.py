@@ -207,6 +207,7 @@ def test_dynos_are_replaced_when_they_have_run_long_enough(platform: Platform, c
 
 
 def test_what_an_operator_stops_comes_back_and_is_told(platform: Platform, crowd: Crowd) -> None:
+    wait_for_formation(platform, APP, web=2, worker=1, chatty=1, greedy=1)
     crowd.step = CUT
     platform.run(["systemctl", "stop", "hostd-apps.slice"])
     logged(platform, "worker", "Stopped from outside hostd, as with systemctl stop", "State changed from up to down")
