@@ -271,6 +271,13 @@ def booted(formation: Formation) -> None:
     print(f"{'':<34} by the ledger's order a dyno started at most {late} apps too early")
 
 
+def troubles(since: float) -> int:
+    """How many crashes and errors of dynos the log of all apps has since then."""
+    words = ["--namespace=hostd", f"--since=@{since:.0f}", "--grep=Error R|to crashed", "--output=cat", "--quiet"]
+    found = inside(["sh", "-c", 'journalctl "$@" || true', "sh", *words])
+    return len(found.splitlines())
+
+
 def by_start(dynos: dict[str, tuple[int, int]], apps: Sequence[str]) -> list[str]:
     """The app of each dyno, in the order in which they were started."""
     units = sorted(dynos, key=lambda unit: dynos[unit][1])
@@ -291,7 +298,7 @@ def main() -> None:
     parser.add_argument("--idle", type=float, default=60.0, help="seconds for which they are idle")
     parser.add_argument("--no-boot", action="store_true", help="do not boot the box")
     options = parser.parse_args()
-    api = Api()
+    api, began = Api(), time.time()
     with made(api, options.apps, options.web, options.workers) as formation:
         count = options.apps * (options.web + options.workers)
         own = footprint.bare(SERVER, options.apps * options.web, options.apps * options.workers)
@@ -309,6 +316,7 @@ def main() -> None:
         if api.box and not options.no_boot:
             formation.each(formation.start)
             booted(formation)
+        print(f"crashes and errors of dynos in the log of all apps: {troubles(began)}")
 
 
 if __name__ == "__main__":

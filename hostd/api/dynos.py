@@ -195,8 +195,8 @@ def _no_dyno(context: Context, app: App, wanted: str) -> NotFound:
 def _versions(context: Context, app: App, dynos: Iterable[Dyno]) -> dict[int, str]:
     """The ids of the dynos' releases; a release phase runs before its release is there to have one."""
     releases = context.ledger.releases
-    newest = releases.current(app.id).version
-    return {dyno.version: releases.get(app.id, dyno.version).id for dyno in dynos if dyno.version <= newest}
+    newest, versions = releases.current(app.id).version, {dyno.version for dyno in dynos}
+    return {version: releases.get(app.id, version).id for version in versions if version <= newest}
 
 
 def _made(context: Context, app: App, made: OneOff) -> web.Response:
