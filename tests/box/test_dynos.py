@@ -220,6 +220,8 @@ def test_what_an_operator_restarts_or_changes_is_as_it_was_and_is_told(platform:
     platform.run(["systemctl", "restart", before["Id"]])
     logged(platform, "worker", "Restarted from outside hostd, as with systemctl restart", "from starting to up")
     platform.run(["systemctl", "set-property", before["Id"], "MemoryMax=50M"])
+    # hostd looks for that every 30 seconds, and at once when it has lost its connection.
+    platform.run(["systemctl", "daemon-reexec"])
     logged(platform, "worker", "Changed from outside hostd, as with systemctl set-property", "from starting to up")
     assert shown(platform, "worker.1", "Id", "MemoryMax") == before
 
