@@ -106,7 +106,7 @@ class DiskGuard:
         """Called when a build has failed, and before it is deleted: raises PoolFull if that filled the pool."""
         # Until it is written, what was written counts as free.
         with suppress(CommandError):
-            await arun(["btrfs", "filesystem", "sync", str(self._pool.root)], timeout=_CLEANING_SECONDS)
+            await arun(["btrfs", "filesystem", "sync", str(self._pool.root)], timeout=COUNT_SECONDS)
         self._check_reserve()
 
     async def _watch(self, folders: Sequence[Path], limit: int) -> None:
