@@ -5,6 +5,7 @@ from hostd.ledger.apps import App, Apps
 from hostd.ledger.build_outputs import BuildOutput, BuildOutputs
 from hostd.ledger.buildpacks import Buildpacks
 from hostd.ledger.builds import Build, Builds, BuildStatus
+from hostd.ledger.domains import Domain, Domains
 from hostd.ledger.formation import Formation, Process
 from hostd.ledger.idling import Idle, Idling
 from hostd.ledger.job_runs import JobRun, JobRuns
@@ -28,6 +29,8 @@ __all__ = [
     "Builds",
     "CatchUp",
     "Collaborator",
+    "Domain",
+    "Domains",
     "Formation",
     "Idle",
     "Idling",

@@ -13,6 +13,7 @@ from hostd.ledger.buildpacks import Buildpacks
 from hostd.ledger.builds import Builds
 from hostd.ledger.checks import Checks
 from hostd.ledger.database import Clock, Database, utc_now
+from hostd.ledger.domains import Domains
 from hostd.ledger.formation import Formation
 from hostd.ledger.idling import Idling
 from hostd.ledger.job_runs import JobRuns
@@ -48,6 +49,7 @@ class Ledger:
         self.formation = Formation(database, self.apps)
         self.checks = Checks(database, self.apps)
         self.idling = Idling(database, self.apps)
+        self.domains = Domains(database, self.apps, self.access)
         self.jobs = Jobs(database, self.apps)
         self.job_runs = JobRuns(database)
 
