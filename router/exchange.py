@@ -13,6 +13,7 @@ import httptools
 from router import faults, pages
 from router.faults import Fault
 from router.heads import CHUNKED, AnswerHead, Field, Framing, Refused, RequestHead, interim, read_answer
+from router.https import redirect, with_hsts
 from router.journal import ERROR
 from router.logline import request_line
 from router.search import Search
@@ -78,7 +79,10 @@ class Exchange:
         """Its turn on the client's connection has come: take a pooled connection, or search for one."""
         plane = self.client.plane
         route = plane.find(self.head.host)
-        if route is not None and plane.serving(route):
+        if route is not None and route.app.https_only and plane.https_port and self.client.origin.protocol == "http":
+            self.app_id = route.app.id
+            self._send_to_https(plane.https_port)
+        elif route is not None and plane.serving(route):
             self.app_id = route.app.id
             backend = plane.choose(route.backends, ())
             assert backend is not None
@@ -106,6 +110,12 @@ class Exchange:
         upstream.begin(self, wire)
         if self.client.reading_held:
             self.client.update_reading()
+
+    def _send_to_https(self, port: int) -> None:
+        self._keep_client = self.head.keep_alive and self.received and not self.client.plane.closing
+        status, page = redirect(self.head, port, self._keep_client)
+        self.client.transport.write(page)
+        self._finish(None, status)
 
     def _begin_search(self) -> Search:
         self.stage = Stage.SEARCHING
@@ -182,6 +192,8 @@ class Exchange:
         self._status = status
         self._keep_client = answer.keep_client
         self._out = [answer.wire]
+        if self.client.origin.protocol == "https" and (route := self.client.plane.find(head.host)):
+            self._out = [with_hsts(answer.wire, fields, route.app.hsts)]
         return answer.framing is Framing.NONE and status != 101
 
     def answer_body(self, data: bytes) -> None:

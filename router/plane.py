@@ -75,6 +75,8 @@ class Plane:
         self.journal = journal
         self.loop = loop
         self.closing = False
+        self.https_port = 0
+        """Where https is served; 0 while it is not."""
         self.clients: set[Client] = set()
         self.held: set[Search] = set()
         self.listeners: set[Calls] = set()
@@ -103,6 +105,11 @@ class Plane:
             app = routing.table.lookup(host)
             route = routing.routes[app.hosts[0]] if app else None
         return route
+
+    def certificate(self, host: str) -> str:
+        """The id of the certificate that its app has for a host; "" if it has none, or if there is no such app."""
+        route = self.find(host)
+        return route.app.certificate(normal_host(host)) if route else ""
 
     def swap(self, table: Table) -> None:
         """Put a table in force. Requests in flight go on; those held are looked at again; only idle connections

@@ -14,6 +14,8 @@ from typing import Any
 _IDENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 _APP_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _DYNO_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}\.[0-9]{1,9}")
+_CERTIFICATE = re.compile(r"[0-9a-f]{16,64}")
+_HSTS = re.compile(r"(max-age=[0-9]{1,10}(; includeSubDomains)?(; preload)?)?")
 _HOST = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 
 
@@ -50,6 +52,16 @@ class App:
     hosts: tuple[str, ...]
     state: State
     dynos: tuple[Dyno, ...] = ()
+    certificates: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """The ids of the certificates that its hosts have, by host; the others have the default one."""
+    https_only: bool = False
+    """Whether requests over http are sent to https."""
+    hsts: str = ""
+    """What answers over https say in Strict-Transport-Security; "" for nothing."""
+
+    def certificate(self, host: str) -> str:
+        """The id of the certificate for a name in lower case; "" for the default one."""
+        return self.certificates.get(host) or self.certificates.get(f"*.{host.partition('.')[2]}", "")
 
 
 @dataclass(frozen=True)
@@ -138,7 +150,19 @@ def _app(value: Any) -> App:
     except ValueError:
         known = ", ".join(item.value for item in State)
         raise TableError(f"state of {where} is {entry.get('state')!r}; it is one of {known}") from None
-    return App(_matching(entry.get("id"), _IDENTITY, f"id of {where}"), name, hosts, state, dynos)
+    return App(
+        id=_matching(entry.get("id"), _IDENTITY, f"id of {where}"),
+        name=name,
+        hosts=hosts,
+        state=state,
+        dynos=dynos,
+        certificates={
+            _host(host, where): _matching(known, _CERTIFICATE, f"certificate of {where}")
+            for host, known in _expect(entry.get("certificates", {}), dict, f"certificates of {where}").items()
+        },
+        https_only=_expect(entry.get("https_only", False), bool, f"https_only of {where}"),
+        hsts=_matching(entry.get("hsts", ""), _HSTS, f"hsts of {where}"),
+    )
 
 
 def _dyno(value: Any, where: str) -> Dyno:
@@ -162,12 +186,14 @@ def _host(value: Any, where: str) -> str:
 
 def _app_document(app: App) -> dict[str, Any]:
     dynos = [{"name": dyno.name, "address": dyno.address, "port": dyno.port} for dyno in app.dynos]
+    secured = {"certificates": dict(app.certificates), "https_only": app.https_only, "hsts": app.hsts}
     return {
         "id": app.id,
         "name": app.name,
         "hosts": list(app.hosts),
         "state": app.state.value,
         "dynos": dynos,
+        **{name: value for name, value in secured.items() if value},
     }
 
 
