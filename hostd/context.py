@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from buildpacks.source import Source, TarSource
 from hostd.capacity import Capacity
+from hostd.dns import DomainChecks
 from hostd.events import Events
 from hostd.ledger import Ledger
 from hostd.ledger.apps import App
@@ -348,5 +349,6 @@ class Context:
     scheduler: Scheduler
     capacity: Capacity
     sleeper: Sleeper
+    domain_checks: DomainChecks
     log_key: bytes = field(repr=False)
     """Signs log sessions; the logplex holds the same key."""

@@ -27,6 +27,7 @@ from hostd.deploys.slug_store import SlugStore
 from hostd.deploys.sources import Sources
 from hostd.deploys.stack_moves import StackMoves
 from hostd.deploys.stacks import StackDeploys
+from hostd.dns import Dns, DomainChecks, own_addresses
 from hostd.errors import HostdError, NotFound, to_terminal
 from hostd.events import Events
 from hostd.faults import Faults
@@ -274,6 +275,7 @@ def assemble(settings: Settings) -> Daemon:
         scheduler=scheduler,
         capacity=Capacity(machine_memory(), settings.memory_overcommit),
         sleeper=sleeper,
+        domain_checks=DomainChecks(Dns(), settings.domain, lambda: own_addresses(settings.network_prefix)),
         log_key=ensure_key(),
     )
     return Daemon(context, manager, deploys, garbage, ledger, systemd, networks, stack_deploys, scheduler, sleeper)

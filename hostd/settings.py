@@ -168,10 +168,14 @@ class Settings:
         """The control socket of one router worker, counted from 1."""
         return self.router_dir / f"{worker}.sock"
 
+    def built_in_host(self, app_name: str) -> str:
+        """The name under which an app answers without being told."""
+        return f"{app_name}.{self.domain}"
+
     def web_url(self, app_name: str) -> str:
         """Where an app answers: its built-in name on the router's HTTP port."""
         port = "" if self.http_port == 80 else f":{self.http_port}"
-        return f"http://{app_name}.{self.domain}{port}/"
+        return f"http://{self.built_in_host(app_name)}{port}/"
 
     def to_toml(self) -> str:
         """The file that `load` reads back into these settings, each setting under its explanation."""

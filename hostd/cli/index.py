@@ -15,6 +15,10 @@ MODULES: dict[str, tuple[str, ...]] = {
     "buildpacks": ("buildpacks", "buildpacks:set", "buildpacks:add", "buildpacks:remove", "buildpacks:clear"),
     "config": ("config", "config:set", "config:get", "config:unset"),
     "checks": ("checks", "checks:set", "checks:unset"),
+    "domains": (
+        "domains", "domains:add", "domains:remove", "domains:clear", "domains:info", "domains:wait",
+    ),
+    "maintenance": ("maintenance", "maintenance:on", "maintenance:off"),
     "ps": ("ps", "ps:wait", "ps:restart", "ps:stop"),
     "formation": ("ps:scale", "ps:type"),
     "idling": ("ps:idle",),

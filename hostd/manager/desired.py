@@ -95,8 +95,15 @@ def desired_app(ledger: Ledger, settings: Settings, app: App) -> DesiredApp:
         slug_id=release.slug_id,
         processes=processes,
         config=release.config,
-        hosts=(f"{app.name}.{settings.domain}",),
+        hosts=(settings.built_in_host(app.name), *_own_hosts(ledger, settings, app)),
         maintenance=app.maintenance,
         stack=release.stack or HOST_STACK,
         idled_at=idle.idled_at.timestamp() if idle and idle.idled_at and sleeps else None,
     )
+
+
+def _own_hosts(ledger: Ledger, settings: Settings, app: App) -> list[str]:
+    """The app's domains; without those that have become the platform's since, by a change of its own domain."""
+    platform = f".{settings.domain}"
+    known = [domain.hostname for domain in ledger.domains.list(app.id)]
+    return [host for host in known if not f".{host}".endswith(platform)]

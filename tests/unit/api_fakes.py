@@ -17,6 +17,7 @@ from hostd.api import Peers, build_api, serve
 from hostd.capacity import Capacity
 from hostd.context import Context, Deploy, Output, PushOutcome
 from hostd.deploys.sources import Sources
+from hostd.dns import DomainChecks, Found
 from hostd.errors import Busy
 from hostd.events import Events
 from hostd.ledger import Ledger
@@ -220,6 +221,18 @@ class FakeSleeper:
         return False
 
 
+class FakeNames:
+    """The DNS: what it says of each name; nothing of others."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Found] = {}
+        self.asked: list[str] = []
+
+    async def look(self, name: str) -> Found:
+        self.asked.append(name)
+        return self.known.get(name, Found(apex=False))
+
+
 class FakeRepositories:
     async def ensure(self, app: App) -> Path:
         return Path(f"/repos/{app.id}.git")
@@ -269,6 +282,7 @@ class Api:
     networks: FakeNetworks = field(default_factory=lambda: FakeNetworks())
     scheduler: FakeScheduler = field(init=False)
     sleeper: FakeSleeper = field(init=False)
+    names: FakeNames = field(init=False)
 
     async def __call__(self, method: str, path: str, body: Any = None, **more: Any) -> Answer:
         headers = {**more.pop("headers", {})}
@@ -306,16 +320,19 @@ class Api:
 
 
 @asynccontextmanager
-async def running_api(directory: Path, *, uid_is: str = "git", people: bool = True) -> AsyncIterator[Api]:
+async def running_api(
+    directory: Path, *, uid_is: str = "git", people: bool = True, domain: str = "localhost"
+) -> AsyncIterator[Api]:
     """Serve the API; the test's own uid counts as `git`, as `root`, or as a `stranger`."""
     ledger = Ledger.open(directory / "master")
     writer, manager = FakeWriter(), FakeManager()
     events = Events(writer)
     deploys, systemd, pool = FakeDeploys(ledger, events), FakeSystemd(), FakePool()
     slug_store, stacks, networks = FakeSlugStore(), FakeStacks(ledger), FakeNetworks()
-    scheduler, sleeper = FakeScheduler(ledger), FakeSleeper()
+    scheduler, sleeper, names = FakeScheduler(ledger), FakeSleeper(), FakeNames()
+    settings = Settings(data_dir=directory, domain=domain)
     context = Context(
-        settings=Settings(data_dir=directory),
+        settings=settings,
         ledger=ledger,
         manager=manager,
         deploys=deploys,
@@ -330,6 +347,7 @@ async def running_api(directory: Path, *, uid_is: str = "git", people: bool = Tr
         scheduler=scheduler,
         capacity=Capacity(memory=24 << 30, overcommit=2),
         sleeper=sleeper,
+        domain_checks=DomainChecks(names, settings.domain, lambda: ["192.0.2.1"]),
         log_key=LOG_KEY,
     )
     me = os.getuid()
@@ -342,7 +360,7 @@ async def running_api(directory: Path, *, uid_is: str = "git", people: bool = Tr
     try:
         async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path))) as http:
             api = Api(ledger, manager, deploys, systemd, pool, slug_store, stacks, writer.lines, http, path)
-            api.networks, api.scheduler, api.sleeper = networks, scheduler, sleeper
+            api.networks, api.scheduler, api.sleeper, api.names = networks, scheduler, sleeper, names
             if people:
                 for email, admin in (
                     ("kate@example.com", True),
