@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import deque
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any, cast
@@ -12,13 +13,17 @@ import httptools
 from router import faults
 from router.exchange import Exchange
 from router.faults import Fault, refusal
-from router.heads import Field, Origin, Refused, RequestHead, read_request
+from router.fields import Field, Refused
+from router.heads import Origin, RequestHead, read_request
 from router.journal import ERROR
 
 if TYPE_CHECKING:
     from router.plane import Plane
     from router.tunnel import Tunnel
 
+_UNKNOWN_METHOD = re.compile(
+    rb"(?!(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) )[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32} \S+ HTTP/1\.[01]\r\n"
+)
 _SLICE = 32 * 1024
 """Bytes parsed at once, so that a read full of pipelined requests does not become thousands of waiting ones."""
 
@@ -34,6 +39,8 @@ class Client(asyncio.Protocol):
         "_fields",
         "_head_done",
         "_head_fed",
+        "_head_fields",
+        "_mute",
         "_parser",
         "_queue",
         "_receiving",
@@ -74,6 +81,8 @@ class Client(asyncio.Protocol):
         self._target = b""
         self._fields: list[Field] = []
         self._head_fed = 0
+        self._head_fields = 0
+        self._mute = 0
         self._fed = 0
 
     @property
@@ -91,7 +100,16 @@ class Client(asyncio.Protocol):
         elif self._queue or self._unparsed or self._upgraded or self._refusal or self.reading_held:
             self._advance()
         else:
-            self.deadline = monotonic() + self.plane.settings.client_idle
+            settings = self.plane.settings
+            self.deadline = monotonic() + (settings.head_arrival if self._begun else settings.client_idle)
+
+    def cut(self) -> None:
+        """The worker ends: so does the connection, whatever goes on."""
+        if self.tunnel is not None:
+            self.tunnel.close()
+        elif self.exchange is not None:
+            self.exchange.cut()
+        self.transport.close()
 
     def begin_tunnel(self) -> None:
         """What came after the request head belongs to the new protocol."""
@@ -130,7 +148,7 @@ class Client(asyncio.Protocol):
                 self.exchange.expired(now)
         elif now >= self.deadline:
             if self._begun and not self._closing:
-                self._refuse(refusal(408, "The request head did not arrive in time"))
+                self._refuse(refusal(408, "the head of the request did not arrive in time"))
             elif self._closing:
                 self.transport.abort()
             else:
@@ -203,17 +221,19 @@ class Client(asyncio.Protocol):
         """A part of the request target."""
         self._target += part
         if len(self._target) > self.plane.settings.max_line:
-            raise Refused(414, "The request line is too long")
+            raise Refused(414, "the request line is too long")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header, or a trailer, which goes no further (RFC 9110, 6.5.1)."""
+        """A header or a trailer."""
         self._fields.append((name, value))
 
     def on_headers_complete(self) -> None:
         """The head is complete."""
         self._head_done = True
-        if self._fed > self.plane.settings.max_line or self._head_fed:
-            self._check_lengths()
+        self._mute = 0
+        self._head_fields = len(self._fields)
+        if self._fed > self.plane.settings.max_line or self._head_fed or self._head_fields > 100:
+            self._check_lengths(self._fields)
         method = self._parser.get_method()
         if method == b"CONNECT":
             raise Refused(405, "CONNECT is not offered here")
@@ -230,14 +250,18 @@ class Client(asyncio.Protocol):
 
     def on_body(self, data: bytes) -> None:
         """A piece of a request's body, without its framing."""
+        self._mute = 0
         if self._receiving is not None:
             self._receiving.body(data)
 
     def on_message_complete(self) -> None:
         """A request is complete."""
         self._begun = False
+        trailers = self._fields[self._head_fields :]
+        if trailers:
+            self._check_lengths(trailers)
         if self._receiving is not None:
-            self._receiving.body_end()
+            self._receiving.body_end(trailers)
             self._receiving = None
 
     # Below the public part
@@ -258,7 +282,10 @@ class Client(asyncio.Protocol):
             except httptools.HttpParserCallbackError as error:
                 self._stop_parsing(error.__context__ or error)
             except httptools.HttpParserError as error:
-                self._stop_parsing(Refused(400, f"This is not a proper HTTP request: {error}"))
+                self._stop_parsing(self._improper(error, piece))
+            self._mute += len(piece)
+            if self._mute > _SLICE + self.plane.settings.max_line and self._in_body:
+                self._stop_parsing(Refused(400, "bad chunk: its extensions, or the trailers, are too long"))
         if self._begun and not self._head_done:
             self._await_head(size)
 
@@ -269,19 +296,36 @@ class Client(asyncio.Protocol):
             return
         self._head_fed += size
         if self._head_fed > self.plane.settings.max_head + _SLICE:
-            self._stop_parsing(Refused(431, "The request head is too long"))
+            self._stop_parsing(Refused(431, "the head of the request is too long"))
 
-    def _check_lengths(self) -> None:
+    def _check_lengths(self, fields: list[Field]) -> None:
         """Called for heads that did not come whole in one small read, which says enough about their size."""
         settings = self.plane.settings
-        sizes = [len(name) + len(value) + 4 for name, value in self._fields]
-        if max(sizes, default=0) > settings.max_line or sum(sizes) + len(self._target) > settings.max_head:
-            raise Refused(431, "The request head is too long")
+        sizes = [len(name) + len(value) + 4 for name, value in fields]
+        if max(sizes, default=0) > settings.max_line:
+            raise Refused(431, "a header is too long")
+        if sum(sizes) + len(self._target) > settings.max_head or len(sizes) > settings.max_headers:
+            raise Refused(431, "the head of the request is too long")
+
+    @property
+    def _in_body(self) -> bool:
+        return self._begun and self._head_done and self._refusal is None
+
+    def _improper(self, error: httptools.HttpParserError, piece: bytes) -> Refused:
+        """What to call an error of the parser, which does not know how far it had come."""
+        if self._in_body:
+            return Refused(400, f"bad chunk: {error}")
+        if self._target:
+            status = 505 if str(error) == "Invalid HTTP version" else 400
+            return Refused(status, f"bad header: {error}")
+        if isinstance(error, httptools.HttpParserInvalidMethodError) and _UNKNOWN_METHOD.match(piece):
+            return Refused(501, "this method is not known here")
+        return Refused(400, f"bad request line: {error}")
 
     def _stop_parsing(self, error: BaseException) -> None:
         """Nothing that comes after an error can be trusted; what came before is still answered."""
         if isinstance(error, Refused):
-            fault = refusal(error.status, error.reason)
+            fault = error.fault or refusal(error.status, error.reason)
         else:
             fault = faults.H99
             self.plane.journal.say(f"H99 in a request of {self.origin.address}: {error!r}", ERROR)
@@ -321,8 +365,12 @@ class Client(asyncio.Protocol):
     def _refuse(self, fault: Fault) -> None:
         """Answer what is not a proper request, log it, and close."""
         target = self._target[: self.plane.settings.max_line]
+        method = self._parser.get_method() if target else b"-"
         self._refusal = fault
-        self.exchange = Exchange(self, RequestHead.improper(target, self.origin), self._fields)
+        head = RequestHead.improper(method, target, self._fields[: self._head_fields or None], self.origin)
+        self.exchange = Exchange(self, head, self._fields)
+        route = self.plane.find(head.host) if head.host else None
+        self.exchange.app_id = route.app.id if route is not None else ""
         self.exchange.fail(fault)
 
     def _close(self, linger: bool = False) -> None:

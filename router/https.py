@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from router.heads import Field, RequestHead
+from router.fields import Field
+from router.heads import RequestHead
 from router.table import normal_host
 
 _HSTS = b"strict-transport-security"

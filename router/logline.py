@@ -18,15 +18,18 @@ def request_line(
     forwarded: str,
     dyno: str,
     connect: float,
-    service: float,
+    service: float | None,
     status: int,
     sent: int,
     protocol: str,
 ) -> str:
-    """One request. `connect` and `service` are seconds; without a dyno (`""`) they and `bytes` stay empty."""
-    if dyno:
+    """One request. `connect` and `service` are seconds; without a dyno (`""`) they and `bytes` stay empty, and
+    `service` (None) and `bytes` also when the dyno could not be reached."""
+    if service is not None:
         timing = f"dyno={dyno} connect={int(connect * 1000)}ms service={int(service * 1000)}ms"
         result = f"status={status} bytes={sent}"
+    elif dyno:
+        timing, result = f"dyno={dyno} connect={int(connect * 1000)}ms service=", f"status={status} bytes="
     else:
         timing, result = "dyno= connect= service=", f"status={status} bytes="
     return (
@@ -53,7 +56,8 @@ def bare(text: str) -> str:
 def _opening(fault: Fault) -> str:
     side = f"sock={fault.side} " if fault.side else ""
     code = f"code={fault.code} " if fault.code else ""
-    return f'{side}at={fault.level} {code}desc="{quoted(fault.desc)}"'
+    cause = f' cause="{quoted(fault.cause)}"' if fault.cause else ""
+    return f'{side}at={fault.level} {code}desc="{quoted(fault.desc)}"{cause}'
 
 
 def _harmless(char: str) -> bool:

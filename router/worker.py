@@ -195,7 +195,7 @@ class Worker:
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(self._settings.tick)
-            self._plane.sweep()
+            self._plane.sweep(monotonic())
 
     async def _leave(self) -> None:
         """First answer with `Connection: close` while still accepting, as new connections would otherwise wait in the
@@ -208,7 +208,7 @@ class Worker:
             server.close()
         await self._see_off(plane.clients, end)
         for client in list(plane.clients):
-            client.transport.abort()
+            client.cut()
         await asyncio.sleep(0)
 
     async def _see_off(self, leaving: set[Client], end: float) -> None:

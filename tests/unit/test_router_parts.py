@@ -11,8 +11,10 @@ import pytest
 from router_rig import Rig, ok, rig
 
 from router import faults, service
+from router.answers import read_answer
 from router.control import Control
-from router.heads import Origin, Refused, read_answer, read_request
+from router.fields import Refused
+from router.heads import Origin, read_request
 from router.journal import Journal, socket_path
 from router.logline import bare, quoted, request_line
 from router.pages import render
