@@ -76,25 +76,25 @@ class Table:
     apps: tuple[App, ...] = ()
     boot: str = ""
     _exact: Mapping[str, App] = field(init=False, repr=False, compare=False)
+    _below: Mapping[str, App] = field(init=False, repr=False, compare=False)
+    """Wildcards, by what comes after the asterisk and its dot."""
 
     def __post_init__(self) -> None:
-        """Build the host index; raises TableError when two apps claim one host."""
-        index: dict[str, App] = {}
+        """Build the two indexes of hosts; raises TableError when two apps claim one host."""
+        exact: dict[str, App] = {}
+        below: dict[str, App] = {}
         for app in self.apps:
             for host in app.hosts:
-                other = index.setdefault(host, app)
+                other = below.setdefault(host[2:], app) if host[:2] == "*." else exact.setdefault(host, app)
                 if other is not app:
                     raise TableError(f"host {host} belongs to both {other.name} and {app.name}")
-        object.__setattr__(self, "_exact", index)
+        object.__setattr__(self, "_exact", exact)
+        object.__setattr__(self, "_below", below)
 
     def lookup(self, host: str) -> App | None:
         """The app of a Host header: any case, with or without a port or a trailing dot; exact before wildcard."""
         name = normal_host(host)
-        app = self._exact.get(name)
-        if app is None:
-            _, dot, rest = name.partition(".")
-            app = self._exact.get(f"*.{rest}") if dot else None
-        return app
+        return self._exact.get(name) or (self._below.get(name.partition(".")[2]) if self._below else None)
 
     @classmethod
     def parse(cls, document: str | bytes) -> Table:
@@ -104,7 +104,11 @@ class Table:
         except ValueError as error:
             raise TableError(f"not JSON: {error}") from error
         entry = _expect(value, dict, "the table")
-        apps = tuple(_app(item) for item in _expect(entry.get("apps"), list, "apps"))
+        return cls.of(entry, tuple(read_app(item) for item in _expect(entry.get("apps"), list, "apps")))
+
+    @classmethod
+    def of(cls, entry: Mapping[str, Any], apps: tuple[App, ...]) -> Table:
+        """A table of these apps, and of what else the JSON object of a table says. Raises TableError."""
         _unique((app.id for app in apps), "app id")
         domain = _expect(entry.get("domain", "localhost"), str, "domain")
         boot = _expect(entry.get("boot", ""), str, "boot")
@@ -122,7 +126,7 @@ class Table:
 
     def to_json(self) -> str:
         """The JSON text that `parse` reads back: one app a line, so that a person can read and diff it."""
-        apps = ",\n".join(json.dumps(_app_document(app), separators=(",", ":")) for app in self.apps)
+        apps = ",\n".join(map(_line, self.apps))
         known = {"sequence": self.sequence, "domain": self.domain, "boot": self.boot}
         head = f'{json.dumps(known, separators=(",", ":"))[:-1]},"apps":['
         return f"{head}\n{apps}\n]}}\n" if apps else f"{head}]}}\n"
@@ -138,7 +142,8 @@ def normal_host(host: str) -> str:
     return name[:-1] if name.endswith(".") else name
 
 
-def _app(value: Any) -> App:
+def read_app(value: Any) -> App:
+    """An app from its JSON object; raises TableError."""
     entry = _expect(value, dict, "an app")
     name = _matching(entry.get("name"), _APP_NAME, "app name")
     where = f"app {name}"
@@ -182,6 +187,11 @@ def _dyno(value: Any, where: str) -> Dyno:
 def _host(value: Any, where: str) -> str:
     host = normal_host(_expect(value, str, f"a host of {where}"))
     return _matching(host, _HOST, f"host of {where}")
+
+
+@lru_cache(8192)
+def _line(app: App) -> str:
+    return json.dumps(_app_document(app), separators=(",", ":"))
 
 
 def _app_document(app: App) -> dict[str, Any]:
