@@ -64,7 +64,7 @@ class Routing:
         before = self._apps.get(app_id)
         if before == entry:
             return False
-        self._claim(app_id, set(before.hosts if before else ()), set(entry.hosts if entry else ()))
+        self._claim(app_id, frozenset(before.hosts if before else ()), frozenset(entry.hosts if entry else ()))
         if entry is None:
             del self._apps[app_id]
         else:
@@ -138,7 +138,7 @@ class Routing:
         if all(await asyncio.gather(*(self._tell(worker, body) for worker in self._workers()))):
             self._published = sequence
 
-    def _claim(self, app_id: str, before: set[str], after: set[str]) -> None:
+    def _claim(self, app_id: str, before: frozenset[str], after: frozenset[str]) -> None:
         self._holders.update(dict.fromkeys(after - before, app_id))
         for host in before - after:
             if self._holders.get(host) == app_id:
