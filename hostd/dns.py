@@ -173,13 +173,15 @@ def wanted(hostname: str, target: str, apex: bool | None, ours: Found) -> tuple[
     begins_zone = hostname.count(".") == 1 if apex is None else apex
     if not ours.trouble and (not begins_zone or is_wildcard(hostname)):
         return (Record("CNAME", hostname, target),)
-    known = [address for address in ours.addresses if not ip_address(address).is_loopback] or ours.addresses
-    by_address = tuple(Record(_kind(address), hostname, address) for address in known)
+    by_address = tuple(Record(_kind(address), hostname, address) for address in _advised(ours.addresses))
     return by_address if ours.trouble else (Record("ALIAS", hostname, target), *by_address)
 
 
 def own_addresses(prefix: str) -> list[str]:
-    """The addresses of this machine's interfaces that others may reach; those of dynos, `prefix`, are not."""
+    """The addresses of this machine's interfaces that others may reach, those by which it speaks to the world first.
+
+    The gateway's of its dynos, in `prefix`, is none of them.
+    """
     import psutil
 
     inner = ip_network(prefix)
@@ -187,7 +189,8 @@ def own_addresses(prefix: str) -> list[str]:
     found = [entry.address for entry in entries if entry.family in (socket.AF_INET, socket.AF_INET6)]
     known = [ip_address(address.partition("%")[0]) for address in found]
     outer = [each for each in known if not (each.is_loopback or each.is_link_local or each in inner)]
-    return list(dict.fromkeys(map(str, outer)))
+    ways_out = filter(None, map(_way_out, (("1.1.1.1", socket.AF_INET), ("2606:4700:4700::1111", socket.AF_INET6))))
+    return list(dict.fromkeys((*ways_out, *map(str, outer))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +229,24 @@ def _judged(hostname: str, target: str, found: Found, ours: Found) -> tuple[Lead
     if found.aliases:
         return Leads.NOWHERE, f"{shown} is an alias of {found.aliases[-1]}, which has no address."
     return Leads.NOWHERE, f"{shown} has no address in the DNS yet."
+
+
+def _way_out(there: tuple[str, socket.AddressFamily]) -> str | None:
+    """The address of ours with which we would speak to that one; nothing is sent."""
+    with socket.socket(there[1], socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((there[0], 9))
+        except OSError:
+            return None
+        return str(probe.getsockname()[0])
+
+
+def _advised(addresses: Sequence[str]) -> list[str]:
+    """The addresses for records: all that are public, else the first of each kind, loopback only as a last resort."""
+    if public := [address for address in addresses if ip_address(address).is_global]:
+        return public
+    known = [address for address in addresses if not ip_address(address).is_loopback] or addresses
+    return [next(each for each in known if _kind(each) == kind) for kind in dict.fromkeys(map(_kind, known))]
 
 
 def _kind(address: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import threading
 import time
 from typing import Any
@@ -117,7 +118,7 @@ def info(call: Call) -> None:
         "Kind": "custom" if found["kind"] == "custom" else "built in",
         "Unicode": printable(found["extended"]["unicode"]) if found["extended"]["unicode"] != found["hostname"] else "",
         "Added": moment(found["created_at"], call.around.clock()),
-        "Records": ", or ".join(" ".join(_record(record)) for record in dns["records"]),
+        "Records": ", ".join(" ".join(_record(record)) for record in dns["records"]),
         "Alias of": ", ".join(dns["aliases"]),
         "Addresses": ", ".join(dns["addresses"]),
         "DNS": printable(dns["message"]),
@@ -173,11 +174,13 @@ def _tell(call: Call, domain: dict[str, Any]) -> None:
     if domain["status"] == "succeeded":
         return
     if dns["records"]:
-        either = " (one of ALIAS, also called ANAME, and the others)" if dns["records"][0]["type"] == "ALIAS" else ""
-        call.say(f"Make this record where its DNS is kept{either}:")
+        what = "these records" if len(dns["records"]) > 1 else "this record"
+        if dns["records"][0]["type"] == "ALIAS":
+            what = "the ALIAS (ANAME) or the other records"
+        call.say(f"Make {what} where the name's DNS is kept:")
         call.print(*columns(_record(record) for record in dns["records"]))
     if not call.flag("wait"):
-        waiting = call.cmd(f"hostctl domains:wait {domain['hostname']} -a {domain['app']['name']}")
+        waiting = call.cmd(f"hostctl domains:wait {shlex.quote(domain['hostname'])} -a {domain['app']['name']}")
         call.say(f"To wait until it leads here: {waiting}")
 
 

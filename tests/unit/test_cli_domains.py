@@ -80,7 +80,7 @@ def test_adding_prints_the_record_to_make(tmp_path, hostd):
     assert ran.err.splitlines() == [
         "Adding www.shop.de to hello... done",
         "www.shop.de has no address in the DNS yet.",
-        "Make this record where its DNS is kept:",
+        "Make this record where the name's DNS is kept:",
         "To wait until it leads here: hostctl domains:wait www.shop.de -a hello",
     ]
     assert hostd.requests[0].json == {"hostname": "www.shop.de"}

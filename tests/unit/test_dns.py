@@ -193,8 +193,25 @@ def test_it_is_said_that_no_record_can_name_the_target():
             Found(("192.0.2.1",)),
             [Record("ALIAS", "shop.co.uk", TARGET), Record("A", "shop.co.uk", "192.0.2.1")],
         ),
-        ("www.shop.de", False, HOME, [Record("A", "www.shop.de", "192.0.2.1")]),
+        (
+            "www.shop.de",
+            False,
+            HOME,
+            [Record("A", "www.shop.de", "192.0.2.1")],
+        ),
+        (
+            "www.shop.de",
+            False,
+            Found(("10.0.0.1", "1.1.1.1", "1.0.0.1"), trouble="x"),
+            [Record("A", "www.shop.de", "1.1.1.1"), Record("A", "www.shop.de", "1.0.0.1")],
+        ),
         ("shop.de", True, Found(("127.0.0.1",), trouble="x"), [Record("A", "shop.de", "127.0.0.1")]),
+        (
+            "www.shop.de",
+            False,
+            Found(("10.0.0.1", "10.0.0.2", "fd00::1", "fd00::2", "::1"), trouble="x"),
+            [Record("A", "www.shop.de", "10.0.0.1"), Record("AAAA", "www.shop.de", "fd00::1")],
+        ),
         ("www.shop.de", False, Found(trouble="it has no address in the DNS"), []),
     ],
 )
