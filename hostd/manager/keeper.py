@@ -123,11 +123,15 @@ class Keeper:
         self.desired = self._read_desired()
         return await self._standing.missing(lambda: self.desired, type_, seconds)
 
+    async def route(self) -> None:
+        """Tell the router how the app stands now. Raises OSError."""
+        self.desired = self._read_desired()
+        await self._standing.publish(self.desired)
+
     async def stop_dynos(self, selected: Callable[[Record], bool]) -> int:
         """Drain and stop the running dynos that *selected* picks; the keeper starts the wanted ones anew.
 
-        Returns how many they were when they have ended: no ledger remembers that they are to end, so whoever
-        asked must not hear that it is done before it is.
+        Returns how many they were when they have ended: no ledger remembers that, so whoever asked must not hear sooner.
         """
         records = [r for r in self._records.values() if selected(r) and r.phase is not Phase.STOPPING]
         for record in records:

@@ -15,6 +15,9 @@ from aiohttp import web
 
 from hostd.api import Peers, build_api, serve
 from hostd.capacity import Capacity
+from hostd.certificates.authorities import Authorities
+from hostd.certificates.keeper import CertificateKeeper
+from hostd.certificates.shelf import Shelf
 from hostd.context import Context, Deploy, Output, PushOutcome
 from hostd.deploys.sources import Sources
 from hostd.dns import DomainChecks, Found
@@ -27,12 +30,15 @@ from hostd.ledger.job_runs import JobRun
 from hostd.ledger.jobs import Job
 from hostd.ledger.releases import Release
 from hostd.ledger.users import User
+from hostd.manager.desired import hosts_of
 from hostd.manager.dyno import Dyno, DynoState
 from hostd.manager.settling import Missing
 from hostd.settings import Settings
 from tests.unit.slug_fakes import FakePool, FakeSlugStore
 from tests.unit.stack_fakes import FakeStacks
+from tests.unit.tls_kit import make
 
+DEFAULT_CERTIFICATE = make("localhost").pem
 LOG_KEY = b"k" * 32
 NOT_ME = 4_000_000_000
 
@@ -66,6 +72,9 @@ class FakeManager:
 
     def nudge(self, app_id: str) -> None:
         self.calls.append(("nudge", app_id))
+
+    async def route(self, app_id: str) -> None:
+        self.calls.append(("route", app_id))
 
     async def missing(self, app: App, type_: str | None, seconds: float) -> list[Missing]:
         self.calls.append(("missing", type_, seconds))
@@ -331,6 +340,16 @@ async def running_api(
     slug_store, stacks, networks = FakeSlugStore(), FakeStacks(ledger), FakeNetworks()
     scheduler, sleeper, names = FakeScheduler(ledger), FakeSleeper(), FakeNames()
     settings = Settings(data_dir=directory, domain=domain)
+    (directory / "tls").mkdir()
+    certificates = CertificateKeeper(
+        ledger=ledger,
+        shelf=Shelf(directory / "tls", None),
+        events=events,
+        authorities=Authorities(directory / "roots.crt"),
+        hosts=lambda app: hosts_of(ledger, settings, app),
+        nudge=manager.nudge,
+        default=lambda: DEFAULT_CERTIFICATE,
+    )
     context = Context(
         settings=settings,
         ledger=ledger,
@@ -347,6 +366,7 @@ async def running_api(
         scheduler=scheduler,
         capacity=Capacity(memory=24 << 30, overcommit=2),
         sleeper=sleeper,
+        certificates=certificates,
         domain_checks=DomainChecks(names, settings.domain, lambda: ["192.0.2.1"]),
         log_key=LOG_KEY,
     )
