@@ -16,6 +16,9 @@ from hostd.alone import only_one
 from hostd.api import build_api
 from hostd.api import serve as serve_api
 from hostd.capacity import Capacity, machine_memory
+from hostd.certificates.authorities import Authorities
+from hostd.certificates.keeper import CertificateKeeper
+from hostd.certificates.shelf import Shelf
 from hostd.context import Context
 from hostd.deploys.deploys import Deploys
 from hostd.deploys.garbage import Garbage, claim
@@ -31,11 +34,12 @@ from hostd.dns import Dns, DomainChecks, own_addresses
 from hostd.errors import HostdError, NotFound, to_terminal
 from hostd.events import Events
 from hostd.faults import Faults
+from hostd.install.certificate import own_certificate
 from hostd.ledger import Ledger
 from hostd.listening import inherited, notify
 from hostd.logplex.key import ensure_key
 from hostd.manager.attach import AttachServer
-from hostd.manager.desired import DesiredApp, desired_app
+from hostd.manager.desired import DesiredApp, desired_app, hosts_of
 from hostd.manager.environment import EnvironmentFiles
 from hostd.manager.keeper import Tools
 from hostd.manager.launcher import Launcher
@@ -80,6 +84,7 @@ class Daemon:
     stacks: StackDeploys
     scheduler: Scheduler
     sleeper: Sleeper
+    certificates: CertificateKeeper
 
     async def clean(self) -> None:
         """Take away what an earlier hostd left of apps that were being destroyed when it ended."""
@@ -115,10 +120,12 @@ async def serve(settings: Settings) -> None:
     await daemon.stacks.recover()
     await daemon.garbage.recover()
     await daemon.networks.start()
+    daemon.certificates.stock()
     await daemon.manager.start()
     daemon.stacks.go_on()
     daemon.scheduler.start()
     daemon.sleeper.start()
+    daemon.certificates.start()
     sessions = (daemon.manager.one_offs, daemon.manager.visits)
     attach = AttachServer(sockets["attach"], sessions, daemon.manager.forwards)
     attach.start()
@@ -135,6 +142,7 @@ async def serve(settings: Settings) -> None:
     await daemon.deploys.close()
     await runner.cleanup()
     await attach.close()
+    await daemon.certificates.close()
     await daemon.sleeper.close()
     await daemon.scheduler.close()
     await daemon.manager.close()
@@ -257,6 +265,15 @@ def assemble(settings: Settings) -> Daemon:
     sleeper = Sleeper(
         ledger=ledger, manager=manager, router=tools.routing, workers=settings.router_workers, events=events
     )
+    certificates = CertificateKeeper(
+        ledger=ledger,
+        shelf=Shelf(settings.router_tls_dir, pwd.getpwnam(ROUTER_USER).pw_gid),
+        events=events,
+        authorities=Authorities(),
+        hosts=lambda app: hosts_of(ledger, settings, app),
+        nudge=manager.nudge,
+        default=lambda: own_certificate(settings),
+    )
     context = Context(
         settings=settings,
         ledger=ledger,
@@ -275,7 +292,20 @@ def assemble(settings: Settings) -> Daemon:
         scheduler=scheduler,
         capacity=Capacity(machine_memory(), settings.memory_overcommit),
         sleeper=sleeper,
+        certificates=certificates,
         domain_checks=DomainChecks(Dns(), settings.domain, lambda: own_addresses(settings.network_prefix)),
         log_key=ensure_key(),
     )
-    return Daemon(context, manager, deploys, garbage, ledger, systemd, networks, stack_deploys, scheduler, sleeper)
+    return Daemon(
+        context,
+        manager,
+        deploys,
+        garbage,
+        ledger,
+        systemd,
+        networks,
+        stack_deploys,
+        scheduler,
+        sleeper,
+        certificates,
+    )

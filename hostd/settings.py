@@ -97,8 +97,13 @@ class Settings:
 
     @property
     def tls_dir(self) -> Path:
-        """Certificates and their keys."""
+        """The certificate for the platform's own domain, and its key."""
         return self.master_dir / "tls"
+
+    @property
+    def router_tls_dir(self) -> Path:
+        """What the router shows on https, readable for it and root alone."""
+        return self.data_dir / "tls"
 
     @property
     def pool_dir(self) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
@@ -9,6 +10,7 @@ from aiohttp import web
 from hostd.api.identity import known_owner
 from hostd.api.requests import answer, app_for, body_of, context_of, text_field, user_of
 from hostd.api.shapes import app_ref, moment, stable_id
+from hostd.api.sni_endpoints import choose_endpoint, endpoints_of
 from hostd.context import Context
 from hostd.dns import Check, Leads
 from hostd.domain_names import domain_name, in_unicode
@@ -17,6 +19,9 @@ from hostd.ledger.apps import App
 from hostd.ledger.domains import Domain
 
 routes = web.RouteTableDef()
+
+Endpoints = Mapping[str, dict[str, str]]
+"""The certificates of hosts, as the API refers to them."""
 
 
 @routes.get("/apps/{app}/domains")
@@ -27,7 +32,9 @@ async def index(request: web.Request) -> web.Response:
     if request.query.get("check") == "1":
         target = context.settings.built_in_host(app.name)
         await context.domain_checks.check_all([domain.hostname for domain in domains], target)
-    return answer([_built_in(context, app), *(_json(context, app, domain) for domain in domains)])
+    endpoints = endpoints_of(context, app)
+    own = [_json(context, app, domain, endpoints) for domain in domains]
+    return answer([_built_in(context, app, endpoints), *own])
 
 
 @routes.post("/apps/{app}/domains")
@@ -37,7 +44,7 @@ async def create(request: web.Request) -> web.Response:
     hostname = domain_name(text_field(await body_of(request), "hostname"), context.settings.domain)
     domain = context.ledger.domains.add(app.id, hostname, user)
     context.events.api(app, f"Add domain {hostname} by {user.email}")
-    context.manager.nudge(app.id)
+    await context.manager.route(app.id)
     return answer(_json(context, app, domain), 201)
 
 
@@ -52,6 +59,21 @@ async def show(request: web.Request) -> web.Response:
     return answer(_json(context, app, domain))
 
 
+@routes.patch("/apps/{app}/domains/{domain}")
+async def update(request: web.Request) -> web.Response:
+    """Choose the certificate of a name, by its name or id: `{"sni_endpoint"}`."""
+    context, app, user = context_of(request), app_for(request), user_of(request)
+    wanted = text_field(await body_of(request), "sni_endpoint")
+    if _is_built_in(context, app, request.match_info["domain"]):
+        domain, hostname = None, context.settings.built_in_host(app.name)
+    else:
+        domain = _named(context, app, request.match_info["domain"])
+        hostname = domain.hostname
+    chosen = choose_endpoint(context, app, hostname, wanted)
+    context.events.api(app, f"Serve {hostname} with certificate {chosen.name} by {user.email}")
+    return answer(_json(context, app, domain) if domain else _built_in(context, app))
+
+
 @routes.delete("/apps/{app}/domains/{domain}")
 async def remove(request: web.Request) -> web.Response:
     """Take a name away; the router forgets it at once, and any app may have it."""
@@ -63,7 +85,7 @@ async def remove(request: web.Request) -> web.Response:
     context.ledger.domains.remove(app.id, domain.id)
     context.domain_checks.forget(domain.hostname)
     context.events.api(app, f"Remove domain {domain.hostname} by {user.email}")
-    context.manager.nudge(app.id)
+    await context.manager.route(app.id)
     return answer(shown)
 
 
@@ -86,11 +108,11 @@ def _is_built_in(context: Context, app: App, text: str) -> bool:
     return text.lower().removesuffix(".") in (built_in["id"], built_in["hostname"])
 
 
-def _built_in(context: Context, app: App) -> dict[str, Any]:
+def _built_in(context: Context, app: App, endpoints: Endpoints | None = None) -> dict[str, Any]:
     """The name that the app has by itself."""
     hostname = context.settings.built_in_host(app.name)
     return {
-        **_common(app, hostname),
+        **_common(app, hostname, endpoints_of(context, app) if endpoints is None else endpoints),
         "cname": None,
         "created_at": moment(app.created_at),
         "extended": {"dns": None, "unicode": hostname},
@@ -101,12 +123,12 @@ def _built_in(context: Context, app: App) -> dict[str, Any]:
     }
 
 
-def _json(context: Context, app: App, domain: Domain) -> dict[str, Any]:
+def _json(context: Context, app: App, domain: Domain, endpoints: Endpoints | None = None) -> dict[str, Any]:
     """A domain of the app's own; its status is `succeeded` when it was found to lead here."""
     target, created = context.settings.built_in_host(app.name), moment(domain.created_at)
     check = context.domain_checks.known(domain.hostname, target)
     return {
-        **_common(app, domain.hostname),
+        **_common(app, domain.hostname, endpoints_of(context, app) if endpoints is None else endpoints),
         "cname": target,
         "created_at": created,
         "extended": {"dns": _dns(check) if check else None, "unicode": in_unicode(domain.hostname)},
@@ -117,13 +139,13 @@ def _json(context: Context, app: App, domain: Domain) -> dict[str, Any]:
     }
 
 
-def _common(app: App, hostname: str) -> dict[str, Any]:
+def _common(app: App, hostname: str, endpoints: Endpoints) -> dict[str, Any]:
     return {
         "acm_status": None,
         "acm_status_reason": None,
         "app": app_ref(app),
         "hostname": hostname,
-        "sni_endpoint": None,
+        "sni_endpoint": endpoints.get(hostname),
     }
 
 

@@ -45,13 +45,21 @@ def assign(certificates: Sequence[Any], hosts: Iterable[str], now: datetime) -> 
     One that is valid now before one that is not, one that names the host before one with a wildcard, and then the
     later in `certificates`.
     """
+    best: dict[str, tuple[bool, int]] = {}
+    for place, each in enumerate(certificates):
+        for name in each.names:
+            best[name] = max(best.get(name, (False, -1)), (each.starts_at <= now < each.expires_at, place))
     chosen: dict[str, Any] = {}
     for host in hosts:
-        good = [
-            (each.starts_at <= now < each.expires_at, host in each.names, place)
-            for place, each in enumerate(certificates)
-            if any(covers(name, host) for name in each.names)
-        ]
-        if good:
-            chosen[host] = certificates[max(good)[2]]
+        label, _, rest = host.partition(".")
+        wildcard = None if label == "*" else best.get(f"*.{rest}")
+        found = [(valid, exact, place) for exact, (valid, place) in _known(best.get(host), wildcard)]
+        if found:
+            chosen[host] = certificates[max(found)[2]]
     return chosen
+
+
+def _known(
+    exact: tuple[bool, int] | None, wildcard: tuple[bool, int] | None
+) -> Iterable[tuple[bool, tuple[bool, int]]]:
+    return [(named, found) for named, found in ((True, exact), (False, wildcard)) if found is not None]

@@ -4,6 +4,7 @@ The operator's place is `master/tls/`; the router, which may not look in there, 
 """
 
 import datetime
+import logging
 import os
 import pwd
 from pathlib import Path
@@ -15,6 +16,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from hostd.install.errors import InstallError
 from hostd.settings import Settings
+
+log = logging.getLogger(__name__)
 
 CERTIFICATE, KEY = "cert.pem", "key.pem"
 OURS = "hostd, signed by itself"
@@ -40,6 +43,16 @@ def prepare_certificate(settings: Settings, now: datetime.datetime | None = None
     _copy(source, settings.data_dir / "tls")
     whose = "signed by itself: browsers warn" if _is_ours(certificate) else "the operator's"
     return f"https with the certificate in {source}, {whose}, until {certificate.not_valid_after_utc:%Y-%m-%d}"
+
+
+def own_certificate(settings: Settings) -> str:
+    """Bring the certificate up to date while hostd runs; its chain as PEM, "" for none. What is wrong is logged."""
+    try:
+        prepare_certificate(settings)
+        return (settings.tls_dir / CERTIFICATE).read_text()
+    except (InstallError, OSError, ValueError) as error:
+        log.error("the platform's own certificate cannot be used: %s", error)
+        return ""
 
 
 def self_signed(domain: str, now: datetime.datetime) -> tuple[bytes, bytes]:

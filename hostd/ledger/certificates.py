@@ -121,6 +121,15 @@ class Certificates:
             )
             return self.get(app_id, old.id)
 
+    def prefer(self, app_id: str, name_or_id: str) -> Certificate:
+        """Let a certificate be the one that was touched last, and so served before others. Raises NotFound."""
+        with self._database.transaction():
+            found = self.get(app_id, name_or_id)
+            self._database.write(
+                "UPDATE certificates SET updated_at = ? WHERE id = ?", self._database.now(), found.id
+            )
+            return self.get(app_id, found.id)
+
     def rename(self, app_id: str, name_or_id: str, display_name: str | None) -> Certificate:
         """Give a certificate a name for people. Raises NotFound."""
         with self._database.transaction():

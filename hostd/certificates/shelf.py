@@ -1,0 +1,59 @@
+"""Shelf: the directory from which the router takes the apps' certificates with their keys.
+
+Only root and the router's group can read it. A file's name is made of what it holds, so that no file ever changes, and
+the router need not be told of any but by its table.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Set
+from pathlib import Path
+
+_SUFFIX = ".pem"
+_NAME_LENGTH = 32
+"""Characters of a name, by which the platform's own certificate and key are told from those of apps."""
+
+
+class Shelf:
+    """The directory. `group` is the router's; None leaves the files to whoever writes them."""
+
+    def __init__(self, directory: Path, group: int | None) -> None:
+        self._directory = directory
+        self._group = group
+        self._seen_unneeded: set[str] = set()
+
+    def put(self, name: str, text: Callable[[], str]) -> None:
+        """See to it that a file is there; `text` is only asked for if it is not. Raises OSError."""
+        path = self._directory / f"{name}{_SUFFIX}"
+        if path.exists():
+            return
+        draft = path.with_name(f".{name}.{secrets.token_hex(4)}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(descriptor, "w") as file:
+                file.write(text())
+                if self._group is not None:
+                    os.fchown(file.fileno(), 0, self._group)
+                    os.fchmod(file.fileno(), 0o640)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(path)
+        except BaseException:
+            draft.unlink()
+            raise
+
+    def sweep(self, needed: Set[str]) -> None:
+        """Take away what is not needed, and was not the last time either: by now the router has a newer table."""
+        there = {
+            path.stem
+            for path in self._directory.glob(f"*{_SUFFIX}")
+            if len(path.stem) == _NAME_LENGTH and not set(path.stem) - set("0123456789abcdef")
+        }
+        unneeded = there - needed
+        for name in unneeded & self._seen_unneeded:
+            (self._directory / f"{name}{_SUFFIX}").unlink(missing_ok=True)
+        self._seen_unneeded = unneeded
+        for draft in self._directory.glob(f".{'?' * _NAME_LENGTH}.????????"):
+            draft.unlink(missing_ok=True)
