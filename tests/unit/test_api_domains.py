@@ -49,12 +49,12 @@ async def test_a_domain_is_added_shown_and_removed(api):
     assert made.data["extended"]["dns"] is None
     assert api.names.asked == [], "adding a domain waits for nobody's DNS"
     assert api.log[-1] == "heroku[api]: Add domain www.shop.de by you@example.com"
-    assert api.manager.calls[-1] == ("nudge", app.id)
+    assert api.manager.calls[-1] == ("route", app.id)
     assert await hostnames(api) == [TARGET, "www.shop.de"]
     removed = await api("DELETE", f"{DOMAINS}/WWW.shop.de")
     assert removed.data["id"] == made.data["id"]
     assert api.log[-1] == "heroku[api]: Remove domain www.shop.de by you@example.com"
-    assert api.manager.calls[-1] == ("nudge", app.id)
+    assert api.manager.calls[-1] == ("route", app.id)
     assert await hostnames(api) == [TARGET]
     assert (await api("DELETE", f"{DOMAINS}/www.shop.de")).status == 404
 
