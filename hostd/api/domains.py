@@ -69,7 +69,7 @@ async def update(request: web.Request) -> web.Response:
     else:
         domain = _named(context, app, request.match_info["domain"])
         hostname = domain.hostname
-    chosen = choose_endpoint(context, app, hostname, wanted)
+    chosen = await choose_endpoint(context, app, hostname, wanted)
     context.events.api(app, f"Serve {hostname} with certificate {chosen.name} by {user.email}")
     return answer(_json(context, app, domain) if domain else _built_in(context, app))
 

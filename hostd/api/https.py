@@ -39,7 +39,7 @@ async def update(request: web.Request) -> web.Response:
         hsts=_hsts(body["hsts"]) if "hsts" in body else before.hsts,
     )
     context.ledger.https.set(app.id, wanted)
-    context.manager.nudge(app.id)
+    await context.manager.route(app.id)
     if wanted.redirect != before.redirect:
         context.events.api(app, f"{'Redirect' if wanted.redirect else 'Do not redirect'} http by {user.email}")
     if wanted.hsts != before.hsts:

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from hostd.api.requests import answer, app_for, body_of, context_of, optional_text, text_field, user_of
+from hostd.api.requests import answer, app_for, body_of, context_of, optional_text, user_of
 from hostd.api.shapes import app_ref, moment, stable_id
 from hostd.certificates.checking import Checked, check, describe
 from hostd.certificates.matching import covering
@@ -37,9 +37,10 @@ async def create(request: web.Request) -> web.Response:
     """Add a certificate: `{"certificate_chain": PEM, "private_key": PEM, "display_name"?}`, in whatever order."""
     context, app, user = context_of(request), app_for(request), user_of(request)
     body = await body_of(request)
-    judged = _judged(context, text_field(body, "certificate_chain"), text_field(body, "private_key"))
+    chain, key = optional_text(body, "certificate_chain") or "", optional_text(body, "private_key") or ""
+    judged = _judged(context, chain, key)
     made = context.ledger.certificates.add(app.id, judged, _display_name(body))
-    _serve(context, app, made)
+    await _serve(context, app, made)
     context.events.api(app, f"Add certificate {made.name} ({', '.join(made.names)}) by {user.email}")
     return answer(_json(context, app, made), 201, warning=_warning(context, app, judged))
 
@@ -64,7 +65,7 @@ async def update(request: web.Request) -> web.Response:
     if chain:
         judged = _judged(context, chain, key or _own_key(context, found, chain))
         found = context.ledger.certificates.update(app.id, found.id, judged)
-        _serve(context, app, found)
+        await _serve(context, app, found)
         context.events.api(app, f"Update certificate {found.name} ({', '.join(found.names)}) by {user.email}")
         warning = _warning(context, app, judged)
     if "display_name" in body:
@@ -79,7 +80,7 @@ async def remove(request: web.Request) -> web.Response:
     found = context.ledger.certificates.get(app.id, request.match_info["certificate"])
     shown = _json(context, app, found)
     context.ledger.certificates.remove(app.id, found.id)
-    context.manager.nudge(app.id)
+    await context.manager.route(app.id)
     context.events.api(app, f"Remove certificate {found.name} ({', '.join(found.names)}) by {user.email}")
     return answer(shown)
 
@@ -89,7 +90,7 @@ def endpoints_of(context: Context, app: App) -> dict[str, dict[str, str]]:
     return {host: {"id": found.id, "name": found.name} for host, found in context.certificates.served(app).items()}
 
 
-def choose_endpoint(context: Context, app: App, hostname: str, name_or_id: str) -> Certificate:
+async def choose_endpoint(context: Context, app: App, hostname: str, name_or_id: str) -> Certificate:
     """Let a host be served with this certificate from now on. Raises NotFound; Invalid if that cannot be."""
     found = context.ledger.certificates.get(app.id, name_or_id)
     if not covering(found, [hostname]):
@@ -101,7 +102,7 @@ def choose_endpoint(context: Context, app: App, hostname: str, name_or_id: str) 
                 f"{hostname} stays with {chosen.name}: of {found.name} it is in the names only by a wildcard, or it "
                 "is not valid now."
             )
-        context.manager.nudge(app.id)
+        await context.manager.route(app.id)
     return found
 
 
@@ -114,10 +115,10 @@ def _own_key(context: Context, found: Certificate, chain: str) -> str:
     return "" if "PRIVATE KEY-----" in chain else context.ledger.certificates.key(found)
 
 
-def _serve(context: Context, app: App, certificate: Certificate) -> None:
+async def _serve(context: Context, app: App, certificate: Certificate) -> None:
     # The file first: the router takes it as soon as its table names it.
     context.certificates.put(certificate)
-    context.manager.nudge(app.id)
+    await context.manager.route(app.id)
 
 
 def _warning(context: Context, app: App, judged: Checked) -> str | None:

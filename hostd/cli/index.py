@@ -18,6 +18,9 @@ MODULES: dict[str, tuple[str, ...]] = {
     "domains": (
         "domains", "domains:add", "domains:remove", "domains:clear", "domains:info", "domains:wait",
     ),
+    "certs": ("certs", "certs:info", "certs:add", "certs:update", "certs:remove"),
+    "csr": ("certs:generate",),
+    "https": ("https", "https:redirect", "https:hsts"),
     "maintenance": ("maintenance", "maintenance:on", "maintenance:off"),
     "ps": ("ps", "ps:wait", "ps:restart", "ps:stop"),
     "formation": ("ps:scale", "ps:type"),

@@ -56,7 +56,7 @@ async def test_a_certificate_is_added_shown_and_given_to_the_router(api):
     assert shown["extended"]["serves"] == ["www.example.com"]
     (file,) = api.tls.iterdir()
     assert file.read_text() == made.key_pem + made.pem + MIDDLE.pem
-    assert ("nudge", api.app.id) in api.manager.calls
+    assert ("route", api.app.id) in api.manager.calls
     assert any("Add certificate" in line and "you@example.com" in line for line in api.log)
     for name in (shown["name"], shown["id"]):
         assert (await api("GET", f"/apps/hello/sni-endpoints/{name}")).data == shown
@@ -79,8 +79,8 @@ async def test_what_is_not_perfect_is_told(api):
 
 
 @pytest.mark.parametrize(("body", "status", "message"), [
-    ({}, 400, "certificate_chain"),
-    ({"certificate_chain": "x"}, 400, "private_key"),
+    ({}, 422, "no certificate in this"),
+    ({"certificate_chain": site("a.test").pem}, 422, "no private key in this"),
     ({"certificate_chain": 5, "private_key": "x"}, 400, "certificate_chain"),
     ({"certificate_chain": "nothing", "private_key": "nothing"}, 422, "no certificate in this"),
     (body(site("a.test")) | {"display_name": "x" * 101}, 422, "display name"),
