@@ -15,7 +15,7 @@ from router.fields import VIA, Field, Found, Refused, Rules, protocols, sort, to
 from router.trailers import announcement
 
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
-_KEPT = ("connection", "content-length", "transfer-encoding", "upgrade", "trailer", "date")
+_KEPT = ("connection", "proxy-connection", "content-length", "transfer-encoding", "upgrade", "trailer", "date")
 
 
 class Framing(Enum):
@@ -43,7 +43,7 @@ class AnswerHead:
 
 _STREAMED = (Framing.CHUNKED, Framing.CLOSE)
 _ANSWER_RULES: Rules = {
-    **{name.encode(): b"" for name in ("keep-alive", "proxy-connection", "proxy-authenticate", "te")},
+    **{name.encode(): b"" for name in ("keep-alive", "proxy-authenticate", "te")},
     **{name.encode(): name.encode() for name in _KEPT},
 }
 
@@ -69,6 +69,9 @@ def read_answer(
         named = tokens(found[b"connection"])
         keep_dyno = b"close" not in named and (keep_dyno or b"keep-alive" in named)
         lines = without(lines, named)
+    if b"proxy-connection" in found and b"close" in tokens(found[b"proxy-connection"]):
+        # Not of HTTP, but the parser minds it, and would refuse the next answer.
+        keep_dyno = False
     if version not in VIA:
         raise Refused(502, f"The dyno speaks HTTP/{version}")
     start = _status_line(status, reason)

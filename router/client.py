@@ -16,6 +16,7 @@ from router.faults import Fault, refusal
 from router.fields import Field, Refused
 from router.heads import Origin, RequestHead, read_request
 from router.journal import ERROR
+from router.rest import rest_of_request
 
 if TYPE_CHECKING:
     from router.plane import Plane
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _UNKNOWN_METHOD = re.compile(
     rb"(?!(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) )[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32} \S+ HTTP/1\.[01]\r\n"
 )
+_OF_CONNECTIONS = (b"connection", b"proxy-connection")
 _SLICE = 32 * 1024
 """Bytes parsed at once, so that a read full of pipelined requests does not become thousands of waiting ones."""
 
@@ -255,11 +257,15 @@ class Client(asyncio.Protocol):
             self._receiving.body(data)
 
     def on_message_complete(self) -> None:
-        """A request is complete."""
+        """A request is complete, or its head, if it offers to switch protocols."""
+        if self._receiving is not None and self._receiving.head.length and self._parser.should_upgrade():
+            return
         self._begun = False
         trailers = self._fields[self._head_fields :]
         if trailers:
             self._check_lengths(trailers)
+            if any(name.lower() in _OF_CONNECTIONS for name, _ in trailers):
+                raise Refused(400, "bad chunk: Connection cannot be a trailer")
         if self._receiving is not None:
             self._receiving.body_end(trailers)
             self._receiving = None
@@ -277,8 +283,11 @@ class Client(asyncio.Protocol):
             try:
                 self._parser.feed_data(piece)
             except httptools.HttpParserUpgrade as upgrade:
-                self._upgraded = True
                 data = piece[upgrade.args[0] :] + data
+                if self._receiving is None:
+                    self._upgraded = True
+                else:
+                    self._parser = rest_of_request(self, self._receiving.head.length)
             except httptools.HttpParserCallbackError as error:
                 self._stop_parsing(error.__context__ or error)
             except httptools.HttpParserError as error:

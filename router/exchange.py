@@ -243,6 +243,9 @@ class Exchange:
 
     def answer_end(self, trailers: list[Field]) -> None:
         """There is no more of the body."""
+        if any(name.lower().endswith(b"connection") for name, _ in trailers):
+            # The parser minds it there, too, and would refuse the next answer.
+            self._answer.keep_dyno = False
         if self._answer.framing is Framing.CHUNKED:
             self._out.append(b"0\r\n%b\r\n" % trailer_lines(trailers) if trailers else b"0\r\n\r\n")
 

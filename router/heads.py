@@ -77,11 +77,11 @@ def _spellings(name: str) -> Iterable[bytes]:
         yield "".join(part + mark for part, mark in zip(parts, (*marks, ""), strict=True)).encode()
 
 
-_HOP_BY_HOP = ("keep-alive", "proxy-connection", "proxy-authorization", "http2-settings")
+_HOP_BY_HOP = ("keep-alive", "proxy-authorization", "http2-settings")
 _OURS = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-port", "x-request-id", "x-request-start")
 _READ = (
     *("host", "connection", "content-length", "transfer-encoding", "upgrade", "expect", "x-forwarded-for", "te"),
-    *("trailer", "max-forwards", "sec-websocket-version"),
+    *("trailer", "max-forwards", "sec-websocket-version", "proxy-connection"),
 )
 
 _REQUEST_RULES: Rules = {
@@ -110,6 +110,8 @@ def read_request(
             upgrade = protocols(found)
         lines = without(lines, named)
     if not found.keys() <= _COMMON:
+        # Not of HTTP, but the parser minds it, and would refuse what comes after.
+        keep_alive = keep_alive and b"close" not in tokens(found.get(b"proxy-connection", [b""]))
         lines = [*lines, *_less_common(method, found, length, upgrade)]
     target, host = _where(method, target, found, old)
     expects = b"expect" in found and _expects(found[b"expect"]) and length != 0 and not old
@@ -187,9 +189,9 @@ def _body(found: Found, old: bool) -> tuple[int, bytes]:
         if length > _MAX_LENGTH:
             raise Refused(400, "bad header: Content-Length is too large")
         return length, b"Content-Length: %d\r\n" % length
-    if codings is None or lengths is not None or old:
+    if codings is None or len(codings) != 1 or lengths is not None or old:
         raise Refused(400, "bad header: the length of the body is not clear")
-    if len(codings) != 1 or codings[0].lower() != b"chunked":
+    if codings[0].lower() != b"chunked":
         raise Refused(501, "bad header: the only transfer coding taken here is chunked")
     return CHUNKED, b"Transfer-Encoding: chunked\r\n"
 

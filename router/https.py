@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from time import time
 
+from router.answers import http_date
 from router.fields import Field
 from router.heads import RequestHead
 from router.table import normal_host
@@ -22,6 +24,7 @@ def redirect(head: RequestHead, port: int, keep_alive: bool) -> tuple[int, bytes
             head.target if head.target.startswith(b"/") else b"/",
         ),
         b"Content-Length: 0",
+        b"Date: %b" % http_date(int(time())),
         b"Via: 1.1 hostd-router",
         b"X-Request-ID: %b" % head.request_id.encode(),
     ]  # fmt: skip

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import html
 import json
+from time import time
 
+from router.answers import http_date
 from router.faults import REASONS, Fault
 
 _HTML = """<!doctype html>
@@ -47,6 +49,7 @@ def answer(fault: Fault, *, accept: bytes, request_id: str, keep_alive: bool, he
         f"Content-Type: {kind}",
         f"Content-Length: {len(body)}",
         "Cache-Control: no-cache, no-store",
+        f"Date: {http_date(int(time())).decode()}",
         "Via: 1.1 hostd-router",
     ]
     if request_id:
