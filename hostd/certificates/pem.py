@@ -18,7 +18,7 @@ MOST_BLOCKS = 20
 
 _BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
 _BEGIN = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----")
-_DER = re.compile(r"\A0[\x80-\x84]")
+_DER = re.compile(r"^0[\x80-\x84]", re.MULTILINE)
 
 _CERTIFICATES = ("CERTIFICATE", "X509 CERTIFICATE")
 _KEYS = ("PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "DSA PRIVATE KEY")
@@ -70,7 +70,7 @@ def read(text: str) -> Material:
             keys.append(_key(block))
         elif label not in _PASSED_OVER:
             raise Invalid(f"The block {label} is {_NOT_USABLE.get(label, 'neither a certificate nor a private key.')}")
-    if not blocks and _DER.match(text):
+    if not certificates and _DER.search(text):
         raise Invalid(_BINARY)
     return Material(tuple(certificates), tuple(keys))
 

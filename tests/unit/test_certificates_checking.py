@@ -126,6 +126,7 @@ NAMELESS = make(common_name="not a host name")
     (SITE.pem.replace("-----END CERTIFICATE-----", ""), SITE.key_pem, "has no end"),
     (SITE.pem.replace("MII", "MIX", 1), SITE.key_pem, "cannot be read"),
     (SITE.pem, SITE.key_pem.replace("MI", "MX", 1), "private key cannot be read"),
+    ("0\x82\x01\x02\x30\x82", SITE.key_pem, "binary file"),
     ("0\x82\x01\x02\x30\x82", "", "binary file.*openssl x509 -inform der.*openssl pkcs12"),
     (SMALL.pem, SMALL.key_pem, "has 1024 bits"),
     (ODD.pem, ODD.key_pem, r"ECDSA secp256k1"),

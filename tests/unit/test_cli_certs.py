@@ -76,6 +76,7 @@ def test_details(tmp_path, hostd):
     assert "=== Certificate gentle-mesa-5445" in shown
     assert "Issuer:" in shown and "C=US; CN=Authority" in shown
     assert "Serves:" in shown
+    assert "2016-11-17 17:37:41 UTC\n" in shown
 
 
 @pytest.mark.parametrize("words", [
