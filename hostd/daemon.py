@@ -8,7 +8,7 @@ import os
 import pwd
 import signal
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 
 from hostd import settings as settings_module
@@ -20,6 +20,7 @@ from hostd.certificates.authorities import Authorities
 from hostd.certificates.keeper import CertificateKeeper
 from hostd.certificates.shelf import Shelf
 from hostd.context import Context
+from hostd.custom_pages import CustomPages, Kind
 from hostd.deploys.deploys import Deploys
 from hostd.deploys.garbage import Garbage, claim
 from hostd.deploys.lastlines import LastLines
@@ -34,6 +35,7 @@ from hostd.dns import Dns, DomainChecks, own_addresses
 from hostd.errors import HostdError, NotFound, to_terminal
 from hostd.events import Events
 from hostd.faults import Faults
+from hostd.fetching import PageFetcher
 from hostd.install.certificate import own_certificate
 from hostd.ledger import Ledger
 from hostd.listening import inherited, notify
@@ -85,6 +87,7 @@ class Daemon:
     scheduler: Scheduler
     sleeper: Sleeper
     certificates: CertificateKeeper
+    pages: CustomPages
 
     async def clean(self) -> None:
         """Take away what an earlier hostd left of apps that were being destroyed when it ended."""
@@ -126,6 +129,7 @@ async def serve(settings: Settings) -> None:
     daemon.scheduler.start()
     daemon.sleeper.start()
     daemon.certificates.start()
+    daemon.pages.start()
     sessions = (daemon.manager.one_offs, daemon.manager.visits)
     attach = AttachServer(sockets["attach"], sessions, daemon.manager.forwards)
     attach.start()
@@ -142,6 +146,7 @@ async def serve(settings: Settings) -> None:
     await daemon.deploys.close()
     await runner.cleanup()
     await attach.close()
+    await daemon.pages.close()
     await daemon.certificates.close()
     await daemon.sleeper.close()
     await daemon.scheduler.close()
@@ -193,11 +198,20 @@ def assemble(settings: Settings) -> Daemon:
         faults=faults,
     )
 
+    pages = CustomPages(
+        settings.pages_dir, PageFetcher((settings.http_port, settings.https_port)).fetch, events
+    )
+
     def desired(app_id: str) -> DesiredApp | None:
         try:
-            return desired_app(ledger, settings, ledger.apps.get(app_id))
+            wanted = desired_app(ledger, settings, ledger.apps.get(app_id))
         except NotFound:
+            pages.forget(app_id)
             return None
+        own = pages.of(app_id, wanted.config)
+        return replace(
+            wanted, maintenance_page=own.get(Kind.MAINTENANCE, ""), error_page=own.get(Kind.ERROR, "")
+        )
 
     manager = Manager(
         systemd=systemd,
@@ -208,6 +222,7 @@ def assemble(settings: Settings) -> Daemon:
         desired=desired,
         app_ids=lambda: [app.id for app in ledger.apps.list()],
     )
+    pages.changed = manager.nudge
     locks = DeployLocks()
     repositories = Repositories(settings)
     garbage = Garbage(ledger, pool, stack, systemd, repositories, settings.kept_slugs, faults)
@@ -308,4 +323,5 @@ def assemble(settings: Settings) -> Daemon:
         scheduler,
         sleeper,
         certificates,
+        pages,
     )

@@ -131,6 +131,11 @@ class Settings:
         return self.data_dir / "routes" / "routes.json"
 
     @property
+    def pages_dir(self) -> Path:
+        """The pages of apps' own that the router shows, beside its table."""
+        return self.routes_file.with_name("pages")
+
+    @property
     def git_home(self) -> Path:
         """Home of the user git."""
         return self.data_dir / "git-home"

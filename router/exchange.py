@@ -381,6 +381,7 @@ class Exchange:
                 keep_alive=self._keep_client,
                 head_only=self.head.method == b"HEAD",
                 old=self.head.old,
+                own=self.client.plane.own_page(fault, self.app_id),
             )
             self.client.transport.write(page)
         self._finish(fault, fault.status)

@@ -34,16 +34,26 @@ footer {{ font-size: .85rem; opacity: .75; overflow-wrap: anywhere }}
 """
 
 
-def render(fault: Fault, *, accept: bytes, request_id: str) -> tuple[str, bytes]:
+def render(fault: Fault, *, accept: bytes, request_id: str, own: bytes | None = None) -> tuple[str, bytes]:
     """The content type and body for a fault: JSON when the Accept header prefers it, a web page otherwise."""
     if _wants_json(accept):
         return "application/json", _json(fault, request_id)
-    return "text/html; charset=utf-8", _html(fault, request_id)
+    return "text/html; charset=utf-8", _html(fault, request_id) if own is None else own
 
 
-def answer(fault: Fault, *, accept: bytes, request_id: str, keep_alive: bool, head_only: bool, old: bool) -> bytes:
-    """The whole HTTP answer. `old` is an HTTP/1.0 client, which must be told when the connection stays open."""
-    kind, body = render(fault, accept=accept, request_id=request_id)
+def answer(
+    fault: Fault,
+    *,
+    accept: bytes,
+    request_id: str,
+    keep_alive: bool,
+    head_only: bool,
+    old: bool,
+    own: bytes | None = None,
+) -> bytes:
+    """The whole HTTP answer. `old` is an HTTP/1.0 client, which must be told when the connection stays open; `own` is
+    the app's page, for clients that do not prefer JSON."""
+    kind, body = render(fault, accept=accept, request_id=request_id, own=own)
     lines = [
         f"HTTP/1.1 {fault.status} {REASONS.get(fault.status, 'Error')}",
         f"Content-Type: {kind}",

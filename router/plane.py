@@ -7,12 +7,15 @@ import contextlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from random import random
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from router.faults import Fault
 from router.journal import Journal
 from router.load import Load
+from router.own_pages import OwnPages
 from router.settings import Settings
 from router.table import App, State, Table, normal_host
 from router.upstream import Backend
@@ -73,10 +76,13 @@ class Calls:
 class Plane:
     """One per worker. Requests are handled on one event loop, so nothing here needs a lock."""
 
-    def __init__(self, settings: Settings, journal: Journal, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, settings: Settings, journal: Journal, loop: asyncio.AbstractEventLoop, pages: Path | None = None
+    ) -> None:
         self.settings = settings
         self.journal = journal
         self.loop = loop
+        self._own_pages = OwnPages(pages)
         self.closing = False
         self.https_port = 0
         """Where https is served; 0 while it is not."""
@@ -106,6 +112,11 @@ class Plane:
         routing = self._routing
         app = routing.table.lookup(host)
         return routing.routes[app.id] if app is not None else None
+
+    def own_page(self, fault: Fault, app_id: str) -> bytes | None:
+        """The page that an app shows for a fault; None for the built-in one, and for no app."""
+        route = self._routing.routes.get(app_id)
+        return self._own_pages.of(route.app, fault) if route is not None else None
 
     def certificate(self, host: str) -> str:
         """The id of the certificate that its app has for a host; "" if it has none, or if there is no such app."""

@@ -16,6 +16,7 @@ _APP_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _DYNO_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}\.[0-9]{1,9}")
 _CERTIFICATE = re.compile(r"[0-9a-f]{16,64}")
 _HSTS = re.compile(r"(max-age=[0-9]{1,10}(; includeSubDomains)?(; preload)?)?")
+_PAGE = re.compile(r"([0-9a-f]{32}-[0-9a-f]{32})?")
 _HOST = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 
 
@@ -58,6 +59,10 @@ class App:
     """Whether requests over http are sent to https."""
     hsts: str = ""
     """What answers over https say in Strict-Transport-Security; "" for nothing."""
+    maintenance_page: str = ""
+    """What is shown in maintenance mode: the name of a file beside the table; "" for the built-in page."""
+    error_page: str = ""
+    """What is shown for other faults."""
 
     def certificate(self, host: str) -> str:
         """The id of the certificate for a name in lower case; "" for the default one."""
@@ -167,6 +172,8 @@ def read_app(value: Any) -> App:
         },
         https_only=_expect(entry.get("https_only", False), bool, f"https_only of {where}"),
         hsts=_matching(entry.get("hsts", ""), _HSTS, f"hsts of {where}"),
+        maintenance_page=_matching(entry.get("maintenance_page", ""), _PAGE, f"maintenance_page of {where}"),
+        error_page=_matching(entry.get("error_page", ""), _PAGE, f"error_page of {where}"),
     )
 
 
@@ -196,14 +203,20 @@ def _line(app: App) -> str:
 
 def _app_document(app: App) -> dict[str, Any]:
     dynos = [{"name": dyno.name, "address": dyno.address, "port": dyno.port} for dyno in app.dynos]
-    secured = {"certificates": dict(app.certificates), "https_only": app.https_only, "hsts": app.hsts}
+    optional = {
+        "certificates": dict(app.certificates),
+        "https_only": app.https_only,
+        "hsts": app.hsts,
+        "maintenance_page": app.maintenance_page,
+        "error_page": app.error_page,
+    }
     return {
         "id": app.id,
         "name": app.name,
         "hosts": list(app.hosts),
         "state": app.state.value,
         "dynos": dynos,
-        **{name: value for name, value in secured.items() if value},
+        **{name: value for name, value in optional.items() if value},
     }
 
 

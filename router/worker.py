@@ -104,7 +104,8 @@ class Worker:
         loop = asyncio.get_running_loop()
         namespace = self._arguments.journal_namespace
         self._journal = Journal(None if namespace is None else socket_path(namespace), loop)
-        self._plane = Plane(self._settings, self._journal, loop)
+        routes = self._arguments.routes
+        self._plane = Plane(self._settings, self._journal, loop, routes.with_name("pages") if routes else None)
         loop.set_exception_handler(self._report)
         stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):

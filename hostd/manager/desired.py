@@ -47,6 +47,9 @@ class DesiredApp:
     """What the router calls the certificate of each host that has one of its own."""
     https_only: bool = False
     hsts: str = ""
+    maintenance_page: str = ""
+    """What the router calls the app's page for maintenance mode; "" for the built-in one."""
+    error_page: str = ""
 
     def process(self, type_: str) -> DesiredProcess | None:
         """The process type called *type_*, if the release declares it."""

@@ -131,7 +131,7 @@ class Keeper:
     async def stop_dynos(self, selected: Callable[[Record], bool]) -> int:
         """Drain and stop the running dynos that *selected* picks; the keeper starts the wanted ones anew.
 
-        Returns how many they were when they have ended: no ledger remembers that, so whoever asked must not hear sooner.
+        Returns how many they were when they have ended: no ledger remembers it, so who asked must not hear sooner.
         """
         records = [r for r in self._records.values() if selected(r) and r.phase is not Phase.STOPPING]
         for record in records:
