@@ -8,10 +8,13 @@ import ssl
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from hostd.certificates.pem import key_text
+from hostd.certificates.requests import new_key, self_signed, subject_of
 from tests.support.platform import Platform
 from tests.support.waiting import wait_until
 
@@ -42,7 +45,7 @@ def port(platform: Platform) -> int:
 
 @dataclass(frozen=True)
 class Pair:
-    """A certificate with its key, as `certs:generate` prints them over ssh."""
+    """A private key and its certificate, as `certs:generate` prints them over ssh."""
 
     text: str
 
@@ -57,9 +60,11 @@ class Pair:
         return self.text.splitlines()[1]
 
 
-def generated(platform: Platform, *names: str) -> Pair:
+def generated(*names: str) -> Pair:
     """A new certificate that signs itself."""
-    return Pair(platform.ssh("certs:generate", *names, "--selfsigned").stdout)
+    key = new_key()
+    made = self_signed(key, subject_of(names[0]), names, now=datetime.now(UTC), days=90)
+    return Pair(key_text(key) + made)
 
 
 def add(platform: Platform, app: str, pair: Pair) -> str:
@@ -107,7 +112,7 @@ def ask(connection: ssl.SSLSocket, host: str) -> str:
 
 def test_each_name_is_served_with_the_certificate_of_its_own_app(platform: Platform, port: int) -> None:
     default = shown(port, f"{SHOP}.localhost")
-    one, wild = generated(platform, NAME, "other.secure.test"), generated(platform, WILD)
+    one, wild = generated(NAME, "other.secure.test"), generated(WILD)
     first, second = add(platform, SHOP, one), add(platform, SHOP, wild)
     assert shown(port, NAME) == one.der
     assert shown(port, "any.wild.test") == wild.der
@@ -120,7 +125,7 @@ def test_each_name_is_served_with_the_certificate_of_its_own_app(platform: Platf
     with dial(port, NAME) as connection:
         assert connection.version() == "TLSv1.3"
         assert ask(connection, NAME).startswith("HTTP/1.1 503")
-        two = generated(platform, NAME)
+        two = Pair(platform.ssh("certs:generate", NAME, "--selfsigned").stdout)
         platform.ssh("certs:update", "-", "--name", first, "-a", SHOP, input=two.text)
         assert shown(port, NAME) == two.der
         assert ask(connection, NAME).startswith("HTTP/1.1 503")
@@ -131,7 +136,7 @@ def test_each_name_is_served_with_the_certificate_of_its_own_app(platform: Platf
 
 
 def test_a_worker_that_starts_without_hostd_shows_them_and_resumes_sessions(platform: Platform, port: int) -> None:
-    pair = generated(platform, NAME)
+    pair = generated(NAME)
     name = add(platform, SHOP, pair)
     context = anybody()
     with dial(port, NAME, context) as connection:
@@ -152,10 +157,10 @@ def test_a_worker_that_starts_without_hostd_shows_them_and_resumes_sessions(plat
 
 
 def test_private_keys_are_for_root_and_the_router_alone(platform: Platform) -> None:
-    pair = generated(platform, NAME)
+    pair = generated(NAME)
     name = add(platform, SHOP, pair)
     places = ["/var/lib/hostd", "/etc", "/run/hostd", "/tmp"]
-    found = platform.run(["grep", "-rlF", "--exclude-dir=pool", "--exclude=pool.img", pair.secret, *places], check=False)
+    found = platform.run(["grep", "-rlF", "--exclude-dir=pool", pair.secret, *places], check=False)
     (path,) = found.stdout.split()
     assert Path(path).parent == Path("/var/lib/hostd/tls")
     assert platform.run(["stat", "-c", "%a %U %G", path]).stdout.strip() == "640 root hostd-router"
@@ -175,7 +180,7 @@ def test_private_keys_are_for_root_and_the_router_alone(platform: Platform) -> N
 ], ids=["another's key", "nothing", "cut off"])  # fmt: skip
 def test_what_cannot_be_served_changes_nothing(platform: Platform, port: int, spoil: object) -> None:
     before = shown(port, NAME)
-    text = spoil(generated(platform, NAME), generated(platform, NAME))  # type: ignore[operator]
+    text = spoil(generated(NAME), generated(NAME))  # type: ignore[operator]
     refused = platform.ssh("certs:add", "-", "-a", SHOP, input=text, check=False)
     assert refused.returncode == 1
     assert " !    " in refused.stderr
@@ -187,7 +192,7 @@ def test_a_redirect_to_https_and_what_browsers_are_told(platform: Platform, port
     assert platform.http_get("", host=NAME).status == 503
     platform.ssh("https:redirect", "on", "-a", SHOP)
     platform.ssh("https:hsts", "on", "--max-age", "60", "-a", SHOP)
-    answer = platform.http_get("/a?b=c", host=NAME)
+    answer = platform.http_get("", "/a?b=c", host=NAME)
     assert (answer.status, answer.headers["location"]) == (301, f"https://{NAME}:{port}/a?b=c")
     with dial(port, NAME) as connection:
         assert ask(connection, NAME).startswith("HTTP/1.1 503")
