@@ -86,7 +86,7 @@ def test_names_outlive_hostd_the_router_and_a_rename(platform: Platform) -> None
 
 
 def test_a_name_is_taken_from_nobody(platform: Platform, ann: User) -> None:
-    for name in ("*.corner.test", "blog.corner.test", "new.corner.test", "corner.test", "a.b.corner.test"):
+    for name in ("blog.corner.test", "a.b.corner.test"):
         refused = platform.ssh("domains:add", name, "-a", FOREIGN, key=ann.key, check=False)
         assert refused.returncode == 1
         assert "an app of somebody else" in refused.stderr
