@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 REFRESH = 300.0
 """Seconds after which a page is fetched again."""
+RETRY = 30.0
+"""The same for one that could not be fetched."""
 _AT_ONCE = 8
 _NAME = re.compile(r"([0-9a-f]{32})-[0-9a-f]{32}")
 
@@ -111,10 +113,14 @@ class CustomPages:
                 del known[key]
         # Files that were superseded before the last look: no route table names them any more.
         await asyncio.to_thread(_keep_only, self._directory, set(self._names.values()))
-        due = [key for key in urls if self._clock() - self._fetched.get(key, -REFRESH) >= REFRESH]
-        await asyncio.gather(*(self._renew(key, urls[key]) for key in due))
-        now = self._clock()
-        return min((REFRESH - (now - self._fetched[key]) for key in urls), default=REFRESH)
+        await asyncio.gather(*(self._renew(key, urls[key]) for key in urls if self._rest(key) <= 0))
+        return min(map(self._rest, urls), default=REFRESH)
+
+    def _rest(self, key: str) -> float:
+        """In how many seconds a page is to be fetched."""
+        if key not in self._fetched:
+            return 0.0
+        return self._fetched[key] + (RETRY if self._troubles.get(key) else REFRESH) - self._clock()
 
     async def _renew(self, key: str, url: str) -> None:
         async with self._turns:

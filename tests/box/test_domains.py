@@ -74,6 +74,13 @@ def test_requests_go_to_the_app_that_has_the_name(platform: Platform) -> None:
     assert "b\u00fccher.test" in waited.stderr and "After 1s the DNS does not lead here" in waited.stderr
 
 
+def test_no_page_is_fetched_from_the_inside(platform: Platform) -> None:
+    platform.hostctl("config:set", "MAINTENANCE_PAGE_URL=http://127.0.0.1:22/", "-a", BLOG)
+    said = "Page of MAINTENANCE_PAGE_URL cannot be fetched: it is on this server, at a port that is not the router's."
+    wait_until(lambda: said in platform.hostctl("logs", "-n", "100", "-a", BLOG).stdout, 20)
+    assert page(platform, "blog.corner.test") == DOWN
+
+
 def test_names_outlive_hostd_the_router_and_a_rename(platform: Platform) -> None:
     platform.run(["systemctl", "kill", "--signal=KILL", "hostd.service", "hostd-router@1", "hostd-router@2"])
     wait_until(lambda: page(platform, "blog.corner.test") == DOWN and page(platform, "x.corner.test") == NONE, 30)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from api_fakes import FakeWriter
 
-from hostd.custom_pages import REFRESH, CustomPages, Kind
+from hostd.custom_pages import REFRESH, RETRY, CustomPages, Kind
 from hostd.events import Events
 from hostd.fetching import Unfetchable
 
@@ -89,8 +89,9 @@ async def test_what_cannot_be_fetched_is_told_once_and_the_last_copy_kept(scene)
     config = {"MAINTENANCE_PAGE_URL": URL}
     scene.pages.of("a", config)
     for _ in range(2):
-        await scene.pages.look()
-        scene.now += REFRESH
+        assert await scene.pages.look() == RETRY
+        scene.now += RETRY
+    assert len(scene.asked) == 2
     assert scene.pages.of("a", config) == {}
     scene.web[URL] = b"page"
     await scene.pages.look()
