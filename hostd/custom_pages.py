@@ -69,6 +69,7 @@ class CustomPages:
         for path in sorted(directory.iterdir(), key=lambda path: path.stat().st_mtime):
             if found := _NAME.fullmatch(path.name):
                 self._names[found[1]] = path.name
+                self._troubles[found[1]] = ""
 
     def start(self) -> None:
         """Begin to fetch. By then `of` was asked about every app."""

@@ -112,9 +112,14 @@ async def test_pages_outlive_a_restart(scene):
     scene.pages.of("a", BOTH)
     await scene.pages.look()
     known = scene.pages.of("a", BOTH)
-    scene.web = dict.fromkeys(scene.web, "its server cannot be reached")
+    said = list(scene.writer.lines)
     scene.restarted()
     assert scene.pages.of("a", BOTH) == known
+    await scene.pages.look()
+    assert scene.writer.lines == said, "there is no news"
+    scene.web = dict.fromkeys(scene.web, "its server cannot be reached")
+    scene.restarted()
+    scene.pages.of("a", BOTH)
     await scene.pages.look()
     assert scene.pages.of("a", BOTH) == known
 
