@@ -163,7 +163,7 @@ class DomainChecks:
 def judged(hostname: str, target: str, found: Found, ours: Found, at: datetime) -> Check:
     """Where a domain leads; `ours` as `DomainChecks.ours` says."""
     leads, message = _judged(hostname, target, found, ours)
-    if ours.trouble and leads is not Leads.HERE:
+    if ours.trouble and leads is not Leads.HERE and not target.endswith(".localhost"):
         message += f" No record can name {target}: {ours.trouble}."
     return Check(leads, message, found, wanted(hostname, target, found.apex, ours), at)
 
@@ -208,8 +208,11 @@ async def _ask(resolver: Resolver, name: str, kind: str) -> _Part:
         answer = await resolver.resolve(f"{name}.", kind, raise_on_no_answer=False)
     except dns.resolver.NXDOMAIN:
         return _Part()
+    except dns.exception.Timeout:
+        servers = ", ".join(map(str, resolver.nameservers))
+        return _Part(trouble=f"{servers} did not answer within {resolver.lifetime:g} seconds")
     except (dns.exception.DNSException, OSError) as error:
-        return _Part(trouble=" ".join(str(error).split())[:300])
+        return _Part(trouble=" ".join(str(error).split()).rstrip(".")[:300])
     values = tuple(str(value) for value in answer.rrset) if answer.rrset else ()
     aliases = [str(alias.target).rstrip(".") for chain in answer.chaining_result.cnames for alias in chain]
     # A zone that begins with what a name is an alias of does not begin with the name.
@@ -225,7 +228,7 @@ def _judged(hostname: str, target: str, found: Found, ours: Found) -> tuple[Lead
     if found.addresses:
         return Leads.HERE, f"{shown} leads here."
     if found.trouble:
-        return Leads.UNANSWERED, f"Where {shown} leads could not be asked: {found.trouble}"
+        return Leads.UNANSWERED, f"Where {shown} leads could not be asked: {found.trouble}."
     if found.aliases:
         return Leads.NOWHERE, f"{shown} is an alias of {found.aliases[-1]}, which has no address."
     return Leads.NOWHERE, f"{shown} has no address in the DNS yet."
