@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from hostd.certificates.authorities import Authorities
@@ -56,12 +56,7 @@ class CertificateKeeper:
 
     def stock(self) -> None:
         """Give the router what it may lack, before it gets a table that names it."""
-        for certificate in self._ledger.certificates.every():
-            try:
-                self.put(certificate)
-            except (OSError, HostdError) as error:
-                # One that cannot be read must not keep all apps from being served.
-                log.error("the certificate %s cannot be given to the router: %s", certificate.name, error)
+        self._stock(self._ledger.certificates.every(), whole=True)
 
     def start(self) -> None:
         """Begin to watch."""
@@ -73,9 +68,10 @@ class CertificateKeeper:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    def put(self, certificate: Certificate) -> None:
-        """Give the router a certificate with its key. Raises OSError."""
-        self._shelf.put(certificate.content, lambda: self._ledger.certificates.key(certificate) + certificate.chain)
+    def put(self, certificate: Certificate, *, whole: bool = False) -> None:
+        """Give the router a certificate with its key; with `whole` look into what it has. Raises OSError."""
+        table = self._ledger.certificates
+        self._shelf.put(certificate.content, lambda: table.key(certificate) + certificate.chain, whole=whole)
 
     def served(self, app: App) -> Mapping[str, Certificate]:
         """The certificate with which each host of an app is served; without those that are served with the default."""
@@ -97,7 +93,7 @@ class CertificateKeeper:
     def look(self) -> None:
         """Bring the router's directory up to date, and tell of certificates that end soon."""
         known = self._ledger.certificates.every()
-        self.stock()
+        self._stock(known)
         self._shelf.sweep({certificate.content for certificate in known})
         now = self._clock()
         for certificate in known:
@@ -109,6 +105,14 @@ class CertificateKeeper:
                     # Another one may be good for its hosts.
                     self._nudge(certificate.app_id)
         self._default()
+
+    def _stock(self, known: Sequence[Certificate], *, whole: bool = False) -> None:
+        for certificate in known:
+            try:
+                self.put(certificate, whole=whole)
+            except (OSError, HostdError) as error:
+                # One that cannot be read must not keep all apps from being served.
+                log.error("the certificate %s cannot be given to the router: %s", certificate.name, error)
 
     async def _watch(self) -> None:
         while True:

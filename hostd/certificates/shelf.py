@@ -24,10 +24,12 @@ class Shelf:
         self._group = group
         self._seen_unneeded: set[str] = set()
 
-    def put(self, name: str, text: Callable[[], str]) -> None:
-        """See to it that a file is there; `text` is only asked for if it is not. Raises OSError."""
+    def put(self, name: str, text: Callable[[], str], *, whole: bool = False) -> None:
+        """See to it that a file is there, or with `whole` that it also holds what it should, which a power cut may have
+        prevented. `text` is only asked for if it is needed. Raises OSError.
+        """
         path = self._directory / f"{name}{_SUFFIX}"
-        if path.exists():
+        if path.exists() and not (whole and path.read_bytes() != text().encode()):
             return
         draft = path.with_name(f".{name}.{secrets.token_hex(4)}")
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -37,8 +39,6 @@ class Shelf:
                 if self._group is not None:
                     os.fchown(file.fileno(), 0, self._group)
                     os.fchmod(file.fileno(), 0o640)
-                file.flush()
-                os.fsync(file.fileno())
             draft.replace(path)
         except BaseException:
             draft.unlink()

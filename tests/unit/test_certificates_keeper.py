@@ -70,6 +70,15 @@ def test_a_lost_shelf_is_stocked_anew(scene):
     assert path.stat().st_ino == before
 
 
+def test_a_file_that_a_power_cut_left_empty_is_written_anew(scene):
+    one = scene.judged("www.example.com")
+    made = scene.ledger.certificates.add(scene.app.id, one)
+    path = scene.shelf / f"{made.content}.pem"
+    path.write_bytes(b"\xff")
+    scene.keeper.stock()
+    assert path.read_text() == one.key + one.chain
+
+
 def test_one_that_does_not_open_keeps_no_other_from_the_shelf(scene, caplog, tmp_path):
     import sqlite3
 
