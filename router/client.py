@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections import deque
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any, cast
@@ -16,16 +15,13 @@ from router.faults import Fault, refusal
 from router.fields import Field, Refused
 from router.heads import Origin, RequestHead, read_request
 from router.journal import ERROR
+from router.judging import check_lengths, check_protocol, check_trailers, improper
 from router.rest import rest_of_request
 
 if TYPE_CHECKING:
     from router.plane import Plane
     from router.tunnel import Tunnel
 
-_UNKNOWN_METHOD = re.compile(
-    rb"(?!(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) )[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32} \S+ HTTP/1\.[01]\r\n"
-)
-_OF_CONNECTIONS = (b"connection", b"proxy-connection")
 _SLICE = 32 * 1024
 """Bytes parsed at once, so that a read full of pipelined requests does not become thousands of waiting ones."""
 
@@ -44,6 +40,8 @@ class Client(asyncio.Protocol):
         "_head_fields",
         "_mute",
         "_parser",
+        "_partial",
+        "_piece",
         "_queue",
         "_receiving",
         "_refusal",
@@ -84,6 +82,7 @@ class Client(asyncio.Protocol):
         self._fields: list[Field] = []
         self._head_fed = 0
         self._head_fields = 0
+        self._piece = self._partial = b""
         self._mute = 0
         self._fed = 0
 
@@ -129,6 +128,9 @@ class Client(asyncio.Protocol):
             hold = self.tunnel.upstream.write_paused
         elif self._closing:
             hold = False
+        elif self._unparsed and self._wanted and not self._advancing:
+            self._advance()
+            return
         else:
             hold = bool(self._queue or self._unparsed) or (
                 self.exchange is not None and not self.exchange.received and self.exchange.full
@@ -213,6 +215,8 @@ class Client(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         """A request begins."""
+        if self._closing:
+            raise Refused(400, "a request behind the last")
         self._begun = True
         self._head_done = False
         self._target = b""
@@ -235,7 +239,10 @@ class Client(asyncio.Protocol):
         self._mute = 0
         self._head_fields = len(self._fields)
         if self._fed > self.plane.settings.max_line or self._head_fed or self._head_fields > 100:
-            self._check_lengths(self._fields)
+            check_lengths(self._fields, len(self._target), self.plane.settings)
+        if self._target + b" HTTP/" not in self._piece:
+            check_protocol(self._target, self._partial + self._piece)
+        self._partial = b""
         method = self._parser.get_method()
         if method == b"CONNECT":
             raise Refused(405, "CONNECT is not offered here")
@@ -263,9 +270,7 @@ class Client(asyncio.Protocol):
         self._begun = False
         trailers = self._fields[self._head_fields :]
         if trailers:
-            self._check_lengths(trailers)
-            if any(name.lower() in _OF_CONNECTIONS for name, _ in trailers):
-                raise Refused(400, "bad chunk: Connection cannot be a trailer")
+            check_trailers(trailers, self.plane.settings)
         if self._receiving is not None:
             self._receiving.body_end(trailers)
             self._receiving = None
@@ -280,6 +285,7 @@ class Client(asyncio.Protocol):
                 self._unparsed += data
                 break
             piece, data = (data, b"") if len(data) <= _SLICE else (data[:_SLICE], data[_SLICE:])
+            self._piece = piece
             try:
                 self._parser.feed_data(piece)
             except httptools.HttpParserUpgrade as upgrade:
@@ -291,10 +297,12 @@ class Client(asyncio.Protocol):
             except httptools.HttpParserCallbackError as error:
                 self._stop_parsing(error.__context__ or error)
             except httptools.HttpParserError as error:
-                self._stop_parsing(self._improper(error, piece))
+                self._stop_parsing(improper(error, piece, self._in_body, bool(self._target)))
             self._mute += len(piece)
             if self._mute > _SLICE + self.plane.settings.max_line and self._in_body:
                 self._stop_parsing(Refused(400, "bad chunk: its extensions, or the trailers, are too long"))
+            if self._begun and not self._head_done:
+                self._partial += piece
         if self._begun and not self._head_done:
             self._await_head(size)
 
@@ -307,29 +315,9 @@ class Client(asyncio.Protocol):
         if self._head_fed > self.plane.settings.max_head + _SLICE:
             self._stop_parsing(Refused(431, "the head of the request is too long"))
 
-    def _check_lengths(self, fields: list[Field]) -> None:
-        """Called for heads that did not come whole in one small read, which says enough about their size."""
-        settings = self.plane.settings
-        sizes = [len(name) + len(value) + 4 for name, value in fields]
-        if max(sizes, default=0) > settings.max_line:
-            raise Refused(431, "a header is too long")
-        if sum(sizes) + len(self._target) > settings.max_head or len(sizes) > settings.max_headers:
-            raise Refused(431, "the head of the request is too long")
-
     @property
     def _in_body(self) -> bool:
         return self._begun and self._head_done and self._refusal is None
-
-    def _improper(self, error: httptools.HttpParserError, piece: bytes) -> Refused:
-        """What to call an error of the parser, which does not know how far it had come."""
-        if self._in_body:
-            return Refused(400, f"bad chunk: {error}")
-        if self._target:
-            status = 505 if str(error) == "Invalid HTTP version" else 400
-            return Refused(status, f"bad header: {error}")
-        if isinstance(error, httptools.HttpParserInvalidMethodError) and _UNKNOWN_METHOD.match(piece):
-            return Refused(501, "this method is not known here")
-        return Refused(400, f"bad request line: {error}")
 
     def _stop_parsing(self, error: BaseException) -> None:
         """Nothing that comes after an error can be trusted; what came before is still answered."""
@@ -351,8 +339,13 @@ class Client(asyncio.Protocol):
             return
         self._advancing = True
         try:
-            while self.exchange is None and not self.write_paused and not self._closing:
-                if self._queue:
+            while not self._closing:
+                if self._unparsed and self._wanted:
+                    data, self._unparsed = self._unparsed, b""
+                    self._parse(data)
+                elif self.exchange is not None or self.write_paused:
+                    break
+                elif self._queue:
                     self.exchange = self._queue.popleft()
                     self.exchange.begin()
                 elif self._upgraded:
@@ -370,6 +363,12 @@ class Client(asyncio.Protocol):
         if self.exchange is None and not self._begun and not self._closing:
             self.deadline = monotonic() + self.plane.settings.client_idle
         self.update_reading()
+
+    @property
+    def _wanted(self) -> bool:
+        """Whether what waits unparsed begins with the rest of the current request's body, and there is room for it."""
+        exchange = self.exchange
+        return exchange is not None and not exchange.received and not exchange.full and not self._queue
 
     def _refuse(self, fault: Fault) -> None:
         """Answer what is not a proper request, log it, and close."""

@@ -295,7 +295,7 @@ HOST = b"Host: hello.localhost\r\n"
         (b"NONSENSE / HTTP/1.1\r\n" + HOST + b"\r\n", 501),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
         (b"GET / HTTP/2.0\r\n" + HOST + b"\r\n", 505),
-        (b"GET /\r\n\r\n", 505),
+        (b"GET /\r\n\r\n", 400),
         (b"CONNECT hello.localhost:80 HTTP/1.1\r\n" + HOST + b"\r\n", 405),
         (b"POST / HTTP/1.1\r\n" + HOST + b"Expect: a-miracle\r\nContent-Length: 1\r\n\r\nx", 417),
         (b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\n" + HOST + b"\r\n", 414),

@@ -30,6 +30,9 @@ _BAD_LINES = (
     (b"GET / HTTP/01.1", b"a version with a leading zero"),
     (b"GET / HTTP /1.1", b"a blank in the version"),
     (b"GET / XTTP/1.1", b"another protocol's name"),
+    (b"GET / RTSP/1.0", b"RTSP"),
+    (b"OPTIONS / RTSP/1.1", b"RTSP 1.1"),
+    (b"SOURCE / ICE/1.0", b"ICE"),
     (b"GET / HTTP/1.1\rX: y", b"a bare CR at its end"),
     (b"GET /\x00 HTTP/1.1", b"NUL in the target"),
     (b"GET /\x01 HTTP/1.1", b"a control character in the target"),
@@ -84,7 +87,7 @@ CASES: tuple[Case, ...] = (
       for line, status, what in _REFUSED_METHODS),
     *(no("9110 15.6.6", f"HTTP/{version.decode()} is not spoken", b"GET / HTTP/%b|Host: a||" % version, 505)
       for version in _VERSIONS),
-    no("9112 3", "HTTP/0.9, a line without a version", b"GET /||", 505),
+    no("9112 3", "HTTP/0.9, a line without a version", b"GET /||"),
     no("9113 3.4", "HTTP/2 by prior knowledge", b"PRI * HTTP/2.0||SM||"),
     ok("9112 3.2.2", "the absolute form means its path", b"GET http://a/b?c HTTP/1.1|Host: a||",
        b"GET /b?c HTTP/1.1|Host: a||"),
