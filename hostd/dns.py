@@ -113,11 +113,12 @@ class DomainChecks:
         self._own = own
         self._clock = clock
         self._turns = asyncio.Semaphore(AT_ONCE)
-        self._known: dict[tuple[str, str], Check] = {}
+        self._known: dict[str, tuple[str, Check]] = {}
 
     def known(self, hostname: str, target: str) -> Check | None:
         """What was found when the domain was asked for last."""
-        return self._known.get((hostname, target))
+        asked, check = self._known.get(hostname, ("", None))
+        return check if asked == target else None
 
     async def check(self, hostname: str, target: str, ours: Found | None = None) -> Check:
         """Find out where a domain leads that should lead to `target`, the built-in name of its app.
@@ -129,7 +130,7 @@ class DomainChecks:
         async with self._turns:
             found = await self._dns.look(asked)
         check = judged(hostname, target, found, ours or await self.ours(target), self._clock())
-        self._known[hostname, target] = check
+        self._known[hostname] = target, check
         return check
 
     async def check_all(self, hostnames: Iterable[str], target: str, seconds: float = 2 * PATIENCE) -> None:
@@ -144,7 +145,7 @@ class DomainChecks:
 
     def forget(self, hostname: str) -> None:
         """The domain is nobody's any more."""
-        self._known = {key: check for key, check in self._known.items() if key[0] != hostname}
+        self._known.pop(hostname, None)
 
     async def ours(self, target: str) -> Found:
         """What leads here: where the built-in name leads, and this machine's own addresses.

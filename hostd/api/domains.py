@@ -89,6 +89,18 @@ async def remove(request: web.Request) -> web.Response:
     return answer(shown)
 
 
+@routes.delete("/apps/{app}/domains")
+async def clear(request: web.Request) -> web.Response:
+    """Take all names away but the built-in one; answers with them."""
+    context, app, user = context_of(request), app_for(request), user_of(request)
+    shown = [_json(context, app, domain) for domain in context.ledger.domains.clear(app.id)]
+    for domain in shown:
+        context.domain_checks.forget(domain["hostname"])
+        context.events.api(app, f"Remove domain {domain['hostname']} by {user.email}")
+    await context.manager.route(app.id)
+    return answer(shown)
+
+
 def _named(context: Context, app: App, text: str) -> Domain:
     """The domain of that id, or of that name however it is written. Raises NotFound."""
     try:

@@ -78,6 +78,14 @@ class Domains:
             self._database.write("UPDATE domains SET removed_at = ? WHERE id = ?", self._database.now(), domain.id)
         return domain
 
+    def clear(self, app_id: str) -> builtins.list[Domain]:
+        """Take all names away from the app; those that it had."""
+        with self._database.transaction():
+            domains = self.list(app_id)
+            now, sql = self._database.now(), "UPDATE domains SET removed_at = ? WHERE app_id = ? AND removed_at IS NULL"
+            self._database.write(sql, now, app_id)
+        return domains
+
     def _refuse_overlap(self, hostname: str, app: App, user: User) -> None:
         if user.admin:
             return

@@ -59,6 +59,18 @@ async def test_a_domain_is_added_shown_and_removed(api):
     assert (await api("DELETE", f"{DOMAINS}/www.shop.de")).status == 404
 
 
+async def test_all_domains_are_removed_at_once(api):
+    for name in ("a.de", "*.b.de"):
+        await api("POST", DOMAINS, {"hostname": name})
+    routed = len(api.manager.calls)
+    cleared = await api("DELETE", DOMAINS)
+    assert [domain["hostname"] for domain in cleared.data] == ["a.de", "*.b.de"]
+    assert api.log[-2:] == [f"heroku[api]: Remove domain {name} by you@example.com" for name in ("a.de", "*.b.de")]
+    assert len(api.manager.calls) == routed + 1
+    assert await hostnames(api) == [TARGET]
+    assert (await api("DELETE", DOMAINS)).data == []
+
+
 async def test_other_scripts_are_written_in_punycode_and_found_either_way(api):
     made = (await api("POST", DOMAINS, {"hostname": "bücher.example"})).data
     assert (made["hostname"], made["extended"]["unicode"]) == ("xn--bcher-kva.example", "bücher.example")
