@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from buildpacks.source import Source, TarSource
 from hostd.capacity import Capacity
 from hostd.certificates.authorities import Authorities
+from hostd.certificates.checking import Description
 from hostd.dns import DomainChecks
 from hostd.events import Events
 from hostd.ledger import Ledger
@@ -249,6 +250,9 @@ class CertificateKeeper(Protocol):
 
     def served(self, app: App) -> Mapping[str, Certificate]:
         """The certificate with which each host of an app is served; the others have the default one."""
+
+    def platform(self) -> Description | None:
+        """The platform's own certificate; None if there is none that can be read."""
 
     def untrusted(self, app: App) -> list[str]:
         """The hosts of an app that browsers warn of."""

@@ -11,6 +11,7 @@ import ssl
 from collections.abc import Callable
 from pathlib import Path
 
+from router.openssl import Control, control
 from router.tickets import Tickets, seal_with
 
 CERTIFICATE, KEY = "cert.pem", "key.pem"
@@ -18,12 +19,13 @@ CERTIFICATE, KEY = "cert.pem", "key.pem"
 KEPT = 512
 """Certificates that a worker keeps loaded; each takes some 20 KB, and a millisecond to load again."""
 
-# Mozilla's "intermediate" (wiki.mozilla.org/Security/Server_Side_TLS) for TLS 1.2, without the DHE suites, which only
+# Mozilla's "intermediate" (wiki.mozilla.org/Security/Server_Side_TLS); of TLS 1.2 without the DHE suites, which only
 # clients of before 2014 need; those of TLS 1.3 are OpenSSL's own three. The client's order counts.
 _CIPHERS = (
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
     "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
 )
+_GROUPS = b"X25519:P-256:P-384"
 _PROTOCOLS = ["http/1.1"]
 """What is spoken after the handshake (ALPN)."""
 
@@ -47,6 +49,8 @@ class Certificates:
         self.context = _context()
         """For the listening socket: each connection gets another in the middle of its handshake."""
         self.context.sni_callback = self._choose
+        # Where that cannot be done there are two groups more, X448 and P-521, which are slow and no less safe.
+        control(self.context, Control.GROUPS, 0, _GROUPS)
         self._folder = folder
         self._of_host = of_host
         self._say = say

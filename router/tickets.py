@@ -4,29 +4,25 @@ A session ticket is the client's to keep; whoever has the key it was sealed with
 which only they may read and which lies in memory (/run). It outlives workers, and is replaced once a day: tickets of
 before are then worth nothing, and their sessions as safe as any other.
 
-Python's ssl has no word for the key, so OpenSSL is told by itself, in the one place below; where that cannot be done,
-each worker keeps a key of its own and a client that meets another worker makes a full handshake.
+Where OpenSSL cannot be told the key, each worker has one of its own, and a client that meets another worker makes a
+full handshake.
 """
 
 from __future__ import annotations
 
 import os
 import ssl
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from router.openssl import Control, control
+
 KEY_BYTES = 80
 """Name, AES-256 key and HMAC key, as SSL_CTX_set_tlsext_ticket_keys(3) has them."""
 LIFETIME = 24 * 3600.0
 """Seconds after which the key is replaced."""
-
-_SET_TICKET_KEYS = 59
-"""SSL_CTRL_SET_TLSEXT_TICKET_KEYS of openssl/ssl.h."""
-_KNOWN = ((3, 11), (3, 13))
-"""The versions of CPython whose SSLContext was seen to begin with its SSL_CTX."""
 
 
 class Tickets:
@@ -61,17 +57,4 @@ class Tickets:
 
 def seal_with(context: ssl.SSLContext, key: bytes) -> bool:
     """Seal the tickets of connections that begin with this context with `key`; False where that cannot be done."""
-    if sys.implementation.name != "cpython" or not _KNOWN[0] <= sys.version_info[:2] <= _KNOWN[1]:
-        return False
-    import ctypes
-
-    try:
-        # Only the very library that Python's ssl uses will do, so none is loaded here.
-        library = ctypes.CDLL(f"libssl.so.{ssl.OPENSSL_VERSION_INFO[0]}", mode=os.RTLD_LAZY | os.RTLD_NOLOAD)
-        control = library.SSL_CTX_ctrl
-    except (OSError, AttributeError):
-        return False
-    control.argtypes = (ctypes.c_void_p, ctypes.c_int, ctypes.c_long, ctypes.c_char_p)
-    control.restype = ctypes.c_long
-    inner = ctypes.c_void_p.from_address(id(context) + object.__basicsize__).value
-    return bool(control(inner, _SET_TICKET_KEYS, KEY_BYTES, key))
+    return control(context, Control.TICKET_KEYS, KEY_BYTES, key)

@@ -51,6 +51,8 @@ class Description:
     trusted: bool
     key: str
     chain_length: int
+    names: tuple[str, ...]
+    expires_at: datetime
 
 
 def check(chain: str, key: str, *, now: datetime, authorities: Authorities) -> Checked:
@@ -90,6 +92,8 @@ def describe(chain: str, *, now: datetime, authorities: Authorities) -> Descript
         trusted=authorities.trust(line, next(iter(names_of(line[0])), ""), now),
         key=_kind(line[0].public_key()),
         chain_length=len(line),
+        names=names_of(line[0]),
+        expires_at=line[0].not_valid_after_utc,
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from hostd.certificates.authorities import Authorities
-from hostd.certificates.checking import describe
+from hostd.certificates.checking import Description, describe
 from hostd.certificates.matching import assign
 from hostd.certificates.shelf import Shelf
 from hostd.errors import HostdError
@@ -76,6 +76,11 @@ class CertificateKeeper:
     def served(self, app: App) -> Mapping[str, Certificate]:
         """The certificate with which each host of an app is served; without those that are served with the default."""
         return assign(self._ledger.certificates.list(app.id), self._hosts(app), self._clock())
+
+    def platform(self) -> Description | None:
+        """The platform's own certificate; None if there is none that can be read."""
+        chain = self._default()
+        return describe(chain, now=self._clock(), authorities=self.authorities) if chain else None
 
     def untrusted(self, app: App) -> list[str]:
         """The hosts of an app that browsers warn of."""

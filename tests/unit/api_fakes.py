@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,11 @@ from hostd.deploys.sources import Sources
 from hostd.dns import DomainChecks, Found
 from hostd.errors import Busy
 from hostd.events import Events
+from hostd.install.certificate import self_signed
 from hostd.ledger import Ledger
 from hostd.ledger.apps import App
 from hostd.ledger.builds import Build
+from hostd.ledger.database import utc_now
 from hostd.ledger.job_runs import JobRun
 from hostd.ledger.jobs import Job
 from hostd.ledger.releases import Release
@@ -36,9 +39,7 @@ from hostd.manager.settling import Missing
 from hostd.settings import Settings
 from tests.unit.slug_fakes import FakePool, FakeSlugStore
 from tests.unit.stack_fakes import FakeStacks
-from tests.unit.tls_kit import make
 
-DEFAULT_CERTIFICATE = make("localhost").pem
 LOG_KEY = b"k" * 32
 NOT_ME = 4_000_000_000
 
@@ -330,7 +331,12 @@ class Api:
 
 @asynccontextmanager
 async def running_api(
-    directory: Path, *, uid_is: str = "git", people: bool = True, domain: str = "localhost"
+    directory: Path,
+    *,
+    uid_is: str = "git",
+    people: bool = True,
+    domain: str = "localhost",
+    platform_certificate_of: datetime | None = None,
 ) -> AsyncIterator[Api]:
     """Serve the API; the test's own uid counts as `git`, as `root`, or as a `stranger`."""
     ledger = Ledger.open(directory / "master")
@@ -348,7 +354,7 @@ async def running_api(
         authorities=Authorities(directory / "roots.crt"),
         hosts=lambda app: hosts_of(ledger, settings, app),
         nudge=manager.nudge,
-        default=lambda: DEFAULT_CERTIFICATE,
+        default=lambda: self_signed("localhost", platform_certificate_of or utc_now())[0].decode(),
     )
     context = Context(
         settings=settings,

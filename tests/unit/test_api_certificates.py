@@ -199,3 +199,15 @@ async def test_nobody_is_warned_of_certificates_that_browsers_trust(api):
 async def test_https_by_mistake(api, body, status):
     assert (await api("PATCH", "/hostd/apps/hello/https", body)).status == status
     assert api.ledger.https.get(api.app.id) == Https()
+
+
+# The platform's own
+
+
+@pytest.mark.parametrize(("age", "status"), [(0, "ok"), (800, "ok"), (812, "degraded"), (900, "degraded")])
+async def test_the_platforms_certificate_is_a_part_of_its_status(tmp_path, age, status):
+    async with running_api(tmp_path, platform_certificate_of=NOW - age * DAY) as api:
+        (part,) = [each for each in (await api("GET", "/hostd/status")).data["components"] if each["name"] == "https"]
+    ends = NOW + (825 - age) * DAY
+    assert part["status"] == status
+    assert part["detail"] == f"localhost, *.localhost until {ends:%Y-%m-%d}, signed by itself"

@@ -18,6 +18,7 @@ from tls_kit import DAY, Made, make
 from router.certificates import Certificates
 from router.client import Client
 from router.journal import Journal
+from router.openssl import Control, control
 from router.plane import Plane
 from router.table import App, State, Table
 from router.tickets import LIFETIME, Tickets, seal_with
@@ -217,6 +218,19 @@ async def test_weak_ciphers_are_refused(secure, cipher):
     context.set_ciphers(f"{cipher}:@SECLEVEL=0")
     with pytest.raises((ssl.SSLError, ConnectionError)):
         await secure.dial(None, context)
+
+
+@pytest.mark.parametrize(("curve", "welcome"), [
+    (b"X25519", True), (b"P-256", True), (b"P-384", True), (b"P-521", False), (b"X448", False),
+])  # fmt: skip
+async def test_curves(secure, curve, welcome):
+    context = anybody()
+    assert control(context, Control.GROUPS, 0, curve)
+    if welcome:
+        await (await secure.dial(None, context)).close()
+    else:
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            await secure.dial(None, context)
 
 
 async def test_what_is_spoken_is_agreed_upon(secure):
