@@ -23,11 +23,11 @@ _PULSE = 15.0
 class Control:
     """The HTTP API of one worker. Errors are `{"id": ..., "message": ...}`, as in the platform's own API."""
 
-    def __init__(self, plane: Plane, worker: int) -> None:
+    def __init__(self, plane: Plane, worker: int, reader: Reader | None = None) -> None:
         self._plane = plane
         self._worker = worker
         self._since = monotonic()
-        self._reader = Reader()
+        self._reader = reader or Reader()
         self._runner: web.AppRunner | None = None
         self._path: Path | None = None
 

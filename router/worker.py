@@ -24,6 +24,7 @@ from router.client import Client
 from router.control import Control
 from router.journal import Journal, socket_path
 from router.plane import Plane
+from router.reader import Reader
 from router.settings import Settings
 from router.table import TableError
 from router.tickets import Tickets
@@ -112,11 +113,12 @@ class Worker:
             loop.add_signal_handler(number, stopping.set)
         self._certificates = self._tls()
         loop.add_signal_handler(signal.SIGHUP, self._reload)
-        control = Control(self._plane, self._arguments.worker)
+        reader = Reader()
+        control = Control(self._plane, self._arguments.worker, reader)
         if self._arguments.control is not None:
             await control.listen(self._arguments.control)
         # Only now, so that a table saved before hostd could reach the socket is not missed.
-        self._load_routes()
+        await self._load_routes(reader)
         self._reload()
         await self._listen(loop)
         sweeping = loop.create_task(self._sweep())
@@ -181,16 +183,18 @@ class Worker:
             await asyncio.sleep(_REFRESH)
             self._reload()
 
-    def _load_routes(self) -> None:
+    async def _load_routes(self, reader: Reader) -> None:
         path = self._arguments.routes
         if path is None:
             return
         try:
-            table = store.load(path)
+            table = await reader.read(path.read_bytes())
+        except FileNotFoundError:
+            return
         except (TableError, OSError) as error:
             self._journal.say(f"The route table {path} cannot be used: {error}", journal.ERROR)
             return
-        if table is not None and (not self._plane.loaded or table.sequence > self._plane.table.sequence):
+        if not self._plane.loaded or table.sequence > self._plane.table.sequence:
             self._plane.swap(table.in_boot(store.this_boot()))
 
     async def _sweep(self) -> None:
