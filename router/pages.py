@@ -18,8 +18,9 @@ _HTML = """<!doctype html>
 <style>
 :root {{ color-scheme: light dark }}
 body {{ font: 1.1rem/1.6 system-ui, sans-serif; max-width: 34rem; margin: 18vh auto 0; padding: 0 1.5rem }}
+main {{ border-left: .3rem solid #79589f; padding-left: 1.2rem; margin-bottom: 1.5rem }}
 h1 {{ font-size: 1.7rem; line-height: 1.25; margin: 0 0 .6rem }}
-p {{ margin: 0 0 1rem }}
+p {{ margin: 0 }}
 footer {{ font-size: .85rem; opacity: .75; overflow-wrap: anywhere }}
 </style>
 </head>
