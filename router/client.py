@@ -242,7 +242,8 @@ class Client(asyncio.Protocol):
             check_lengths(self._fields, len(self._target), self.plane.settings)
         if self._target + b" HTTP/" not in self._piece:
             check_protocol(self._target, self._partial + self._piece)
-        self._partial = b""
+        if self._partial:
+            self._partial = b""
         method = self._parser.get_method()
         if method == b"CONNECT":
             raise Refused(405, "CONNECT is not offered here")
@@ -265,27 +266,27 @@ class Client(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """A request is complete, or its head, if it offers to switch protocols."""
-        if self._receiving is not None and self._receiving.head.length and self._parser.should_upgrade():
-            return
-        self._begun = False
-        trailers = self._fields[self._head_fields :]
-        if trailers:
+        receiving = self._receiving
+        if receiving is not None and not receiving.received:
+            if self._parser.should_upgrade():
+                return
+            trailers = self._fields[self._head_fields :]
             check_trailers(trailers, self.plane.settings)
-        if self._receiving is not None:
-            self._receiving.body_end(trailers)
-            self._receiving = None
+            receiving.body_end(trailers)
+        self._begun = False
+        self._receiving = None
 
     # Below the public part
 
     def _parse(self, data: bytes) -> None:
         """Feed the parser until it has given us more than one request to do."""
-        size = self._fed = len(data)
+        self._piece = data
+        self._fed = len(data)
         while data and not self._closing and self._refusal is None:
             if self._queue or self._upgraded:
                 self._unparsed += data
                 break
             piece, data = (data, b"") if len(data) <= _SLICE else (data[:_SLICE], data[_SLICE:])
-            self._piece = piece
             try:
                 self._parser.feed_data(piece)
             except httptools.HttpParserUpgrade as upgrade:
@@ -299,19 +300,18 @@ class Client(asyncio.Protocol):
             except httptools.HttpParserError as error:
                 self._stop_parsing(improper(error, piece, self._in_body, bool(self._target)))
             self._mute += len(piece)
-            if self._mute > _SLICE + self.plane.settings.max_line and self._in_body:
+            if self._mute > _SLICE and self._mute > _SLICE + self.plane.settings.max_line and self._in_body:
                 self._stop_parsing(Refused(400, "bad chunk: its extensions, or the trailers, are too long"))
-            if self._begun and not self._head_done:
-                self._partial += piece
         if self._begun and not self._head_done:
-            self._await_head(size)
+            self._await_head()
 
-    def _await_head(self, size: int) -> None:
+    def _await_head(self) -> None:
+        self._partial += self._piece
         if self._head_fed == 0:
             self.deadline = monotonic() + self.plane.settings.head_arrival
             self._head_fed = 1
             return
-        self._head_fed += size
+        self._head_fed += self._fed
         if self._head_fed > self.plane.settings.max_head + _SLICE:
             self._stop_parsing(Refused(431, "the head of the request is too long"))
 

@@ -90,37 +90,35 @@ class Exchange:
         if route is not None and route.app.https_only and plane.https_port and self.client.origin.protocol == "http":
             self.app_id = route.app.id
             self._send_to_https(plane.https_port)
-        elif route is not None and plane.serving(route):
+            return
+        if route is not None and plane.serving(route):
             if not self.enter(route):
                 return
             backend = plane.choose(route.load.ready, ())
             assert backend is not None
-            if backend.full:
-                self._begin_search().route()
-                return
-            upstream = backend.take(not self.head.replayable)
+            crowded = backend.in_flight >= plane.settings.max_unanswered and backend.full
+            upstream = None if crowded else backend.take(not self.head.replayable)
             if upstream is not None:
                 backend.in_flight += 1
                 self.backend = backend
                 self.send(upstream)
-            else:
-                self._begin_search().connect(backend)
-        else:
-            self._begin_search().route()
+                return
+        self._begin_search().route()
 
     def enter(self, route: Route) -> bool:
         """This is the app that the request is for. Returns whether there is room for it; otherwise it has failed."""
         load = route.load
         self.app_id = route.app.id
-        if self._load is not load:
-            if self._load is not None:
-                self._load.active -= 1
-            self._load = load
-            load.active += 1
-            if load.active > self.client.plane.settings.max_active:
-                self.fail(faults.H22)
-                return False
-        return True
+        if self._load is load:
+            return True
+        if self._load is not None:
+            self._load.active -= 1
+        self._load = load
+        load.active += 1
+        if load.active <= self.client.plane.settings.max_active:
+            return True
+        self.fail(faults.H22)
+        return False
 
     def send(self, upstream: Upstream) -> None:
         """There is a connection: send what has arrived of the request."""
@@ -223,8 +221,11 @@ class Exchange:
             offered=head.upgrade,
         )
         self.stage = Stage.ANSWERING
-        assert self.backend is not None
-        self.backend.answers()
+        backend = self.backend
+        assert backend is not None
+        backend.answering += 1
+        if backend.load.queue:
+            backend.load.next()
         self._answer = answer
         self._status = status
         self._keep_client = answer.keep_client
@@ -243,7 +244,7 @@ class Exchange:
 
     def answer_end(self, trailers: list[Field]) -> None:
         """There is no more of the body."""
-        if any(name.lower().endswith(b"connection") for name, _ in trailers):
+        if trailers and any(name.lower().endswith(b"connection") for name, _ in trailers):
             # The parser minds it there, too, and would refuse the next answer.
             self._answer.keep_dyno = False
         if self._answer.framing is Framing.CHUNKED:

@@ -102,18 +102,20 @@ def read_request(
         raise Refused(505, f"HTTP/{version} is not spoken here; use HTTP/1.1")
     lines, found = sort(fields, _REQUEST_RULES)
     length, framing = _body(found, old)
-    keep_alive, upgrade = not old, b""
+    keep_alive, upgrade, usual = not old, b"", 1
     if b"connection" in found:
+        usual = 2
         named = tokens(found[b"connection"])
         keep_alive = b"close" not in named and (not old or b"keep-alive" in named)
         if b"upgrade" in named and not old and not length:
             upgrade = protocols(found)
         lines = without(lines, named)
-    if not found.keys() <= _COMMON:
+    if len(found) > usual and not found.keys() <= _COMMON:
         # Not of HTTP, but the parser minds it, and would refuse what comes after.
         keep_alive = keep_alive and b"close" not in tokens(found.get(b"proxy-connection", [b""]))
         lines = [*lines, *_less_common(method, found, length, upgrade)]
-    target, host = _where(method, target, found, old)
+    target, name = _where(method, target, found, old)
+    host = _host(name)
     expects = b"expect" in found and _expects(found[b"expect"]) and length != 0 and not old
     given = found.get(b"x-request-id")
     request_id = given[0].decode() if given and _REQUEST_ID.fullmatch(given[0]) else new_request_id()
@@ -122,7 +124,7 @@ def read_request(
         forwarded = b", ".join((*found[b"x-forwarded-for"], forwarded))
     wire = b"".join(
         (
-            b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (method, target, host.encode()),
+            b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (method, target, name),
             *lines,
             framing,
             b"Connection: Upgrade\r\nUpgrade: %b\r\n" % upgrade if upgrade else b"",
@@ -202,7 +204,7 @@ def _expects(values: list[bytes]) -> bool:
     return True
 
 
-def _where(method: bytes, target: bytes, found: Found, old: bool) -> tuple[bytes, str]:
+def _where(method: bytes, target: bytes, found: Found, old: bool) -> tuple[bytes, bytes]:
     """Target and host for the dyno: the absolute form (`GET http://host/path`) is taken apart; raises Refused."""
     hosts = found.get(b"host", [])
     if len(hosts) > 1 or (not hosts and not old):
@@ -217,7 +219,7 @@ def _where(method: bytes, target: bytes, found: Found, old: bool) -> tuple[bytes
             target = b"*" if method == b"OPTIONS" and not target else b"/" + target
     if b"#" in target:
         raise Refused(400, "bad request line: a target has no fragment")
-    return target, _host(host)
+    return target, host
 
 
 @lru_cache(1024)

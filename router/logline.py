@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from router.faults import Fault
 
 _MAX_FORWARDED = 2048
@@ -46,6 +48,7 @@ def quoted(text: str) -> str:
     return "".join(char if _harmless(char) else _escape(char) for char in text)
 
 
+@lru_cache(1024)
 def bare(text: str) -> str:
     """Text that can stand in a log line without quotes: as `quoted`, and blanks and equal signs escaped too."""
     if text.isascii() and text.isprintable() and not ('"' in text or "\\" in text or " " in text or "=" in text):

@@ -13,6 +13,9 @@ from router import faults
 from router.fields import Field, Refused
 from router.settings import Settings
 
+_NO_TRAILERS: list[Field] = []
+_SMALL = 4 * 1024
+"""A head that came within so many bytes breaks no limit: it has fewer than 1,000 headers, and none of 8 KiB."""
 _READ = 256 * 1024
 """What one read brings at most; a body may follow the head in it."""
 
@@ -87,12 +90,6 @@ class Backend:
     def full(self) -> bool:
         """Whether the dyno has enough requests to answer."""
         return self.in_flight - self.answering >= self._settings.max_unanswered
-
-    def answers(self) -> None:
-        """A request in flight here has begun to be answered."""
-        self.answering += 1
-        if self.load.queue:
-            self.load.next()
 
     def rest(self) -> None:
         """Leave the dyno alone for a while: it does not take connections."""
@@ -240,7 +237,7 @@ class Upstream(asyncio.Protocol):
         clean = True
         try:
             self._mute += len(data)
-            if self._mute > self._settings.max_answer_head + _READ:
+            if self._mute > _READ and self._mute > self._settings.max_answer_head + _READ:
                 raise _restricted("oversized header")
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -313,7 +310,7 @@ class Upstream(asyncio.Protocol):
         assert exchange is not None
         status = self._parser.get_status_code()
         self._interim = status < 200 and status != 101
-        if self._mute > self._settings.max_line or len(self._fields) > self._settings.max_headers:
+        if self._mute > _SMALL:
             self._check_lengths()
         if self._interim:
             exchange.interim(status, self._reason, self._fields)
@@ -337,10 +334,10 @@ class Upstream(asyncio.Protocol):
         if not self._interim:
             self.complete = True
             if self.exchange is not None:
-                self.exchange.answer_end(self._fields[self._head_fields :])
+                whole = len(self._fields) == self._head_fields
+                self.exchange.answer_end(_NO_TRAILERS if whole else self._fields[self._head_fields :])
 
     def _check_lengths(self) -> None:
-        """Called for heads that did not come in one small read, which says enough about their size."""
         settings = self._settings
         if len(self._reason) > settings.max_line:
             raise _restricted("oversized status line")
