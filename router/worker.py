@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Any, cast
+from weakref import WeakSet
 
 import uvloop
 
@@ -99,6 +100,7 @@ class Worker:
         self._servers: list[asyncio.Server] = []
         self._insecure: list[asyncio.Server] = []
         self._certificates: Certificates | None = None
+        self._secure: WeakSet[_SecureClient] = WeakSet()
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT. SIGHUP reads the certificate again."""
@@ -164,7 +166,9 @@ class Worker:
             self._plane.https_port = self._sockets.https[0].getsockname()[1]
 
     def _https_client(self) -> asyncio.Protocol:
-        return Client(self._plane, "https")
+        client = _SecureClient(self._plane, "https")
+        self._secure.add(client)
+        return client
 
     def _reload(self) -> None:
         """Look at the certificates again; those that connections began with stay theirs."""
@@ -211,6 +215,9 @@ class Worker:
         await self._see_off(set(plane.clients), end - settings.stop_idle)
         for server in self._servers:
             server.close()
+        patience = monotonic() + settings.stop_idle
+        while monotonic() < patience and any(client.shaking_hands for client in self._secure):
+            await asyncio.sleep(settings.tick)
         await self._see_off(plane.clients, end)
         for client in list(plane.clients):
             client.cut()
@@ -232,6 +239,17 @@ class Worker:
         if isinstance(error, ConnectionError | ssl.SSLError):
             return
         self._journal.say(f"{context.get('message')}: {error!r}", journal.ERROR)
+
+
+class _SecureClient(Client):
+    """A client over https: known here from the moment its connection is accepted, before it is the plane's."""
+
+    __slots__ = ("__weakref__",)
+
+    @property
+    def shaking_hands(self) -> bool:
+        """Whether it is still being agreed how to speak. If that fails, nobody holds this object any more."""
+        return not hasattr(self, "transport")
 
 
 class _HangUp(asyncio.Protocol):
