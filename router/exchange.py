@@ -96,14 +96,18 @@ class Exchange:
                 return
             backend = plane.choose(route.load.ready, ())
             assert backend is not None
-            crowded = backend.in_flight >= plane.settings.max_unanswered and backend.full
-            upstream = None if crowded else backend.take(not self.head.replayable)
+            if backend.in_flight >= plane.settings.max_unanswered and backend.full:
+                self._begin_search().route()
+                return
+            upstream = backend.take(not self.head.replayable)
             if upstream is not None:
                 backend.in_flight += 1
                 self.backend = backend
                 self.send(upstream)
-                return
-        self._begin_search().route()
+            else:
+                self._begin_search().connect(backend)
+        else:
+            self._begin_search().route()
 
     def enter(self, route: Route) -> bool:
         """This is the app that the request is for. Returns whether there is room for it; otherwise it has failed."""
