@@ -245,8 +245,8 @@ class CertificateKeeper(Protocol):
     def authorities(self) -> Authorities:
         """Whom this system trusts."""
 
-    def put(self, certificate: Certificate) -> None:
-        """Give the router a certificate with its key."""
+    def put(self, certificate: Certificate) -> bool:
+        """Give the router a certificate with its key; whether it lacked it. Raises OSError."""
 
     def served(self, app: App) -> Mapping[str, Certificate]:
         """The certificate with which each host of an app is served; the others have the default one."""

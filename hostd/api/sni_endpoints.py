@@ -12,7 +12,7 @@ from hostd.api.shapes import app_ref, moment, stable_id
 from hostd.certificates.checking import Checked, check, describe
 from hostd.certificates.matching import covering
 from hostd.context import Context
-from hostd.errors import BadRequest, Invalid
+from hostd.errors import BadRequest, Invalid, Unavailable
 from hostd.ledger.apps import App
 from hostd.ledger.certificates import Certificate
 from hostd.ledger.database import utc_now
@@ -117,7 +117,13 @@ def _own_key(context: Context, found: Certificate, chain: str) -> str:
 
 async def _serve(context: Context, app: App, certificate: Certificate) -> None:
     # The file first: the router takes it as soon as its table names it.
-    context.certificates.put(certificate)
+    try:
+        context.certificates.put(certificate)
+    except OSError as error:
+        raise Unavailable(
+            f"The certificate {certificate.name} is recorded, and the router cannot be given it: {error.strerror}. "
+            "hostd tries again every five minutes."
+        ) from error
     await context.manager.route(app.id)
 
 

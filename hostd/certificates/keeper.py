@@ -68,10 +68,13 @@ class CertificateKeeper:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    def put(self, certificate: Certificate, *, whole: bool = False) -> None:
-        """Give the router a certificate with its key; with `whole` look into what it has. Raises OSError."""
+    def put(self, certificate: Certificate, *, whole: bool = False) -> bool:
+        """Give the router a certificate with its key; with `whole` look into what it has. Whether it lacked it.
+
+        Raises OSError.
+        """
         table = self._ledger.certificates
-        self._shelf.put(certificate.content, lambda: table.key(certificate) + certificate.chain, whole=whole)
+        return self._shelf.put(certificate.content, lambda: table.key(certificate) + certificate.chain, whole=whole)
 
     def served(self, app: App) -> Mapping[str, Certificate]:
         """The certificate with which each host of an app is served; without those that are served with the default."""
@@ -114,7 +117,8 @@ class CertificateKeeper:
     def _stock(self, known: Sequence[Certificate], *, whole: bool = False) -> None:
         for certificate in known:
             try:
-                self.put(certificate, whole=whole)
+                if self.put(certificate, whole=whole) and not whole:
+                    self._nudge(certificate.app_id)
             except (OSError, HostdError) as error:
                 # One that cannot be read must not keep all apps from being served.
                 log.error("the certificate %s cannot be given to the router: %s", certificate.name, error)

@@ -24,13 +24,13 @@ class Shelf:
         self._group = group
         self._seen_unneeded: set[str] = set()
 
-    def put(self, name: str, text: Callable[[], str], *, whole: bool = False) -> None:
+    def put(self, name: str, text: Callable[[], str], *, whole: bool = False) -> bool:
         """See to it that a file is there, or with `whole` that it also holds what it should, which a power cut may have
-        prevented. `text` is only asked for if it is needed. Raises OSError.
+        prevented. `text` is only asked for if it is needed. Whether it had to be written. Raises OSError.
         """
         path = self._directory / f"{name}{_SUFFIX}"
         if path.exists() and not (whole and path.read_bytes() != text().encode()):
-            return
+            return False
         draft = path.with_name(f".{name}.{secrets.token_hex(4)}")
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
@@ -40,6 +40,7 @@ class Shelf:
                     os.fchown(file.fileno(), 0, self._group)
                     os.fchmod(file.fileno(), 0o640)
             draft.replace(path)
+            return True
         except BaseException:
             draft.unlink()
             raise

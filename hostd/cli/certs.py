@@ -1,4 +1,4 @@
-"""certs, certs:info, certs:add, certs:update, certs:remove."""
+"""certs, certs:info, certs:add, certs:update, certs:remove, domains:update."""
 
 from __future__ import annotations
 
@@ -137,6 +137,25 @@ def remove(call: Call) -> None:
     call.confirm(app, f"This removes the certificate {found['name']} of {app}, which serves {serves}, and its key.")
     with call.action(f"Removing SSL certificate {found['name']} from {call.error_style.app(app)}"):
         call.client.request("DELETE", path("apps", app, "sni-endpoints", found["id"]))
+
+
+@command(
+    "domains:update",
+    "HOSTNAME",
+    options=(Option("cert", None, "the certificate, as certs lists it", "NAME"), *FOR_APP),
+    examples=("hostctl domains:update www.example.com --cert gentle-mesa-5445 -a hello",),
+)
+def choose(call: Call) -> None:
+    """Choose the certificate with which a domain is served, of several that are good for it.
+
+    For its other domains too the app then takes this certificate before others. The next one that is added
+    or updated comes before it again.
+    """
+    app, hostname, name = call.app, call.words[0], call.text("cert")
+    if not name:
+        raise Usage(f"Which? Say --cert NAME, as certs lists them: hostctl certs -a {app}")
+    with call.action(f"Serving {printable(hostname)} of {call.error_style.app(app)} with {printable(name)}"):
+        call.client.request("PATCH", path("apps", app, "domains", hostname), {"sni_endpoint": name})
 
 
 def _chosen(call: Call, word: str | None = None) -> dict[str, Any]:

@@ -18,7 +18,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "domains": (
         "domains", "domains:add", "domains:remove", "domains:clear", "domains:info", "domains:wait",
     ),
-    "certs": ("certs", "certs:info", "certs:add", "certs:update", "certs:remove"),
+    "certs": ("certs", "certs:info", "certs:add", "certs:update", "certs:remove", "domains:update"),
     "csr": ("certs:generate",),
     "https": ("https", "https:redirect", "https:hsts"),
     "maintenance": ("maintenance", "maintenance:on", "maintenance:off"),

@@ -92,6 +92,20 @@ async def test_what_is_refused_leaves_nothing(api, body, status, message):
     assert list(api.tls.iterdir()) == []
 
 
+async def test_a_disk_that_is_full_is_told_and_made_good_later(api, monkeypatch):
+    from hostd.certificates.shelf import Shelf
+
+    def full(*_: object, **__: object) -> bool:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Shelf, "put", full)
+        answer = await api("POST", "/apps/hello/sni-endpoints", body(site("www.example.com")))
+    assert answer.status == 503
+    assert "No space left on device. hostd tries again" in answer.data["message"]
+    assert len(api.ledger.certificates.every()) == 1
+
+
 async def test_an_update_takes_its_place_with_the_same_key_if_none_is_given(api):
     domain(api, "www.example.com")
     old = site("www.example.com")

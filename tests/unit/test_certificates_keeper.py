@@ -70,6 +70,15 @@ def test_a_lost_shelf_is_stocked_anew(scene):
     assert path.stat().st_ino == before
 
 
+def test_what_could_not_be_given_at_first_is_given_later_and_the_router_told(scene):
+    made = scene.ledger.certificates.add(scene.app.id, scene.judged("www.example.com"))
+    scene.keeper.look()
+    assert scene.files == [f"{made.content}.pem"]
+    assert scene.nudged == [scene.app.id]
+    scene.keeper.look()
+    assert scene.nudged == [scene.app.id]
+
+
 def test_a_file_that_a_power_cut_left_empty_is_written_anew(scene):
     one = scene.judged("www.example.com")
     made = scene.ledger.certificates.add(scene.app.id, one)
@@ -123,6 +132,7 @@ def test_stages_of_the_end(left, stage):
 
 def test_each_stage_is_told_once(scene):
     made = scene.ledger.certificates.add(scene.app.id, scene.judged("www.example.com", "a.test", ends=NOW + 40 * DAY))
+    scene.keeper.stock()
     told = []
     for _ in range(90):
         before = len(scene.lines)

@@ -155,6 +155,15 @@ def test_a_certificate_is_removed_when_the_app_is_named(tmp_path, hostd):
     assert done.err == "Removing SSL certificate gentle-mesa-5445 from hello... done\n"
 
 
+def test_a_domain_is_given_another_certificate(tmp_path, hostd):
+    hostd.on("PATCH /apps/hello/domains/www.example.com", (200, {}))
+    words = ("domains:update", "www.example.com", "-a", "hello")
+    assert hostctl(tmp_path, *words).status == 2
+    done = hostctl(tmp_path, *words, "--cert", "gentle-mesa-5445")
+    assert done.err == "Serving www.example.com of hello with gentle-mesa-5445... done\n"
+    assert [request.json for request in hostd.requests] == [{"sni_endpoint": "gentle-mesa-5445"}]
+
+
 # certs:generate
 
 
