@@ -52,6 +52,8 @@ class PageFetcher:
                 return await self._page(session, url)
         except TimeoutError as error:
             raise Unfetchable(f"it took longer than {self._timeout.total:g} seconds") from error
+        except aiohttp.ClientSSLError as error:
+            raise Unfetchable("its server's certificate is not valid, or it does not speak https") from error
         except aiohttp.ClientConnectorError as error:
             raise Unfetchable(refused[0] if refused else "its server cannot be reached") from error
         except aiohttp.TooManyRedirects as error:

@@ -1,11 +1,13 @@
 """Fetching pages for app owners: what is fetched, and where hostd does not go for anybody."""
 
 import asyncio
+import ssl
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
 
 import pytest
 from aiohttp import web
+from tls_kit import make
 
 from hostd.fetching import MOST_BYTES, PageFetcher, Unfetchable, is_own, is_public
 
@@ -14,11 +16,11 @@ PAGE_BYTES = PAGE.encode()
 
 
 @asynccontextmanager
-async def serving(handler):
+async def serving(handler, tls=None):
     """A server on loopback, and its port."""
     runner = web.ServerRunner(web.Server(handler), shutdown_timeout=0.1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
     await site.start()
     try:
         yield runner.addresses[0][1]
@@ -102,6 +104,16 @@ NO_PAGES = ("", "shop.de/page", "ftp://shop.de/", "file:///etc/passwd", "http://
 async def test_what_is_no_address_of_the_web_is_refused(url):
     with pytest.raises(Unfetchable):
         await PageFetcher([80]).fetch(url)
+
+
+async def test_a_certificate_must_be_valid(tmp_path):
+    made = make("localhost")
+    (tmp_path / "pair.pem").write_text(made.pem + made.key_pem)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tmp_path / "pair.pem")
+    async with serving(answers(), context) as port:
+        with pytest.raises(Unfetchable, match="certificate is not valid"):
+            await PageFetcher([port]).fetch(f"https://localhost:{port}/")
 
 
 async def test_nothing_listens():

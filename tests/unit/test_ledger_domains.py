@@ -7,6 +7,8 @@ from ledger_kit import open_ledger
 
 from hostd.errors import Conflict, Invalid, NotFound
 from hostd.ledger import domains
+from hostd.manager.desired import desired_app
+from hostd.settings import Settings
 
 
 @pytest.fixture
@@ -117,6 +119,13 @@ def test_the_domains_of_a_destroyed_app_are_free(ledger, kate, ann, shop, other)
     ledger.apps.destroy(shop.id)
     ledger.domains.add(other.id, "www.shop.de", ann)
     ledger.domains.add(other.id, "*.shop.de", ann)
+
+
+def test_a_name_that_has_become_the_platform_s_is_not_the_app_s(ledger, kate, shop):
+    for name in ("www.shop.de", "apps.shop.de", "x.apps.shop.de", "*.apps.shop.de", "myapps.shop.de"):
+        ledger.domains.add(shop.id, name, kate)
+    wanted = desired_app(ledger, Settings(domain="apps.shop.de"), shop)
+    assert wanted.hosts == ("shop.apps.shop.de", "www.shop.de", "myapps.shop.de")
 
 
 def test_an_app_has_so_many_domains_and_no_more(ledger, kate, shop, monkeypatch):
