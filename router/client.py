@@ -109,7 +109,7 @@ class Client(asyncio.Protocol):
         if self.tunnel is not None:
             self.tunnel.close()
         elif self.exchange is not None:
-            self.exchange.cut()
+            self.exchange.abandon(faults.H24)
         self.transport.close()
 
     def begin_tunnel(self) -> None:
@@ -178,7 +178,7 @@ class Client(asyncio.Protocol):
         if self.tunnel is not None:
             self.tunnel.close()
         elif self.exchange is not None:
-            self.exchange.client_gone()
+            self.exchange.abandon(faults.H27)
 
     def data_received(self, data: bytes) -> None:
         """Called by the event loop."""

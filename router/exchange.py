@@ -34,30 +34,10 @@ class Exchange:
     """One request and its answer."""
 
     __slots__ = (
-        "_answer",
-        "_body",
-        "_fields",
-        "_heard",
-        "_keep_client",
-        "_load",
-        "_out",
-        "_replayed",
-        "_search",
-        "_sent",
-        "_sent_at",
-        "_status",
-        "_unread",
-        "app_id",
-        "arrived",
-        "backend",
-        "client",
-        "connect",
-        "deadline",
-        "head",
-        "received",
-        "stage",
-        "upstream",
-    )
+        "_answer", "_body", "_fields", "_heard", "_keep_client", "_load", "_out", "_replayed", "_search", "_sent",
+        "_sent_at", "_status", "_unread", "app_id", "arrived", "backend", "client", "connect", "deadline", "head",
+        "received", "stage", "upstream",
+    )  # fmt: skip
 
     _answer: AnswerHead
     _out: list[bytes]
@@ -196,11 +176,11 @@ class Exchange:
             self._let_go()
             self.fail(fault)
 
-    def client_gone(self) -> None:
-        """The client closed its connection."""
+    def abandon(self, fault: Fault) -> None:
+        """The client has left, or the worker cannot wait for the end."""
         if self.stage not in (Stage.DONE, Stage.TUNNEL):
             self._let_go()
-            self._finish(faults.H27, faults.H27.status)
+            self.fail(fault)
 
     # From the dyno
 
@@ -320,12 +300,6 @@ class Exchange:
             self._replayed = True
             self._begin_search().again(self.backend)
 
-    def cut(self) -> None:
-        """The worker cannot wait for the end of this request."""
-        if self.stage not in (Stage.DONE, Stage.TUNNEL):
-            self._let_go()
-            self.fail(faults.H24)
-
     # Time
 
     def touch(self) -> None:
@@ -379,15 +353,8 @@ class Exchange:
                 self.client.transport.abort()
         elif fault.status != 499:
             self._keep_client = self.head.keep_alive and self.received and not self.client.plane.closing
-            page = pages.answer(
-                fault,
-                accept=next((value for name, value in self._fields if name.lower() == b"accept"), b""),
-                request_id=self.head.request_id,
-                keep_alive=self._keep_client,
-                head_only=self.head.method == b"HEAD",
-                old=self.head.old,
-                own=self.client.plane.own_page(fault, self.app_id),
-            )
+            own = self.client.plane.own_page(fault, self.app_id)
+            page = pages.answer(fault, self.head, self._fields, keep_alive=self._keep_client, own=own)
             self.client.transport.write(page)
         self._finish(fault, fault.status)
 
@@ -411,14 +378,9 @@ class Exchange:
             self._load.active -= 1
         if fault is not None:
             plane.faults[fault.code] += 1
-        head = self.head
         line = request_line(
+            self.head,
             fault=fault,
-            method=head.method.decode("ascii"),
-            target=head.target,
-            host=head.host,
-            request_id=head.request_id,
-            forwarded=head.forwarded,
             dyno=self.backend.name if self.backend is not None else "",
             connect=self.connect,
             service=now - self._sent_at if self._sent_at else None,

@@ -5,19 +5,16 @@ from __future__ import annotations
 from functools import lru_cache
 
 from router.faults import Fault
+from router.heads import RequestHead
 
 _MAX_FORWARDED = 2048
 """Only the end of a longer X-Forwarded-For is logged: the addresses nearest to us."""
 
 
 def request_line(
+    head: RequestHead,
     *,
     fault: Fault | None,
-    method: str,
-    target: bytes,
-    host: str,
-    request_id: str,
-    forwarded: str,
     dyno: str,
     connect: float,
     service: float | None,
@@ -35,9 +32,9 @@ def request_line(
     else:
         timing, result = "dyno= connect= service=", f"status={status} bytes="
     return (
-        f"{_opening(fault) if fault else 'at=info'} method={method} "
-        f'path="{quoted(target.decode("latin-1"))}" host={bare(host)} request_id={request_id} '
-        f'fwd="{quoted(forwarded[-_MAX_FORWARDED:])}" {timing} {result} protocol={protocol}'
+        f"{_opening(fault) if fault else 'at=info'} method={head.method.decode('ascii')} "
+        f'path="{quoted(head.target.decode("latin-1"))}" host={bare(head.host)} request_id={head.request_id} '
+        f'fwd="{quoted(head.forwarded[-_MAX_FORWARDED:])}" {timing} {result} protocol={protocol}'
     )
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import html
 import json
+from collections.abc import Sequence
 from time import time
 
 from router.answers import http_date
 from router.faults import REASONS, Fault
+from router.fields import Field
+from router.heads import RequestHead
 
 _HTML = """<!doctype html>
 <html lang="en">
@@ -43,18 +46,11 @@ def render(fault: Fault, *, accept: bytes, request_id: str, own: bytes | None = 
 
 
 def answer(
-    fault: Fault,
-    *,
-    accept: bytes,
-    request_id: str,
-    keep_alive: bool,
-    head_only: bool,
-    old: bool,
-    own: bytes | None = None,
+    fault: Fault, head: RequestHead, fields: Sequence[Field], *, keep_alive: bool, own: bytes | None = None
 ) -> bytes:
-    """The whole HTTP answer. `old` is an HTTP/1.0 client, which must be told when the connection stays open; `own` is
-    the app's page, for clients that do not prefer JSON."""
-    kind, body = render(fault, accept=accept, request_id=request_id, own=own)
+    """The whole HTTP answer to a request. `own` is the app's page, for clients that do not prefer JSON."""
+    accept = next((value for name, value in fields if name.lower() == b"accept"), b"")
+    kind, body = render(fault, accept=accept, request_id=head.request_id, own=own)
     lines = [
         f"HTTP/1.1 {fault.status} {REASONS.get(fault.status, 'Error')}",
         f"Content-Type: {kind}",
@@ -63,16 +59,16 @@ def answer(
         f"Date: {http_date(int(time())).decode()}",
         "Via: 1.1 hostd-router",
     ]
-    if request_id:
-        lines.append(f"X-Request-ID: {request_id}")
+    if head.request_id:
+        lines.append(f"X-Request-ID: {head.request_id}")
     if fault.status == 405:
         lines.append("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
     if not keep_alive:
         lines.append("Connection: close")
-    elif old:
+    elif head.old:
         lines.append("Connection: keep-alive")
-    head = ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
-    return head if head_only else head + body
+    wire = ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
+    return wire if head.method == b"HEAD" else wire + body
 
 
 def _wants_json(accept: bytes) -> bool:

@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 import pytest
 from router_rig import Call, Rig, rig
-from smuggling.attack import Counted, attack
+from smuggling.attack import Watched, attack
 from smuggling.mutations import stream
 from smuggling.oracle import Request, requests
 
@@ -56,7 +56,7 @@ async def judge(router: Rig, taking: Taking, pieces: list[bytes]) -> None:
 @pytest.mark.parametrize("block", range(BLOCKS))
 async def test_streams_of_mutated_requests(block):
     taking = Taking()
-    with patch("router_rig.Client", Counted):
+    with patch("router_rig.Client", Watched):
         async with rig(taking) as router:
             app = App("id-of-a", "a", ("a",), State.UP, (router.dynos[0].dyno,))
             router.plane.swap(Table(9, "localhost", (app,)))

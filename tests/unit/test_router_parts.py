@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -14,19 +15,15 @@ from router import faults, service
 from router.answers import read_answer
 from router.control import Control
 from router.fields import Refused
-from router.heads import Origin, read_request
+from router.heads import Origin, RequestHead, read_request
 from router.journal import Journal, socket_path
 from router.logline import bare, quoted, request_line
 from router.pages import render
 from router.table import State, Table
 from router.worker import parse_arguments
 
+HEAD = RequestHead.improper(b"GET", b"/", [(b"Host", b"hello.localhost")], Origin("1.2.3.4", "http", 80))
 REQUEST = {
-    "method": "GET",
-    "target": b"/",
-    "host": "hello.localhost",
-    "request_id": "r",
-    "forwarded": "1.2.3.4",
     "dyno": "web.1",
     "connect": 0.0012,
     "service": 0.018,
@@ -37,11 +34,12 @@ REQUEST = {
 
 
 def test_the_log_line_is_herokus():
-    assert request_line(fault=None, **REQUEST) == (
+    assert request_line(replace(HEAD, request_id="r"), fault=None, **REQUEST) == (
         'at=info method=GET path="/" host=hello.localhost request_id=r fwd="1.2.3.4" dyno=web.1 '
         "connect=1ms service=18ms status=200 bytes=975 protocol=http"
     )
-    assert request_line(fault=faults.H12, **REQUEST | {"service": 30.0014, "status": 503, "sent": 0}) == (
+    late = REQUEST | {"service": 30.0014, "status": 503, "sent": 0}
+    assert request_line(replace(HEAD, request_id="r"), fault=faults.H12, **late) == (
         'at=error code=H12 desc="Request timeout" method=GET path="/" host=hello.localhost request_id=r '
         'fwd="1.2.3.4" dyno=web.1 connect=1ms service=30001ms status=503 bytes=0 protocol=http'
     )

@@ -9,7 +9,7 @@ from unittest.mock import patch
 import pytest
 import pytest_asyncio
 from router_rig import Rig, rig
-from smuggling.attack import Counted, attack
+from smuggling.attack import Watched, attack
 from smuggling.backends import NAMES, Backend, backend
 from smuggling.corpus import CORPUS
 from smuggling.oracle import requests
@@ -22,7 +22,7 @@ _LINE = re.compile(r'method=(\S+) path="([^"]*)" .* request_id=(\S+) .* dyno=web
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=NAMES)
 async def behind(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Rig, Backend]]:
     """A router in front of a real server."""
-    with patch("router_rig.Client", Counted):
+    with patch("router_rig.Client", Watched):
         async with backend(request.param) as server, rig() as router:
             app = App("id-of-a", "a", ("a",), State.UP, (Dyno("web.1", "127.0.0.1", server.port),))
             router.plane.swap(Table(1, "localhost", (app,)))

@@ -70,6 +70,20 @@ class Scripted:
             writer.transport.abort()
 
 
+class Counted(Client):
+    """A client that counts the bytes that came."""
+
+    __slots__ = ("arrived",)
+
+    def __init__(self, plane: Plane, protocol: str) -> None:
+        super().__init__(plane, protocol)
+        self.arrived = 0
+
+    def data_received(self, data: bytes) -> None:
+        self.arrived += len(data)
+        super().data_received(data)
+
+
 class Stage:
     """A worker's plane with the app `a` on the scripted dyno, and the app `probe`, which has none."""
 
@@ -93,6 +107,9 @@ class Stage:
         self.route("up")
         self.lines()
         self._seen: list[str] = []
+        self._said = 0
+        while self.plane.clients:
+            await asyncio.sleep(0)
         self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self.port, limit=2**21)
         self._open = True
         try:
@@ -145,6 +162,7 @@ class Stage:
             assert (load.active, len(load.queue)) == (0, 0)
 
     async def _say(self, step: Step) -> None:
+        self._said += len(step.data)
         self._writer.write(step.data)
 
     async def _hear(self, step: Step) -> None:
@@ -206,8 +224,10 @@ class Stage:
             self.route(step.text)
 
     async def _settle(self) -> None:
-        """What was sent has arrived: on loopback it takes a few turns of the loop."""
-        for _ in range(20):
+        """What the client sent has arrived."""
+        while not self._reader.at_eof():
+            if any(each.arrived >= self._said or each.reading_held for each in self.plane.clients):
+                return
             await asyncio.sleep(0)
 
     async def _ended(self, _step: Step) -> None:
@@ -241,7 +261,7 @@ async def stage(settings: Settings) -> AsyncIterator[Stage]:
     log = io.BytesIO()
     made = Stage(Plane(settings, Journal(None, loop, fallback=log, delay=60), loop), log)
     dyno = await asyncio.start_server(made.dyno.serve, "127.0.0.1", 0, limit=2**21)
-    server = await loop.create_server(lambda: Client(made.plane, "http"), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: Counted(made.plane, "http"), "127.0.0.1", 0)
     made.ports["up"], made.port = (item.sockets[0].getsockname()[1] for item in (dyno, server))
     try:
         with ExitStack() as stack:

@@ -5,26 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
 
+from conformance.stage import Counted
 from router_rig import Rig
 
 from router.client import Client
 from router.stage import Stage
 
 
-class Counted(Client):
-    """A client that counts the bytes that came."""
+class Watched(Counted):
+    """A client that can be watched until nothing more comes of what it sent."""
 
-    __slots__ = ("arrived",)
-
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self.arrived = 0
-
-    def data_received(self, data: bytes) -> None:
-        self.arrived += len(data)
-        super().data_received(data)
+    __slots__ = ()
 
     def settled(self, sent: int) -> bool:
         """Whether all that can become of so many bytes has become of them."""
@@ -65,5 +57,5 @@ async def _read(router: Rig, before: set[Client], reader: asyncio.StreamReader, 
             await asyncio.sleep(0)
 
 
-def _mine(router: Rig, before: set[Client]) -> Sequence[Counted]:
-    return [client for client in router.plane.clients - before if isinstance(client, Counted)]
+def _mine(router: Rig, before: set[Client]) -> Sequence[Watched]:
+    return [client for client in router.plane.clients - before if isinstance(client, Watched)]
