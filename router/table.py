@@ -99,7 +99,11 @@ class Table:
     def lookup(self, host: str) -> App | None:
         """The app of a Host header: any case, with or without a port or a trailing dot; exact before wildcard."""
         name = normal_host(host)
-        return self._exact.get(name) or (self._below.get(name.partition(".")[2]) if self._below else None)
+        app = self._exact.get(name)
+        if app is None and self._below:
+            label, _, rest = name.partition(".")
+            app = self._below.get(rest) if label else None
+        return app
 
     @classmethod
     def parse(cls, document: str | bytes) -> Table:
