@@ -248,6 +248,9 @@ class CertificateKeeper(Protocol):
     def put(self, certificate: Certificate) -> bool:
         """Give the router a certificate with its key; whether it lacked it. Raises OSError."""
 
+    def withdraw(self, certificate: Certificate) -> None:
+        """Take from the router a certificate that its table does not name any more, unless another app has the same."""
+
     def served(self, app: App) -> Mapping[str, Certificate]:
         """The certificate with which each host of an app is served; the others have the default one."""
 

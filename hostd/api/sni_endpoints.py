@@ -64,8 +64,9 @@ async def update(request: web.Request) -> web.Response:
     warning = None
     if chain:
         judged = _judged(context, chain, key or _own_key(context, found, chain))
-        found = context.ledger.certificates.update(app.id, found.id, judged)
+        old, found = found, context.ledger.certificates.update(app.id, found.id, judged)
         await _serve(context, app, found)
+        context.certificates.withdraw(old)
         context.events.api(app, f"Update certificate {found.name} ({', '.join(found.names)}) by {user.email}")
         warning = _warning(context, app, judged)
     if "display_name" in body:
@@ -81,6 +82,7 @@ async def remove(request: web.Request) -> web.Response:
     shown = _json(context, app, found)
     context.ledger.certificates.remove(app.id, found.id)
     await context.manager.route(app.id)
+    context.certificates.withdraw(found)
     context.events.api(app, f"Remove certificate {found.name} ({', '.join(found.names)}) by {user.email}")
     return answer(shown)
 

@@ -76,6 +76,11 @@ class CertificateKeeper:
         table = self._ledger.certificates
         return self._shelf.put(certificate.content, lambda: table.key(certificate) + certificate.chain, whole=whole)
 
+    def withdraw(self, certificate: Certificate) -> None:
+        """Take from the router a certificate that its table does not name any more, unless another app has the same."""
+        if all(each.content != certificate.content for each in self._ledger.certificates.every()):
+            self._shelf.remove(certificate.content)
+
     def served(self, app: App) -> Mapping[str, Certificate]:
         """The certificate with which each host of an app is served; without those that are served with the default."""
         return assign(self._ledger.certificates.list(app.id), self._hosts(app), self._clock())

@@ -45,6 +45,10 @@ class Shelf:
             draft.unlink()
             raise
 
+    def remove(self, name: str) -> None:
+        """Take a file away that no table of the router names any more."""
+        (self._directory / f"{name}{_SUFFIX}").unlink(missing_ok=True)
+
     def sweep(self, needed: Set[str]) -> None:
         """Take away what is not needed, and was not the last time either: by now the router has a newer table."""
         there = {
@@ -54,7 +58,7 @@ class Shelf:
         }
         unneeded = there - needed
         for name in unneeded & self._seen_unneeded:
-            (self._directory / f"{name}{_SUFFIX}").unlink(missing_ok=True)
+            self.remove(name)
         self._seen_unneeded = unneeded
         for draft in self._directory.glob(f".{'?' * _NAME_LENGTH}.????????"):
             draft.unlink(missing_ok=True)

@@ -171,6 +171,7 @@ def test_private_keys_are_for_root_and_the_router_alone(platform: Platform) -> N
     assert name in logs
     assert pair.secret not in logs
     platform.hostctl("certs:remove", name, "--confirm", SHOP, "-a", SHOP)
+    assert platform.run(["test", "-e", path], check=False).returncode == 1
 
 
 @pytest.mark.parametrize("spoil", [

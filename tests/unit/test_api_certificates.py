@@ -127,10 +127,23 @@ async def test_an_update_takes_its_place_with_the_same_key_if_none_is_given(api)
     assert named.data["display_name"] == "shop"
 
 
+async def test_old_keys_are_gone_from_the_router_but_not_those_that_another_app_has(api):
+    api.ledger.apps.create("other", api.users["you"].id)
+    old, new = site("www.example.com"), site("www.example.com")
+    names = [(await api("POST", f"/apps/{app}/sni-endpoints", body(old))).data["name"] for app in ("hello", "other")]
+    await api("PATCH", f"/apps/hello/sni-endpoints/{names[0]}", body(new))
+    assert len(list(api.tls.iterdir())) == 2
+    await api("PATCH", f"/apps/hello/sni-endpoints/{names[0]}", body(new))
+    await api("DELETE", f"/apps/other/sni-endpoints/{names[1]}")
+    (left,) = api.tls.iterdir()
+    assert left.read_text().startswith(new.key_pem)
+
+
 async def test_a_removed_one_is_gone(api):
     shown = (await api("POST", "/apps/hello/sni-endpoints", body(site("www.example.com")))).data
     removed = await api("DELETE", f"/apps/hello/sni-endpoints/{shown['name']}")
     assert removed.data["id"] == shown["id"]
+    assert list(api.tls.iterdir()) == []
     assert (await api("GET", f"/apps/hello/sni-endpoints/{shown['name']}")).status == 404
     assert (await api("DELETE", f"/apps/hello/sni-endpoints/{shown['name']}")).status == 404
 
