@@ -107,6 +107,7 @@ class Certificates:
         return context
 
     def _choose(self, connection: ssl.SSLSocket | ssl.SSLObject, host: str | None, _listening: ssl.SSLContext) -> None:
+        connection.asked_for = host  # type: ignore[union-attr]
         context = self.of(host)
         if context is not None:
             connection.context = context

@@ -48,6 +48,7 @@ class Client(asyncio.Protocol):
         "_target",
         "_unparsed",
         "_upgraded",
+        "asked_for",
         "deadline",
         "exchange",
         "origin",
@@ -166,6 +167,7 @@ class Client(asyncio.Protocol):
         peer, here = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
         address = peer[0].removeprefix("::ffff:") if peer else "unknown"
         self.origin = Origin(address, self.origin.protocol, here[1] if here else 0)
+        self.asked_for = getattr(transport.get_extra_info("ssl_object"), "asked_for", None) or ""
         self.deadline = monotonic() + self.plane.settings.client_idle
         self.plane.clients.add(self)
 

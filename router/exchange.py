@@ -67,6 +67,10 @@ class Exchange:
         """Its turn on the client's connection has come: take a pooled connection, or search for one."""
         plane = self.client.plane
         route = plane.find(self.head.host)
+        if route is not None and self.client.asked_for and plane.misdirected(self.client.asked_for, route):
+            self.app_id = route.app.id
+            self.fail(faults.H31)
+            return
         if route is not None and route.app.https_only and plane.https_port and self.client.origin.protocol == "http":
             self.app_id = route.app.id
             self._send_to_https(plane.https_port)

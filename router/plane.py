@@ -118,6 +118,11 @@ class Plane:
         route = self._routing.routes.get(app_id)
         return self._own_pages.of(route.app, fault) if route is not None else None
 
+    def misdirected(self, asked_for: str, route: Route) -> bool:
+        """Whether a TLS connection to one app (by the name its client asked for) brings a request for another."""
+        other = self.find(asked_for)
+        return other is not None and other.app.id != route.app.id
+
     def certificate(self, host: str) -> str:
         """The id of the certificate that its app has for a host; "" if it has none, or if there is no such app."""
         route = self.find(host)

@@ -380,3 +380,22 @@ def test_the_table_brings_it_back():
     assert Table.parse(table.to_json()) == table
     assert app.certificate("x.b.test") == ONE
     assert app.certificate("a.test") == ""
+
+
+async def test_h31_a_connection_to_one_app_brings_no_request_for_another(secure):
+    first = App("a", "hello", ("hello.localhost", "www.example.com"), State.UP, (secure._fake.dyno,))
+    second = App("b", "other", ("other.localhost",), State.UP, (secure._fake.dyno,))
+    secure.plane.swap(Table(99, "localhost", (first, second)))
+    request = b"GET / HTTP/1.1\r\nHost: %b\r\n\r\n"
+    for name, host, status in (
+        ("hello.localhost", b"hello.localhost", 200),
+        ("hello.localhost", b"www.example.com", 200),
+        ("hello.localhost", b"other.localhost", 421),
+        ("nobody.localhost", b"other.localhost", 200),
+        (None, b"other.localhost", 200),
+    ):
+        wire = await secure.dial(name)
+        answer = await wire.ask(request % host)
+        assert (name, host, answer.status) == (name, host, status)
+        await wire.close()
+    assert secure.plane.faults["H31"] == 1
