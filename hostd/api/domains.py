@@ -42,10 +42,11 @@ async def create(request: web.Request) -> web.Response:
     """Give the app a name; it answers to it at once, wherever the DNS leads."""
     context, app, user = context_of(request), app_for(request), known_owner(user_of(request))
     hostname = domain_name(text_field(await body_of(request), "hostname"), context.settings.domain)
+    warning = context.ledger.domains.overlap(app.id, hostname, user)
     domain = context.ledger.domains.add(app.id, hostname, user)
     context.events.api(app, f"Add domain {hostname} by {user.email}")
     await context.manager.route(app.id)
-    return answer(_json(context, app, domain), 201)
+    return answer(_json(context, app, domain), 201, warning=warning)
 
 
 @routes.get("/apps/{app}/domains/{domain}")

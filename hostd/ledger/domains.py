@@ -49,7 +49,9 @@ class Domains:
             app = self._apps.get(app_id)
             if holder := self.holder(hostname):
                 raise Conflict(self._taken(hostname, holder, app, user))
-            self._refuse_overlap(hostname, app, user)
+            overlap = self.overlap(app.id, hostname, user)
+            if overlap and not user.admin:
+                raise Conflict(f"{overlap} Only somebody who owns both apps, or an admin, can do that.")
             if len(self.list(app.id)) >= MOST:
                 raise Invalid(f"{app.name} has {MOST} domains, which is the limit. A wildcard may take their place.")
             domain = Domain(str(uuid.uuid4()), app.id, hostname, user.id, self._database.now())
@@ -86,27 +88,17 @@ class Domains:
             self._database.write(sql, now, app_id)
         return domains
 
-    def _refuse_overlap(self, hostname: str, app: App, user: User) -> None:
-        if user.admin:
-            return
-        above = wildcards_over(hostname)
-        marks = ", ".join("?" * len(above))
-        over = [domain for domain in self._select(f"hostname IN ({marks})", *above) if self._foreign(domain, app)]
-        if over:
-            raise Conflict(
-                f"{hostname} is below {over[0].hostname}, which belongs to {self._app_of(over[0], user)}. "
-                "Only that app's owner or an admin can give a name below it to another app."
-            )
-        if not is_wildcard(hostname):
-            return
-        base = base_of(hostname)
-        below = self._select("(hostname = ?1 OR hostname LIKE '%.' || ?1)", base)
-        for domain in below:
+    def overlap(self, app_id: str, hostname: str, user: User) -> str | None:
+        """In words for a user: the domain of somebody else's app with which a new one would share names, if any."""
+        app, above = self._apps.get(app_id), wildcards_over(hostname)
+        for domain in self._select(f"hostname IN ({', '.join('?' * len(above))})", *above):
             if self._foreign(domain, app):
-                raise Conflict(
-                    f"{hostname} would take in {domain.hostname}, which belongs to {self._app_of(domain, user)}. "
-                    f"Only somebody who owns every app with a name below {base}, or an admin, can add it."
-                )
+                return f"{hostname} is on the ground of {domain.hostname}, a domain of {self._app_of(domain, user)}."
+        if is_wildcard(hostname):
+            for domain in self._select("(hostname = ?1 OR hostname LIKE '%.' || ?1)", base_of(hostname)):
+                if self._foreign(domain, app):
+                    return f"{hostname} would take in {domain.hostname}, a domain of {self._app_of(domain, user)}."
+        return None
 
     def _foreign(self, domain: Domain, app: App) -> bool:
         return self._apps.get(domain.app_id).owner_id != app.owner_id

@@ -129,6 +129,17 @@ async def test_one_app_a_domain(api):
     assert (await api("DELETE", f"{DOMAINS}/*.shop.de")).status == 403
 
 
+async def test_an_admin_is_told_whose_ground_a_name_is_on(api):
+    await api("POST", DOMAINS, {"hostname": "*.shop.de"})
+    api.ledger.apps.create("other", api.users["ann"].id)
+    api.user = "kate@example.com"
+    added = await api("POST", "/apps/other/domains", {"hostname": "www.shop.de"})
+    assert added.status == 201
+    said = "www.shop.de is on the ground of *.shop.de, a domain of the app hello."
+    assert added.headers["Warning-Message"] == said
+    assert "Warning-Message" not in (await api("POST", "/apps/other/domains", {"hostname": "ann.de"})).headers
+
+
 async def test_a_renamed_app_keeps_its_domains_and_a_destroyed_one_frees_them(api):
     await api("POST", DOMAINS, {"hostname": "www.shop.de"})
     assert (await api("PATCH", "/apps/hello", {"name": "store"})).status == 200

@@ -82,7 +82,7 @@ def test_a_domain_belongs_to_one_app(ledger, root, kate, ann, shop, other):
 @pytest.mark.parametrize("name", ["shop.de", "www.shop.de", "a.b.shop.de", "*.b.shop.de"])
 def test_names_on_the_ground_of_a_wildcard_are_its_owners(ledger, root, kate, ann, shop, other, name):
     ledger.domains.add(shop.id, "*.shop.de", kate)
-    with pytest.raises(Conflict, match=r"is below \*\.shop\.de, which belongs to an app of somebody else"):
+    with pytest.raises(Conflict, match=r"is on the ground of \*\.shop\.de, a domain of an app of somebody else"):
         ledger.domains.add(other.id, name, ann)
     own = ledger.apps.create("second", kate.id)
     ledger.domains.add(own.id, name, kate)
