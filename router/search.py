@@ -115,7 +115,7 @@ class Search:
             backend = plane.choose(route.load.ready, (*self._tried, self._avoided))
         backend = backend or plane.choose(route.load.ready, self._tried) or plane.choose(route.backends, self._tried)
         if backend is not None and backend.full:
-            backend = next((other for other in route.load.ready if not other.full), None)
+            backend = next((other for other in route.load.ready if not other.full and other not in self._tried), None)
             if backend is None:
                 self._queue(route)
                 return

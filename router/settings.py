@@ -40,6 +40,8 @@ class Settings:
 
     stop_grace: float = 30.0
     """SIGTERM to exit at the latest."""
+    last_word: float = 1.0
+    """After that, how long those that were not answered have to take the page that says so (H24)."""
     stop_idle: float = 5.0
     """After SIGTERM, how long an idle keep-alive connection may still bring one request."""
     tick: float = 0.25

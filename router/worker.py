@@ -221,6 +221,10 @@ class Worker:
         await self._see_off(plane.clients, end)
         for client in list(plane.clients):
             client.cut()
+        # What was written last is on its way a moment later.
+        await self._see_off(plane.clients, monotonic() + settings.last_word)
+        for client in list(plane.clients):
+            client.transport.abort()
         await asyncio.sleep(0)
 
     async def _see_off(self, leaving: set[Client], end: float) -> None:
