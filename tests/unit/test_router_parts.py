@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import re
 import socket
 from dataclasses import replace
 from pathlib import Path
@@ -84,6 +85,16 @@ def test_heads_are_written_anew():
             old_client=False,
             keep_client=True,
         )
+
+
+@pytest.mark.parametrize(
+    "given", [b"a" * 19, b"a" * 201, b"a" * 20 + b"_", b"a" * 20 + b" a", b"a" * 20 + b'"', b"a" * 20 + b"\xe9", b""]
+)
+def test_a_request_id_that_could_do_harm_is_replaced(given):
+    fields = [(b"Host", b"a"), (b"X-Request-ID", given)]
+    head = read_request(b"GET", b"/", "1.1", fields, origin=Origin("1.2.3.4", "http", 80), now_ms=1)
+    assert re.fullmatch("[0-9a-f]{32}", head.request_id)
+    assert b"X-Request-ID: %b\r\n" % given not in head.wire
 
 
 async def receive(receiver: socket.socket) -> bytes:
