@@ -34,9 +34,9 @@ class Exchange:
     """One request and its answer."""
 
     __slots__ = (
-        "_answer", "_body", "_fields", "_heard", "_keep_client", "_load", "_out", "_replayed", "_search", "_sent",
-        "_sent_at", "_status", "_unread", "app_id", "arrived", "backend", "client", "connect", "deadline", "head",
-        "received", "stage", "upstream",
+        "_answer", "_body", "_fields", "_heard", "_keep_client", "_load", "_out", "_replayed", "_said", "_search",
+        "_sent", "_sent_at", "_status", "_unread", "app_id", "arrived", "backend", "client", "connect", "deadline",
+        "head", "received", "stage", "upstream",
     )  # fmt: skip
 
     _answer: AnswerHead
@@ -59,6 +59,7 @@ class Exchange:
         self._body: list[bytes] | None = None
         self._heard = False
         self._replayed = False
+        self._said = False
         self._keep_client = False
         self._sent = 0
         self._unread = -1
@@ -241,6 +242,7 @@ class Exchange:
     def flush(self) -> None:
         """Write what the dyno's last bytes made: once per read, not once per piece."""
         if self.stage is Stage.ANSWERING and self._out:
+            self._said = True
             self.client.transport.write(b"".join(self._out))
             self._out = []
             self.deadline = monotonic() + self.client.plane.settings.idle
@@ -351,7 +353,7 @@ class Exchange:
 
     def fail(self, fault: Fault) -> None:
         """End without the app's answer: a page if the client has seen nothing yet, a broken connection otherwise."""
-        if self.stage is Stage.ANSWERING:
+        if self._said:
             self._keep_client = False
             if self._answer.framing is Framing.CLOSE:
                 self.client.transport.abort()
@@ -360,6 +362,7 @@ class Exchange:
             own = self.client.plane.own_page(fault, self.app_id)
             page = pages.answer(fault, self.head, self._fields, keep_alive=self._keep_client, own=own)
             self.client.transport.write(page)
+            self._sent = 0
         self._finish(fault, fault.status)
 
     def _let_go(self) -> None:

@@ -1,19 +1,22 @@
-"""Whatever a client sends, the dyno gets the requests that are in it, or the client is told that they are improper.
+"""Whatever a client sends, the dyno gets the requests that are in it, or the client is told that they are improper;
+and whatever a dyno answers, the client gets an answer, or can tell that it was broken off.
 
     HOSTD_TEST_FUZZ=100000 python -m pytest tests/unit/test_router_fuzz.py      longer than the usual 2,000 streams
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 from random import Random
 from unittest.mock import patch
 
 import pytest
-from router_rig import Call, Rig, rig
+from router_rig import Call, Rig, get, rig
 from smuggling.attack import Watched, attack
 from smuggling.mutations import stream
 from smuggling.oracle import Request, requests
+from smuggling.replies import SEEDS, statuses
 
 from router.table import App, State, Table
 
@@ -62,6 +65,38 @@ async def test_streams_of_mutated_requests(block):
             router.plane.swap(Table(9, "localhost", (app,)))
             for number in range(ROUNDS // BLOCKS):
                 await judge(router, taking, stream(Random(f"{block}/{number}")))
+
+
+class Babbling:
+    """A dyno that answers with whatever it is given, and closes."""
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+
+    async def __call__(self, call: Call) -> None:
+        """Answer one."""
+        for piece in self.pieces:
+            await call.send(piece)
+            await asyncio.sleep(0)
+        call.writer.close()
+
+
+@pytest.mark.parametrize("block", range(BLOCKS))
+async def test_whatever_a_dyno_answers_the_client_gets_answers_or_a_broken_connection(block):
+    babbling = Babbling()
+    probe = b"GET / HTTP/1.1\r\nHost: nobody\r\nConnection: close\r\n\r\n"
+    async with rig(babbling) as router:
+        for number in range(ROUNDS // BLOCKS):
+            babbling.pieces = stream(Random(f"dyno {block}/{number}"), SEEDS)
+            async with router.client() as client:
+                await client.send(get() + probe)
+                async with asyncio.timeout(10):
+                    heard, whole = statuses(await client.reader.read())
+            final = [status for status in heard if status >= 200]
+            assert final, babbling.pieces
+            # The second answer is the router's own: whatever the dyno says, it says it to the first request.
+            assert final[1:] in ([], [404]), babbling.pieces
+            assert len(final) == 2 or not whole or b"code=H1" in "".join(router.lines).encode(), babbling.pieces
 
 
 def test_chance_is_neither_too_kind_nor_too_cruel():

@@ -84,6 +84,7 @@ CASES: tuple[Case, ...] = (
          hear(b"HTTP/1.1 200 OK|Content-Length: 9||part"), ENDED, logged("sock=backend at=error code=H18")),
     talk("9112 8", "chunks without an end are H18, and the client can tell", say(HEAD), took(HEAD),
          tell(_CHUNKED + b"4|part|"), HANG_UP, hear(_CHUNKED + b"4|part|"), ENDED, logged("code=H18")),
+    bad("9112 8", "a bad chunk in one breath with the head, which the client has not seen", _CHUNKED + b"4|part|z|"),
     talk("9112 8", "a bad chunk breaks the answer off", say(HEAD), took(HEAD), tell(_CHUNKED + b"4|part|"),
          hear(_CHUNKED + b"4|part|"), tell(b"z|"), ENDED, logged("code=H17")),
     talk("9112 7.1", "each chunk of an answer goes on at once", say(HEAD), took(HEAD), tell(_CHUNKED), hear(_CHUNKED),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 
-_SEEDS = (
+SEEDS = (
     b"GET / HTTP/1.1|Host: a||",
     b"GET /a?b=c HTTP/1.1|Host: a|Accept: */*|Cookie: a=b||GET /2 HTTP/1.1|Host: a||",
     b"POST /1 HTTP/1.1|Host: a|Content-Length: 5||helloGET /2 HTTP/1.1|Host: a||",
@@ -30,9 +30,9 @@ _SIGNS = (
 )  # fmt: skip
 
 
-def stream(chance: Random) -> list[bytes]:
-    """One client's bytes, in the pieces in which they are sent."""
-    data = b"".join(chance.choice(_SEEDS) for _ in range(chance.choice((1, 1, 2)))).replace(b"|", b"\r\n")
+def stream(chance: Random, seeds: Sequence[bytes] = SEEDS) -> list[bytes]:
+    """The bytes of one side, in the pieces in which they are sent."""
+    data = b"".join(chance.choice(seeds) for _ in range(chance.choice((1, 1, 2)))).replace(b"|", b"\r\n")
     for _ in range(chance.choice((0, 1, 1, 1, 2, 3, 5))):
         data = chance.choice(_WAYS)(data, chance)
     cuts = sorted(chance.randrange(len(data) + 1) for _ in range(chance.choice((0, 0, 0, 1, 2))))
