@@ -223,7 +223,7 @@ class Client(asyncio.Protocol):
         self._head_done = False
         self._target = b""
         self._fields = []
-        self._head_fed = 0
+        self._head_fed = self._head_fields = 0
 
     def on_url(self, part: bytes) -> None:
         """A part of the request target."""

@@ -316,6 +316,18 @@ async def test_requests_that_are_refused(request_bytes, status):
         assert len(router.dynos[0].calls) <= 1
 
 
+async def test_h26_is_logged_for_the_app_whose_host_was_named(monkeypatch):
+    logged = []
+    async with rig(ok) as router, router.client() as client:
+        monkeypatch.setattr(router.plane.journal, "request", lambda *words: logged.append(words))
+        await client.send(get("/1", "A: b\r\n") + b"GET /2 HTTP/1.1\r\nX: y\r\n" + HOST + b"Z: z\r\nX Y: z\r\n\r\n")
+        assert [(await client.answer()).status for _ in range(2)] == [200, 400]
+    (first, _), (second, line) = logged
+    assert (first, second) == ("id-of-hello", "id-of-hello")
+    assert line.startswith('at=error code=H26 desc="Request Error" cause="bad header: Invalid header token" method=GET')
+    assert 'path="/2" host=hello.localhost request_id=' in line
+
+
 async def test_what_came_before_a_broken_request_is_answered():
     async with rig(ok) as router, router.client() as client:
         await client.send(get() + b"broken\r\n\r\n")
