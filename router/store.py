@@ -29,13 +29,17 @@ def load(path: Path) -> Table | None:
         return None
 
 
-def save(path: Path, table: Table, mode: int = 0o644) -> None:
-    """Replace the file in one step that survives a power cut: a reader sees the old table or the new one."""
+def save(path: Path, table: Table, mode: int = 0o644) -> bytes:
+    """Replace the file in one step that survives a power cut: a reader sees the old table or the new one.
+
+    Returns what it holds now.
+    """
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(table.to_json().encode())
+            document = table.to_json().encode()
+            file.write(document)
             file.flush()
             os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
@@ -48,3 +52,4 @@ def save(path: Path, table: Table, mode: int = 0o644) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+    return document

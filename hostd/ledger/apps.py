@@ -138,6 +138,13 @@ class Apps:
             self._database.write("DELETE FROM checks WHERE app_id = ?", app.id)
             self._database.write("DELETE FROM jobs WHERE app_id = ?", app.id)
             self._database.write("DELETE FROM idling WHERE app_id = ?", app.id)
+            self._database.write("DELETE FROM certificates WHERE app_id = ?", app.id)
+            self._database.write("DELETE FROM https WHERE app_id = ?", app.id)
+            self._database.write(
+                "UPDATE domains SET removed_at = ? WHERE app_id = ? AND removed_at IS NULL",
+                self._database.now(),
+                app.id,
+            )
             self._database.write(
                 "UPDATE apps SET destroyed_at = ?1, updated_at = ?1 WHERE id = ?2",
                 self._database.now(),

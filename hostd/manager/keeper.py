@@ -109,6 +109,11 @@ class Keeper:
         self.desired = self._read_desired()
         return await self._standing.missing(lambda: self.desired, type_, seconds)
 
+    async def route(self) -> None:
+        """Tell the router how the app stands now. Raises OSError."""
+        self.desired = self._read_desired()
+        await self._standing.publish(self.desired)
+
     async def restart(self, selected: Callable[[Record], bool]) -> int:
         """`stop_dynos`, but of several web dynos that serve one after the other. Raises Conflict if one stays away."""
         records = self._running(selected)
@@ -120,8 +125,7 @@ class Keeper:
     async def stop_dynos(self, selected: Callable[[Record], bool]) -> int:
         """Drain and stop the running dynos that *selected* picks; the keeper starts the wanted ones anew.
 
-        Returns how many they were when they have ended: no ledger remembers that they are to end, so whoever
-        asked must not hear that it is done before it is.
+        Returns how many they were when they have ended: no ledger remembers it, so who asked must not hear sooner.
         """
         records = self._running(selected)
         await self._stop_now(records)

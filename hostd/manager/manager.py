@@ -104,6 +104,14 @@ class Manager:
             keeper.start()
         keeper.nudge()
 
+    async def route(self, app_id: str) -> None:
+        """As *nudge*, and wait until every router worker that answers knows."""
+        self.nudge(app_id)
+        try:
+            await self._keepers[app_id].route()
+        except OSError:
+            log.exception("the route table cannot be written; the keeper of app %s tries again", app_id)
+
     def dynos(self, app_id: str) -> list[Dyno]:
         """Every dyno of the app, one-off dynos last."""
         keeper = self._keepers.get(app_id)

@@ -274,3 +274,14 @@ async def test_an_app_that_sleeps_shows_idle_web_dynos_and_is_woken_by_the_ledge
         await bench.until(keeper, {"worker.1 v2": "up", "web.1 v2": "created", "web.2 v2": "created"})
         await bench.launched()
         bench.launcher.may_start.set()
+
+
+async def test_the_router_knows_of_a_new_name_when_the_call_ends(bench):
+    bench.launcher.units[dyno().unit] = "active"
+    async with kept(bench, dyno()) as keeper:
+        bench.wanted = replace(desired(), hosts=("hello.localhost", "www.shop.de"))
+        await keeper.route()
+        assert bench.routing.published[-1][APP_ID].hosts == ("hello.localhost", "www.shop.de")
+        bench.wanted = replace(desired(), maintenance=True)
+        await keeper.route()
+        assert bench.routing.published[-1][APP_ID].state is State.MAINTENANCE

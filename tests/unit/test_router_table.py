@@ -56,7 +56,8 @@ def test_exact_hosts_come_before_wildcards():
     assert TABLE.lookup("other.example.com") is WILD
     assert TABLE.lookup("a.b.example.com") is None
     assert TABLE.lookup("example.com") is None
-    assert TABLE.lookup("") is None
+    for host in ("", ".", ".example.com", "..example.com", "example.com.", "x.example.com.."):
+        assert TABLE.lookup(host) is None
 
 
 @given(st.text())
