@@ -11,7 +11,19 @@ from typing import Any
 
 from pystemd.dbuslib import apply_signature
 
-from units.bus import MANAGER, MANAGER_PATH, PRIVATE_SOCKET, SERVICE, UNIT, Bus, BusError, BusLost, JobRemoved, Signal
+from units.bus import (
+    JOB,
+    MANAGER,
+    MANAGER_PATH,
+    PRIVATE_SOCKET,
+    SERVICE,
+    UNIT,
+    Bus,
+    BusError,
+    BusLost,
+    JobRemoved,
+    Signal,
+)
 from units.connection import Connection, refused
 from units.errors import SystemdError, SystemdUnavailable, UnitExists, UnitFailed, UnknownUnit
 from units.names import object_path
@@ -47,7 +59,7 @@ class UnitStatus:
 
 @dataclass(frozen=True)
 class UnitInfo:
-    """What systemd knows about one loaded unit, above all a service; times in unix seconds, None for "never".
+    """What systemd knows about one loaded unit, above all a service; times in seconds.
 
     ``exec_main_code`` is 0 while the main process runs, then CLD_EXITED (1), CLD_KILLED (2) or CLD_DUMPED
     (3); ``exec_main_status`` is the exit status or the signal. With RemainAfterExit a process that ended well
@@ -63,15 +75,11 @@ class UnitInfo:
     exec_main_code: int
     exec_main_status: int
     main_pid: int
-    active_since: float | None
-    inactive_since: float | None
-    started_at: float | None
-    exited_at: float | None
     control_group: str
     active_for: float | None = None
     restarts: int = 0
-    told_to_stop: bool = False
-    """True while somebody's job stops it; one whose main process ended by itself is stopped without."""
+    job: str = ""
+    """What somebody has told systemd to do with it that is not done: start, stop, restart, ...; empty for nothing."""
 
 
 class Systemd:
@@ -277,8 +285,7 @@ class Systemd:
         if values is None or values["ActiveState"] in ("inactive", "deactivating"):
             return True
         # systemd begins with a job only when no message waits for it: a unit told to stop may still be active.
-        job, _ = values["Job"]
-        return bool(values["ActiveState"] == "active" and job)
+        return bool(values["ActiveState"] == "active" and values["JobType"])
 
     async def _next_signal(self, name: str) -> None:
         """Wait until something about the unit changed, or long enough to look again."""
@@ -344,8 +351,6 @@ _SERVICE_VALUES = {
     "ExecMainCode": "i",
     "ExecMainStatus": "i",
     "MainPID": "u",
-    "ExecMainStartTimestamp": "t",
-    "ExecMainExitTimestamp": "t",
     "ControlGroup": "s",
     "NRestarts": "u",
 }
@@ -362,8 +367,15 @@ def _read_values(bus: Bus, name: str) -> dict[str, Any] | None:
         # All 250 service properties would take three times as long as these.
         for key, kind in _SERVICE_VALUES.items():
             values[key] = bus.read(path, SERVICE, key, kind) if name.endswith(".service") else "" if kind == "s" else 0
+        values["JobType"] = _job_type(bus, *values["Job"])
         if bus.read(path, UNIT, "SubState", "s") == values["SubState"]:
             return values
+
+
+def _job_type(bus: Bus, number: int, path: str) -> str:
+    with contextlib.suppress(BusError):  # it has just ended
+        return str(bus.read(path, JOB, "JobType", "s")) if number else ""
+    return ""
 
 
 def _unit_info(name: str, values: Mapping[str, Any]) -> UnitInfo:
@@ -376,20 +388,13 @@ def _unit_info(name: str, values: Mapping[str, Any]) -> UnitInfo:
         exec_main_code=values["ExecMainCode"],
         exec_main_status=values["ExecMainStatus"],
         main_pid=values["MainPID"],
-        active_since=_seconds(values["ActiveEnterTimestamp"]),
-        inactive_since=_seconds(values["InactiveEnterTimestamp"]),
-        started_at=_seconds(values["ExecMainStartTimestamp"]),
-        exited_at=_seconds(values["ExecMainExitTimestamp"]),
         control_group=values["ControlGroup"],
         active_for=_age(values["ActiveEnterTimestampMonotonic"]),
         restarts=values["NRestarts"],
-        told_to_stop=values["ActiveState"] == "deactivating" and bool(values["Job"][0]),
+        job=values["JobType"],
     )
 
 
 def _age(microseconds: int) -> float | None:
     return time.monotonic() - microseconds / 1e6 if microseconds else None
 
-
-def _seconds(microseconds: int) -> float | None:
-    return microseconds / 1e6 if microseconds else None

@@ -60,6 +60,8 @@ _CLOSE_SECONDS = 1.0
 _RUNS = "running"
 _RUNNING = ("active", "activating", "deactivating", "reloading")
 _ENDED = ("exited", "auto-restart")
+_STARTS = ("restart", "start")
+"""Jobs after which a dyno runs again: what becomes of it is seen then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +225,9 @@ class Launcher:
         if info is not None and runs(info):
             anew = info.active_for is not None and info.active_for + _CLOSE_SECONDS < seen_for and not info.restarts
             return Exit(ENDED_BY_OTHERS, RESTARTED) if anew else self._network_gone(dyno)
-        if info is None or info.told_to_stop:
+        if info is not None and info.job in _STARTS:
+            return None
+        if info is None or info.job == "stop":
             return None if self._systemd.is_stopping() else Exit(ENDED_BY_OTHERS, STOPPED)
         return self._exit(info)
 

@@ -12,7 +12,7 @@ from units.systemd import UnitInfo
 
 DYNO = DynoId("hello", "web", 1, 2, Place("10.83.0.2", 20000))
 RUNNING = UnitInfo(
-    DYNO.unit, DYNO.description, "active", "running", "success", 0, 0, 4711, 1.0, None, 1.0, None, "/x", active_for=9.0
+    DYNO.unit, DYNO.description, "active", "running", "success", 0, 0, 4711, "/x", active_for=9.0
 )
 KILLED = replace(RUNNING, active="deactivating", sub="stop-sigterm", exec_main_code=2, exec_main_status=15)
 
@@ -57,7 +57,7 @@ def exit_of(directory, info, seen_for=0.0, *, ending=False, intact=True):
 def test_what_runs_has_not_ended(tmp_path):
     assert exit_of(tmp_path, RUNNING) is None
     assert exit_of(tmp_path, RUNNING, seen_for=9.5) is None
-    assert exit_of(tmp_path, replace(RUNNING, active="deactivating", told_to_stop=True)) is None
+    assert exit_of(tmp_path, replace(RUNNING, active="deactivating", job="stop")) is None
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_what_runs_has_not_ended(tmp_path):
     [
         (replace(KILLED, exec_main_code=1, exec_main_status=3, result="exit-code"), Exit(3, "exit-code")),
         (KILLED, Exit(143, "success")),
-        (replace(KILLED, told_to_stop=True), Exit(143, STOPPED)),
+        (replace(KILLED, job="stop"), Exit(143, STOPPED)),
         (None, Exit(143, STOPPED)),
     ],
 )
@@ -73,7 +73,12 @@ def test_an_end_of_its_own_is_told_from_one_by_an_operator(tmp_path, info, ended
     assert exit_of(tmp_path, info) == ended
 
 
-@pytest.mark.parametrize("info", [None, replace(KILLED, told_to_stop=True)])
+def test_what_systemd_is_told_to_start_again_has_not_ended(tmp_path):
+    assert exit_of(tmp_path, replace(KILLED, job="restart")) is None
+    assert exit_of(tmp_path, replace(KILLED, active="inactive", sub="dead", job="start")) is None
+
+
+@pytest.mark.parametrize("info", [None, replace(KILLED, job="stop")])
 def test_the_end_of_the_machine_is_none_of_a_dyno(tmp_path, info):
     assert exit_of(tmp_path, info, ending=True) is None
 
