@@ -69,11 +69,10 @@ class Keeper:
         """Stop keeping it; dynos run on."""
         if self._timer is not None:
             self._timer.cancel()
-        tasks = [record.task for record in self._records.values() if record.task]
-        for task in [self._task, *tasks]:
-            if task is not None:
-                task.cancel()
-        await asyncio.gather(*(task for task in [self._task, *tasks] if task), return_exceptions=True)
+        tasks = [task for task in (self._task, *(record.task for record in self._records.values())) if task]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def nudge(self, unit: str | None = None) -> None:
         """Say that the ledger or (with *unit*) systemd may have changed."""
@@ -127,9 +126,7 @@ class Keeper:
 
         Returns how many they were when they have ended: no ledger remembers it, so who asked must not hear sooner.
         """
-        records = self._running(selected)
-        await self._stop_now(records)
-        return len(records)
+        return await self._stop_now(self._running(selected))
 
     def crash(self, unit: str, trouble: Trouble) -> None:
         """Kill a dyno that is up, for a reason that is told; it is started anew as after any crash."""
@@ -152,7 +149,7 @@ class Keeper:
         here = [r for r in self._records.values() if r.phase is not Phase.STOPPING and r.id.version >= version]
         return list(filter(selected, here))
 
-    async def _stop_now(self, records: list[Record]) -> None:
+    async def _stop_now(self, records: list[Record]) -> int:
         for record in records:
             if record.phase is Phase.CRASHED:
                 record.crashes, record.retry_at = 0, 0.0
@@ -161,6 +158,7 @@ class Keeper:
         self._wake.set()
         if stops := [record.task for record in records if record.task is not None]:
             await asyncio.wait(stops)
+        return len(records)
 
     async def _adopt(self, dyno: DynoId) -> None:
         process = self.desired.process(dyno.type) if self.desired else None
