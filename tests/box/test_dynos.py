@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -216,6 +217,8 @@ def test_what_an_operator_stops_comes_back_and_is_told(platform: Platform, crowd
 
 
 def test_what_an_operator_restarts_or_changes_is_as_it_was_and_is_told(platform: Platform, crowd: Crowd) -> None:
+    # What is restarted within a second of its start is as new as before, and not told.
+    wait_until(lambda: all(time.time() - seconds(dyno["updated_at"]) > 2 for dyno in dynos(platform, APP)))
     before = shown(platform, "worker.1", "Id", "MemoryMax")
     platform.run(["systemctl", "restart", before["Id"]])
     logged(platform, "worker", "Restarted from outside hostd, as with systemctl restart", "from starting to up")

@@ -6,6 +6,7 @@ import io
 import os
 import socket
 import ssl
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -256,7 +257,7 @@ def resumed(port: int, context: ssl.SSLContext, session: ssl.SSLSession | None) 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_a_session_is_resumed_with_another_worker_until_the_key_is_replaced(tmp_path, version):
-    now = [NOW.timestamp() + 600]
+    now = [time.time() + 600]
 
     async def scene() -> None:
         put_default(tmp_path, made("localhost"))
