@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 2.0
 _COUNTS_PER_LIMIT = 8
+_COMMIT_SECONDS = 35.0
+"""Until what was written shows in a folder's generation: btrfs commits every 30 seconds (btrfs(5), commit=)."""
 _FREEING_SECONDS = 30.0
 """How long it may take until what a stopped dyno had is free: nobody else is stopped for it meanwhile."""
 _WORTH_STOPPING = 64 << 20
@@ -69,6 +72,7 @@ class DiskWatch:
         self._slugs: dict[str, Path | None] = {}
         self._slug_has: dict[Path | None, float] = {None: 0.0}
         self._patient_until = 0.0
+        self._again_at = math.inf
 
     async def run(self, dynos: Callable[[], Iterable[Dyno]], stop: Callable[[Dyno, Trouble], object]) -> None:
         """Look for ever; *stop* is called with a dyno that has too much, and what is to be said of it."""
@@ -84,11 +88,14 @@ class DiskWatch:
 
     async def look(self, names: Sequence[str]) -> dict[str, Trouble]:
         """Count, if the pool has lost enough for it to matter, what has changed; those to be stopped."""
-        taken, free = self._room.used_bytes(), self._room.free_bytes()
-        full = free < RESERVE_BYTES and self._clock() >= self._patient_until
-        if not full and taken - self._counted_at < self._limit / _COUNTS_PER_LIMIT:
+        taken, free, now = self._room.used_bytes(), self._room.free_bytes(), self._clock()
+        full = free < RESERVE_BYTES and now >= self._patient_until
+        lost = taken - self._counted_at >= self._limit / _COUNTS_PER_LIMIT
+        if not full and not lost and now < self._again_at:
             self._counted_at = min(self._counted_at, taken)
             return {}
+        # Whoever has just written may look unchanged.
+        self._again_at = now + _COMMIT_SECONDS if full or lost else math.inf
         self._counted_at = taken
         self._seen = {name: await self._counted(name) for name in names}
         self._slugs = {name: slug for name, slug in self._slugs.items() if name in self._seen}

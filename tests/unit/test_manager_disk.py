@@ -89,6 +89,23 @@ async def test_only_what_has_changed_is_counted_again(pool, watch):
     assert pool.counted == ["worker"]
 
 
+async def test_what_shows_only_when_btrfs_has_committed_it_is_found_then(pool, watch):
+    pool.write("web", 200)
+    await watch.look(["web", "worker"])
+    pool.write("web", 2000, generation=0)
+    assert await watch.look(["web", "worker"]) == {}
+    pool.now += 34
+    pool.write("web", 0)
+    assert await watch.look(["web", "worker"]) == {}
+    pool.now += 1
+    assert await found(watch, "web", "worker") == {"web": words.disk(2210, LIMIT)}
+    pool.counted.clear()
+    pool.now += 1000
+    pool.write("web", 0)
+    assert await watch.look(["web", "worker"]) == {}
+    assert pool.counted == []
+
+
 async def test_who_has_too_much_is_found(pool, watch):
     pool.write("web", 2000)
     assert await found(watch, "web", "worker") == {"web": words.disk(2010, LIMIT)}
