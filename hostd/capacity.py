@@ -20,6 +20,16 @@ class Capacity:
     memory: int
     overcommit: int
 
+    def fitting(self, name: str, what: str) -> str:
+        """The name of a dyno size that *what* shall have. Raises Invalid for none, or too large a one."""
+        size = sizes.get(name)
+        if size.memory > self.memory:
+            raise Invalid(
+                f"A {sizes.title(size.name)} dyno may use {sizes.amount(size.memory)} of memory, and this machine "
+                f"has {sizes.amount(self.memory)}. Use a smaller size for {what}."
+            )
+        return size.name
+
     def check(self, app: str, asked: Sequence[Process], before: int, after: int) -> None:
         """Raises Invalid if the formation `asked` for is more than there is.
 
@@ -29,12 +39,8 @@ class Capacity:
         if after <= before:
             return
         for process in asked:
-            size = sizes.get(process.size)
-            if process.quantity and size.memory > self.memory:
-                raise Invalid(
-                    f"A {sizes.title(size.name)} dyno may use {sizes.amount(size.memory)} of memory, and this machine "
-                    f"has {sizes.amount(self.memory)}. Use a smaller size for {process.type}."
-                )
+            if process.quantity:
+                self.fitting(process.size, process.type)
         total = self.memory * self.overcommit
         if after > total:
             words = ", ".join(

@@ -13,10 +13,14 @@ from typing import Any, Protocol
 
 from buildpacks.source import Source, TarSource
 from hostd.capacity import Capacity
+from hostd.certificates.authorities import Authorities
+from hostd.certificates.checking import Description
+from hostd.dns import DomainChecks
 from hostd.events import Events
 from hostd.ledger import Ledger
 from hostd.ledger.apps import App
 from hostd.ledger.builds import GIT_PUSH, Build
+from hostd.ledger.certificates import Certificate
 from hostd.ledger.job_runs import JobRun
 from hostd.ledger.jobs import Job
 from hostd.ledger.releases import Release
@@ -90,6 +94,9 @@ class Manager(Protocol):
 
     def nudge(self, app_id: str) -> None:
         """Say that the ledger has changed for this app."""
+
+    async def route(self, app_id: str) -> None:
+        """As `nudge`, and wait until the router knows."""
 
     async def missing(self, app: App, type_: str | None, seconds: float) -> Sequence[Missing]:
         """Wait until the wanted dynos of a type, or all, are up; those that are not after so many seconds."""
@@ -231,6 +238,29 @@ class Stacks(Protocol):
         """Delete a stack. Raises Conflict while an app needs it."""
 
 
+class CertificateKeeper(Protocol):
+    """The keeper of certificates, as the API sees it."""
+
+    @property
+    def authorities(self) -> Authorities:
+        """Whom this system trusts."""
+
+    def put(self, certificate: Certificate) -> bool:
+        """Give the router a certificate with its key; whether it lacked it. Raises OSError."""
+
+    def withdraw(self, certificate: Certificate) -> None:
+        """Take from the router a certificate that its table does not name any more, unless another app has the same."""
+
+    def served(self, app: App) -> Mapping[str, Certificate]:
+        """The certificate with which each host of an app is served; the others have the default one."""
+
+    def platform(self) -> Description | None:
+        """The platform's own certificate; None if there is none that can be read."""
+
+    def untrusted(self, app: App) -> list[str]:
+        """The hosts of an app that browsers warn of."""
+
+
 class Repositories(Protocol):
     """The bare git repositories."""
 
@@ -348,5 +378,7 @@ class Context:
     scheduler: Scheduler
     capacity: Capacity
     sleeper: Sleeper
+    domain_checks: DomainChecks
+    certificates: CertificateKeeper
     log_key: bytes = field(repr=False)
     """Signs log sessions; the logplex holds the same key."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import pwd
 import signal
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 
 from hostd import settings as settings_module
@@ -16,7 +17,11 @@ from hostd.alone import only_one
 from hostd.api import build_api
 from hostd.api import serve as serve_api
 from hostd.capacity import Capacity, machine_memory
+from hostd.certificates.authorities import Authorities
+from hostd.certificates.keeper import CertificateKeeper
+from hostd.certificates.shelf import Shelf
 from hostd.context import Context
+from hostd.custom_pages import CustomPages, Kind
 from hostd.deploys.deploys import Deploys
 from hostd.deploys.garbage import Garbage, claim
 from hostd.deploys.lastlines import LastLines
@@ -27,21 +32,24 @@ from hostd.deploys.slug_store import SlugStore
 from hostd.deploys.sources import Sources
 from hostd.deploys.stack_moves import StackMoves
 from hostd.deploys.stacks import StackDeploys
+from hostd.dns import Dns, DomainChecks, own_addresses
 from hostd.errors import HostdError, NotFound, to_terminal
 from hostd.events import Events
 from hostd.faults import Faults
+from hostd.fetching import PageFetcher
+from hostd.install.certificate import own_certificate
 from hostd.ledger import Ledger
 from hostd.listening import inherited, notify
 from hostd.logplex.key import ensure_key
 from hostd.manager.attach import AttachServer
-from hostd.manager.desired import DesiredApp, desired_app
+from hostd.manager.desired import DesiredApp, desired_app, hosts_of
 from hostd.manager.environment import EnvironmentFiles
-from hostd.manager.keeper import Tools
 from hostd.manager.launcher import Launcher
 from hostd.manager.manager import Manager
 from hostd.manager.places import Places
 from hostd.manager.routing import Routing
 from hostd.manager.session_files import SessionFiles
+from hostd.manager.tools import Tools
 from hostd.scheduler.scheduler import Scheduler
 from hostd.scheduler.timers import Timers
 from hostd.settings import Settings
@@ -79,6 +87,8 @@ class Daemon:
     stacks: StackDeploys
     scheduler: Scheduler
     sleeper: Sleeper
+    certificates: CertificateKeeper
+    pages: CustomPages
 
     async def clean(self) -> None:
         """Take away what an earlier hostd left of apps that were being destroyed when it ended."""
@@ -114,14 +124,19 @@ async def serve(settings: Settings) -> None:
     await daemon.stacks.recover()
     await daemon.garbage.recover()
     await daemon.networks.start()
+    daemon.certificates.stock()
     await daemon.manager.start()
     daemon.stacks.go_on()
     daemon.scheduler.start()
     daemon.sleeper.start()
+    daemon.certificates.start()
+    daemon.pages.start()
     sessions = (daemon.manager.one_offs, daemon.manager.visits)
     attach = AttachServer(sockets["attach"], sessions, daemon.manager.forwards)
     attach.start()
     runner = await serve_api(build_api(daemon.context), sockets["api"])
+    # What was loaded so far stays for good: looking through it again each time would be a pause of 80 ms.
+    gc.freeze()
     notify("READY=1")
     log.info("ready: %d apps", len(daemon.ledger.apps.list()))
     cleaning = asyncio.create_task(daemon.clean())
@@ -134,6 +149,8 @@ async def serve(settings: Settings) -> None:
     await daemon.deploys.close()
     await runner.cleanup()
     await attach.close()
+    await daemon.pages.close()
+    await daemon.certificates.close()
     await daemon.sleeper.close()
     await daemon.scheduler.close()
     await daemon.manager.close()
@@ -184,11 +201,20 @@ def assemble(settings: Settings) -> Daemon:
         faults=faults,
     )
 
+    pages = CustomPages(
+        settings.pages_dir, PageFetcher((settings.http_port, settings.https_port)).fetch, events
+    )
+
     def desired(app_id: str) -> DesiredApp | None:
         try:
-            return desired_app(ledger, settings, ledger.apps.get(app_id))
+            wanted = desired_app(ledger, settings, ledger.apps.get(app_id))
         except NotFound:
+            pages.forget(app_id)
             return None
+        own = pages.of(app_id, wanted.config)
+        return replace(
+            wanted, maintenance_page=own.get(Kind.MAINTENANCE, ""), error_page=own.get(Kind.ERROR, "")
+        )
 
     manager = Manager(
         systemd=systemd,
@@ -197,8 +223,9 @@ def assemble(settings: Settings) -> Daemon:
         session_files=SessionFiles(settings.sessions_dir),
         tools=tools,
         desired=desired,
-        app_ids=lambda: [app.id for app in ledger.apps.list()],
+        app_ids=lambda: [app.id for app in ledger.apps.in_order()],
     )
+    pages.changed = manager.nudge
     locks = DeployLocks()
     repositories = Repositories(settings)
     garbage = Garbage(ledger, pool, stack, systemd, repositories, settings.kept_slugs, faults)
@@ -256,6 +283,15 @@ def assemble(settings: Settings) -> Daemon:
     sleeper = Sleeper(
         ledger=ledger, manager=manager, router=tools.routing, workers=settings.router_workers, events=events
     )
+    certificates = CertificateKeeper(
+        ledger=ledger,
+        shelf=Shelf(settings.router_tls_dir, pwd.getpwnam(ROUTER_USER).pw_gid),
+        events=events,
+        authorities=Authorities(),
+        hosts=lambda app: hosts_of(ledger, settings, app),
+        nudge=manager.nudge,
+        default=lambda: own_certificate(settings),
+    )
     context = Context(
         settings=settings,
         ledger=ledger,
@@ -274,6 +310,21 @@ def assemble(settings: Settings) -> Daemon:
         scheduler=scheduler,
         capacity=Capacity(machine_memory(), settings.memory_overcommit),
         sleeper=sleeper,
+        certificates=certificates,
+        domain_checks=DomainChecks(Dns(), settings.domain, lambda: own_addresses(settings.network_prefix)),
         log_key=ensure_key(),
     )
-    return Daemon(context, manager, deploys, garbage, ledger, systemd, networks, stack_deploys, scheduler, sleeper)
+    return Daemon(
+        context,
+        manager,
+        deploys,
+        garbage,
+        ledger,
+        systemd,
+        networks,
+        stack_deploys,
+        scheduler,
+        sleeper,
+        certificates,
+        pages,
+    )

@@ -97,8 +97,13 @@ class Settings:
 
     @property
     def tls_dir(self) -> Path:
-        """Certificates and their keys."""
+        """The certificate for the platform's own domain, and its key."""
         return self.master_dir / "tls"
+
+    @property
+    def router_tls_dir(self) -> Path:
+        """What the router shows on https, readable for it and root alone."""
+        return self.data_dir / "tls"
 
     @property
     def pool_dir(self) -> Path:
@@ -124,6 +129,11 @@ class Settings:
     def routes_file(self) -> Path:
         """The route table as last published, from which a router worker starts."""
         return self.data_dir / "routes" / "routes.json"
+
+    @property
+    def pages_dir(self) -> Path:
+        """The pages of apps' own that the router shows, beside its table."""
+        return self.routes_file.with_name("pages")
 
     @property
     def git_home(self) -> Path:
@@ -168,10 +178,14 @@ class Settings:
         """The control socket of one router worker, counted from 1."""
         return self.router_dir / f"{worker}.sock"
 
+    def built_in_host(self, app_name: str) -> str:
+        """The name under which an app answers without being told."""
+        return f"{app_name}.{self.domain}"
+
     def web_url(self, app_name: str) -> str:
         """Where an app answers: its built-in name on the router's HTTP port."""
         port = "" if self.http_port == 80 else f":{self.http_port}"
-        return f"http://{app_name}.{self.domain}{port}/"
+        return f"http://{self.built_in_host(app_name)}{port}/"
 
     def to_toml(self) -> str:
         """The file that `load` reads back into these settings, each setting under its explanation."""

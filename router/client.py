@@ -12,8 +12,11 @@ import httptools
 from router import faults
 from router.exchange import Exchange
 from router.faults import Fault, refusal
-from router.heads import Field, Origin, Refused, RequestHead, read_request
+from router.fields import Field, Refused
+from router.heads import Origin, RequestHead, read_request
 from router.journal import ERROR
+from router.judging import check_lengths, check_protocol, check_trailers, improper
+from router.rest import rest_of_request
 
 if TYPE_CHECKING:
     from router.plane import Plane
@@ -34,13 +37,18 @@ class Client(asyncio.Protocol):
         "_fields",
         "_head_done",
         "_head_fed",
+        "_head_fields",
+        "_mute",
         "_parser",
+        "_partial",
+        "_piece",
         "_queue",
         "_receiving",
         "_refusal",
         "_target",
         "_unparsed",
         "_upgraded",
+        "asked_for",
         "deadline",
         "exchange",
         "origin",
@@ -74,6 +82,9 @@ class Client(asyncio.Protocol):
         self._target = b""
         self._fields: list[Field] = []
         self._head_fed = 0
+        self._head_fields = 0
+        self._piece = self._partial = b""
+        self._mute = 0
         self._fed = 0
 
     @property
@@ -91,7 +102,16 @@ class Client(asyncio.Protocol):
         elif self._queue or self._unparsed or self._upgraded or self._refusal or self.reading_held:
             self._advance()
         else:
-            self.deadline = monotonic() + self.plane.settings.client_idle
+            settings = self.plane.settings
+            self.deadline = monotonic() + (settings.head_arrival if self._begun else settings.client_idle)
+
+    def cut(self) -> None:
+        """The worker ends: so does the connection, whatever goes on."""
+        if self.tunnel is not None:
+            self.tunnel.close()
+        elif self.exchange is not None:
+            self.exchange.abandon(faults.H24)
+        self.transport.close()
 
     def begin_tunnel(self) -> None:
         """What came after the request head belongs to the new protocol."""
@@ -109,6 +129,9 @@ class Client(asyncio.Protocol):
             hold = self.tunnel.upstream.write_paused
         elif self._closing:
             hold = False
+        elif self._unparsed and self._wanted and not self._advancing:
+            self._advance()
+            return
         else:
             hold = bool(self._queue or self._unparsed) or (
                 self.exchange is not None and not self.exchange.received and self.exchange.full
@@ -130,7 +153,7 @@ class Client(asyncio.Protocol):
                 self.exchange.expired(now)
         elif now >= self.deadline:
             if self._begun and not self._closing:
-                self._refuse(refusal(408, "The request head did not arrive in time"))
+                self._refuse(refusal(408, "the head of the request did not arrive in time"))
             elif self._closing:
                 self.transport.abort()
             else:
@@ -144,6 +167,7 @@ class Client(asyncio.Protocol):
         peer, here = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
         address = peer[0].removeprefix("::ffff:") if peer else "unknown"
         self.origin = Origin(address, self.origin.protocol, here[1] if here else 0)
+        self.asked_for = getattr(transport.get_extra_info("ssl_object"), "asked_for", None) or ""
         self.deadline = monotonic() + self.plane.settings.client_idle
         self.plane.clients.add(self)
 
@@ -156,7 +180,7 @@ class Client(asyncio.Protocol):
         if self.tunnel is not None:
             self.tunnel.close()
         elif self.exchange is not None:
-            self.exchange.client_gone()
+            self.exchange.abandon(faults.H27)
 
     def data_received(self, data: bytes) -> None:
         """Called by the event loop."""
@@ -193,27 +217,35 @@ class Client(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         """A request begins."""
+        if self._closing:
+            raise Refused(400, "a request behind the last")
         self._begun = True
         self._head_done = False
         self._target = b""
         self._fields = []
-        self._head_fed = 0
+        self._head_fed = self._head_fields = 0
 
     def on_url(self, part: bytes) -> None:
         """A part of the request target."""
         self._target += part
         if len(self._target) > self.plane.settings.max_line:
-            raise Refused(414, "The request line is too long")
+            raise Refused(414, "the request line is too long")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header, or a trailer, which goes no further (RFC 9110, 6.5.1)."""
+        """A header or a trailer."""
         self._fields.append((name, value))
 
     def on_headers_complete(self) -> None:
         """The head is complete."""
         self._head_done = True
-        if self._fed > self.plane.settings.max_line or self._head_fed:
-            self._check_lengths()
+        self._mute = 0
+        self._head_fields = len(self._fields)
+        if self._fed > self.plane.settings.max_line or self._head_fed or self._head_fields > 100:
+            check_lengths(self._fields, len(self._target), self.plane.settings)
+        if self._target + b" HTTP/" not in self._piece:
+            check_protocol(self._target, self._partial + self._piece)
+        if self._partial:
+            self._partial = b""
         method = self._parser.get_method()
         if method == b"CONNECT":
             raise Refused(405, "CONNECT is not offered here")
@@ -230,21 +262,28 @@ class Client(asyncio.Protocol):
 
     def on_body(self, data: bytes) -> None:
         """A piece of a request's body, without its framing."""
+        self._mute = 0
         if self._receiving is not None:
             self._receiving.body(data)
 
     def on_message_complete(self) -> None:
-        """A request is complete."""
+        """A request is complete, or its head, if it offers to switch protocols."""
+        receiving = self._receiving
+        if receiving is not None and not receiving.received:
+            if self._parser.should_upgrade():
+                return
+            trailers = self._fields[self._head_fields :]
+            check_trailers(trailers, self.plane.settings)
+            receiving.body_end(trailers)
         self._begun = False
-        if self._receiving is not None:
-            self._receiving.body_end()
-            self._receiving = None
+        self._receiving = None
 
     # Below the public part
 
     def _parse(self, data: bytes) -> None:
         """Feed the parser until it has given us more than one request to do."""
-        size = self._fed = len(data)
+        self._piece = data
+        self._fed = len(data)
         while data and not self._closing and self._refusal is None:
             if self._queue or self._upgraded:
                 self._unparsed += data
@@ -253,35 +292,39 @@ class Client(asyncio.Protocol):
             try:
                 self._parser.feed_data(piece)
             except httptools.HttpParserUpgrade as upgrade:
-                self._upgraded = True
                 data = piece[upgrade.args[0] :] + data
+                if self._receiving is None:
+                    self._upgraded = True
+                else:
+                    self._parser = rest_of_request(self, self._receiving.head.length)
             except httptools.HttpParserCallbackError as error:
                 self._stop_parsing(error.__context__ or error)
             except httptools.HttpParserError as error:
-                self._stop_parsing(Refused(400, f"This is not a proper HTTP request: {error}"))
+                self._stop_parsing(improper(error, piece, self._in_body, bool(self._target)))
+            self._mute += len(piece)
+            if self._mute > _SLICE and self._mute > _SLICE + self.plane.settings.max_line and self._in_body:
+                self._stop_parsing(Refused(400, "bad chunk: its extensions, or the trailers, are too long"))
         if self._begun and not self._head_done:
-            self._await_head(size)
+            self._await_head()
 
-    def _await_head(self, size: int) -> None:
+    def _await_head(self) -> None:
+        self._partial += self._piece
         if self._head_fed == 0:
             self.deadline = monotonic() + self.plane.settings.head_arrival
             self._head_fed = 1
             return
-        self._head_fed += size
+        self._head_fed += self._fed
         if self._head_fed > self.plane.settings.max_head + _SLICE:
-            self._stop_parsing(Refused(431, "The request head is too long"))
+            self._stop_parsing(Refused(431, "the head of the request is too long"))
 
-    def _check_lengths(self) -> None:
-        """Called for heads that did not come whole in one small read, which says enough about their size."""
-        settings = self.plane.settings
-        sizes = [len(name) + len(value) + 4 for name, value in self._fields]
-        if max(sizes, default=0) > settings.max_line or sum(sizes) + len(self._target) > settings.max_head:
-            raise Refused(431, "The request head is too long")
+    @property
+    def _in_body(self) -> bool:
+        return self._begun and self._head_done and self._refusal is None
 
     def _stop_parsing(self, error: BaseException) -> None:
         """Nothing that comes after an error can be trusted; what came before is still answered."""
         if isinstance(error, Refused):
-            fault = refusal(error.status, error.reason)
+            fault = error.fault or refusal(error.status, error.reason)
         else:
             fault = faults.H99
             self.plane.journal.say(f"H99 in a request of {self.origin.address}: {error!r}", ERROR)
@@ -298,8 +341,13 @@ class Client(asyncio.Protocol):
             return
         self._advancing = True
         try:
-            while self.exchange is None and not self.write_paused and not self._closing:
-                if self._queue:
+            while not self._closing:
+                if self._unparsed and self._wanted:
+                    data, self._unparsed = self._unparsed, b""
+                    self._parse(data)
+                elif self.exchange is not None or self.write_paused:
+                    break
+                elif self._queue:
                     self.exchange = self._queue.popleft()
                     self.exchange.begin()
                 elif self._upgraded:
@@ -318,11 +366,21 @@ class Client(asyncio.Protocol):
             self.deadline = monotonic() + self.plane.settings.client_idle
         self.update_reading()
 
+    @property
+    def _wanted(self) -> bool:
+        """Whether what waits unparsed begins with the rest of the current request's body, and there is room for it."""
+        exchange = self.exchange
+        return exchange is not None and not exchange.received and not exchange.full and not self._queue
+
     def _refuse(self, fault: Fault) -> None:
         """Answer what is not a proper request, log it, and close."""
         target = self._target[: self.plane.settings.max_line]
+        method = self._parser.get_method() if target else b"-"
         self._refusal = fault
-        self.exchange = Exchange(self, RequestHead.improper(target, self.origin), self._fields)
+        head = RequestHead.improper(method, target, self._fields[: self._head_fields or None], self.origin)
+        self.exchange = Exchange(self, head, self._fields)
+        route = self.plane.find(head.host) if head.host else None
+        self.exchange.app_id = route.app.id if route is not None else ""
         self.exchange.fail(fault)
 
     def _close(self, linger: bool = False) -> None:

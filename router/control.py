@@ -10,8 +10,9 @@ from typing import Any
 from aiohttp import web
 
 from router.plane import Calls, Plane
+from router.reader import Reader
 from router.stage import Stage
-from router.table import Table, TableError
+from router.table import TableError
 
 _MAX_TABLE = 64 * 1024 * 1024
 _MAX_DRAIN = 3600.0
@@ -22,10 +23,11 @@ _PULSE = 15.0
 class Control:
     """The HTTP API of one worker. Errors are `{"id": ..., "message": ...}`, as in the platform's own API."""
 
-    def __init__(self, plane: Plane, worker: int) -> None:
+    def __init__(self, plane: Plane, worker: int, reader: Reader | None = None) -> None:
         self._plane = plane
         self._worker = worker
         self._since = monotonic()
+        self._reader = reader or Reader()
         self._runner: web.AppRunner | None = None
         self._path: Path | None = None
 
@@ -111,7 +113,7 @@ class Control:
     async def _swap(self, request: web.Request) -> web.Response:
         plane = self._plane
         try:
-            table = Table.parse(await request.read())
+            table = await self._reader.read(await request.read())
         except TableError as error:
             return _problem(422, "invalid_params", f"This is not a route table: {error}")
         if plane.loaded and table.sequence < plane.table.sequence and request.query.get("force") != "1":

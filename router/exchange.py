@@ -11,46 +11,33 @@ from typing import TYPE_CHECKING
 import httptools
 
 from router import faults, pages
+from router.answers import AnswerHead, Framing, interim, read_answer
 from router.faults import Fault
-from router.heads import CHUNKED, AnswerHead, Field, Framing, Refused, RequestHead, interim, read_answer
+from router.fields import Field, Refused
+from router.heads import CHUNKED, RequestHead
+from router.https import redirect, with_hsts
 from router.journal import ERROR
 from router.logline import request_line
 from router.search import Search
 from router.stage import Stage
+from router.trailers import trailer_lines
 from router.tunnel import Tunnel
 from router.upstream import Backend, Upstream
 
 if TYPE_CHECKING:
     from router.client import Client
+    from router.load import Load
+    from router.plane import Route
 
 
 class Exchange:
     """One request and its answer."""
 
     __slots__ = (
-        "_answer",
-        "_body",
-        "_fields",
-        "_heard",
-        "_keep_client",
-        "_out",
-        "_replayed",
-        "_search",
-        "_sent",
-        "_sent_at",
-        "_status",
-        "_unread",
-        "app_id",
-        "arrived",
-        "backend",
-        "client",
-        "connect",
-        "deadline",
-        "head",
-        "received",
-        "stage",
-        "upstream",
-    )
+        "_answer", "_body", "_fields", "_heard", "_keep_client", "_load", "_out", "_replayed", "_said", "_search",
+        "_sent", "_sent_at", "_status", "_unread", "app_id", "arrived", "backend", "client", "connect", "deadline",
+        "head", "received", "stage", "upstream",
+    )  # fmt: skip
 
     _answer: AnswerHead
     _out: list[bytes]
@@ -60,16 +47,19 @@ class Exchange:
         self.head = head
         self.received = not head.length
         self.stage = Stage.QUEUED
-        self.arrived = self._sent_at = monotonic()
+        self.arrived = monotonic()
+        self._sent_at = 0.0
         self.app_id = ""
         self.connect = 0.0
         self.backend: Backend | None = None
         self.upstream: Upstream | None = None
         self._fields = fields
+        self._load: Load | None = None
         self._search: Search | None = None
         self._body: list[bytes] | None = None
         self._heard = False
         self._replayed = False
+        self._said = False
         self._keep_client = False
         self._sent = 0
         self._unread = -1
@@ -78,10 +68,22 @@ class Exchange:
         """Its turn on the client's connection has come: take a pooled connection, or search for one."""
         plane = self.client.plane
         route = plane.find(self.head.host)
-        if route is not None and plane.serving(route):
+        if route is not None and self.client.asked_for and plane.misdirected(self.client.asked_for, route):
             self.app_id = route.app.id
-            backend = plane.choose(route.backends, ())
+            self.fail(faults.H31)
+            return
+        if route is not None and route.app.https_only and plane.https_port and self.client.origin.protocol == "http":
+            self.app_id = route.app.id
+            self._send_to_https(plane.https_port)
+            return
+        if route is not None and plane.serving(route):
+            if not self.enter(route):
+                return
+            backend = plane.choose(route.load.ready, ())
             assert backend is not None
+            if backend.in_flight >= plane.settings.max_unanswered and backend.full:
+                self._begin_search().route()
+                return
             upstream = backend.take(not self.head.replayable)
             if upstream is not None:
                 backend.in_flight += 1
@@ -91,6 +93,21 @@ class Exchange:
                 self._begin_search().connect(backend)
         else:
             self._begin_search().route()
+
+    def enter(self, route: Route) -> bool:
+        """This is the app that the request is for. Returns whether there is room for it; otherwise it has failed."""
+        load = route.load
+        self.app_id = route.app.id
+        if self._load is load:
+            return True
+        if self._load is not None:
+            self._load.active -= 1
+        self._load = load
+        load.active += 1
+        if load.active <= self.client.plane.settings.max_active:
+            return True
+        self.fail(faults.H22)
+        return False
 
     def send(self, upstream: Upstream) -> None:
         """There is a connection: send what has arrived of the request."""
@@ -106,6 +123,12 @@ class Exchange:
         upstream.begin(self, wire)
         if self.client.reading_held:
             self.client.update_reading()
+
+    def _send_to_https(self, port: int) -> None:
+        self._keep_client = self.head.keep_alive and self.received and not self.client.plane.closing
+        status, page = redirect(self.head, port, self._keep_client)
+        self.client.transport.write(page)
+        self._finish(None, status)
 
     def _begin_search(self) -> Search:
         self.stage = Stage.SEARCHING
@@ -127,19 +150,28 @@ class Exchange:
             data = b"%x\r\n%b\r\n" % (len(data), data)
         self._pass_on(data)
 
-    def body_end(self) -> None:
+    def body_end(self, trailers: list[Field]) -> None:
         """The request is complete."""
         if not self.received:
             self.received = True
             if self.head.length == CHUNKED:
-                self._pass_on(b"0\r\n\r\n")
+                self._pass_on(b"0\r\n%b\r\n" % trailer_lines(trailers))
+            elif self.upstream is not None:
+                self.touch()
 
     def _pass_on(self, data: bytes) -> None:
-        self._heard = True
         if self.upstream is not None:
             self.upstream.transport.write(data)
-            self.touch()
+            if self._heard and self.stage is Stage.SENT and not self.received:
+                # Time is earned by what arrives: a trickle is as good as silence.
+                settings = self.client.plane.settings
+                earned = self.deadline + len(data) / settings.body_rate
+                self.deadline = min(earned, monotonic() + settings.idle)
+            else:
+                self._heard = True
+                self.touch()
         elif self.stage is not Stage.DONE:
+            self._heard = True
             self._body = [*(self._body or ()), data]
 
     def refuse(self, fault: Fault) -> None:
@@ -149,25 +181,24 @@ class Exchange:
             self._let_go()
             self.fail(fault)
 
-    def client_gone(self) -> None:
-        """The client closed its connection."""
+    def abandon(self, fault: Fault) -> None:
+        """The client has left, or the worker cannot wait for the end."""
         if self.stage not in (Stage.DONE, Stage.TUNNEL):
             self._let_go()
-            self._finish(faults.H27, faults.H27.status)
+            self.fail(fault)
 
     # From the dyno
 
     def interim(self, status: int, reason: bytes, fields: list[Field]) -> None:
         """An answer before the answer (100, 103)."""
+        wire = interim(status, reason, fields)
         if not self.head.old:
-            self.client.transport.write(interim(status, reason, fields))
+            self.client.transport.write(wire)
         self.touch()
 
     def answer(self, status: int, reason: bytes, version: str, fields: list[Field]) -> bool:
         """The head of the answer. Returns whether it is all of the answer."""
         head = self.head
-        if status == 101 and not head.upgrade:
-            raise Refused(502, "The dyno switched protocols without being asked")
         answer = read_answer(
             status,
             reason,
@@ -176,12 +207,20 @@ class Exchange:
             head_only=head.method == b"HEAD",
             old_client=head.old,
             keep_client=head.keep_alive and self.received and not self.client.plane.closing,
+            offered=head.upgrade,
         )
         self.stage = Stage.ANSWERING
+        backend = self.backend
+        assert backend is not None
+        backend.answering += 1
+        if backend.load.queue:
+            backend.load.next()
         self._answer = answer
         self._status = status
         self._keep_client = answer.keep_client
         self._out = [answer.wire]
+        if self.client.origin.protocol == "https" and (route := self.client.plane.find(head.host)):
+            self._out = [with_hsts(answer.wire, fields, route.app.hsts)]
         return answer.framing is Framing.NONE and status != 101
 
     def answer_body(self, data: bytes) -> None:
@@ -192,14 +231,18 @@ class Exchange:
         else:
             self._out.append(data)
 
-    def answer_end(self) -> None:
+    def answer_end(self, trailers: list[Field]) -> None:
         """There is no more of the body."""
+        if trailers and any(name.lower().endswith(b"connection") for name, _ in trailers):
+            # The parser minds it there, too, and would refuse the next answer.
+            self._answer.keep_dyno = False
         if self._answer.framing is Framing.CHUNKED:
-            self._out.append(b"0\r\n\r\n")
+            self._out.append(b"0\r\n%b\r\n" % trailer_lines(trailers) if trailers else b"0\r\n\r\n")
 
     def flush(self) -> None:
         """Write what the dyno's last bytes made: once per read, not once per piece."""
         if self.stage is Stage.ANSWERING and self._out:
+            self._said = True
             self.client.transport.write(b"".join(self._out))
             self._out = []
             self.deadline = monotonic() + self.client.plane.settings.idle
@@ -209,7 +252,7 @@ class Exchange:
         self.upstream = None
         backend = self.backend
         assert backend is not None
-        backend.leave()
+        backend.leave(answering=True)
         if self._answer.keep_dyno and self.received and clean:
             backend.put(upstream)
         else:
@@ -223,7 +266,7 @@ class Exchange:
         self.stage = Stage.TUNNEL
         self.client.transport.write(b"".join(self._out))
         tunnel = Tunnel(self, self.client, upstream, self.client.plane.settings.idle)
-        backend.leave()
+        backend.leave(answering=True)
         if rest:
             tunnel.from_dyno(rest)
         self.client.begin_tunnel()
@@ -237,7 +280,9 @@ class Exchange:
     def malformed(self, error: BaseException) -> None:
         """The dyno's bytes are not HTTP, or handling them failed here."""
         self._let_go()
-        if isinstance(error, (Refused, httptools.HttpParserError)):
+        if isinstance(error, Refused):
+            self.fail(error.fault or faults.H17)
+        elif isinstance(error, httptools.HttpParserError):
             self.fail(faults.H17)
         else:
             self.client.plane.journal.say(f"H99 request_id={self.head.request_id}: {error!r}", ERROR)
@@ -247,10 +292,10 @@ class Exchange:
         """The dyno closed the connection."""
         assert self.backend is not None
         self.upstream = None
-        self.backend.leave()
+        self.backend.leave(self.stage is Stage.ANSWERING)
         if self.stage is Stage.ANSWERING:
             if self._answer.until_close and error is None:
-                self.answer_end()
+                self.answer_end([])
                 self.flush()
                 self._finish(None, self._status)
             else:
@@ -308,21 +353,16 @@ class Exchange:
 
     def fail(self, fault: Fault) -> None:
         """End without the app's answer: a page if the client has seen nothing yet, a broken connection otherwise."""
-        if self.stage is Stage.ANSWERING:
+        if self._said:
             self._keep_client = False
             if self._answer.framing is Framing.CLOSE:
                 self.client.transport.abort()
         elif fault.status != 499:
             self._keep_client = self.head.keep_alive and self.received and not self.client.plane.closing
-            page = pages.answer(
-                fault,
-                accept=next((value for name, value in self._fields if name.lower() == b"accept"), b""),
-                request_id=self.head.request_id,
-                keep_alive=self._keep_client,
-                head_only=self.head.method == b"HEAD",
-                old=self.head.old,
-            )
+            own = self.client.plane.own_page(fault, self.app_id)
+            page = pages.answer(fault, self.head, self._fields, keep_alive=self._keep_client, own=own)
             self.client.transport.write(page)
+            self._sent = 0
         self._finish(fault, fault.status)
 
     def _let_go(self) -> None:
@@ -333,7 +373,7 @@ class Exchange:
             self.upstream.abandon()
             self.upstream = None
             assert self.backend is not None
-            self.backend.leave()
+            self.backend.leave(self.stage is Stage.ANSWERING)
 
     def _finish(self, fault: Fault | None, status: int) -> None:
         plane = self.client.plane
@@ -341,19 +381,16 @@ class Exchange:
         self.stage = Stage.DONE
         plane.statuses[status] += 1
         plane.last_request[self.app_id] = now
+        if self._load is not None:
+            self._load.active -= 1
         if fault is not None:
             plane.faults[fault.code] += 1
-        head = self.head
         line = request_line(
+            self.head,
             fault=fault,
-            method=head.method.decode("ascii"),
-            target=head.target,
-            host=head.host,
-            request_id=head.request_id,
-            forwarded=head.forwarded,
             dyno=self.backend.name if self.backend is not None else "",
             connect=self.connect,
-            service=now - self._sent_at,
+            service=now - self._sent_at if self._sent_at else None,
             status=status,
             sent=self._sent,
             protocol=self.client.origin.protocol,

@@ -17,11 +17,16 @@ class Fault:
     level: str = "error"
     side: str = ""
     """Whose socket broke (`client`, `backend`), as Heroku's `sock=` says it."""
+    cause: str = ""
+    """What exactly was wrong with a request, as Heroku's `cause=` of H26 says it."""
 
 
 _LOGS = "If you run this app, its log says more: hostctl logs --tail"
 
 H10 = Fault("H10", "App crashed", 503, "This app has crashed", f"It is restarted by itself. {_LOGS}")
+H11 = Fault(
+    "H11", "Backlog too deep", 503, "This app has more requests than it can answer", f"Try again in a while. {_LOGS}"
+)
 H12 = Fault("H12", "Request timeout", 503, "This app took too long to answer", f"Try again in a while. {_LOGS}")
 H13 = Fault(
     "H13", "Connection closed without response", 503, "This app hung up without an answer", f"Try again. {_LOGS}"
@@ -50,8 +55,27 @@ H19 = Fault(
 )
 H20 = Fault("H20", "App boot timeout", 503, "This app took too long to start", f"Try again in a while. {_LOGS}")
 H21 = Fault("H21", "Backend connection refused", 503, "This app is not taking requests", f"Try again. {_LOGS}")
-H27 = Fault("H27", "Client Request Interrupted", 499, "", "", side="client")
-H28 = Fault("H28", "Client Connection Idle", 499, "", "", side="client")
+H22 = Fault(
+    "H22", "Connection limit reached", 503, "This app has too many visitors at once", f"Try again in a while. {_LOGS}"
+)
+H23 = Fault(
+    "H23",
+    "Endpoint misconfigured",
+    503,
+    "A proxy on the way takes WebSockets apart",
+    "A WebSocket was asked for, but a proxy between you and this server removed the Upgrade header. "
+    "If you run that proxy, let it pass Upgrade and Connection on.",
+)
+H24 = Fault("H24", "Forced close", 503, "This server is being restarted", "Try again in a moment.")
+H27 = Fault("H27", "Client Request Interrupted", 499, "", "", level="warning", side="client")
+H28 = Fault("H28", "Client Connection Idle", 499, "", "", level="warning")
+H31 = Fault(
+    "H31",
+    "Misdirected Request",
+    421,
+    "This connection is for another app",
+    "The TLS connection was made to one app, and the request is for another. Connect to its own name.",
+)
 H80 = Fault(
     "H80",
     "Maintenance mode",
@@ -83,21 +107,31 @@ NO_APP = Fault(
 )
 
 
-def refusal(status: int, reason: str) -> Fault:
-    """A request that we do not pass on at all, and why."""
-    return Fault("", reason, status, REASONS.get(status, "Refused"), f"{reason}.")
+def refusal(status: int, cause: str) -> Fault:
+    """H26: a request that breaks the rules of HTTP, or asks for what is not offered, and how (`cause`)."""
+    advice = f"{cause[:1].upper()}{cause[1:]}."
+    return Fault("H26", "Request Error", status, REASONS.get(status, "Refused"), advice, cause=cause)
+
+
+def restriction(what: str) -> Fault:
+    """H25: an answer that would be HTTP, but is not passed on, and why."""
+    advice = f"Its answer was withheld: {what}. {_LOGS}"
+    return Fault("H25", f"HTTP restriction: {what}", 502, "This app's answer could not be passed on", advice)
 
 
 REASONS = {
+    200: "OK",
     400: "Bad Request",
     404: "Not Found",
     405: "Method Not Allowed",
     408: "Request Timeout",
     414: "URI Too Long",
     417: "Expectation Failed",
+    421: "Misdirected Request",
     431: "Request Header Fields Too Large",
     500: "Internal Server Error",
     501: "Not Implemented",
+    502: "Bad Gateway",
     503: "Service Unavailable",
     505: "HTTP Version Not Supported",
 }

@@ -1,4 +1,4 @@
-"""Heads: what of a request's head goes on to the dyno, and of an answer's head back to the client. Pure.
+"""Heads: what of a request's head goes on to the dyno. Pure; `answers` does the same for the way back.
 
 Nothing is passed on as it came: names and values are taken from the parser and written anew, with one framing of
 ours, so that no byte sequence can mean one thing to us and another to a dyno (RFC 9112, 11.2).
@@ -7,61 +7,46 @@ ours, so that no byte sequence can mean one thing to us and another to a dyno (R
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from functools import lru_cache
 from itertools import product
 from random import getrandbits
 
-Field = tuple[bytes, bytes]
+from router import faults
+from router.fields import VIA, Field, Found, Refused, Rules, protocols, sort, tokens, without
+from router.trailers import announcement
 
 CHUNKED = -1
 """A body's length when it comes in chunks."""
 
 _IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
-_REQUEST_ID = re.compile(rb"[A-Za-z0-9-]{20,200}")
+_MAX_LENGTH = 2**63 - 1
+"""Longest body; some servers count no further than this."""
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9+/=-]{20,200}")
 _HOST = re.compile(rb"[A-Za-z0-9_.~!$&'()*+,;=%-]*(:[0-9]*)?|\[[0-9A-Fa-f:.]+\](:[0-9]*)?")
-_ABSOLUTE = re.compile(rb"https?://([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
-
-
-class Refused(Exception):  # noqa: N818 - it is a verdict on a request, not a failure of ours
-    """The request is not passed on: HTTP status and the reason in words."""
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
-        self.reason = reason
-
-
-class Framing(Enum):
-    """How the end of an answer is told to the client."""
-
-    NONE = "no body"
-    LENGTH = "Content-Length"
-    CHUNKED = "chunks"
-    CLOSE = "the end of the connection"
+_ABSOLUTE = re.compile(rb"https?://([^/?#]+)(.*)", re.IGNORECASE | re.DOTALL)
 
 
 class Origin:
     """Where a client's connection comes from: its address, `http` or `https`, and the port it came to."""
 
-    __slots__ = ("address", "lines", "protocol", "wire_address")
+    __slots__ = ("address", "lines", "old_lines", "protocol", "wire_address")
 
     def __init__(self, address: str, protocol: str, port: int) -> None:
         self.address = address
         self.protocol = protocol
         self.wire_address = address.encode()
-        self.lines = (
-            f"X-Forwarded-Proto: {protocol}\r\nX-Forwarded-Port: {port}\r\nVia: 1.1 hostd-router\r\n\r\n".encode()
-        )
+        lines = f"X-Forwarded-Proto: {protocol}\r\nX-Forwarded-Port: {port}\r\n".encode()
+        self.lines, self.old_lines = (lines + via + b"\r\n" for via in (VIA["1.1"], VIA["1.0"]))
 
 
 @dataclass(slots=True)
 class RequestHead:
     """A request as the rest of the router needs it. `wire` is the head for the dyno, ready to be sent.
 
-    `length` is the body's bytes, 0 without one, or CHUNKED. `replayable`: it may be sent a second time.
+    `length` is the body's bytes, 0 without one, or CHUNKED. `upgrade` is what the client would switch to, in lower
+    case. `replayable`: it may be sent a second time.
     """
 
     method: bytes
@@ -72,29 +57,17 @@ class RequestHead:
     keep_alive: bool
     old: bool
     expects: bool
-    upgrade: bool
+    upgrade: bytes
     replayable: bool
     request_id: str
     forwarded: str
 
     @classmethod
-    def improper(cls, target: bytes, origin: Origin) -> RequestHead:
+    def improper(cls, method: bytes, target: bytes, fields: Sequence[Field], origin: Origin) -> RequestHead:
         """What can be said of a request that cannot be read."""
-        return cls(b"-", target, "", b"", 0, False, False, False, False, False, new_request_id(), origin.address)
-
-
-@dataclass(slots=True)
-class AnswerHead:
-    """An answer's head for the client, its framing, and whether either connection can be used again.
-
-    `until_close`: the dyno tells the end of its answer by the end of its connection (RFC 9112, 6.3, rule 8).
-    """
-
-    wire: bytes
-    framing: Framing
-    until_close: bool
-    keep_client: bool
-    keep_dyno: bool
+        hosts = [value for name, value in fields if name.lower() == b"host"]
+        host = hosts[0].decode() if len(hosts) == 1 and _HOST.fullmatch(hosts[0]) else ""
+        return cls(method, target, host, b"", 0, False, False, False, b"", False, new_request_id(), origin.address)
 
 
 def _spellings(name: str) -> Iterable[bytes]:
@@ -104,23 +77,20 @@ def _spellings(name: str) -> Iterable[bytes]:
         yield "".join(part + mark for part, mark in zip(parts, (*marks, ""), strict=True)).encode()
 
 
-_HOP_BY_HOP = ("keep-alive", "proxy-connection", "proxy-authorization", "te", "trailer", "http2-settings")
+_HOP_BY_HOP = ("keep-alive", "proxy-authorization", "http2-settings")
 _OURS = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-port", "x-request-id", "x-request-start")
-_READ = ("host", "connection", "content-length", "transfer-encoding", "upgrade", "expect", "x-forwarded-for")
+_READ = (
+    *("host", "connection", "content-length", "transfer-encoding", "upgrade", "expect", "x-forwarded-for", "te"),
+    *("trailer", "max-forwards", "sec-websocket-version", "proxy-connection"),
+)
 
-_Rules = Mapping[bytes, bytes]
-"""Headers that are not simply passed on: kept aside under a name to be read, or dropped (the empty name)."""
-
-_REQUEST_RULES: _Rules = {
+_REQUEST_RULES: Rules = {
     **{other: b"" for name in (*_OURS, "content-length", "transfer-encoding") for other in _spellings(name)},
     **{name.encode(): b"" for name in _HOP_BY_HOP},
     **{name.encode(): name.encode() for name in (*_READ, "x-request-id")},
 }
-_ANSWER_RULES: _Rules = {
-    **{name.encode(): b"" for name in ("keep-alive", "proxy-connection", "proxy-authenticate", "te", "trailer")},
-    **{name: name for name in (b"connection", b"content-length", b"transfer-encoding", b"upgrade")},
-}
-_Found = dict[bytes, list[bytes]]
+_COMMON = frozenset((b"host", b"connection", b"content-length", b"transfer-encoding", b"expect", b"x-forwarded-for"))
+"""What is kept aside of ordinary requests."""
 
 
 def read_request(
@@ -130,16 +100,22 @@ def read_request(
     old = version == "1.0"
     if not old and version != "1.1":
         raise Refused(505, f"HTTP/{version} is not spoken here; use HTTP/1.1")
-    lines, found = _sort(fields, _REQUEST_RULES)
+    lines, found = sort(fields, _REQUEST_RULES)
     length, framing = _body(found, old)
-    keep_alive, upgrade = not old, b""
+    keep_alive, upgrade, usual = not old, b"", 1
     if b"connection" in found:
-        tokens = _tokens(found[b"connection"])
-        keep_alive = b"close" not in tokens and (not old or b"keep-alive" in tokens)
-        if b"upgrade" in tokens and not old and not length:
-            upgrade = _protocols(found)
-        lines = _without(lines, tokens)
-    target, host = _where(method, target, found, old)
+        usual = 2
+        named = tokens(found[b"connection"])
+        keep_alive = b"close" not in named and (not old or b"keep-alive" in named)
+        if b"upgrade" in named and not old and not length:
+            upgrade = protocols(found)
+        lines = without(lines, named)
+    if len(found) > usual and not found.keys() <= _COMMON:
+        # Not of HTTP, but the parser minds it, and would refuse what comes after.
+        keep_alive = keep_alive and b"close" not in tokens(found.get(b"proxy-connection", [b""]))
+        lines = [*lines, *_less_common(method, found, length, upgrade)]
+    target, name = _where(method, target, found, old)
+    host = _host(name)
     expects = b"expect" in found and _expects(found[b"expect"]) and length != 0 and not old
     given = found.get(b"x-request-id")
     request_id = given[0].decode() if given and _REQUEST_ID.fullmatch(given[0]) else new_request_id()
@@ -148,14 +124,14 @@ def read_request(
         forwarded = b", ".join((*found[b"x-forwarded-for"], forwarded))
     wire = b"".join(
         (
-            b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (method, target, host.encode()),
+            b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (method, target, name),
             *lines,
             framing,
             b"Connection: Upgrade\r\nUpgrade: %b\r\n" % upgrade if upgrade else b"",
             b"Expect: 100-continue\r\n" if expects else b"",
             b"X-Request-ID: %b\r\nX-Request-Start: %d\r\n" % (request_id.encode(), now_ms),
             b"X-Forwarded-For: %b\r\n" % forwarded,
-            origin.lines,
+            origin.old_lines if old else origin.lines,
         )
     )
     return RequestHead(
@@ -167,51 +143,11 @@ def read_request(
         keep_alive,
         old,
         expects,
-        bool(upgrade),
+        upgrade.lower(),
         not length and method in _IDEMPOTENT,
         request_id,
         forwarded.decode("latin-1"),
     )
-
-
-def read_answer(
-    status: int,
-    reason: bytes,
-    version: str,
-    fields: Sequence[Field],
-    *,
-    head_only: bool,
-    old_client: bool,
-    keep_client: bool,
-) -> AnswerHead:
-    """Write the head for the client; raises Refused. The parser has already refused heads with two framings."""
-    lines, found = _sort(fields, _ANSWER_RULES)
-    keep_dyno = version == "1.1"
-    if b"connection" in found:
-        tokens = _tokens(found[b"connection"])
-        keep_dyno = b"close" not in tokens and (keep_dyno or b"keep-alive" in tokens)
-        lines = _without(lines, tokens)
-    start = b"HTTP/1.1 %d %b\r\n" % (status, reason)
-    if status == 101:
-        wire = b"%b%bConnection: Upgrade\r\nUpgrade: %b\r\n\r\n" % (start, b"".join(lines), _protocols(found))
-        return AnswerHead(wire, Framing.NONE, False, False, False)
-    framing, line = _answer_framing(status, found, head_only, old_client)
-    until_close = framing in _STREAMED and b"transfer-encoding" not in found
-    keep_client = keep_client and framing is not Framing.CLOSE
-    if not keep_client:
-        line += b"Connection: close\r\n"
-    elif old_client:
-        line += b"Connection: keep-alive\r\n"
-    if status == 426:
-        line += b"Upgrade: %b\r\n" % _protocols(found)
-    wire = b"%b%b%bVia: 1.1 hostd-router\r\n\r\n" % (start, b"".join(lines), line)
-    return AnswerHead(wire, framing, until_close, keep_client, keep_dyno and not until_close)
-
-
-def interim(status: int, reason: bytes, fields: Sequence[Field]) -> bytes:
-    """An informational answer (100, 103) for the client."""
-    lines = [b"%b: %b\r\n" % field for field in fields if field[0].lower() not in _ANSWER_RULES]
-    return b"HTTP/1.1 %d %b\r\n%b\r\n" % (status, reason, b"".join(lines))
 
 
 def new_request_id() -> str:
@@ -219,103 +155,76 @@ def new_request_id() -> str:
     return f"{getrandbits(128):032x}"
 
 
-_STREAMED = (Framing.CHUNKED, Framing.CLOSE)
-_COMMON_CONNECTIONS = {
-    b"keep-alive": frozenset((b"keep-alive",)),
-    b"close": frozenset((b"close",)),
-    b"Upgrade": frozenset((b"upgrade",)),
-}
-_CONNECTION_WORDS = frozenset((b"", b"close", b"keep-alive", b"upgrade"))
+def _less_common(method: bytes, found: Found, length: int, upgrade: bytes) -> Iterable[bytes]:
+    """Lines for the dyno from fields that few requests have; raises Refused."""
+    if b"te" in found and b"trailers" in tokens(found[b"te"]):
+        # The only thing of TE that we can answer for (RFC 9110, 10.1.4): trailers are passed on, codings are not.
+        yield b"Connection: TE\r\nTE: trailers\r\n"
+    if b"trailer" in found and length == CHUNKED:
+        yield announcement(found[b"trailer"])
+    if b"max-forwards" in found:
+        yield _max_forwards(method, found[b"max-forwards"])
+    if b"sec-websocket-version" in found:
+        if not upgrade and method == b"GET":
+            raise Refused(503, "WebSocket without Upgrade", faults.H23)
+        yield from (b"Sec-WebSocket-Version: %b\r\n" % value for value in found[b"sec-websocket-version"])
 
 
-def _sort(fields: Sequence[Field], rules: _Rules) -> tuple[list[bytes], _Found]:
-    """Header lines to pass on as they are, and the values of those that a rule keeps aside."""
-    lines: list[bytes] = []
-    found: _Found = {}
-    for name, value in fields:
-        rule = rules.get(name.lower())
-        if rule is None:
-            lines.append(b"%b: %b\r\n" % (name, value))
-        elif rule in found:
-            found[rule].append(value.strip(b" \t"))
-        elif rule:
-            found[rule] = [value.strip(b" \t")]
-    return lines, found
+def _max_forwards(method: bytes, values: list[bytes]) -> bytes:
+    """Count one proxy down, for the methods that ask for it (RFC 9110, 7.6.2)."""
+    if method not in (b"OPTIONS", b"TRACE"):
+        return b"".join(b"Max-Forwards: %b\r\n" % value for value in values)
+    if len(values) != 1 or not values[0].isdigit() or len(values[0]) > 9:
+        raise Refused(400, "bad header: Max-Forwards is not a number")
+    if int(values[0]) == 0:
+        raise Refused(200 if method == b"OPTIONS" else 405, "Max-Forwards is 0, the request was to end here")
+    return b"Max-Forwards: %d\r\n" % (int(values[0]) - 1)
 
 
-def _tokens(values: list[bytes]) -> Set[bytes]:
-    common = _COMMON_CONNECTIONS.get(values[0])
-    if common is not None and len(values) == 1:
-        return common
-    return {token.strip() for token in b",".join(values).lower().split(b",")}
-
-
-def _without(lines: list[bytes], tokens: Set[bytes]) -> list[bytes]:
-    """Drop headers that Connection names: they were meant for us alone (RFC 9110, 7.6.1)."""
-    if tokens <= _CONNECTION_WORDS:
-        return lines
-    return [line for line in lines if line.partition(b":")[0].lower() not in tokens]
-
-
-def _body(found: _Found, old: bool) -> tuple[int, bytes]:
+def _body(found: Found, old: bool) -> tuple[int, bytes]:
     """The length of a request's body and the header that tells it to the dyno (RFC 9112, 6.3)."""
     lengths, codings = found.get(b"content-length"), found.get(b"transfer-encoding")
     if lengths is None and codings is None:
         return 0, b""
     if codings is None and lengths is not None and len(lengths) == 1 and lengths[0].isdigit():
         length = int(lengths[0])
+        if length > _MAX_LENGTH:
+            raise Refused(400, "bad header: Content-Length is too large")
         return length, b"Content-Length: %d\r\n" % length
-    if codings is None or lengths is not None or old:
-        raise Refused(400, "The length of the request body is not clear")
-    if len(codings) != 1 or codings[0].lower() != b"chunked":
-        raise Refused(501, "The only transfer coding taken here is chunked")
+    if codings is None or len(codings) != 1 or lengths is not None or old:
+        raise Refused(400, "bad header: the length of the body is not clear")
+    if codings[0].lower() != b"chunked":
+        raise Refused(501, "bad header: the only transfer coding taken here is chunked")
     return CHUNKED, b"Transfer-Encoding: chunked\r\n"
-
-
-def _answer_framing(status: int, found: _Found, head_only: bool, old_client: bool) -> tuple[Framing, bytes]:
-    """How the end of an answer is told to the client, and the header that does it."""
-    codings, lengths = found.get(b"transfer-encoding"), found.get(b"content-length")
-    if codings and (len(codings) != 1 or codings[0].lower() != b"chunked"):
-        raise Refused(502, "The dyno uses a transfer coding other than chunked")
-    length = b"Content-Length: %b\r\n" % lengths[0] if lengths else b""
-    if head_only or status in (204, 304):
-        return Framing.NONE, b"" if status == 204 else length
-    if length:
-        return Framing.LENGTH, length
-    return (Framing.CLOSE, b"") if old_client else (Framing.CHUNKED, b"Transfer-Encoding: chunked\r\n")
 
 
 def _expects(values: list[bytes]) -> bool:
     if any(value.lower() != b"100-continue" for value in values):
-        raise Refused(417, "The only expectation met here is 100-continue")
+        raise Refused(417, "unsupported expect header value")
     return True
 
 
-def _protocols(found: _Found) -> bytes:
-    """What Upgrade offers. HTTP/2 is left out: it would hide later requests from us, and RFC 9113 has dropped it."""
-    values = b", ".join(found.get(b"upgrade", ()))
-    return b"" if b"h2c" in values.lower() else values
-
-
-def _where(method: bytes, target: bytes, found: _Found, old: bool) -> tuple[bytes, str]:
+def _where(method: bytes, target: bytes, found: Found, old: bool) -> tuple[bytes, bytes]:
     """Target and host for the dyno: the absolute form (`GET http://host/path`) is taken apart; raises Refused."""
     hosts = found.get(b"host", [])
     if len(hosts) > 1 or (not hosts and not old):
-        raise Refused(400, "A request needs exactly one Host header")
+        raise Refused(400, "bad header: a request needs exactly one Host")
     host = hosts[0] if hosts else b""
     if target[:1] != b"/" and not (target == b"*" and method == b"OPTIONS"):
         absolute = _ABSOLUTE.fullmatch(target)
         if absolute is None or b"@" in absolute[1]:
-            raise Refused(400, "The request target is not a path")
+            raise Refused(400, "bad request line: the target is not a path")
         host, target = absolute[1], absolute[2]
         if target[:1] != b"/":
             target = b"*" if method == b"OPTIONS" and not target else b"/" + target
-    return target, _host(host)
+    if b"#" in target:
+        raise Refused(400, "bad request line: a target has no fragment")
+    return target, host
 
 
 @lru_cache(1024)
 def _host(host: bytes) -> str:
     """A Host header as text, sure to be harmless in a log line; raises Refused."""
     if len(host) > 300 or not _HOST.fullmatch(host):
-        raise Refused(400, "The Host header is not a host name")
+        raise Refused(400, "bad header: Host is not a host name")
     return host.decode("ascii")

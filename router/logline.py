@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from router.faults import Fault
+from router.heads import RequestHead
 
 _MAX_FORWARDED = 2048
 """Only the end of a longer X-Forwarded-For is logged: the addresses nearest to us."""
 
 
 def request_line(
+    head: RequestHead,
     *,
     fault: Fault | None,
-    method: str,
-    target: bytes,
-    host: str,
-    request_id: str,
-    forwarded: str,
     dyno: str,
     connect: float,
-    service: float,
+    service: float | None,
     status: int,
     sent: int,
     protocol: str,
 ) -> str:
-    """One request. `connect` and `service` are seconds; without a dyno (`""`) they and `bytes` stay empty."""
-    if dyno:
+    """One request. `connect` and `service` are seconds; without a dyno (`""`) they and `bytes` stay empty, and
+    `service` (None) and `bytes` also when the dyno could not be reached."""
+    if service is not None:
         timing = f"dyno={dyno} connect={int(connect * 1000)}ms service={int(service * 1000)}ms"
         result = f"status={status} bytes={sent}"
+    elif dyno:
+        timing, result = f"dyno={dyno} connect={int(connect * 1000)}ms service=", f"status={status} bytes="
     else:
         timing, result = "dyno= connect= service=", f"status={status} bytes="
     return (
-        f"{_opening(fault) if fault else 'at=info'} method={method} "
-        f'path="{quoted(target.decode("latin-1"))}" host={bare(host)} request_id={request_id} '
-        f'fwd="{quoted(forwarded[-_MAX_FORWARDED:])}" {timing} {result} protocol={protocol}'
+        f"{_opening(fault) if fault else 'at=info'} method={head.method.decode('ascii')} "
+        f'path="{quoted(head.target.decode("latin-1"))}" host={bare(head.host)} request_id={head.request_id} '
+        f'fwd="{quoted(head.forwarded[-_MAX_FORWARDED:])}" {timing} {result} protocol={protocol}'
     )
 
 
@@ -43,6 +45,7 @@ def quoted(text: str) -> str:
     return "".join(char if _harmless(char) else _escape(char) for char in text)
 
 
+@lru_cache(1024)
 def bare(text: str) -> str:
     """Text that can stand in a log line without quotes: as `quoted`, and blanks and equal signs escaped too."""
     if text.isascii() and text.isprintable() and not ('"' in text or "\\" in text or " " in text or "=" in text):
@@ -53,7 +56,8 @@ def bare(text: str) -> str:
 def _opening(fault: Fault) -> str:
     side = f"sock={fault.side} " if fault.side else ""
     code = f"code={fault.code} " if fault.code else ""
-    return f'{side}at={fault.level} {code}desc="{quoted(fault.desc)}"'
+    cause = f' cause="{quoted(fault.cause)}"' if fault.cause else ""
+    return f'{side}at={fault.level} {code}desc="{quoted(fault.desc)}"{cause}'
 
 
 def _harmless(char: str) -> bool:

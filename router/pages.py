@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import html
 import json
+from collections.abc import Sequence
+from time import time
 
+from router.answers import http_date
 from router.faults import REASONS, Fault
+from router.fields import Field
+from router.heads import RequestHead
 
 _HTML = """<!doctype html>
 <html lang="en">
@@ -16,8 +21,9 @@ _HTML = """<!doctype html>
 <style>
 :root {{ color-scheme: light dark }}
 body {{ font: 1.1rem/1.6 system-ui, sans-serif; max-width: 34rem; margin: 18vh auto 0; padding: 0 1.5rem }}
+main {{ border-left: .3rem solid #79589f; padding-left: 1.2rem; margin-bottom: 1.5rem }}
 h1 {{ font-size: 1.7rem; line-height: 1.25; margin: 0 0 .6rem }}
-p {{ margin: 0 0 1rem }}
+p {{ margin: 0 }}
 footer {{ font-size: .85rem; opacity: .75; overflow-wrap: anywhere }}
 </style>
 </head>
@@ -32,33 +38,37 @@ footer {{ font-size: .85rem; opacity: .75; overflow-wrap: anywhere }}
 """
 
 
-def render(fault: Fault, *, accept: bytes, request_id: str) -> tuple[str, bytes]:
+def render(fault: Fault, *, accept: bytes, request_id: str, own: bytes | None = None) -> tuple[str, bytes]:
     """The content type and body for a fault: JSON when the Accept header prefers it, a web page otherwise."""
     if _wants_json(accept):
         return "application/json", _json(fault, request_id)
-    return "text/html; charset=utf-8", _html(fault, request_id)
+    return "text/html; charset=utf-8", _html(fault, request_id) if own is None else own
 
 
-def answer(fault: Fault, *, accept: bytes, request_id: str, keep_alive: bool, head_only: bool, old: bool) -> bytes:
-    """The whole HTTP answer. `old` is an HTTP/1.0 client, which must be told when the connection stays open."""
-    kind, body = render(fault, accept=accept, request_id=request_id)
+def answer(
+    fault: Fault, head: RequestHead, fields: Sequence[Field], *, keep_alive: bool, own: bytes | None = None
+) -> bytes:
+    """The whole HTTP answer to a request. `own` is the app's page, for clients that do not prefer JSON."""
+    accept = next((value for name, value in fields if name.lower() == b"accept"), b"")
+    kind, body = render(fault, accept=accept, request_id=head.request_id, own=own)
     lines = [
         f"HTTP/1.1 {fault.status} {REASONS.get(fault.status, 'Error')}",
         f"Content-Type: {kind}",
         f"Content-Length: {len(body)}",
         "Cache-Control: no-cache, no-store",
+        f"Date: {http_date(int(time())).decode()}",
         "Via: 1.1 hostd-router",
     ]
-    if request_id:
-        lines.append(f"X-Request-ID: {request_id}")
+    if head.request_id:
+        lines.append(f"X-Request-ID: {head.request_id}")
     if fault.status == 405:
         lines.append("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
     if not keep_alive:
         lines.append("Connection: close")
-    elif old:
+    elif head.old:
         lines.append("Connection: keep-alive")
-    head = ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
-    return head if head_only else head + body
+    wire = ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
+    return wire if head.method == b"HEAD" else wire + body
 
 
 def _wants_json(accept: bytes) -> bool:

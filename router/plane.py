@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from random import random
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from router.faults import Fault
 from router.journal import Journal
+from router.load import Load
+from router.own_pages import OwnPages
 from router.settings import Settings
 from router.table import App, State, Table, normal_host
 from router.upstream import Backend
@@ -23,10 +27,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """An app with the backends of its dynos."""
+    """An app with the backends of its dynos, and what is going on there."""
 
     app: App
     backends: tuple[Backend, ...]
+    load: Load
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,7 @@ class _Routing:
 
     table: Table
     routes: dict[str, Route]
+    """By the id of the app."""
     loaded: bool
 
 
@@ -70,11 +76,16 @@ class Calls:
 class Plane:
     """One per worker. Requests are handled on one event loop, so nothing here needs a lock."""
 
-    def __init__(self, settings: Settings, journal: Journal, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, settings: Settings, journal: Journal, loop: asyncio.AbstractEventLoop, pages: Path | None = None
+    ) -> None:
         self.settings = settings
         self.journal = journal
         self.loop = loop
+        self._own_pages = OwnPages(pages)
         self.closing = False
+        self.https_port = 0
+        """Where https is served; 0 while it is not."""
         self.clients: set[Client] = set()
         self.held: set[Search] = set()
         self.listeners: set[Calls] = set()
@@ -83,6 +94,7 @@ class Plane:
         self.statuses: Counter[int] = Counter()
         self.faults: Counter[str] = Counter()
         self.backends: dict[tuple[str, int, str], Backend] = {}
+        self._loads: dict[str, Load] = {}
         self._routing = _Routing(Table(), {}, loaded=False)
 
     @property
@@ -98,40 +110,61 @@ class Plane:
     def find(self, host: str) -> Route | None:
         """The route of a Host header."""
         routing = self._routing
-        route = routing.routes.get(normal_host(host))
-        if route is None:
-            app = routing.table.lookup(host)
-            route = routing.routes[app.hosts[0]] if app else None
-        return route
+        app = routing.table.lookup(host)
+        return routing.routes[app.id] if app is not None else None
+
+    def own_page(self, fault: Fault, app_id: str) -> bytes | None:
+        """The page that an app shows for a fault; None for the built-in one, and for no app."""
+        route = self._routing.routes.get(app_id)
+        return self._own_pages.of(route.app, fault) if route is not None else None
+
+    def misdirected(self, asked_for: str, route: Route) -> bool:
+        """Whether a TLS connection to one app (by the name its client asked for) brings a request for another."""
+        other = self.find(asked_for)
+        return other is not None and other.app.id != route.app.id
+
+    def certificate(self, host: str) -> str:
+        """The id of the certificate that its app has for a host; "" if it has none, or if there is no such app."""
+        route = self.find(host)
+        return route.app.certificate(normal_host(host)) if route else ""
 
     def swap(self, table: Table) -> None:
         """Put a table in force. Requests in flight go on; those held are looked at again; only idle connections
-        to dynos that are not in the new table are closed."""
-        backends: dict[tuple[str, int, str], Backend] = {}
-        routes: dict[str, Route] = {}
-        for app in table.apps:
-            mine: list[Backend] = []
-            for dyno in app.dynos:
-                key = (dyno.address, dyno.port, app.id)
-                backend = self.backends.get(key) or Backend(dyno.address, dyno.port, self.settings)
-                backend.name = dyno.name
-                backend.live = True
-                backends[key] = backend
-                mine.append(backend)
-            route = Route(app, tuple(mine))
-            routes.update(dict.fromkeys(app.hosts, route))
-        gone = {key: backend for key, backend in self.backends.items() if key not in backends}
+        to dynos that are not in the new table are closed. An app that is the same object as before, as `Reader` gives
+        those that have not changed, costs next to nothing."""
+        before = self._routing.routes
+        routes = {app.id: self._route(app, before.get(app.id)) for app in table.apps}
         self._routing = _Routing(table, routes, loaded=True)
-        self.backends = backends
-        for key, backend in gone.items():
-            backend.retire()
-            if backend.busy:
-                self.backends[key] = backend
+        for app_id, route in before.items():
+            if (new := routes.get(app_id)) is not route:
+                self._retire(app_id, set(route.backends) - set(new.backends if new else ()))
         known = {"", *(app.id for app in table.apps)}
         self.journal.forget(known)
         for search in list(self.held):
             search.route()
         self.last_request = {app_id: when for app_id, when in self.last_request.items() if app_id in known}
+        self._loads = {app_id: load for app_id, load in self._loads.items() if load.active or app_id in known}
+
+    def _route(self, app: App, before: Route | None) -> Route:
+        if before is not None and before.app is app:
+            return before
+        backends: list[Backend] = []
+        for dyno in app.dynos:
+            key = (dyno.address, dyno.port, app.id)
+            backend = self.backends.get(key) or Backend(dyno.address, dyno.port, self.settings)
+            backend.name = dyno.name
+            backend.live = True
+            self.backends[key] = backend
+            backends.append(backend)
+        load = self._loads.setdefault(app.id, Load())
+        load.place(backends, rested=before is None or app != before.app)
+        return Route(app, tuple(backends), load)
+
+    def _retire(self, app_id: str, backends: Iterable[Backend]) -> None:
+        for backend in backends:
+            backend.retire()
+            if not backend.busy:
+                del self.backends[backend.address, backend.port, app_id]
 
     def call(self, app_id: str) -> None:
         """Say that a request waits for an app that sleeps."""
@@ -173,9 +206,8 @@ class Plane:
         """Whether requests go to this app's dynos now."""
         return route.app.state is State.UP and bool(route.backends)
 
-    def sweep(self) -> None:
-        """Look at every deadline."""
-        now = monotonic()
+    def sweep(self, now: float) -> None:
+        """Look at every deadline that has passed at `now` (`time.monotonic`)."""
         for client in list(self.clients):
             client.check(now)
         for key, backend in list(self.backends.items()):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -30,13 +31,14 @@ _FAULT_OF_STATE = {
 class Search:
     """The search for one exchange. While it waits it is in `Plane.held`, and every new table calls `route`."""
 
-    __slots__ = ("_avoided", "_exchange", "_fault", "_task", "_tried", "connecting_since")
+    __slots__ = ("_avoided", "_exchange", "_fault", "_line", "_task", "_tried", "connecting_since")
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
         self._tried: tuple[Backend, ...] = ()
         self._avoided: Backend | None = None
         self._fault: Fault = faults.H99
+        self._line: deque[Search] = deque()
         self._task: asyncio.Task[None] | None = None
         self.connecting_since = 0.0
 
@@ -55,13 +57,14 @@ class Search:
         exchange = self._exchange
         plane = exchange.client.plane
         if self in plane.held:
-            plane.held.discard(self)
+            self._let_go()
             self._tried = ()
         route = plane.find(exchange.head.host)
         if route is None:
             exchange.fail(faults.NO_APP if plane.loaded else faults.NO_TABLE)
             return
-        exchange.app_id = route.app.id
+        if not exchange.enter(route):
+            return
         fault = _FAULT_OF_STATE.get(route.app.state)
         if fault is not None:
             exchange.fail(fault)
@@ -93,12 +96,12 @@ class Search:
             self._task.cancel()
             self._unreachable(faults.H19)
         else:
-            self._exchange.client.plane.held.discard(self)
+            self._let_go()
             self._exchange.fail(self._fault)
 
     def cancel(self) -> None:
         """Nobody waits for the outcome any more."""
-        self._exchange.client.plane.held.discard(self)
+        self._let_go()
         if self._task is not None:
             self._task.cancel()
             self._task = None
@@ -109,13 +112,34 @@ class Search:
         plane = self._exchange.client.plane
         backend = None
         if self._avoided is not None:
-            backend = plane.choose(route.backends, (*self._tried, self._avoided))
-        backend = backend or plane.choose(route.backends, self._tried)
-        if backend is not None:
+            backend = plane.choose(route.load.ready, (*self._tried, self._avoided))
+        backend = backend or plane.choose(route.load.ready, self._tried) or plane.choose(route.backends, self._tried)
+        if backend is not None and backend.full:
+            backend = next((other for other in route.load.ready if not other.full and other not in self._tried), None)
+            if backend is None:
+                self._queue(route)
+                return
+        if backend is not None and len(self._tried) < plane.settings.max_tries:
             self.connect(backend)
         else:
             # Every dyno refused. The dyno manager sees a dead dyno at once; its next table says what is to be done.
             self._hold(self._fault, monotonic() + plane.settings.settle)
+
+    def _queue(self, route: Route) -> None:
+        """Every dyno has enough to do: wait until one has answered something."""
+        settings = self._exchange.client.plane.settings
+        self._line = route.load.queue
+        if len(self._line) >= settings.max_queue * len(route.backends):
+            self._exchange.fail(faults.H11)
+            return
+        self._line.append(self)
+        self._hold(faults.H11, self._exchange.arrived + settings.first_byte)
+
+    def _let_go(self) -> None:
+        """Wait no longer, for news or in a queue."""
+        self._exchange.client.plane.held.discard(self)
+        if self in self._line:
+            self._line.remove(self)
 
     def _hold(self, fault: Fault, until: float) -> None:
         self._fault = fault
@@ -141,6 +165,9 @@ class Search:
         self._task = None
         self._fault = fault
         self._tried = (*self._tried, backend)
+        self._exchange.connect = monotonic() - self.connecting_since
+        if fault is not faults.H99:
+            backend.rest()
         backend.leave()
         self.route()
 

@@ -22,10 +22,15 @@ class Settings:
     settle: float = 1.0
     """How long a request that every dyno refused waits for news from the dyno manager before H21."""
 
+    rest: float = 5.0
+    """How long a dyno that refused a connection, or did not take it in time, gets no further ones."""
+
     client_idle: float = 75.0
     """How long a client may keep a connection open between two requests."""
     head_arrival: float = 30.0
     """How long a request head may take to arrive once it has begun."""
+    body_rate: int = 100
+    """Bytes per second at which a request body must arrive, on average over `idle` seconds (H28)."""
     linger: float = 5.0
     """How long an unread request body is thrown away, so that the client can read an early answer."""
     dyno_idle: float = 60.0
@@ -35,6 +40,8 @@ class Settings:
 
     stop_grace: float = 30.0
     """SIGTERM to exit at the latest."""
+    last_word: float = 1.0
+    """After that, how long those that were not answered have to take the page that says so (H24)."""
     stop_idle: float = 5.0
     """After SIGTERM, how long an idle keep-alive connection may still bring one request."""
     tick: float = 0.25
@@ -44,7 +51,19 @@ class Settings:
     """Longest request line, and longest single header."""
     max_head: int = 64 * KIB
     """Longest request head."""
+    max_headers: int = 1000
+    """Most headers in a head, and most trailers."""
     max_answer_head: int = 512 * KIB
-    """Longest head of a dyno's answer."""
+    """Longest head of a dyno's answer (H25)."""
+    max_cookie: int = 8 * KIB
+    """Longest cookie in an answer, as it would come back in a header that is too long (H25)."""
+    max_unanswered: int = 1000
+    """Requests that a dyno may have from this worker without having begun to answer them; more queue."""
+    max_queue: int = 1000
+    """Requests of an app that may queue, for each of its dynos (H11)."""
+    max_active: int = 50_000
+    """Requests and WebSockets of one app in this worker (H22); a worker may open five times as many files."""
+    max_tries: int = 10
+    """Dynos that a request is offered to before it waits for news."""
     max_idle_per_dyno: int = 128
     """Pooled idle connections per dyno."""

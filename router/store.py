@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import uuid
 from pathlib import Path
 
 from router.table import Table
@@ -12,8 +13,12 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def this_boot() -> str:
-    """The kernel's name for the time since it booted (random(4))."""
-    return BOOT_ID.read_text().strip()
+    """The name of the time since the machine booted, as systemd has it (`%b`) or else the kernel (random(4)).
+
+    In a container that starts anew the kernel is the same, and behind ProtectProc= its file says so.
+    """
+    told = os.environ.get("BOOT_ID")
+    return str(uuid.UUID(told)) if told else BOOT_ID.read_text().strip()
 
 
 def load(path: Path) -> Table | None:
@@ -24,13 +29,17 @@ def load(path: Path) -> Table | None:
         return None
 
 
-def save(path: Path, table: Table, mode: int = 0o644) -> None:
-    """Replace the file in one step that survives a power cut: a reader sees the old table or the new one."""
+def save(path: Path, table: Table, mode: int = 0o644) -> bytes:
+    """Replace the file in one step that survives a power cut: a reader sees the old table or the new one.
+
+    Returns what it holds now.
+    """
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(table.to_json().encode())
+            document = table.to_json().encode()
+            file.write(document)
             file.flush()
             os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
@@ -43,3 +52,4 @@ def save(path: Path, table: Table, mode: int = 0o644) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+    return document

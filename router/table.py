@@ -14,6 +14,9 @@ from typing import Any
 _IDENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 _APP_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _DYNO_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}\.[0-9]{1,9}")
+_CERTIFICATE = re.compile(r"[0-9a-f]{16,64}")
+_HSTS = re.compile(r"(max-age=[0-9]{1,10}(; includeSubDomains)?(; preload)?)?")
+_PAGE = re.compile(r"([0-9a-f]{32}-[0-9a-f]{32})?")
 _HOST = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 
 
@@ -50,13 +53,27 @@ class App:
     hosts: tuple[str, ...]
     state: State
     dynos: tuple[Dyno, ...] = ()
+    certificates: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """The ids of the certificates that its hosts have, by host; the others have the default one."""
+    https_only: bool = False
+    """Whether requests over http are sent to https."""
+    hsts: str = ""
+    """What answers over https say in Strict-Transport-Security; "" for nothing."""
+    maintenance_page: str = ""
+    """What is shown in maintenance mode: the name of a file beside the table; "" for the built-in page."""
+    error_page: str = ""
+    """What is shown for other faults."""
+
+    def certificate(self, host: str) -> str:
+        """The id of the certificate for a name in lower case; "" for the default one."""
+        return self.certificates.get(host) or self.certificates.get(f"*.{host.partition('.')[2]}", "")
 
 
 @dataclass(frozen=True)
 class Table:
     """All routes. `sequence` orders tables: a worker refuses to go back to an older one.
 
-    `boot` names the boot of the machine (boot_id of random(4)) in which the dynos listened; "" is unknown.
+    `boot` names the boot of the machine (`store.this_boot`) in which the dynos listened; "" is unknown.
     """
 
     sequence: int = 0
@@ -64,24 +81,28 @@ class Table:
     apps: tuple[App, ...] = ()
     boot: str = ""
     _exact: Mapping[str, App] = field(init=False, repr=False, compare=False)
+    _below: Mapping[str, App] = field(init=False, repr=False, compare=False)
+    """Wildcards, by what comes after the asterisk and its dot."""
 
     def __post_init__(self) -> None:
-        """Build the host index; raises TableError when two apps claim one host."""
-        index: dict[str, App] = {}
+        """Build the two indexes of hosts; raises TableError when two apps claim one host."""
+        exact: dict[str, App] = {}
+        below: dict[str, App] = {}
         for app in self.apps:
             for host in app.hosts:
-                other = index.setdefault(host, app)
+                other = below.setdefault(host[2:], app) if host[:2] == "*." else exact.setdefault(host, app)
                 if other is not app:
                     raise TableError(f"host {host} belongs to both {other.name} and {app.name}")
-        object.__setattr__(self, "_exact", index)
+        object.__setattr__(self, "_exact", exact)
+        object.__setattr__(self, "_below", below)
 
     def lookup(self, host: str) -> App | None:
         """The app of a Host header: any case, with or without a port or a trailing dot; exact before wildcard."""
         name = normal_host(host)
         app = self._exact.get(name)
-        if app is None:
-            _, dot, rest = name.partition(".")
-            app = self._exact.get(f"*.{rest}") if dot else None
+        if app is None and self._below:
+            label, _, rest = name.partition(".")
+            app = self._below.get(rest) if label else None
         return app
 
     @classmethod
@@ -92,7 +113,11 @@ class Table:
         except ValueError as error:
             raise TableError(f"not JSON: {error}") from error
         entry = _expect(value, dict, "the table")
-        apps = tuple(_app(item) for item in _expect(entry.get("apps"), list, "apps"))
+        return cls.of(entry, tuple(read_app(item) for item in _expect(entry.get("apps"), list, "apps")))
+
+    @classmethod
+    def of(cls, entry: Mapping[str, Any], apps: tuple[App, ...]) -> Table:
+        """A table of these apps, and of what else the JSON object of a table says. Raises TableError."""
         _unique((app.id for app in apps), "app id")
         domain = _expect(entry.get("domain", "localhost"), str, "domain")
         boot = _expect(entry.get("boot", ""), str, "boot")
@@ -110,7 +135,7 @@ class Table:
 
     def to_json(self) -> str:
         """The JSON text that `parse` reads back: one app a line, so that a person can read and diff it."""
-        apps = ",\n".join(json.dumps(_app_document(app), separators=(",", ":")) for app in self.apps)
+        apps = ",\n".join(map(_line, self.apps))
         known = {"sequence": self.sequence, "domain": self.domain, "boot": self.boot}
         head = f'{json.dumps(known, separators=(",", ":"))[:-1]},"apps":['
         return f"{head}\n{apps}\n]}}\n" if apps else f"{head}]}}\n"
@@ -126,7 +151,8 @@ def normal_host(host: str) -> str:
     return name[:-1] if name.endswith(".") else name
 
 
-def _app(value: Any) -> App:
+def read_app(value: Any) -> App:
+    """An app from its JSON object; raises TableError."""
     entry = _expect(value, dict, "an app")
     name = _matching(entry.get("name"), _APP_NAME, "app name")
     where = f"app {name}"
@@ -138,7 +164,21 @@ def _app(value: Any) -> App:
     except ValueError:
         known = ", ".join(item.value for item in State)
         raise TableError(f"state of {where} is {entry.get('state')!r}; it is one of {known}") from None
-    return App(_matching(entry.get("id"), _IDENTITY, f"id of {where}"), name, hosts, state, dynos)
+    return App(
+        id=_matching(entry.get("id"), _IDENTITY, f"id of {where}"),
+        name=name,
+        hosts=hosts,
+        state=state,
+        dynos=dynos,
+        certificates={
+            _host(host, where): _matching(known, _CERTIFICATE, f"certificate of {where}")
+            for host, known in _expect(entry.get("certificates", {}), dict, f"certificates of {where}").items()
+        },
+        https_only=_expect(entry.get("https_only", False), bool, f"https_only of {where}"),
+        hsts=_matching(entry.get("hsts", ""), _HSTS, f"hsts of {where}"),
+        maintenance_page=_matching(entry.get("maintenance_page", ""), _PAGE, f"maintenance_page of {where}"),
+        error_page=_matching(entry.get("error_page", ""), _PAGE, f"error_page of {where}"),
+    )
 
 
 def _dyno(value: Any, where: str) -> Dyno:
@@ -160,14 +200,27 @@ def _host(value: Any, where: str) -> str:
     return _matching(host, _HOST, f"host of {where}")
 
 
+@lru_cache(8192)
+def _line(app: App) -> str:
+    return json.dumps(_app_document(app), separators=(",", ":"))
+
+
 def _app_document(app: App) -> dict[str, Any]:
     dynos = [{"name": dyno.name, "address": dyno.address, "port": dyno.port} for dyno in app.dynos]
+    optional = {
+        "certificates": dict(app.certificates),
+        "https_only": app.https_only,
+        "hsts": app.hsts,
+        "maintenance_page": app.maintenance_page,
+        "error_page": app.error_page,
+    }
     return {
         "id": app.id,
         "name": app.name,
         "hosts": list(app.hosts),
         "state": app.state.value,
         "dynos": dynos,
+        **{name: value for name, value in optional.items() if value},
     }
 
 

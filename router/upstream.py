@@ -9,22 +9,42 @@ from typing import TYPE_CHECKING, Any, cast
 
 import httptools
 
-from router.heads import Field, Refused
+from router import faults
+from router.fields import Field, Refused
 from router.settings import Settings
-from router.stage import Stage
 
+_NO_TRAILERS: list[Field] = []
+_SMALL = 4 * 1024
+"""A head that came within so many bytes breaks no limit: it has fewer than 1,000 headers, and none of 8 KiB."""
 _READ = 256 * 1024
 """What one read brings at most; a body may follow the head in it."""
 
 if TYPE_CHECKING:
     from router.exchange import Exchange
+    from router.load import Load
     from router.tunnel import Tunnel
 
 
 class Backend:
     """A dyno's address with its pooled connections and what is in flight there."""
 
-    __slots__ = ("_quiet", "_settings", "address", "idle", "in_flight", "live", "name", "port", "spot", "tunnels")
+    __slots__ = (
+        "_quiet",
+        "_settings",
+        "address",
+        "answering",
+        "idle",
+        "in_flight",
+        "live",
+        "load",
+        "name",
+        "port",
+        "rests_until",
+        "spot",
+        "tunnels",
+    )
+
+    load: Load
 
     def __init__(self, address: str, port: int, settings: Settings) -> None:
         self.address = address
@@ -33,6 +53,8 @@ class Backend:
         self.name = ""
         self.live = True
         self.in_flight = 0
+        self.answering = 0
+        self.rests_until = 0.0
         self.idle: list[Upstream] = []
         self.tunnels: set[Tunnel] = set()
         self._settings = settings
@@ -64,9 +86,23 @@ class Backend:
         else:
             upstream.transport.close()
 
-    def leave(self) -> None:
-        """A request is no longer in flight here."""
+    @property
+    def full(self) -> bool:
+        """Whether the dyno has enough requests to answer."""
+        return self.in_flight - self.answering >= self._settings.max_unanswered
+
+    def rest(self) -> None:
+        """Leave the dyno alone for a while: it does not take connections."""
+        self.rests_until = monotonic() + self._settings.rest
+        self.load.update()
+
+    def leave(self, answering: bool = False) -> None:
+        """A request is no longer in flight here. `answering`: it had begun to be answered."""
         self.in_flight -= 1
+        if answering:
+            self.answering -= 1
+        elif self.load.queue:
+            self.load.next()
         if self._quiet is not None and not self.in_flight:
             self._quiet.set()
             self._quiet = None
@@ -87,6 +123,9 @@ class Backend:
 
     def sweep(self, now: float) -> None:
         """Close pooled connections that were idle for too long; the longest idle are at the front."""
+        if self.rests_until and now >= self.rests_until:
+            self.rests_until = 0.0
+            self.load.update()
         limit = now - self._settings.dyno_idle
         while self.idle and self.idle[0].idle_since < limit:
             self.idle.pop(0).transport.close()
@@ -102,11 +141,12 @@ class Upstream(asyncio.Protocol):
 
     __slots__ = (
         "_fields",
-        "_head_size",
+        "_head_fields",
         "_interim",
-        "_max_head",
+        "_mute",
         "_parser",
         "_reason",
+        "_settings",
         "_switching",
         "answered",
         "backend",
@@ -131,11 +171,12 @@ class Upstream(asyncio.Protocol):
         self.reused = False
         self.paused = False
         self.write_paused = False
-        self._max_head = settings.max_answer_head
+        self._settings = settings
         self._parser: Any = httptools.HttpResponseParser(self)
         self._fields: list[Field] = []
         self._reason = b""
-        self._head_size = 0
+        self._head_fields = 0
+        self._mute = 0
         self.complete = False
         self._interim = False
         self._switching = False
@@ -147,7 +188,7 @@ class Upstream(asyncio.Protocol):
         self.exchange = exchange
         self.answered = False
         self.complete = False
-        self._head_size = 0
+        self._mute = 0
         self._fields, self._reason = [], b""
         self.transport.write(data)
 
@@ -193,13 +234,11 @@ class Upstream(asyncio.Protocol):
             self.transport.close()
             return
         self.answered = True
-        if exchange.stage is not Stage.ANSWERING:
-            self._head_size += len(data)
-            if self._head_size > self._max_head + _READ:
-                exchange.malformed(Refused(502, "The head of the dyno's answer is too long"))
-                return
         clean = True
         try:
+            self._mute += len(data)
+            if self._mute > _READ and self._mute > self._settings.max_answer_head + _READ:
+                raise _restricted("oversized header")
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             if self._switching:
@@ -207,9 +246,9 @@ class Upstream(asyncio.Protocol):
                 exchange.switch(data[upgrade.args[0] :])
                 return
             clean = False
-        except httptools.HttpParserError as error:
+        except (httptools.HttpParserError, Refused) as error:
             if not self.complete:
-                exchange.malformed(error.__context__ or error)
+                exchange.malformed(self._judged(error))
                 return
             clean = False
         exchange.flush()
@@ -262,7 +301,7 @@ class Upstream(asyncio.Protocol):
         self._reason += reason
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header, or a trailer, which goes no further (RFC 9110, 6.5.1)."""
+        """A header or a trailer."""
         self._fields.append((name, value))
 
     def on_headers_complete(self) -> None:
@@ -271,10 +310,13 @@ class Upstream(asyncio.Protocol):
         assert exchange is not None
         status = self._parser.get_status_code()
         self._interim = status < 200 and status != 101
+        if self._mute > _SMALL:
+            self._check_lengths()
         if self._interim:
             exchange.interim(status, self._reason, self._fields)
             self._fields, self._reason = [], b""
             return
+        self._head_fields = len(self._fields)
         self._switching = status == 101
         if exchange.answer(status, self._reason, self._parser.get_http_version(), self._fields):
             self.complete = True
@@ -283,6 +325,7 @@ class Upstream(asyncio.Protocol):
         """A piece of the body, without its framing."""
         if self.complete:
             raise Refused(502, "The dyno sent a body where there is none")
+        self._mute = 0
         if self.exchange is not None:
             self.exchange.answer_body(data)
 
@@ -291,7 +334,26 @@ class Upstream(asyncio.Protocol):
         if not self._interim:
             self.complete = True
             if self.exchange is not None:
-                self.exchange.answer_end()
+                whole = len(self._fields) == self._head_fields
+                self.exchange.answer_end(_NO_TRAILERS if whole else self._fields[self._head_fields :])
+
+    def _check_lengths(self) -> None:
+        settings = self._settings
+        if len(self._reason) > settings.max_line:
+            raise _restricted("oversized status line")
+        sizes = [len(name) + len(value) + 4 for name, value in self._fields]
+        if sum(sizes) > settings.max_answer_head or len(sizes) > settings.max_headers:
+            raise _restricted("oversized header")
+        cookies = (value for name, value in self._fields if name.lower() == b"set-cookie")
+        if max(map(len, cookies), default=0) > settings.max_cookie:
+            raise _restricted("oversized cookie")
+
+    @staticmethod
+    def _judged(error: BaseException) -> BaseException:
+        """What was raised in a callback, or what the parser has to say; two lengths have a code of their own."""
+        if error.__context__ is None and "Content-Length" in str(error) and "Transfer" not in str(error):
+            return _restricted("invalid content length")
+        return error.__context__ or error
 
     def _finish(self, exchange: Exchange, clean: bool) -> None:
         self.exchange = None
@@ -301,3 +363,7 @@ class Upstream(asyncio.Protocol):
         if exchange.head.method == b"HEAD":
             self._parser = httptools.HttpResponseParser(self)
         exchange.answered(self, clean)
+
+
+def _restricted(what: str) -> Refused:
+    return Refused(502, what, faults.restriction(what))

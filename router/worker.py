@@ -15,20 +15,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Any, cast
+from weakref import WeakSet
 
 import uvloop
 
 from router import journal, service, store
+from router.certificates import Certificates
 from router.client import Client
 from router.control import Control
 from router.journal import Journal, socket_path
 from router.plane import Plane
+from router.reader import Reader
 from router.settings import Settings
 from router.table import TableError
+from router.tickets import Tickets
 
 _BACKLOG = 4096
 _HANDSHAKE = 20.0
 """Seconds a TLS handshake may take."""
+_REFRESH = 60.0
+"""Seconds after which the default certificate and the key of session tickets are looked at again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,50 +99,50 @@ class Worker:
         self._settings = settings
         self._servers: list[asyncio.Server] = []
         self._insecure: list[asyncio.Server] = []
-        self._tls: ssl.SSLContext | None = None
+        self._certificates: Certificates | None = None
+        self._secure: WeakSet[_SecureClient] = WeakSet()
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT. SIGHUP reads the certificate again."""
         loop = asyncio.get_running_loop()
         namespace = self._arguments.journal_namespace
         self._journal = Journal(None if namespace is None else socket_path(namespace), loop)
-        self._plane = Plane(self._settings, self._journal, loop)
+        routes = self._arguments.routes
+        self._plane = Plane(self._settings, self._journal, loop, routes.with_name("pages") if routes else None)
         loop.set_exception_handler(self._report)
         stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
+        self._certificates = self._tls()
         loop.add_signal_handler(signal.SIGHUP, self._reload)
-        control = Control(self._plane, self._arguments.worker)
+        reader = Reader()
+        control = Control(self._plane, self._arguments.worker, reader)
         if self._arguments.control is not None:
             await control.listen(self._arguments.control)
         # Only now, so that a table saved before hostd could reach the socket is not missed.
-        self._load_routes()
-        self.load_certificate()
+        await self._load_routes(reader)
+        self._reload()
         await self._listen(loop)
         sweeping = loop.create_task(self._sweep())
+        refreshing = loop.create_task(self._refresh())
         _settle_memory()
         service.notify(os.environ, "READY=1", f"STATUS=Serving {len(self._plane.table.apps)} apps")
         await stopping.wait()
         service.notify(os.environ, "STOPPING=1", "STATUS=Finishing requests")
         await self._leave()
         sweeping.cancel()
+        refreshing.cancel()
         await control.close()
         self._journal.close()
 
-    def load_certificate(self) -> None:
-        """Read cert.pem and key.pem for connections from now on; a bad pair is told and the old one kept."""
-        folder = self._arguments.tls_directory
-        if folder is None or not (folder / "cert.pem").exists():
-            return
-        context = self._tls or ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.set_alpn_protocols(["http/1.1"])
-        try:
-            context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
-        except (OSError, ssl.SSLError) as error:
-            self._journal.say(f"The certificate in {folder} cannot be used: {error}", journal.ERROR)
-            return
-        self._tls = context
+    def _tls(self) -> Certificates | None:
+        folder, control = self._arguments.tls_directory, self._arguments.control
+        if folder is None:
+            return None
+        tickets = Tickets(control.with_name("tickets")) if control else None
+        return Certificates(
+            folder, self._plane.certificate, lambda text: self._journal.say(text, journal.ERROR), tickets=tickets
+        )
 
     async def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
         for listener in self._sockets.http:
@@ -146,44 +152,59 @@ class Worker:
 
     async def _listen_https(self, loop: asyncio.AbstractEventLoop) -> None:
         """Serve https; without a certificate hang up at once, so that a browser does not wait for a handshake."""
-        if self._tls is None and self._sockets.https:
+        tls = self._certificates.context if self._certificates and self._certificates.ready else None
+        if tls is None and self._sockets.https:
             self._journal.say("There is no certificate: https is not served", journal.WARNING)
-        seconds = _HANDSHAKE if self._tls else None
+        seconds, client = (_HANDSHAKE, self._https_client) if tls else (None, _HangUp)
         for listener in self._sockets.https:
             server = await loop.create_server(
-                self._https_client, sock=listener.dup(), backlog=_BACKLOG, ssl=self._tls, ssl_handshake_timeout=seconds
+                client, sock=listener.dup(), backlog=_BACKLOG, ssl=tls, ssl_handshake_timeout=seconds
             )
             self._servers.append(server)
-            self._insecure = [] if self._tls else [*self._insecure, server]
+            self._insecure = [] if tls else [*self._insecure, server]
+        if tls and self._sockets.https:
+            self._plane.https_port = self._sockets.https[0].getsockname()[1]
 
     def _https_client(self) -> asyncio.Protocol:
-        return Client(self._plane, "https") if self._tls else _HangUp()
+        client = _SecureClient(self._plane, "https")
+        self._secure.add(client)
+        return client
 
     def _reload(self) -> None:
-        loop = asyncio.get_running_loop()
-        self.load_certificate()
-        if self._tls is not None and self._insecure:
+        """Look at the certificates again; those that connections began with stay theirs."""
+        if self._certificates is None:
+            return
+        self._certificates.refresh()
+        if self._certificates.ready and self._insecure:
             for server in self._insecure:
                 server.close()
             self._insecure = []
+            loop = asyncio.get_running_loop()
             self._listening = loop.create_task(self._listen_https(loop))
 
-    def _load_routes(self) -> None:
+    async def _refresh(self) -> None:
+        while True:
+            await asyncio.sleep(_REFRESH)
+            self._reload()
+
+    async def _load_routes(self, reader: Reader) -> None:
         path = self._arguments.routes
         if path is None:
             return
         try:
-            table = store.load(path)
+            table = await reader.read(path.read_bytes())
+        except FileNotFoundError:
+            return
         except (TableError, OSError) as error:
             self._journal.say(f"The route table {path} cannot be used: {error}", journal.ERROR)
             return
-        if table is not None and (not self._plane.loaded or table.sequence > self._plane.table.sequence):
+        if not self._plane.loaded or table.sequence > self._plane.table.sequence:
             self._plane.swap(table.in_boot(store.this_boot()))
 
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(self._settings.tick)
-            self._plane.sweep()
+            self._plane.sweep(monotonic())
 
     async def _leave(self) -> None:
         """First answer with `Connection: close` while still accepting, as new connections would otherwise wait in the
@@ -194,7 +215,14 @@ class Worker:
         await self._see_off(set(plane.clients), end - settings.stop_idle)
         for server in self._servers:
             server.close()
+        patience = monotonic() + settings.stop_idle
+        while monotonic() < patience and any(client.shaking_hands for client in self._secure):
+            await asyncio.sleep(settings.tick)
         await self._see_off(plane.clients, end)
+        for client in list(plane.clients):
+            client.cut()
+        # What was written last is on its way a moment later.
+        await self._see_off(plane.clients, monotonic() + settings.last_word)
         for client in list(plane.clients):
             client.transport.abort()
         await asyncio.sleep(0)
@@ -215,6 +243,17 @@ class Worker:
         if isinstance(error, ConnectionError | ssl.SSLError):
             return
         self._journal.say(f"{context.get('message')}: {error!r}", journal.ERROR)
+
+
+class _SecureClient(Client):
+    """A client over https: known here from the moment its connection is accepted, before it is the plane's."""
+
+    __slots__ = ("__weakref__",)
+
+    @property
+    def shaking_hands(self) -> bool:
+        """Whether it is still being agreed how to speak. If that fails, nobody holds this object any more."""
+        return not hasattr(self, "transport")
 
 
 class _HangUp(asyncio.Protocol):

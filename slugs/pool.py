@@ -17,6 +17,7 @@ from pathlib import Path
 
 import btrfsutil
 
+from slugs import subvolumes
 from slugs.errors import NoSuchSubvolume, NotBtrfs, PoolFull, PoolReadOnly
 
 log = logging.getLogger(__name__)
@@ -179,13 +180,12 @@ class Pool:
         return [self._path("dynos", name), self._path("scratch", name)]
 
     def generation(self, folder: Path) -> int:
-        """A number of a subvolume that grows when what changed in it was written to disk; 0 for one that is gone."""
-        try:
-            return int(btrfsutil.subvolume_info(str(folder)).generation)
-        except btrfsutil.BtrfsUtilError as error:
-            if error.errno != errno.ENOENT:
-                raise
-            return 0
+        """A number of a folder that grows when what changed in it was written to disk; 0 for one that is gone."""
+        return subvolumes.generation(folder)
+
+    def origin(self, name: str) -> Path | None:
+        """The slug of which a dyno has a snapshot; None if one of them is gone."""
+        return subvolumes.origin(self._path("dynos", name), map(self.slug, self.slugs()))
 
     # Stacks
 
@@ -248,7 +248,7 @@ class Pool:
         for name in names:
             path = self._path("trash", name)
             try:
-                _delete_with_all_inside(str(path))
+                subvolumes.delete_with_all_inside(path)
             except btrfsutil.BtrfsUtilError as error:
                 # Somebody else may be emptying it too, and one that stays must not keep the others.
                 if error.errno != errno.ENOENT:
@@ -292,9 +292,13 @@ class Pool:
         free = status.f_bavail * status.f_frsize
         if self._image is None or not self._image.exists():
             return free
-        used = (status.f_blocks - status.f_bfree) * status.f_frsize
         disk = os.statvfs(self._image)
-        return writable(free, used, self._image.stat().st_blocks * 512, disk.f_bavail * disk.f_frsize)
+        return writable(free, self.used_bytes(), self._image.stat().st_blocks * 512, disk.f_bavail * disk.f_frsize)
+
+    def used_bytes(self) -> int:
+        """Bytes that files take, and the file system's own books, of which `free_bytes` tells late."""
+        status = os.statvfs(self.root)
+        return (status.f_blocks - status.f_bfree) * status.f_frsize
 
     def total_bytes(self) -> int:
         """Size of the file system in bytes."""
@@ -375,13 +379,6 @@ class Pool:
             raise PoolFull(
                 f"The slug store is full: {size(self.free_bytes())} of {size(self.total_bytes())} free"
             ) from error
-
-
-def _delete_with_all_inside(path: str) -> None:
-    # The app may have made any of them read-only.
-    for inner in [".", *(inner for inner, _ in btrfsutil.SubvolumeIterator(path))]:
-        btrfsutil.set_subvolume_read_only(str(Path(path) / inner), False)
-    btrfsutil.delete_subvolume(path, recursive=True)
 
 
 def writable(free: int, used: int, allocated: int, disk_free: int) -> int:

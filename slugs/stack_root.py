@@ -13,6 +13,8 @@ from units.sandbox import Bind
 
 _USERS = {"root": 0, "daemon": 1, "bin": 2, "sys": 3, "nobody": 65534}
 _RESOLV_CONF = Path("/etc/resolv.conf")
+_TERMINALS = Path("/run/hostd/terminals")
+"""Where systemd mounts the terminals of dynos and builds (`run-hostd-terminals.mount`)."""
 _GROUPS = {"root": 0, "daemon": 1, "bin": 2, "sys": 3, "tty": 5, "nogroup": 65534}
 
 
@@ -50,8 +52,12 @@ def version_of(ref: str) -> str:
 
 
 def scratch_binds(scratch: Path) -> list[Bind]:
-    """`/tmp` and `/var/tmp` of a sandbox, in a folder that `Pool.scratch` made."""
-    return [Bind(scratch / kind, target, writable=True) for kind, target in SCRATCH_FOLDERS.items()]
+    """`/tmp` and `/var/tmp` of a sandbox, in a folder that `Pool.scratch` made; and where it may make terminals.
+
+    systemd's PrivateDevices= shows it the server's, of which it could leave none to anybody.
+    """
+    folders = [Bind(scratch / kind, target, writable=True) for kind, target in SCRATCH_FOLDERS.items()]
+    return [*folders, Bind(_TERMINALS, Path("/dev/pts"), writable=True)]
 
 
 def identity_binds(stack: Stack, uid: int) -> list[Bind]:

@@ -28,6 +28,7 @@ MANAGER_PATH = "/org/freedesktop/systemd1"
 MANAGER = "org.freedesktop.systemd1.Manager"
 UNIT = "org.freedesktop.systemd1.Unit"
 SERVICE = "org.freedesktop.systemd1.Service"
+JOB = "org.freedesktop.systemd1.Job"
 
 _PROPERTIES = b"org.freedesktop.DBus.Properties"
 _LOCAL = b"org.freedesktop.DBus.Local"

@@ -8,6 +8,7 @@ import asyncio
 import errno
 import os
 import socket
+import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
@@ -25,6 +26,8 @@ LOOPBACK = 1
 """The index of `lo`, the first interface of every network namespace."""
 
 _READ = 1 << 16
+_LINK_HEAD = struct.Struct("=IHHIIBxHiI")
+"""A message's head and that of an interface, up to its flags (nlmsghdr, netlink(7); ifinfomsg, rtnetlink(7))."""
 _WITHOUT_LINK_LOCAL = {"attrs": [("AF_INET6", {"attrs": [("IFLA_INET6_ADDR_GEN_MODE", 1)]})]}
 
 
@@ -136,13 +139,23 @@ class Messages:
 
 
 def link_messages(told: Callable[[LinkChange | None], None]) -> Messages:
-    """Be told of interfaces that are gone, come or change; None when something was missed."""
+    """Be told of interfaces that are gone or not up; None when something was missed."""
 
     def read(message: bytes) -> None:
+        if of_one_that_is_up(message):
+            return
         for change in link_changes(message) if message else [None]:
             told(change)
 
     return Messages(socket.NETLINK_ROUTE, RTNLGRP_LINK, read)
+
+
+def of_one_that_is_up(message: bytes) -> bool:
+    """Whether a message only says that an interface is up: to understand it in full would take a millisecond."""
+    if len(message) < _LINK_HEAD.size:
+        return False
+    length, kind, *_, flags = _LINK_HEAD.unpack_from(message)
+    return length == len(message) and kind == RTM_NEWLINK and bool(flags & IFF_UP)
 
 
 def link_changes(data: bytes) -> Iterator[LinkChange]:

@@ -69,7 +69,11 @@ def render(name: str, addresses: Addresses, resolvers: Resolvers, door: Door | N
     """The whole table `inet <name>`, replacing one of that name in one step.
 
     Destinations are judged before anybody translates them (priority mangle is before dstnat), or a published port of
-    a container of this machine would pass for the outside. Answers to what was let through always pass.
+    a container of this machine would pass for the outside. Answers to what was let through always pass; what was begun
+    is judged packet by packet, so that a connection made while the rules were away ends when they are back.
+
+    What is sent to an address that no dyno has any more stays here: by the default route it would go to somebody else,
+    who may answer it.
     """
     ours = f'"{pattern(name)}"'
     no = "counter reject with icmpx admin-prohibited"
@@ -98,7 +102,7 @@ table inet {name} {{
         type filter hook prerouting priority mangle; policy accept;
         iifname != {ours} accept
         fib saddr . iif oif missing counter drop
-        ct state {{ established, related }} accept
+        ct direction reply ct state {{ established, related }} accept
         ct state invalid counter drop
         {_resolving(ask, dns)}
         fib daddr type != unicast {no}
@@ -110,11 +114,15 @@ table inet {name} {{
 
     chain through {{
         type filter hook forward priority filter; policy accept;
+        oifname {ours} ct direction original counter drop
         oifname {ours} ct state != {{ established, related }} counter drop
     }}
 
     chain leaving {{
         type filter hook output priority filter; policy accept;
+        oifname "lo" accept
+        oifname != {ours} ip daddr {addresses.prefix} {no}
+        oifname != {ours} ip6 daddr {addresses.prefix6} {no}
         oifname != {ours} accept
         ct state {{ established, related }} accept
         {_door(door)}

@@ -6,31 +6,38 @@ import errno
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pystemd.dbuslib import apply_signature
 
-from units.bus import MANAGER, MANAGER_PATH, PRIVATE_SOCKET, SERVICE, UNIT, Bus, BusError, BusLost, JobRemoved, Signal
+from units.bus import (
+    JOB,
+    MANAGER,
+    MANAGER_PATH,
+    PRIVATE_SOCKET,
+    SERVICE,
+    UNIT,
+    Bus,
+    BusError,
+    BusLost,
+    JobRemoved,
+    Signal,
+)
 from units.connection import Connection, refused
 from units.errors import SystemdError, SystemdUnavailable, UnitExists, UnitFailed, UnknownUnit
 from units.names import object_path
 from units.properties import encode
 
 __all__ = [
-    "ANY_UNIT",
-    "Systemd",
-    "SystemdError",
-    "SystemdUnavailable",
-    "UnitExists",
-    "UnitFailed",
-    "UnitInfo",
-    "UnitStatus",
-    "UnknownUnit",
-]
+    "ANY_UNIT", "Systemd", "SystemdError", "SystemdUnavailable",
+    "UnitExists", "UnitFailed", "UnitInfo", "UnitStatus", "UnknownUnit",
+]  # fmt: skip
 
 ANY_UNIT = "*"
 """What subscribers are called with when signals were lost, so that any unit may have changed."""
 
+_TRANSIENT = Path("/run/systemd/transient")
 _START_TIMEOUT = 60.0
 _STOP_TIMEOUT = 120.0
 _RECHECK = 1.0
@@ -52,7 +59,7 @@ class UnitStatus:
 
 @dataclass(frozen=True)
 class UnitInfo:
-    """What systemd knows about one loaded unit, above all a service; times in unix seconds, None for "never".
+    """What systemd knows about one loaded unit, above all a service; times in seconds.
 
     ``exec_main_code`` is 0 while the main process runs, then CLD_EXITED (1), CLD_KILLED (2) or CLD_DUMPED
     (3); ``exec_main_status`` is the exit status or the signal. With RemainAfterExit a process that ended well
@@ -68,13 +75,11 @@ class UnitInfo:
     exec_main_code: int
     exec_main_status: int
     main_pid: int
-    active_since: float | None
-    inactive_since: float | None
-    started_at: float | None
-    exited_at: float | None
     control_group: str
     active_for: float | None = None
     restarts: int = 0
+    job: str = ""
+    """What somebody has told systemd to do with it that is not done: start, stop, restart, ...; empty for nothing."""
 
 
 class Systemd:
@@ -163,10 +168,22 @@ class Systemd:
         values = self._connection.call(lambda bus: _read_values(bus, name))
         return None if values is None else _unit_info(name, values)
 
+    def read(self, name: str, value: str) -> Any:
+        """One of a service's values, by systemd's name: one question where ``info`` asks ten. "" or 0 if not loaded."""
+        interface, kind = (UNIT, _UNIT_VALUES[value]) if value in _UNIT_VALUES else (SERVICE, _SERVICE_VALUES[value])
+        return self._connection.call(lambda bus: bus.read(object_path(name), interface, value, kind))
+
     def set_properties(self, name: str, properties: Mapping[str, Any]) -> None:
         """Change a running unit: systemd takes limits and the description, nothing of the sandbox."""
         arguments = [*apply_signature(b"sb", [name, True]), *encode(properties)]
         self._connection.call(lambda bus: bus.call_raw("SetUnitProperties", arguments))
+
+    def changed_units(self) -> set[str]:
+        """The transient units that were changed since they were started, as with ``systemctl set-property``.
+
+        systemd sends no signal for that; it writes what was changed beside the unit's own file.
+        """
+        return {folder.name.removesuffix(".d") for folder in _TRANSIENT.glob("*.d")}
 
     # --- signals -------------------------------------------------------------------------------
 
@@ -268,8 +285,7 @@ class Systemd:
         if values is None or values["ActiveState"] in ("inactive", "deactivating"):
             return True
         # systemd begins with a job only when no message waits for it: a unit told to stop may still be active.
-        job, _ = values["Job"]
-        return bool(values["ActiveState"] == "active" and job)
+        return bool(values["ActiveState"] == "active" and values["JobType"])
 
     async def _next_signal(self, name: str) -> None:
         """Wait until something about the unit changed, or long enough to look again."""
@@ -335,11 +351,10 @@ _SERVICE_VALUES = {
     "ExecMainCode": "i",
     "ExecMainStatus": "i",
     "MainPID": "u",
-    "ExecMainStartTimestamp": "t",
-    "ExecMainExitTimestamp": "t",
     "ControlGroup": "s",
     "NRestarts": "u",
 }
+_UNIT_VALUES = {"SubState": "s", "ActiveEnterTimestampMonotonic": "t"}
 
 
 def _read_values(bus: Bus, name: str) -> dict[str, Any] | None:
@@ -352,8 +367,15 @@ def _read_values(bus: Bus, name: str) -> dict[str, Any] | None:
         # All 250 service properties would take three times as long as these.
         for key, kind in _SERVICE_VALUES.items():
             values[key] = bus.read(path, SERVICE, key, kind) if name.endswith(".service") else "" if kind == "s" else 0
+        values["JobType"] = _job_type(bus, *values["Job"])
         if bus.read(path, UNIT, "SubState", "s") == values["SubState"]:
             return values
+
+
+def _job_type(bus: Bus, number: int, path: str) -> str:
+    with contextlib.suppress(BusError):  # it has just ended
+        return str(bus.read(path, JOB, "JobType", "s")) if number else ""
+    return ""
 
 
 def _unit_info(name: str, values: Mapping[str, Any]) -> UnitInfo:
@@ -366,19 +388,13 @@ def _unit_info(name: str, values: Mapping[str, Any]) -> UnitInfo:
         exec_main_code=values["ExecMainCode"],
         exec_main_status=values["ExecMainStatus"],
         main_pid=values["MainPID"],
-        active_since=_seconds(values["ActiveEnterTimestamp"]),
-        inactive_since=_seconds(values["InactiveEnterTimestamp"]),
-        started_at=_seconds(values["ExecMainStartTimestamp"]),
-        exited_at=_seconds(values["ExecMainExitTimestamp"]),
         control_group=values["ControlGroup"],
         active_for=_age(values["ActiveEnterTimestampMonotonic"]),
         restarts=values["NRestarts"],
+        job=values["JobType"],
     )
 
 
 def _age(microseconds: int) -> float | None:
     return time.monotonic() - microseconds / 1e6 if microseconds else None
 
-
-def _seconds(microseconds: int) -> float | None:
-    return microseconds / 1e6 if microseconds else None

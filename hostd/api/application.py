@@ -15,15 +15,18 @@ from hostd.api import (
     collaborators,
     config_vars,
     deploys,
+    domains,
     dyno_sizes,
     dynos,
     formation,
+    https,
     idling,
     internal,
     jobs,
     log_sessions,
     releases,
     slugs,
+    sni_endpoints,
     sources,
     stacks,
     status,
@@ -44,8 +47,9 @@ def build_api(context: Context, peers: Peers | None = None) -> web.Application:
     application[CONTEXT] = context
     application[PEERS] = peers or Peers.of_system()
     for module in (
-        account, apps, buildpack_installations, builds, checks, collaborators, config_vars, deploys, dyno_sizes,
-        dynos, formation, idling, internal, jobs, log_sessions, releases, slugs, sources, stacks, status, users,
+        account, apps, buildpack_installations, builds, checks, collaborators, config_vars, deploys, domains,
+        dyno_sizes, dynos, formation, https, idling, internal, jobs, log_sessions, releases, slugs, sni_endpoints,
+        sources, stacks, status, users,
     ):  # fmt: skip
         application.router.add_routes(module.routes)
     return application

@@ -85,6 +85,7 @@ async def update(request: web.Request) -> web.Response:
     if maintenance != app.maintenance:
         app = context.ledger.apps.set_maintenance(app.id, maintenance)
         context.events.api(app, f"Set maintenance mode {'on' if maintenance else 'off'} by {user.email}")
+        await context.manager.route(app.id)
     context.manager.nudge(app.id)
     context.scheduler.nudge()
     return answer(_json(context, app))

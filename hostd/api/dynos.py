@@ -195,8 +195,8 @@ def _no_dyno(context: Context, app: App, wanted: str) -> NotFound:
 def _versions(context: Context, app: App, dynos: Iterable[Dyno]) -> dict[int, str]:
     """The ids of the dynos' releases; a release phase runs before its release is there to have one."""
     releases = context.ledger.releases
-    newest = releases.current(app.id).version
-    return {dyno.version: releases.get(app.id, dyno.version).id for dyno in dynos if dyno.version <= newest}
+    newest, versions = releases.current(app.id).version, {dyno.version for dyno in dynos}
+    return {version: releases.get(app.id, version).id for version in versions if version <= newest}
 
 
 def _made(context: Context, app: App, made: OneOff) -> web.Response:
@@ -217,7 +217,8 @@ def _type(body: dict[str, Any], commands: Mapping[str, str], app: App) -> str:
 
 def _size(context: Context, app: App, body: dict[str, Any], type_: str) -> str:
     process = context.ledger.formation.get(app.id).get(type_)
-    return sizes.get(optional_text(body, "size") or (process.size if process else sizes.DEFAULT)).name
+    size = optional_text(body, "size") or (process.size if process else sizes.DEFAULT)
+    return context.capacity.fitting(size, "a one-off dyno")
 
 
 def _time_limit(context: Context, body: dict[str, Any]) -> int:

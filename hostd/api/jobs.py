@@ -44,7 +44,7 @@ async def create(request: web.Request) -> web.Response:
         command=command_field(body),
         every=every,
         timezone=timezone,
-        size=sizes.get(optional_text(body, "size") or sizes.DEFAULT).name,
+        size=context.capacity.fitting(optional_text(body, "size") or sizes.DEFAULT, "a job"),
         catch_up=_catch_up(optional_text(body, "catch_up")),
         most=context.settings.jobs_per_app,
     )

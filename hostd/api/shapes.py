@@ -173,6 +173,7 @@ def dyno_json(app: App, dyno: Dyno, releases: Mapping[int, str], attach_url: str
             "reason": dyno.reason,
             "retry_at": moment(dyno.retry_at),
             "serving": dyno.serving,
+            "stopping": dyno.stopping,
         },
         "id": dyno.id,
         "name": dyno.name,

@@ -5,18 +5,22 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 
 from aiohttp import web
 
 from hostd import __version__
 from hostd.api.requests import answer, context_of
 from hostd.context import Context, Unit
+from hostd.ledger.database import utc_now
 from hostd.manager.dyno import DynoState
 
 routes = web.RouteTableDef()
 
 FEW_BYTES_FREE = 0.05
 """Below this share of free space the pool counts as degraded: builds are about to be refused."""
+ENDS_SOON = timedelta(days=14)
+"""How long before its end the platform's own certificate counts as degraded; one of our own never gets there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,7 @@ def survey(context: Context) -> list[Component]:
         *_units(context),
         _guarded("network", functools.partial(_network, context)),
         _guarded("pool", functools.partial(_pool, context)),
+        _guarded("https", functools.partial(_https, context)),
         _guarded("ledger", functools.partial(_ledger, context)),
         _guarded("dynos", functools.partial(_dynos, context)),
     ]
@@ -112,6 +117,17 @@ def _pool(context: Context) -> Component:
 def _ledger(context: Context) -> Component:
     apps, users = len(context.ledger.apps.list()), len(context.ledger.users.list())
     return Component("ledger", True, f"{apps} apps, {users} users")
+
+
+def _https(context: Context) -> Component:
+    found = context.certificates.platform()
+    if found is None:
+        return Component("https", False, f"the platform's certificate cannot be read; see {context.settings.tls_dir}")
+    whose = "signed by itself" if found.self_signed else "trusted" if found.trusted else "not trusted"
+    ends = f"{found.expires_at:%Y-%m-%d}"
+    return Component(
+        "https", found.expires_at - utc_now() > ENDS_SOON, f"{', '.join(found.names)} until {ends}, {whose}"
+    )
 
 
 def _dynos(context: Context) -> Component:

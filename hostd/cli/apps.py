@@ -140,7 +140,7 @@ def destroy(call: Call) -> None:
     Its dynos are stopped and its name is free again. The ledger keeps its releases.
     """
     name = call.client.get(path("apps", _named(call)))["name"]
-    call.confirm(name, f"This destroys {name} with its code, its config vars and its dynos.")
+    call.confirm(name, f"This destroys {name} with its code, its config vars, its domains and its dynos.")
     with call.action(f"Destroying {call.error_style.app(name)}"):
         call.client.request("DELETE", path("apps", name))
 

@@ -67,8 +67,8 @@ HELP = Option("help", "h", "show this help")
 class Command:
     """One command: the words it takes (`NAME`, `[NAME]`, `NAME...`, `[NAME...]`), its flags, and its help.
 
-    `verbatim` commands take everything from their first word on as it is. `local` ones touch the machine they
-    run on, and are refused over ssh.
+    `verbatim` commands take everything from their last word (`COMMAND...`) on as it is. `local` ones touch the machine
+    they run on, and are refused over ssh.
     """
 
     name: str
@@ -141,7 +141,7 @@ def parse(command: Command, line: Sequence[str]) -> Parsed:
             _long(command, word, rest, parsed)
         elif word.startswith("-") and word != "-":
             _short(command, word, rest, parsed)
-        elif command.verbatim:
+        elif command.verbatim and len(parsed.words) == len(command.words) - 1:
             parsed.words += _with_trailing_app([word, *rest], parsed)
             break
         else:

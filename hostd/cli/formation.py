@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from hostd.cli.command import FOR_APP, JSON, Option, Usage, command
 from hostd.cli.output import columns, size_name
 from hostd.errors import Invalid
 
+_CORES = re.compile(r"[0-9]{1,4}(\.[0-9]{1,2})?")
 MEMORY = Option("memory", "m", "memory of each dyno, such as 700M or 1.5G", "AMOUNT")
 CPU = Option("cpu", None, "cores that each dyno may use at most, such as 1.5", "CORES")
 
@@ -143,6 +145,8 @@ def _resized(word: str, types: Sequence[str]) -> list[dict[str, str]]:
 
 def _amounts(now: str, memory: str | None, cpu: str | None) -> str:
     """What is not said stays as it is."""
+    if cpu and not _CORES.fullmatch(cpu):
+        raise Usage(f"{cpu!r} is not a number of cores: write one such as 2 or 1.5.")
     size = sizes.get(now)
     cores = cpu or (size.cpu and f"{size.cpu:g}")
     return (memory or f"{size.memory // sizes.MIB}M") + (f"-{cores}cpu" if cores else "")

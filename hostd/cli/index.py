@@ -15,6 +15,13 @@ MODULES: dict[str, tuple[str, ...]] = {
     "buildpacks": ("buildpacks", "buildpacks:set", "buildpacks:add", "buildpacks:remove", "buildpacks:clear"),
     "config": ("config", "config:set", "config:get", "config:unset"),
     "checks": ("checks", "checks:set", "checks:unset"),
+    "domains": (
+        "domains", "domains:add", "domains:remove", "domains:clear", "domains:info", "domains:wait",
+    ),
+    "certs": ("certs", "certs:info", "certs:add", "certs:update", "certs:remove", "domains:update"),
+    "csr": ("certs:generate",),
+    "https": ("https", "https:redirect", "https:hsts"),
+    "maintenance": ("maintenance", "maintenance:on", "maintenance:off"),
     "ps": ("ps", "ps:wait", "ps:restart", "ps:stop"),
     "formation": ("ps:scale", "ps:type"),
     "idling": ("ps:idle",),

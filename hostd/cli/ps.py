@@ -25,6 +25,8 @@ YOUNG_SECONDS = 60
 WATCH_SECONDS = 2.0
 WAIT_SECONDS = 20
 """How long hostd is asked to wait in one request."""
+TURNS_SECONDS = 86_400.0
+"""How long many web dynos that are restarted one after the other are waited for."""
 CLEAR = "\x1b[H\x1b[J"
 WIDTH_IN_PIPES = 0
 """No limit: what reads a pipe wants the whole command."""
@@ -66,7 +68,8 @@ def ps(call: Call) -> None:
 def wait(call: Call) -> None:
     """Wait until every dyno of the newest release is up.
 
-    Web dynos must also take the app's requests. Exit status 1 if that is not so after --timeout; it says why.
+    Web dynos must also take the app's requests, and others not have ended within two seconds. Exit status 1 if that is
+    not so after --timeout; it says why.
     """
     app, timeout = call.app, call.text("timeout")
     left = None if timeout is None else seconds_of(timeout)
@@ -92,12 +95,15 @@ def wait(call: Call) -> None:
 def restart(call: Call) -> None:
     """Restart an app's dynos.
 
-    All of them, or one (web.1), or those of one process type (web).
+    All of them, or one (web.1), or those of one process type (web). Of several web dynos one follows the other, each
+    when the one before is up, so that the app goes on to answer; to have them all end at once, use ps:stop. Ctrl-C
+    ends only the waiting.
     """
     app, which = call.app, _which(call)
     what = "all dynos" if which is None else _called(which)
     with call.action(f"Restarting {what} on {call.error_style.app(app)}"):
-        call.client.request("DELETE", path("apps", app, "dynos", *([which] if which else [])))
+        target = path("apps", app, "dynos", *([which] if which else []))
+        call.client.request("DELETE", target, seconds=TURNS_SECONDS)
 
 
 @command(
@@ -148,8 +154,7 @@ def listing(dynos: Sequence[dict[str, Any]], now: float, style: Style, width: in
             fitted = cut(command_, width - len(head) - len(tail)) if width else command_
             title = f"=== {style.paint(type_, 32)} ({size_name(size)}): {fitted}{tail}"
             shown = [
-                f"{dyno['name']}: {since(dyno, now, style)}{_older(dyno) if _version(dyno) < newest else ''}"
-                for dyno in group
+                f"{dyno['name']}: {since(dyno, now, style)}{_remark(dyno, newest)}" for dyno in group
             ]
         lines += [title, "", *shown, ""]
     return lines
@@ -183,10 +188,12 @@ def _one_off(dyno: dict[str, Any], now: float, style: Style, width: int) -> str:
     return head + (cut(command_, width - len(head)) if width else command_)
 
 
-def _older(dyno: dict[str, Any]) -> str:
-    """What a dyno of an older release still does: serve, while the newer release is not up, or end."""
-    serving = (dyno.get("extended") or {}).get("serving")
-    return f" ({'serving' if serving else 'stopping'}, v{_version(dyno)})"
+def _remark(dyno: dict[str, Any], newest: int) -> str:
+    """That a dyno ends, or of one of an older release what it still does: serve, while the newer is not up, or end."""
+    more = dyno.get("extended") or {}
+    if _version(dyno) < newest:
+        return f" ({'serving' if more.get('serving') else 'stopping'}, v{_version(dyno)})"
+    return " (stopping)" if more.get("stopping") else ""
 
 
 def _version(dyno: dict[str, Any]) -> int:

@@ -70,8 +70,8 @@ def info(call: Call) -> None:
 def create(call: Call) -> int:
     """Make a stack of a Debian release (for admins).
 
-    Its packages come from this server's own Debian mirrors, patched as of today; it takes about a minute. Ctrl-C leaves
-    nothing. Apps choose it with: hostctl stack:set STACK -a APP
+    Its packages come from this server's own Debian mirrors, patched as of today; it takes one to six minutes. Ctrl-C
+    leaves nothing. Apps choose it with: hostctl stack:set STACK -a APP
     """
     return _change(call, "POST", path("hostd", "stacks"), {"name": call.words[0]})
 

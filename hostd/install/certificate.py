@@ -4,8 +4,10 @@ The operator's place is `master/tls/`; the router, which may not look in there, 
 """
 
 import datetime
+import logging
 import os
 import pwd
+import ssl
 from pathlib import Path
 
 from cryptography import x509
@@ -15,6 +17,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from hostd.install.errors import InstallError
 from hostd.settings import Settings
+
+log = logging.getLogger(__name__)
 
 CERTIFICATE, KEY = "cert.pem", "key.pem"
 OURS = "hostd, signed by itself"
@@ -37,9 +41,20 @@ def prepare_certificate(settings: Settings, now: datetime.datetime | None = None
     certificate = _load(source / CERTIFICATE)
     if not (source / KEY).is_file():
         raise InstallError(f"{source / KEY} is missing: put the key of {source / CERTIFICATE} there")
-    _copy(source, settings.data_dir / "tls")
+    _check_pair(source)
+    _copy(source, settings.router_tls_dir)
     whose = "signed by itself: browsers warn" if _is_ours(certificate) else "the operator's"
     return f"https with the certificate in {source}, {whose}, until {certificate.not_valid_after_utc:%Y-%m-%d}"
+
+
+def own_certificate(settings: Settings) -> str:
+    """Bring the certificate up to date while hostd runs; its chain as PEM, "" for none. What is wrong is logged."""
+    try:
+        prepare_certificate(settings)
+        return (settings.tls_dir / CERTIFICATE).read_text()
+    except (InstallError, OSError, ValueError) as error:
+        log.error("the platform's own certificate cannot be used: %s", error)
+        return ""
 
 
 def self_signed(domain: str, now: datetime.datetime) -> tuple[bytes, bytes]:
@@ -85,6 +100,18 @@ def _load(path: Path) -> x509.Certificate:
         return x509.load_pem_x509_certificate(path.read_bytes())
     except ValueError as error:
         raise InstallError(f"{path} is no certificate in PEM form: {error}") from error
+
+
+def _check_pair(directory: Path) -> None:
+    # Of a key that is encrypted OpenSSL would ask whoever sits at the terminal for the passphrase.
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
+            directory / CERTIFICATE, directory / KEY, password=lambda: ""
+        )
+    except (OSError, ValueError) as error:
+        raise InstallError(
+            f"{directory / KEY} is not the key of {directory / CERTIFICATE}, or is encrypted: {error}"
+        ) from error
 
 
 def _write(directory: Path, certificate: bytes, key: bytes) -> None:

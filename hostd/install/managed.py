@@ -35,6 +35,7 @@ UNIT_NAMES = (
     "hostd-logplex.socket",
     "hostd-logplex.service",
     "hostd-schedule@.service",
+    "run-hostd-terminals.mount",
 )
 PLAIN = frozenset(f"{string.ascii_letters}{string.digits}:_.")
 OWN_SSHD_UNIT = "hostd-sshd.service"

@@ -57,7 +57,7 @@ def stop_everything() -> None:
     for units in (
         ["hostd.service", "hostd.socket", "hostd-attach.socket"],
         ["hostd-*.service", "hostd-*.socket", "hostd-*.timer"],
-        ["hostd.slice"],
+        ["hostd.slice", "run-hostd-terminals.mount"],
     ):
         run(["systemctl", "stop", *units], timeout=180, check=False)
     enabled = sorted({path.name for path in UNITS.glob("*.wants/hostd*")})

@@ -5,7 +5,10 @@ from hostd.ledger.apps import App, Apps
 from hostd.ledger.build_outputs import BuildOutput, BuildOutputs
 from hostd.ledger.buildpacks import Buildpacks
 from hostd.ledger.builds import Build, Builds, BuildStatus
+from hostd.ledger.certificates import Certificate, Certificates
+from hostd.ledger.domains import Domain, Domains
 from hostd.ledger.formation import Formation, Process
+from hostd.ledger.https import Hsts, Https, HttpsSettings
 from hostd.ledger.idling import Idle, Idling
 from hostd.ledger.job_runs import JobRun, JobRuns
 from hostd.ledger.jobs import CatchUp, Job, Jobs
@@ -27,8 +30,15 @@ __all__ = [
     "Buildpacks",
     "Builds",
     "CatchUp",
+    "Certificate",
+    "Certificates",
     "Collaborator",
+    "Domain",
+    "Domains",
     "Formation",
+    "Hsts",
+    "Https",
+    "HttpsSettings",
     "Idle",
     "Idling",
     "Job",

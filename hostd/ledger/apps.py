@@ -85,6 +85,10 @@ class Apps:
         """All apps, by name."""
         return list(self._select("destroyed_at IS NULL ORDER BY name"))
 
+    def in_order(self) -> Sequence[App]:
+        """All apps, in the order they were made."""
+        return self._select("destroyed_at IS NULL ORDER BY sequence")
+
     def list_for(self, user: User) -> Sequence[App]:
         """The apps a user may use, by name: their own, those they collaborate on, and for an admin all."""
         if user.admin:
@@ -134,6 +138,13 @@ class Apps:
             self._database.write("DELETE FROM checks WHERE app_id = ?", app.id)
             self._database.write("DELETE FROM jobs WHERE app_id = ?", app.id)
             self._database.write("DELETE FROM idling WHERE app_id = ?", app.id)
+            self._database.write("DELETE FROM certificates WHERE app_id = ?", app.id)
+            self._database.write("DELETE FROM https WHERE app_id = ?", app.id)
+            self._database.write(
+                "UPDATE domains SET removed_at = ? WHERE app_id = ? AND removed_at IS NULL",
+                self._database.now(),
+                app.id,
+            )
             self._database.write(
                 "UPDATE apps SET destroyed_at = ?1, updated_at = ?1 WHERE id = ?2",
                 self._database.now(),

@@ -11,9 +11,12 @@ from hostd.ledger.apps import Apps
 from hostd.ledger.build_outputs import BuildOutputs
 from hostd.ledger.buildpacks import Buildpacks
 from hostd.ledger.builds import Builds
+from hostd.ledger.certificates import Certificates
 from hostd.ledger.checks import Checks
 from hostd.ledger.database import Clock, Database, utc_now
+from hostd.ledger.domains import Domains
 from hostd.ledger.formation import Formation
+from hostd.ledger.https import HttpsSettings
 from hostd.ledger.idling import Idling
 from hostd.ledger.job_runs import JobRuns
 from hostd.ledger.jobs import Jobs
@@ -48,6 +51,9 @@ class Ledger:
         self.formation = Formation(database, self.apps)
         self.checks = Checks(database, self.apps)
         self.idling = Idling(database, self.apps)
+        self.domains = Domains(database, self.apps, self.access)
+        self.certificates = Certificates(database, self.apps, vault)
+        self.https = HttpsSettings(database, self.apps)
         self.jobs = Jobs(database, self.apps)
         self.job_runs = JobRuns(database)
 

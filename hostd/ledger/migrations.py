@@ -57,6 +57,18 @@ def idling(db: SqliteUtils) -> None:
     db.executescript(_sql("0007_idling.sql"))
 
 
+@MIGRATIONS()
+def domains(db: SqliteUtils) -> None:
+    """Names of their own for apps."""
+    db.executescript(_sql("0008_domains.sql"))
+
+
+@MIGRATIONS()
+def certificates(db: SqliteUtils) -> None:
+    """Certificates of apps, and what they want of https."""
+    db.executescript(_sql("0009_certificates.sql"))
+
+
 def upgrade(db: SqliteUtils, migrations: Migrations = MIGRATIONS) -> list[str]:
     """Apply what is missing, all in one transaction, and tell what it was.
 

@@ -1,4 +1,4 @@
-"""The ledger's key: it encrypts config vars and seals the ends of the release chains."""
+"""The ledger's key: it encrypts config vars and private keys, and seals the ends of the release chains."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Vault:
             raise Unavailable(f"Cannot read the ledger's key {path}: {error.strerror}.") from error
 
     def encrypt(self, config: Mapping[str, str], place: str) -> bytes:
-        """Config vars as ciphertext that only opens at `place`, which is not part of it: app and version."""
+        """Secrets by name as ciphertext that only opens at `place`, which is not part of it: app and version, say."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
         text = json.dumps(dict(config), sort_keys=True, separators=(",", ":"))
         return nonce + self._cipher.encrypt(nonce, text.encode(), place.encode())
@@ -59,8 +59,8 @@ class Vault:
             text = self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], place.encode())
         except (InvalidTag, ValueError) as error:
             raise Internal(
-                f"The config vars of {place} in the ledger cannot be decrypted: they were changed, or the key is not "
-                "theirs. `hostctl releases:verify` tells more."
+                f"What the ledger holds encrypted for {place} cannot be decrypted: it was changed, or the key is not "
+                "its own. `hostctl releases:verify` tells more of config vars."
             ) from error
         config: dict[str, str] = json.loads(text)
         return config

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hostd import sizes
+from hostd.certificates.matching import assign
 from hostd.ledger import Ledger
 from hostd.ledger.apps import HOST_STACK, App
+from hostd.ledger.database import utc_now
 from hostd.settings import Settings
 
 
@@ -41,6 +43,13 @@ class DesiredApp:
     stack: str = HOST_STACK
     idled_at: float | None = None
     """Since when this release sleeps, in seconds since the epoch; None while it is awake."""
+    certificates: Mapping[str, str] = field(default_factory=dict)
+    """What the router calls the certificate of each host that has one of its own."""
+    https_only: bool = False
+    hsts: str = ""
+    maintenance_page: str = ""
+    """What the router calls the app's page for maintenance mode; "" for the built-in one."""
+    error_page: str = ""
 
     def process(self, type_: str) -> DesiredProcess | None:
         """The process type called *type_*, if the release declares it."""
@@ -87,6 +96,8 @@ def desired_app(ledger: Ledger, settings: Settings, app: App) -> DesiredApp:
         )
         for type_, command in (slug.process_types if slug else {}).items()
     )
+    hosts = hosts_of(ledger, settings, app)
+    https = ledger.https.get(app.id)
     return DesiredApp(
         id=app.id,
         name=app.name,
@@ -95,8 +106,24 @@ def desired_app(ledger: Ledger, settings: Settings, app: App) -> DesiredApp:
         slug_id=release.slug_id,
         processes=processes,
         config=release.config,
-        hosts=(f"{app.name}.{settings.domain}",),
+        hosts=hosts,
+        certificates={
+            host: certificate.content
+            for host, certificate in assign(ledger.certificates.list(app.id), hosts, utc_now()).items()
+        },
+        https_only=https.redirect,
+        hsts=https.hsts.header if https.hsts else "",
         maintenance=app.maintenance,
         stack=release.stack or HOST_STACK,
         idled_at=idle.idled_at.timestamp() if idle and idle.idled_at and sleeps else None,
     )
+
+
+def hosts_of(ledger: Ledger, settings: Settings, app: App) -> tuple[str, ...]:
+    """Every name that the app answers to: its built-in one, then its domains.
+
+    Without those that have become the platform's since, by a change of its own domain.
+    """
+    platform = f".{settings.domain}"
+    known = [domain.hostname for domain in ledger.domains.list(app.id)]
+    return (settings.built_in_host(app.name), *(host for host in known if not f".{host}".endswith(platform)))

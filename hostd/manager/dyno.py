@@ -150,6 +150,8 @@ class Dyno:
     """When a crashed dyno is tried again; None if it is not waiting."""
     serving: bool = False
     """True for a web dyno that the router sends requests to."""
+    stopping: bool = False
+    """True for one that has been told to end; its state says so only when it has."""
     exit_status: int | None = None
     """How a one-off or crashed dyno ended; None while it runs."""
     reason: str = ""

@@ -13,6 +13,13 @@ from pathlib import Path
 
 from hostd.manager.dyno import DynoId
 
+COMMAND = "HOSTD_COMMAND"
+"""Tells a dyno's launcher what to run, and is not passed on.
+
+As an argument it would be in the unit's own file, which systemd 252 reads back wrongly: after the next daemon-reload
+`$PORT` is `\\$\\$PORT`, and that is what it would start when the dyno has crashed and no hostd is there.
+"""
+
 _ESCAPED = re.compile(r'([\\"`$])')
 _LINE = re.compile(r'(?P<key>[^=\n]+)="(?P<value>(?:\\.|[^"\\])*)"\n', re.DOTALL)
 

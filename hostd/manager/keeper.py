@@ -9,27 +9,22 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-import random
-import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 
 from hostd import sizes
-from hostd.events import Events, Subject
-from hostd.faults import FaultPoint, Faults
+from hostd.events import Subject
+from hostd.faults import FaultPoint
 from hostd.manager import words
 from hostd.manager.boot import Trouble, boot_trouble, came_up
 from hostd.manager.desired import DesiredApp
 from hostd.manager.dyno import Dyno, DynoId, DynoState
 from hostd.manager.idle import idle_dynos
-from hostd.manager.launcher import STOP_SECONDS, Exit, Launch, Launcher, LaunchFailedError
-from hostd.manager.places import Places
+from hostd.manager.launcher import STOP_SECONDS, Exit, Launch, LaunchFailedError
 from hostd.manager.planner import Observed, Phase, Remove, Replace, Start, Stop, cool_off, cycle_at, next_wake, plan
 from hostd.manager.record import Record
-from hostd.manager.routing import Routing
 from hostd.manager.settling import Missing, Settled
 from hostd.manager.standing import Standing
-from hostd.settings import Settings
+from hostd.manager.tools import Tools
 
 log = logging.getLogger(__name__)
 
@@ -37,20 +32,6 @@ _AGAIN_SECONDS = 1.0
 """Until what failed for a reason of ours is tried again."""
 _STEADY_SECONDS = 60.0
 """A dyno that was up this long has recovered: its next crash counts as the first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What every keeper works with; `clock` is in seconds and never set, `random` gives numbers from 0 to 1."""
-
-    launcher: Launcher
-    routing: Routing
-    places: Places
-    events: Events
-    settings: Settings
-    faults: Faults
-    clock: Callable[[], float] = time.monotonic
-    random: Callable[[], float] = random.random
 
 
 class Keeper:
@@ -65,7 +46,7 @@ class Keeper:
         self._records: dict[str, Record] = {}
         self._dirty: set[str] = set()
         self._wake = asyncio.Event()
-        self._standing = Standing(app_id, tools.routing, self._records)
+        self._standing = Standing(app_id, tools.routing, self._records, tools.clock)
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -78,7 +59,7 @@ class Keeper:
         """Begin to keep the app; what an earlier hostd had begun with an adopted dyno is finished."""
         for record in self._records.values():
             if record.phase is Phase.STOPPING:
-                self._begin(record, self._stop(record))
+                self._begin(record, self._tools.stops.run(self._stop(record)))
             elif record.phase is Phase.STARTING and self._tools.launcher.exit_of(record.id) is None:
                 self._begin(record, self._await_boot(record))
             self._dirty.add(record.id.unit)
@@ -88,16 +69,20 @@ class Keeper:
         """Stop keeping it; dynos run on."""
         if self._timer is not None:
             self._timer.cancel()
-        tasks = [record.task for record in self._records.values() if record.task]
-        for task in [self._task, *tasks]:
-            if task is not None:
-                task.cancel()
-        await asyncio.gather(*(task for task in [self._task, *tasks] if task), return_exceptions=True)
+        tasks = [task for task in (self._task, *(record.task for record in self._records.values())) if task]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def nudge(self, unit: str | None = None) -> None:
         """Say that the ledger or (with *unit*) systemd may have changed."""
         if unit is not None:
             self._dirty.add(unit)
+        self._wake.set()
+
+    def changed(self, unit: str) -> None:
+        """Say that somebody has changed a dyno's unit: it is replaced by one as it should be."""
+        self._records[unit].was_changed()
         self._wake.set()
 
     def knows(self, unit: str) -> bool:
@@ -123,22 +108,25 @@ class Keeper:
         self.desired = self._read_desired()
         return await self._standing.missing(lambda: self.desired, type_, seconds)
 
+    async def route(self) -> None:
+        """Tell the router how the app stands now. Raises OSError."""
+        self.desired = self._read_desired()
+        await self._standing.publish(self.desired)
+
+    async def restart(self, selected: Callable[[Record], bool]) -> int:
+        """`stop_dynos`, but of several web dynos that serve one after the other. Raises Conflict if one stays away."""
+        records = self._running(selected)
+        turns = self._standing.take_turns(records)
+        await self._stop_now([record for record in records if record not in turns])
+        await self._standing.turns_over(turns)
+        return len(records)
+
     async def stop_dynos(self, selected: Callable[[Record], bool]) -> int:
         """Drain and stop the running dynos that *selected* picks; the keeper starts the wanted ones anew.
 
-        Returns how many they were when they have ended: no ledger remembers that they are to end, so whoever
-        asked must not hear that it is done before it is.
+        Returns how many they were when they have ended: no ledger remembers it, so who asked must not hear sooner.
         """
-        records = [r for r in self._records.values() if selected(r) and r.phase is not Phase.STOPPING]
-        for record in records:
-            if record.phase is Phase.CRASHED:
-                record.crashes, record.retry_at = 0, 0.0
-            else:
-                self._begin_stop(record)
-        self._wake.set()
-        if stops := [record.task for record in records if record.task is not None]:
-            await asyncio.wait(stops)
-        return len(records)
+        return await self._stop_now(self._running(selected))
 
     def crash(self, unit: str, trouble: Trouble) -> None:
         """Kill a dyno that is up, for a reason that is told; it is started anew as after any crash."""
@@ -154,6 +142,23 @@ class Keeper:
         await self._standing.until(lambda _served: not self._records or None)
         await self._standing.publish(None)
         await self.close()
+
+    def _running(self, selected: Callable[[Record], bool]) -> list[Record]:
+        """The dynos of the wanted release that do not end yet; what serves of an older one would not start again."""
+        version = self.desired.version if self.desired else 0
+        here = [r for r in self._records.values() if r.phase is not Phase.STOPPING and r.id.version >= version]
+        return list(filter(selected, here))
+
+    async def _stop_now(self, records: list[Record]) -> int:
+        for record in records:
+            if record.phase is Phase.CRASHED:
+                record.crashes, record.retry_at = 0, 0.0
+            else:
+                self._begin_stop(record)
+        self._wake.set()
+        if stops := [record.task for record in records if record.task is not None]:
+            await asyncio.wait(stops)
+        return len(records)
 
     async def _adopt(self, dyno: DynoId) -> None:
         process = self.desired.process(dyno.type) if self.desired else None
@@ -223,8 +228,8 @@ class Keeper:
     def _look(self) -> None:
         for unit in list(self._dirty):
             record = self._records.get(unit)
-            if record is not None and _was_running(record):
-                ended = self._tools.launcher.exit_of(record.id)
+            if record is not None and record.running:
+                ended = self._tools.launcher.exit_of(record.id, self._tools.clock() - record.since)
                 if ended is not None and ended.stopped:
                     self._vanish(record, ended)
                 elif ended is not None:
@@ -232,6 +237,7 @@ class Keeper:
                 elif restarts := self._tools.launcher.restarts(record.id):
                     # It ended, and for longer than systemd waits nobody here had the time to look.
                     self._say(record, words.restarted(restarts))
+                    record.since = self._tools.clock()
             # Only now: where systemd could not be asked it is asked again.
             self._dirty.discard(unit)
 
@@ -359,7 +365,7 @@ class Keeper:
         if before is not None:
             before.cancel()
         record.phase = Phase.STOPPING
-        self._begin(record, self._stop(record, before))
+        self._begin(record, self._tools.stops.run(self._stop(record, before)))
 
     async def _stop(self, record: Record, before: asyncio.Task[None] | None = None) -> None:
         if before is not None:
@@ -392,8 +398,3 @@ class Keeper:
     def _say(self, record: Record, *lines: str) -> None:
         for line in lines:
             self._tools.events.platform(self._subject, record.id.name, line)
-
-
-def _was_running(record: Record) -> bool:
-    """True for a dyno whose end would be news: not one whose launch or stop is under way."""
-    return record.phase is Phase.UP or (record.phase is Phase.STARTING and record.state is DynoState.STARTING)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 from hostd import sizes
 from hostd.faults import FaultPoint, Faults
 from hostd.manager.dyno import DynoId
-from hostd.manager.environment import EnvironmentFiles, environment
+from hostd.manager.environment import COMMAND, EnvironmentFiles, environment
 from hostd.manager.probe import listens_to_itself
 from slugs.errors import SlugsError
 from slugs.pool import Pool
@@ -32,6 +33,9 @@ STOP_SECONDS = 30.0
 STOPPED = "stopped"
 """The result of a dyno whose unit somebody else stopped, as with systemctl: systemd keeps no other of it."""
 
+RESTARTED = "restarted"
+"""The result of a dyno that runs, on files that another left, as somebody started its unit anew."""
+
 NETWORK_GONE = "network-gone"
 """The result of a dyno that runs, and cannot go on, as somebody took its network away."""
 
@@ -43,11 +47,21 @@ _CLD_EXITED = 1
 
 _SIGNALLED = 128
 """What a shell adds to a signal's number to make a status (bash(1), EXIT STATUS)."""
+
+ENDED_BY_OTHERS = _SIGNALLED + signal.SIGTERM
+"""The status of what somebody ended who is not hostd: a command that was cut off has not done its work."""
 _SHELL_STATUSES = {126: "the command cannot be executed", 127: "command not found"}
 
+_LAUNCH = ("/bin/bash", "/.hostd/launch")
+"""Sets the scene for a command and runs it, inside the sandbox: its argument, or what `COMMAND` says."""
 _JOBS_IN_FLIGHT = 8
+_CLOSE_SECONDS = 1.0
+"""Two moments so close are one."""
+_RUNS = "running"
 _RUNNING = ("active", "activating", "deactivating", "reloading")
 _ENDED = ("exited", "auto-restart")
+_STARTS = ("restart", "start")
+"""Jobs after which a dyno runs again: what becomes of it is seen then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +95,8 @@ class Exit:
 
     @property
     def stopped(self) -> bool:
-        """True when it did not end by itself: somebody stopped its unit, or took its network away."""
-        return self.result in (STOPPED, NETWORK_GONE)
+        """True when it did not end by itself: somebody stopped or restarted its unit, or took its network away."""
+        return self.result in (STOPPED, RESTARTED, NETWORK_GONE)
 
     @property
     def reason(self) -> str:
@@ -92,7 +106,7 @@ class Exit:
         if self.result == NETWORK_GONE:
             return "its network is gone"
         if self.stopped:
-            return "stopped from outside hostd"
+            return f"{self.result} from outside hostd"
         if self.result in ("success", "exit-code"):
             return f"exit status {self.status}{self.detail and f', {self.detail}'}"
         return self.detail or self.result
@@ -103,7 +117,8 @@ class Exit:
         match self.result:
             case "exit-code":
                 return _meaning(self.status)
-            case "signal":
+            # SIGTERM, SIGINT, SIGHUP and SIGPIPE are clean ends to systemd.
+            case "signal" | "success" if self.status:
                 return f"killed by {_signal_name(self.status - _SIGNALLED)}"
             case "core-dump":
                 return f"killed by {_signal_name(self.status - _SIGNALLED)}, core dumped"
@@ -146,8 +161,9 @@ class Launcher:
         async with self._jobs:
             try:
                 await ensure_user(launch.uid)
-                await self._systemd.stop(launch.dyno.unit)
-                self.remove(launch.dyno)
+                if await self._systemd.stop(launch.dyno.unit) is not None:
+                    self._unload(launch.dyno)
+                self._clear_away(launch.dyno)
                 self._out_of_memory.starting(launch.dyno.unit)
                 network = await self._networks.lease(launch.dyno.snapshot, launch.dyno.place.address)
                 await self._systemd.start(launch.dyno.unit, self._prepare(launch, network))
@@ -163,7 +179,7 @@ class Launcher:
         tree = self._pool.snapshot(launch.slug_id, launch.dyno.snapshot)
         memory = sizes.get(launch.size).memory
         variables = environment(launch.dyno, launch.config, launch.extra, memory=memory)
-        environment_file = self._environment_files.write(launch.dyno.unit, variables)
+        environment_file = self._environment_files.write(launch.dyno.unit, {**variables, COMMAND: launch.command})
         self._faults.reach(FaultPoint.SNAPSHOT_MADE)
         return unit_properties(
             launch,
@@ -195,16 +211,25 @@ class Launcher:
         """SIGHUP to all its processes."""
         self._systemd.kill(dyno.unit, signal.SIGHUP)
 
-    def exit_of(self, dyno: DynoId) -> Exit | None:
+    def exit_of(self, dyno: DynoId, seen_for: float = 0.0) -> Exit | None:
         """How the dyno ended; None while it runs. One that has lost its network is as good as ended.
 
-        It has ended with its first process, even if others are left and systemd still waits for those. That a machine
-        which is being shut down takes its dynos along is no end of theirs.
+        So is one that is known to have run for *seen_for* seconds and has not: somebody restarted it. It has ended with
+        its first process, even if others are left and systemd still waits for those. That a machine which is being
+        shut down takes its dynos along is no end of theirs.
         """
-        info = self._systemd.info(dyno.unit)
-        if runs(info):
+        goes_on = self._systemd.read(dyno.unit, "SubState") == _RUNS
+        if goes_on and (not seen_for or self._age(dyno) + _CLOSE_SECONDS >= seen_for):
             return self._network_gone(dyno)
-        return None if info is None and self._systemd.is_stopping() else self._exit(info)
+        info = self._systemd.info(dyno.unit)
+        if info is not None and runs(info):
+            anew = info.active_for is not None and info.active_for + _CLOSE_SECONDS < seen_for and not info.restarts
+            return Exit(ENDED_BY_OTHERS, RESTARTED) if anew else self._network_gone(dyno)
+        if info is not None and info.job in _STARTS:
+            return None
+        if info is None or info.job == "stop":
+            return None if self._systemd.is_stopping() else Exit(ENDED_BY_OTHERS, STOPPED)
+        return self._exit(info)
 
     def is_stopping(self, dyno: DynoId) -> bool:
         """True while the unit is being stopped."""
@@ -213,8 +238,7 @@ class Launcher:
 
     def running_for(self, dyno: DynoId) -> float | None:
         """For how many seconds the unit has been active; None if it is not."""
-        info = self._systemd.info(dyno.unit)
-        return info.active_for if info is not None and info.sub == "running" else None
+        return self._age(dyno) if self._systemd.read(dyno.unit, "SubState") == _RUNS else None
 
     def listens_to_itself(self, dyno: DynoId) -> bool:
         """True if the dyno listens on its port where nobody but itself can ask."""
@@ -223,19 +247,24 @@ class Launcher:
 
     def restarts(self, dyno: DynoId) -> int:
         """How often systemd itself has started the running dyno again since this was last asked."""
-        info = self._systemd.info(dyno.unit)
-        if info is None or not info.restarts:
-            return 0
-        self._systemd.reset_failed(dyno.unit)
-        return info.restarts
+        restarts = int(self._systemd.read(dyno.unit, "NRestarts"))
+        if restarts:
+            self._systemd.reset_failed(dyno.unit)
+        return restarts
 
     def remove(self, dyno: DynoId) -> None:
         """Forget the ended unit, delete its file tree and environment file, take its network away; idempotent.
 
         What its first process left running is killed: a dyno ends as a whole.
         """
+        self._unload(dyno)
+        self._clear_away(dyno)
+
+    def _unload(self, dyno: DynoId) -> None:
         self.kill(dyno)
         self._systemd.unref(dyno.unit)
+
+    def _clear_away(self, dyno: DynoId) -> None:
         self._out_of_memory.forget(dyno.unit)
         self._environment_files.remove(dyno.unit)
         self._pool.delete_dyno(dyno.snapshot)
@@ -247,18 +276,19 @@ class Launcher:
         From then on `lost` is called with the unit of a dyno whose network somebody has taken away.
         """
         self._networks.subscribe(lambda name: lost(f"{name}.service"))
-        holders = {}
-        for dyno in dynos:
-            info = self._systemd.info(dyno.unit)
-            holders[dyno.snapshot] = dyno.place.address, info.main_pid if info is not None else 0
-        await self._networks.adopt(holders)
+        first = {dyno: int(self._systemd.read(dyno.unit, "MainPID")) for dyno in dynos}
+        await self._networks.adopt({dyno.snapshot: (dyno.place.address, pid) for dyno, pid in first.items()})
+
+    def _age(self, dyno: DynoId) -> float:
+        """For how many seconds its unit, which runs, has been active."""
+        return time.monotonic() - int(self._systemd.read(dyno.unit, "ActiveEnterTimestampMonotonic")) / 1e6
 
     def _network_gone(self, dyno: DynoId) -> Exit | None:
-        return None if self._networks.intact(dyno.snapshot) else Exit(0, NETWORK_GONE)
+        return None if self._networks.intact(dyno.snapshot) else Exit(ENDED_BY_OTHERS, NETWORK_GONE)
 
     def _exit(self, info: UnitInfo | None) -> Exit:
         if info is None:
-            return Exit(0, STOPPED)
+            return Exit(ENDED_BY_OTHERS, STOPPED)
         return Exit(shell_status(info), RESULT if self._out_of_memory.ended(info) else info.result)
 
 
@@ -280,7 +310,7 @@ def unit_properties(
         ),
         slice_name=app_slice(launch.dyno.app),
         description=launch.dyno.description,
-        command=launch_command(launch.command),
+        command=_LAUNCH,
         environment_file=environment_file,
         log_namespace="hostd",
         log_fields={
@@ -304,7 +334,7 @@ def app_slice(app: str) -> str:
 
 def launch_command(command: str) -> list[str]:
     """The argument list that runs a Procfile's *command* inside the sandbox; only there the text meets a shell."""
-    return ["/bin/bash", "/.hostd/launch", command]
+    return [*_LAUNCH, command]
 
 
 def runs(info: UnitInfo | None) -> bool:

@@ -6,25 +6,26 @@ import asyncio
 import logging
 import signal
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from hostd.errors import Conflict, NotFound
 from hostd.events import Subject
 from hostd.ledger.apps import App
-from hostd.manager import words
 from hostd.manager.boot import Trouble
 from hostd.manager.desired import DesiredApp
 from hostd.manager.disk import DiskWatch
 from hostd.manager.dyno import RELEASE_PHASE, Dyno, DynoId, DynoState, parse_description
 from hostd.manager.environment import EnvironmentFiles
 from hostd.manager.forwards import Forward, Forwards
-from hostd.manager.keeper import Keeper, Tools
+from hostd.manager.keeper import Keeper
 from hostd.manager.memory import MemoryWatch
 from hostd.manager.oneoffs import OneOff, OneOffs
 from hostd.manager.record import Record
 from hostd.manager.session_files import SessionFiles
 from hostd.manager.settling import Missing, Settled
+from hostd.manager.tools import Tools
 from hostd.manager.visits import VISIT_UNITS, Visit, Visits
-from slugs.pool import Pool, size
+from slugs.pool import Pool
 from units.cgroups import Cgroups
 from units.systemd import ANY_UNIT, Systemd, SystemdError
 
@@ -77,7 +78,7 @@ class Manager:
         for keeper in self._keepers.values():
             keeper.start()
         memory = MemoryWatch(Cgroups(), self._control_group, self._tools.events)
-        disk = DiskWatch(self._pool, self._disk_limit)
+        disk = DiskWatch(self._pool, self._tools.settings.dyno_disk_mb << 20)
         works = (self._tick(), memory.run(self._all_dynos), disk.run(self._all_dynos, self._stop_writer))
         self._watching = [asyncio.create_task(work) for work in works]
 
@@ -103,6 +104,14 @@ class Manager:
             keeper.start()
         keeper.nudge()
 
+    async def route(self, app_id: str) -> None:
+        """As *nudge*, and wait until every router worker that answers knows."""
+        self.nudge(app_id)
+        try:
+            await self._keepers[app_id].route()
+        except OSError:
+            log.exception("the route table cannot be written; the keeper of app %s tries again", app_id)
+
     def dynos(self, app_id: str) -> list[Dyno]:
         """Every dyno of the app, one-off dynos last."""
         keeper = self._keepers.get(app_id)
@@ -119,23 +128,29 @@ class Manager:
         return await self._keepers[app.id].missing(type_, seconds)
 
     async def restart(self, app: App, selector: str | None = None) -> int:
-        """Restart all dynos, those of one type, or one (``web.1``); return how many. Raises NotFound.
+        """Restart all dynos, those of one type, or one (``web.1``); return how many. Raises NotFound, Conflict.
 
         A dyno that sleeps is there, and has nothing to be stopped.
         """
-        count = 0
         keeper = self._keepers.get(app.id)
-        if keeper is not None:
-            count = await keeper.stop_dynos(lambda record: _selected(record, selector))
-        known = {name for dyno in self.dynos(app.id) for name in (dyno.name, dyno.type)}
-        if not count and selector is not None and selector not in known:
-            raise NotFound(f"Couldn't find that dyno: {app.name} has no {selector}. See `hostctl ps -a {app.name}`.")
+        count = await keeper.restart(lambda record: _selected(record, selector)) if keeper else 0
+        if not count:
+            self._check_known(app, selector)
         return count
 
     async def stop(self, app: App, selector: str) -> int:
         """Stop dynos by type or name. As on Heroku those of the formation start anew; scale to 0 to keep them off."""
-        one_offs = await self.one_offs.stop(app.id, selector)
-        return one_offs if one_offs else await self.restart(app, selector)
+        count, keeper = await self.one_offs.stop(app.id, selector), self._keepers.get(app.id)
+        if not count and keeper is not None:
+            count = await keeper.stop_dynos(lambda record: _selected(record, selector))
+        if not count:
+            self._check_known(app, selector)
+        return count
+
+    def _check_known(self, app: App, selector: str | None) -> None:
+        known = {name for dyno in self.dynos(app.id) for name in (dyno.name, dyno.type)}
+        if selector is not None and selector not in known:
+            raise NotFound(f"Couldn't find that dyno: {app.name} has no {selector}. See `hostctl ps -a {app.name}`.")
 
     async def forget(self, app: App) -> None:
         """Stop every dyno of an app that the ledger has ended, and its keeper."""
@@ -206,7 +221,7 @@ class Manager:
             if dyno is None or dyno.unit != unit.name:
                 continue
             known.add(dyno.unit)
-            app_id = by_name.get(dyno.app)
+            app_id = app_of(dyno, by_name, self._session_files.read(dyno.unit))
             if app_id is None or dyno.type == RELEASE_PHASE:
                 why = "the push that ran it was interrupted" if app_id else f"the ledger has no app {dyno.app}"
                 log.warning("stopping %s: %s", unit.name, why)
@@ -274,7 +289,7 @@ class Manager:
                 log.exception("looking at everything failed; trying again")
 
     def _look_at_everything(self) -> None:
-        running = self._running()
+        running, changed = self._running(), self._systemd.changed_units()
         self.one_offs.nudge_all()
         self.visits.nudge_all()
         for keeper in self._keepers.values():
@@ -282,6 +297,8 @@ class Manager:
             for unit in keeper.units():
                 if unit not in running:
                     keeper.nudge(unit)
+                elif unit in changed:
+                    keeper.changed(unit)
 
     def _running(self) -> set[str]:
         """The units of the dynos that run: one question, where asking for each would keep systemd busy."""
@@ -294,23 +311,26 @@ class Manager:
     def _all_dynos(self) -> list[Dyno]:
         return [dyno for app_id in self._keepers for dyno in self.dynos(app_id)]
 
-    @property
-    def _disk_limit(self) -> int:
-        return self._tools.settings.dyno_disk_mb << 20
-
-    def _stop_writer(self, dyno: Dyno, taken: int) -> None:
-        said = words.disk(taken, self._disk_limit)
+    def _stop_writer(self, dyno: Dyno, trouble: Trouble) -> None:
         if self.one_offs.knows(dyno.unit):
-            for line in said:
+            for line in trouble.said:
                 self._tools.events.platform(Subject(dyno.app_id), dyno.name, line)
             self._systemd.kill(dyno.unit, signal.SIGKILL)
         else:
-            why = f"{size(taken)} on disk, the limit is {size(self._disk_limit)}"
-            self._keepers[dyno.app_id].crash(dyno.unit, Trouble(said, why))
+            self._keepers[dyno.app_id].crash(dyno.unit, trouble)
 
     def _control_group(self, unit: str) -> str | None:
-        info = self._systemd.info(unit)
-        return info.control_group if info is not None else None
+        return self._systemd.read(unit, "ControlGroup") or None
+
+
+def app_of(dyno: DynoId, by_name: Mapping[str, str], written: Mapping[str, Any] | None) -> str | None:
+    """The id of the app that a found dyno belongs to, if that is there; *by_name* has the ids of all apps.
+
+    A one-off dyno keeps its unit when its app is renamed, and another app may have the name by then: what is *written*
+    of its session counts.
+    """
+    app_id = (written or {}).get("app", by_name.get(dyno.app))
+    return app_id if app_id in by_name.values() else None
 
 
 def _selected(record: Record, selector: str | None) -> bool:

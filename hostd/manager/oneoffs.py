@@ -19,12 +19,12 @@ from hostd.events import Subject
 from hostd.manager import words
 from hostd.manager.desired import DesiredApp
 from hostd.manager.dyno import FIRST_ONE_OFF, SCHEDULED, Dyno, DynoId, DynoState
-from hostd.manager.keeper import Tools
 from hostd.manager.launcher import STOP_SECONDS, Exit, Launch, LaunchFailedError
 from hostd.manager.planner import Phase
 from hostd.manager.record import Record
 from hostd.manager.session import HANGUP_SECONDS, PATIENCE_SECONDS, Session, Stdio, Tickets, ends_within
 from hostd.manager.session_files import SessionFiles
+from hostd.manager.tools import Tools
 
 log = logging.getLogger(__name__)
 
@@ -356,4 +356,10 @@ class OneOffs:
 
 
 def _facts(session: _OneOffSession) -> dict[str, Any]:
-    return {"command": session.record.command, "token": session.token, "time_limit": session.time_limit}
+    record = session.record
+    return {
+        "app": record.app_id,
+        "command": record.command,
+        "token": session.token,
+        "time_limit": session.time_limit,
+    }

@@ -18,6 +18,15 @@ class Phase(enum.Enum):
     STOPPING = "stopping"
 
 
+class Why(enum.Enum):
+    """Why a dyno that is wanted is started anew; the log says it."""
+
+    RESIZED = "Restarting with its new size"
+    CYCLED = "Cycling"
+    RESTARTED = "Restarting"
+    CHANGED = "Changed from outside hostd, as with systemctl set-property: restarting as it was"
+
+
 @dataclass(frozen=True, slots=True)
 class Observed:
     """One dyno of a formation that exists, whatever its release."""
@@ -33,6 +42,8 @@ class Observed:
     """The size that it runs with; empty for any."""
     cycle_at: float | None = None
     """When it has run long enough and is replaced; None for never."""
+    due: Why | None = None
+    """Why it is to be replaced whatever its size and age."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +59,6 @@ class Stop:
     """Drain and stop a dyno that is not wanted any more."""
 
     unit: str
-
-
-class Why(enum.Enum):
-    """Why a dyno that is wanted is started anew; the log says it."""
-
-    RESIZED = "Restarting with its new size"
-    CYCLED = "Cycling"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +86,8 @@ def plan(desired: DesiredApp | None, observed: Sequence[Observed], now: float) -
     wanted release is not serving (Heroku's preboot): a release that does not come up takes no traffic
     away from the one before it. All other dynos of an older release are stopped at once.
 
-    Dynos of another size than the wanted one, and those that have run long enough, are replaced one after
-    the other, each when the one before it is up.
+    Dynos of another size than the wanted one, those that are due for another reason, and those that have run long
+    enough are replaced one after the other, each when the one before it is up.
     """
     wanted = desired.slots if desired else []
     version = desired.version if desired else 0
@@ -161,9 +165,12 @@ def _replacements(
             actions.append(Replace(dyno.unit, Why.RESIZED))
         if dyno.phase is not Phase.UP or dyno.type in moving:
             continue
-        old = dyno.cycle_at is not None and dyno.cycle_at <= now and dyno.type not in crashed
-        if _resized(desired, dyno) or old:
-            actions.append(Replace(dyno.unit, Why.RESIZED if _resized(desired, dyno) else Why.CYCLED))
+        why = Why.RESIZED if _resized(desired, dyno) else None
+        if why is None and dyno.type not in crashed:
+            old = dyno.cycle_at is not None and dyno.cycle_at <= now
+            why = dyno.due or (Why.CYCLED if old else None)
+        if why is not None:
+            actions.append(Replace(dyno.unit, why))
             moving.add(dyno.type)
     return actions
 

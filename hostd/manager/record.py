@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from hostd.manager.dyno import Dyno, DynoId, DynoState, transition
-from hostd.manager.planner import Observed, Phase
+from hostd.manager.planner import Observed, Phase, Why
 
 _SET_SECONDS = 1.0
 """A wall clock that is so much off what it was has been set."""
@@ -53,9 +53,19 @@ class Record:
     crashes: int = 0
     retry_at: float = 0.0
     cycle_at: float | None = None
+    due: Why | None = None
     exit_status: int | None = None
     reason: str = ""
     task: asyncio.Task[None] | None = field(default=None, repr=False)
+
+    @property
+    def running(self) -> bool:
+        """True for a dyno whose end would be news: not one whose launch or stop is under way."""
+        return self.phase is Phase.UP or (self.phase is Phase.STARTING and self.state is DynoState.STARTING)
+
+    def was_changed(self) -> None:
+        """Have it replaced, as somebody has changed its unit."""
+        self.due = Why.CHANGED
 
     def move(self, state: DynoState, now: float) -> str:
         """Change the state and return Heroku's words for it."""
@@ -75,6 +85,7 @@ class Record:
             retry_at=self.retry_at,
             size=self.size,
             cycle_at=self.cycle_at,
+            due=self.due,
         )
 
     def view(self, *, serving: bool = False, moment: Callable[[float], float] = wall_time) -> Dyno:
@@ -94,6 +105,7 @@ class Record:
             port=self.id.place.port,
             retry_at=moment(self.retry_at) if self.phase is Phase.CRASHED else None,
             serving=serving,
+            stopping=self.phase is Phase.STOPPING and self.state in (DynoState.STARTING, DynoState.UP),
             exit_status=self.exit_status,
             reason=self.reason,
             unit=self.id.unit,

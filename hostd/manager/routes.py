@@ -32,6 +32,11 @@ def route(desired: DesiredApp, observed: Sequence[Observed], places: Mapping[str
         id=desired.id,
         name=desired.name,
         hosts=desired.hosts,
+        certificates=desired.certificates,
+        https_only=desired.https_only,
+        hsts=desired.hsts,
+        maintenance_page=desired.maintenance_page,
+        error_page=desired.error_page,
         state=_state(desired, observed, bool(chosen)),
         dynos=tuple(
             Dyno(f"{dyno.type}.{dyno.number}", places[dyno.unit].address, places[dyno.unit].port) for dyno in chosen

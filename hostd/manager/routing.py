@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,8 @@ class Routing:
         self._faults = faults
         self._answers = aiohttp.ClientTimeout(total=answer_seconds)
         self._apps: dict[str, App] = {}
+        self._holders: dict[str, str] = {}
+        """The app that got each host last, by its id."""
         # What an earlier hostd published may name apps that are gone: our first table is always a new one.
         self._published = self._tried = _saved_sequence(table_file)
         self._sequence = self._published + 1
@@ -58,8 +61,10 @@ class Routing:
 
     def set(self, app_id: str, entry: App | None) -> bool:
         """Put *entry* into the table that is published next; True if that changes anything."""
-        if self._apps.get(app_id) == entry:
+        before = self._apps.get(app_id)
+        if before == entry:
             return False
+        self._claim(app_id, frozenset(before.hosts if before else ()), frozenset(entry.hosts if entry else ()))
         if entry is None:
             del self._apps[app_id]
         else:
@@ -123,13 +128,27 @@ class Routing:
 
     async def _publish(self) -> None:
         sequence = self._sequence
-        table = Table(sequence, self._domain, tuple(self._apps.values()), this_boot())
-        await asyncio.to_thread(save, self._table_file, table)
+        apps = tuple(self._without_lost_hosts(app) for app in self._apps.values())
+        # With thousands of domains it takes its time to write a table down.
+        body = await asyncio.to_thread(
+            lambda: save(self._table_file, Table(sequence, self._domain, apps, this_boot()))
+        )
         self._faults.reach(FaultPoint.TABLE_SAVED)
-        body = table.to_json().encode()
         self._tried = sequence
         if all(await asyncio.gather(*(self._tell(worker, body) for worker in self._workers()))):
             self._published = sequence
+
+    def _claim(self, app_id: str, before: frozenset[str], after: frozenset[str]) -> None:
+        self._holders.update(dict.fromkeys(after - before, app_id))
+        for host in before - after:
+            if self._holders.get(host) == app_id:
+                del self._holders[host]
+
+    def _without_lost_hosts(self, app: App) -> App:
+        """The app without hosts that went to another since: that one may be looked at before this one."""
+        if all(self._holders.get(host, app.id) == app.id for host in app.hosts):
+            return app
+        return replace(app, hosts=tuple(host for host in app.hosts if self._holders.get(host, app.id) == app.id))
 
     async def _tell(self, worker: Path, body: bytes) -> bool:
         """Hand the table to a worker; True if it has it, or is not there and will read the file when it starts."""

@@ -10,6 +10,8 @@ from hostd.manager.dyno import Dyno, DynoState
 from hostd.manager.planner import Phase
 from hostd.manager.record import Record
 
+PROVEN_SECONDS = 2.0
+
 
 @dataclass(frozen=True, slots=True)
 class Settled:
@@ -62,10 +64,11 @@ class Missing:
 
 
 def missing(
-    desired: DesiredApp | None, records: Sequence[Record], served: Collection[str], type_: str | None
+    desired: DesiredApp | None, records: Sequence[Record], served: Collection[str], type_: str | None, now: float
 ) -> list[Missing]:
     """The wanted dynos, of one type or of all, that are not up, or are web dynos without the app's traffic.
 
+    What has no port to listen on must have been up for `PROVEN_SECONDS`: its program may have ended at once.
     Those of an app that sleeps are as they should be.
     """
     if desired is None:
@@ -81,6 +84,8 @@ def missing(
         elif record.phase is not Phase.UP or (process.type == "web" and record.id.unit not in served):
             reason = record.reason if record.state is DynoState.CRASHED else ""
             found.append(Missing(record.id.name, record.state.value, reason))
+        elif process.type != "web" and now - record.since < PROVEN_SECONDS:
+            found.append(Missing(record.id.name, record.state.value, f"for less than {PROVEN_SECONDS:g} seconds"))
         elif record.size != process.size:
             found.append(Missing(record.id.name, record.state.value, "still with its old size"))
     return found

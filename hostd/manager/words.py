@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from hostd.manager.launcher import NETWORK_GONE, Exit
+from hostd.manager.launcher import NETWORK_GONE, RESTARTED, Exit
 from slugs.pool import size
+from slugs.space import amount
 
 NOT_ATTACHED = "Error R13 (Attach error) -> Failed to attach to process"
 """A one-off dyno whose client did not come."""
@@ -42,6 +43,8 @@ def ended(exit_: Exit) -> list[str]:
     """A dyno that has ended, with R15 if it ran out of memory; what a bare status does not say is added."""
     if exit_.result == NETWORK_GONE:
         return ["Its network is gone, as after ip link delete: it is ended"]
+    if exit_.result == RESTARTED:
+        return ["Restarted from outside hostd, as with systemctl restart: it is started on fresh files"]
     if exit_.stopped:
         return ["Stopped from outside hostd, as with systemctl stop"]
     lines = ["Error R15 (Memory quota vastly exceeded)", "Stopping process with SIGKILL"]
@@ -49,10 +52,18 @@ def ended(exit_: Exit) -> list[str]:
     return [*(lines if exit_.out_of_memory else ()), status]
 
 
-def disk(taken: int, limit: int) -> list[str]:
+def disk(taken: float, limit: int) -> list[str]:
     """A dyno that has written too much, both in bytes."""
     return [
-        f"Error: {size(taken)} of files in /app and /tmp, and a dyno may have {size(limit)} (dyno_disk_mb)",
+        f"Error: {amount(taken)} of files in /app and /tmp, and a dyno may have {size(limit)} (dyno_disk_mb)",
+        "Stopping process with SIGKILL",
+    ]
+
+
+def disk_full(written: float, free: int) -> list[str]:
+    """The dyno that has written most, both in bytes, when the pool runs full."""
+    return [
+        f"Error: the disk of all dynos is full ({size(free)} free), and this one has written most: {amount(written)}",
         "Stopping process with SIGKILL",
     ]
 

@@ -150,11 +150,28 @@ def test_names_and_the_outside_are_there(app: App, tmp_path: Path) -> None:
     assert list(found["urls"].values()) == [200]
 
 
+def scene(name: str, folder: Path) -> dict[str, Any]:
+    """What came of it on a machine that is made for it, with rules of its own."""
+    argv = ["unshare", "--net", sys.executable, "-m", f"tests.support.{name}", str(folder)]
+    return dict(json.loads(subprocess.run(argv, cwd=SUPPORT.parents[1], check=True, capture_output=True).stdout))
+
+
 def test_with_ipv6_there_is_a_way_out_and_none_in(tmp_path: Path) -> None:
-    scene = ["unshare", "--net", sys.executable, "-m", "tests.support.ipv6_scene", str(tmp_path)]
-    found = json.loads(subprocess.run(scene, cwd=SUPPORT.parents[1], check=True, capture_output=True).stdout)
+    found = scene("ipv6_scene", tmp_path)
     assert found.pop("outside") == "2001:db8::2"
     assert {name: came for name, came in found.items() if came not in NO} == {}
+
+
+def test_what_got_out_while_all_rules_were_cleared_ends_when_they_are_back(tmp_path: Path) -> None:
+    """`nft flush ruleset`, which here would clear the rules of others too."""
+    found = scene("flush_scene", tmp_path)
+    before, away = found["begun before"], found["begun while away"]
+    forbidden = {"machine", "gateway", "other"}
+    assert found["restored"]
+    assert {name for name, came in before.items() if came == "refused"} == forbidden
+    assert (before["outside"], before["router"], away["router"]) == ("heard", "heard", ["connected", "heard"])
+    assert [away[name] for name in sorted(forbidden)] == [["connected", "silent"]] * 3
+    assert (found["others' rules"], found["tables"]) == (True, ["table inet theirs", "table inet b5"])
 
 
 def test_a_one_off_dyno_is_in_a_network_of_its_own_too(platform: Platform, app: App) -> None:
@@ -173,6 +190,13 @@ def test_only_the_router_and_root_come_in_and_by_one_port(
     connect = ["runuser", "-u", user, "--", "python3", "-c", CONNECT, address]
     done = [platform.run([*connect, str(each)], check=False) for each in (port, HELD)]
     assert [each.returncode == 0 for each in done] == [may, False]
+
+
+def test_what_is_for_a_dyno_that_is_gone_stays_on_the_machine(platform: Platform, app: App) -> None:
+    """By the default route somebody else would be asked, who may answer: here the way out of the machine does."""
+    nobody = f"{str(app.page()['address']).rpartition('.')[0]}.254"
+    tried = platform.run(["python3", "-c", CONNECT, nobody, "20000"], check=False)
+    assert "No route to host" in tried.stderr
 
 
 def test_a_killed_hostd_takes_no_network_away(platform: Platform, app: App) -> None:

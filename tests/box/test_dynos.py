@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,11 +30,13 @@ http.server.HTTPServer(("0.0.0.0", int(os.environ["PORT"])), Sick).serve_forever
 """
 PROCFILE = """
 web: python3 -u ${SERVER:-server.py}
-worker: sleep infinity
+worker: echo "I am ${DYNO:-nobody}"; sleep infinity
 greedy: python3 -c 'import time; kept = bytearray(100 << 20); time.sleep(3600)'
 segv: kill -SEGV $$
 missing: no-such-command
 filler: fallocate -l 400M /tmp/big && echo written; sleep infinity
+sower: python3 -c 'import os; [os.close(os.open(f"/tmp/{n:0200}", os.O_CREAT)) for n in range(1 << 20)]'
+hider: cd /tmp && btrfs subvolume create in && sleep 3 && fallocate -l 400M in/big && echo written; sleep infinity
 chatty: i=0; while :; do i=$((i + 1)); echo "line $i"; sleep 0.2; done
 """
 SETTINGS = "/etc/hostd/hostd.toml"
@@ -103,8 +106,8 @@ def shown(platform: Platform, unit: str, *properties: str) -> dict[str, str]:
 def test_a_new_size_restarts_dynos_one_after_the_other(platform: Platform, crowd: Crowd) -> None:
     line = platform.hostctl("ps:scale", "-a", APP).stdout
     assert line == (
-        "chatty=1:Standard-1X filler=0:Standard-1X greedy=1:64M missing=0:Standard-1X segv=0:Standard-1X "
-        "web=2:Standard-1X worker=1:Standard-1X\n"
+        "chatty=1:Standard-1X filler=0:Standard-1X greedy=1:64M hider=0:Standard-1X missing=0:Standard-1X "
+        "segv=0:Standard-1X sower=0:Standard-1X web=2:Standard-1X worker=1:Standard-1X\n"
     )
     platform.hostctl("ps:resize", "-a", APP, "web=2x")
     platform.hostctl("ps:type", "-a", APP, "worker", "--memory", "700M", "--cpu", "1.5")
@@ -166,22 +169,34 @@ def show(platform: Platform) -> str:
 
 def test_a_dyno_that_fills_its_disk_is_stopped_alone(platform: Platform, crowd: Crowd) -> None:
     platform.hostctl("ps:scale", "-a", APP, "filler=1")
-    error = "Error: 400.0M of files in /app and /tmp, and a dyno may have 300.0M (dyno_disk_mb)"
+    error = "Error: 400.1M of files in /app and /tmp, and a dyno may have 300.0M (dyno_disk_mb)"
     logged(platform, "filler", "written", error, "State changed from up to crashed")
     platform.hostctl("ps:scale", "-a", APP, "filler=0")
+
+
+def test_neither_empty_files_nor_subvolumes_are_a_way_around(platform: Platform, crowd: Crowd) -> None:
+    platform.hostctl("ps:scale", "-a", APP, "sower=1", "hider=1")
+    error = "M of files in /app and /tmp, and a dyno may have 300.0M (dyno_disk_mb)"
+    for type_ in ("sower", "hider"):
+        logged(platform, type_, error, "State changed from up to crashed", within=90)
+    platform.hostctl("ps:scale", "-a", APP, "sower=0", "hider=0")
 
 
 def test_systemd_restarts_a_dyno_while_hostd_is_down(platform: Platform, crowd: Crowd) -> None:
     unit = shown(platform, "worker.1", "Id")["Id"]
     platform.run(["systemctl", "stop", "hostd.socket", "hostd-attach.socket", "hostd.service"])
     try:
+        # systemd now has the unit from its own file, which it has written.
+        platform.run(["systemctl", "daemon-reload"])
         platform.run(["systemctl", "kill", "--signal=KILL", unit])
         running = ["systemctl", "show", unit, "-p", "NRestarts", "-p", "SubState"]
         wait_until(lambda: platform.run(running).stdout.split() == ["NRestarts=1", "SubState=running"], 30)
     finally:
         platform.run(["systemctl", "start", "hostd.socket", "hostd-attach.socket", "hostd.service"])
     log = logged(platform, "worker", "Process exited while hostd was away; systemd restarted it")
-    assert log.rstrip().endswith("systemd restarted it")
+    *_, said, told = log.splitlines()
+    assert said.endswith("app[worker.1]: I am worker.1")
+    assert told.endswith("systemd restarted it")
 
 
 def test_dynos_are_replaced_when_they_have_run_long_enough(platform: Platform, crowd: Crowd, settings: str) -> None:
@@ -193,11 +208,25 @@ def test_dynos_are_replaced_when_they_have_run_long_enough(platform: Platform, c
 
 
 def test_what_an_operator_stops_comes_back_and_is_told(platform: Platform, crowd: Crowd) -> None:
+    wait_for_formation(platform, APP, web=2, worker=1, chatty=1, greedy=1)
     crowd.step = CUT
     platform.run(["systemctl", "stop", "hostd-apps.slice"])
     logged(platform, "worker", "Stopped from outside hostd, as with systemctl stop", "State changed from up to down")
     wait_for_formation(platform, APP, web=2, worker=1, chatty=1, greedy=1)
     crowd.step = "afterwards"
+
+
+def test_what_an_operator_restarts_or_changes_is_as_it_was_and_is_told(platform: Platform, crowd: Crowd) -> None:
+    # What is restarted within a second of its start is as new as before, and not told.
+    wait_until(lambda: all(time.time() - seconds(dyno["updated_at"]) > 2 for dyno in dynos(platform, APP)))
+    before = shown(platform, "worker.1", "Id", "MemoryMax")
+    platform.run(["systemctl", "restart", before["Id"]])
+    logged(platform, "worker", "Restarted from outside hostd, as with systemctl restart", "from starting to up")
+    platform.run(["systemctl", "set-property", before["Id"], "MemoryMax=50M"])
+    # hostd looks for that every 30 seconds, and at once when it has lost its connection.
+    platform.run(["systemctl", "daemon-reexec"])
+    logged(platform, "worker", "Changed from outside hostd, as with systemctl set-property", "from starting to up")
+    assert shown(platform, "worker.1", "Id", "MemoryMax") == before
 
 
 def test_killed_journals_and_buses_cost_no_line_and_no_dyno(platform: Platform, crowd: Crowd) -> None:

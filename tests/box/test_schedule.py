@@ -88,7 +88,9 @@ def test_a_run_is_a_one_off_dyno_that_outlives_hostd_and_does_not_overlap_itself
     assert dyno.startswith("scheduler.")
     again = platform.hostctl("schedule:run", job, "-a", APP, check=False)
     assert again.returncode == 1 and f"The job runs already: {dyno}" in again.stderr
+    platform.hostctl("apps:rename", f"{APP}-renamed", "-a", APP)
     off_for(platform, timedelta(days=1))
+    platform.hostctl("apps:rename", APP, "-a", f"{APP}-renamed")
     wait_until(lambda: f"it still runs in {dyno}" in log(platform, "scheduler"))
     assert [run["dyno"] for run in runs(platform, job)] == [dyno]
     (shown,) = [shown for shown in dynos(platform, APP) if shown["name"] == dyno]

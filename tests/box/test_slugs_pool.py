@@ -13,7 +13,7 @@ import pytest
 
 from slugs.errors import NoSuchSubvolume, NotBtrfs, PoolFull
 from slugs.pool import Pool
-from slugs.space import check
+from slugs.space import check, used
 from slugs.stacks import ensure_host_stack, identity_binds
 from tests.box.slugs_kit import UID, pool_of_its_own
 from units.sandbox import Bind, Limits, hardened
@@ -163,6 +163,30 @@ def test_temporary_files_go_with_the_dyno_and_the_build(pool: Pool) -> None:
     assert list((pool.scratch("d1") / "var-tmp").iterdir()) == []
     pool.delete_dyno("d1")
     assert list((pool.root / "scratch").iterdir()) == []
+
+
+async def test_what_a_dyno_takes_is_found_wherever_it_hides_it(pool: Pool) -> None:
+    pool.create_build("b1", UID)
+    pool.freeze("b1", "s1")
+    folder = pool.snapshot("s1", "d1")
+    assert (pool.origin("d1"), pool.origin("gone")) == (pool.slug("s1"), None)
+    before = await used([folder])
+    for number in range(3000):
+        (folder / f"{number:0100}").touch()
+    inside = folder / "inside"
+    btrfsutil.create_subvolume(str(inside))
+    btrfsutil.sync(str(pool.root))
+    with_names, generation = await used([folder]), pool.generation(folder)
+    assert with_names - before > 3000 * 1000
+
+    (inside / "file").write_bytes(b"x" * (1 << 20))
+    for number in range(100):
+        os.setxattr(inside / "file", f"user.{number}", b"x" * 15_000)
+    btrfsutil.sync(str(pool.root))
+    assert pool.generation(folder) > generation
+    assert await used([folder]) - with_names > (1 << 20) + 2 * 100 * 15_000
+    pool.delete_dyno("d1")
+    assert (await used([folder]), pool.generation(folder), pool.origin("d1")) == (0, 0, None)
 
 
 def test_numbers_of_a_full_pool(pool: Pool) -> None:

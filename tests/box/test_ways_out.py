@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from tests.support.apps import made
 from tests.support.platform import Platform
+from tests.support.terminal import open_terminal
 from tests.support.waiting import wait_until
 
 SUPPORT = Path(__file__).parents[1] / "support"
@@ -24,7 +26,17 @@ OTHER = {"ENOENT", "EACCES", "EPERM", "ESRCH", "ECONNREFUSED"}
 """What a probe may be told: that a thing is not there, or is not for us."""
 TELLING = ("io_uring_setup", "io_setup", "add_key", "request_key", "keyctl", "userfaultfd", "ptrace", "mount")
 OUTSIDE = "on the server"
-DESCRIPTORS, FILES_IN_MEMORY, TIMERS = 10_000, 65_536, 1024
+DESCRIPTORS, FILES_IN_MEMORY, TIMERS, TERMINALS = 10_000, 65_536, 1024, 2048
+TAKE_TERMINALS = """
+import os
+taken = []
+try:
+    while True:
+        taken.append(os.open("/dev/ptmx", os.O_RDWR | os.O_NOCTTY))
+except OSError as error:
+    print(len(taken), error.strerror, flush=True)
+input()
+"""
 
 
 @pytest.fixture(scope="module")
@@ -131,3 +143,17 @@ def test_who_takes_all_there_is_gets_its_share(platform: Platform, from_one_off:
     assert got["files in memory"][0] <= FILES_IN_MEMORY
     assert got["files in memory"][1] == "ENOSPC"
     assert platform.hostctl("run", "-a", VICTIM, "--", "echo", "unharmed").stdout == "unharmed\n"
+
+
+def test_who_takes_all_terminals_leaves_others_theirs(platform: Platform, targets: dict[str, Any]) -> None:
+    argv = platform.hostctl_command("run", "-a", ATTACKER, "--", "python3", "-c", TAKE_TERMINALS)
+    with subprocess.Popen(argv, stdin=-1, stdout=-1, text=True) as taker:
+        assert taker.stdout
+        assert taker.stdout.readline() == f"{TERMINALS} No space left on device\n"
+        inside = platform.remote_command("ps:exec", "-a", VICTIM, "test -t 0 && echo terminal", options=["-t"])
+        with open_terminal(inside) as terminal:
+            terminal.expect("terminal")
+            assert terminal.wait() == 0
+        taker.communicate("")
+    made_inside = platform.hostctl("run", "-a", VICTIM, "--", "script", "-qc", "tty", "/dev/null").stdout
+    assert made_inside.startswith("/dev/pts/")

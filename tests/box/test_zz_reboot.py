@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,12 @@ def test_every_app_is_back_with_the_same_formation(platform: Platform, rebooted:
         assert remembered(platform, app) == rebooted.before[app]
     assert dynos(platform, EMPTY) == []
     settled(platform)
+
+
+def test_the_router_knows_that_dynos_of_another_boot_are_gone(platform: Platform, rebooted: Rebooted) -> None:
+    this_boot = platform.run(["cat", "/proc/sys/kernel/random/boot_id"]).stdout.strip()
+    table = json.loads(platform.run(["cat", "/var/lib/hostd/routes/routes.json"]).stdout)
+    assert table["boot"] == this_boot
 
 
 def test_the_first_request_waits_for_the_app_and_is_answered(rebooted: Rebooted) -> None:

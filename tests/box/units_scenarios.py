@@ -115,11 +115,20 @@ async def kit() -> AsyncIterator[Kit]:
 async def exposure() -> Any:
     async with kit() as k:
         await k.systemd.start(k.unit("e"), k.properties())
-        argv = ["systemd-analyze", "security", "--no-pager", k.unit("e")]
-        report = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
-        found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", report)
-        assert found, report
-        return {"exposure": float(found[1])}
+        show = ["systemctl", "show", k.unit("e")]
+        fresh, before = exposure_of(k.unit("e")), subprocess.check_output(show, text=True).splitlines()
+        subprocess.run(["systemctl", "daemon-reload"], check=True)
+        after = subprocess.check_output(show, text=True).splitlines()
+        changing = ("CPUUsageNSec=", "Memory", "Tasks", "ExecStart", "After=", "Requires")
+        forgotten = [line for line in set(before) - set(after) if not line.startswith(changing)]
+        return {"fresh": fresh, "reloaded": exposure_of(k.unit("e")), "forgotten": sorted(forgotten)}
+
+
+def exposure_of(unit: str) -> float:
+    report = subprocess.check_output(["systemd-analyze", "security", "--no-pager", unit], text=True)
+    found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", report)
+    assert found, report
+    return float(found[1])
 
 
 INSIDE = r"""

@@ -102,7 +102,7 @@ def wanted_route(app: Mapping[str, Any], dynos: Iterable[DynoId]) -> dict[str, A
         {
             "id": app["id"],
             "name": app["name"],
-            "hosts": [f"{app['name']}.localhost"],
+            "hosts": [f"{app['name']}.localhost", *app["domains"]],
             "state": "up" if app["formation"].get("web") else "none",
             "dynos": places,
         }

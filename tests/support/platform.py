@@ -15,6 +15,7 @@ from hostd.box import Box
 from hostd.box.box import clean_environment
 from hostd.cli.client import Client
 from hostd.install.admin import ensure_key
+from tests.support.waiting import patient
 
 USER = "tester@example.com"
 Finished = subprocess.CompletedProcess[str]
@@ -212,7 +213,7 @@ def _run(
         capture_output=True,
         text=True,
         errors="replace",
-        timeout=timeout,
+        timeout=patient(timeout),
         cwd=cwd,
         env=env,
         check=False,

@@ -15,22 +15,27 @@ from tests.support.boxes import throw_away_boxes
 
 BOXES = 2
 """Tests wait more than they work: two boxes keep two processors busy."""
+VM_SECONDS = 7200
+"""What a test may take that installs on an emulated machine."""
 WITH_VALUE = ("-k", "-m", "-p", "-o", "-c", "-W", "--deselect", "--ignore", "--junitxml", "--rootdir")
 
 
 def main(words: Sequence[str]) -> int:
     """Run the tests; returns pytest's exit status. The last line printed is pytest's."""
-    arguments = [word for word in words if word != "--quick"]
+    arguments = [word for word in words if word not in ("--quick", "--vm")]
     if "--quick" in words:
         parallel = ["--numprocesses", str(1 + (os.cpu_count() or 1)), "--dist", "worksteal"]
         return run_pytest(["tests/unit"], [*parallel, "-m", "not thorough", *arguments])
     if os.geteuid() != 0:
-        print("tests/run: the tests in a box need root; tests/run --quick does not", file=sys.stderr)
+        print("tests/run: tests in a box or a virtual machine need root; tests/run --quick does not", file=sys.stderr)
         return 2
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)
     # A shell starts what is to run in the background without it, and the tests type Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if "--vm" in words:
+        os.environ["HOSTD_TEST_VM"] = "yes"
+        return run_pytest(["tests/vm"], ["-o", f"faulthandler_timeout={VM_SECONDS}", *arguments])
     if names_files(arguments):
         with throw_away_boxes(1):
             return run_pytest([], arguments)

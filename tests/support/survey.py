@@ -82,6 +82,7 @@ def ledger() -> dict[str, Any]:
                 "uid": row["uid"],
                 "version": row["version"],
                 "formation": formation(file, row["id"], row["process_types"]),
+                "domains": domains(file, row["id"]),
             }
             for row in file.execute(
                 "SELECT apps.id, name, uid, version, process_types FROM apps JOIN releases ON releases.app_id = apps.id"
@@ -103,6 +104,12 @@ def formation(file: sqlite3.Connection, app_id: str, process_types: str | None) 
     """How many dynos of each process type there should be."""
     scaled = dict(file.execute("SELECT type, quantity FROM formation WHERE app_id = ?", (app_id,)).fetchall())
     return {type_: scaled.get(type_, 0) for type_ in json.loads(process_types or "{}")}
+
+
+def domains(file: sqlite3.Connection, app_id: str) -> list[str]:
+    """The app's own names, in the order in which they were added."""
+    sql = "SELECT hostname FROM domains WHERE app_id = ? AND removed_at IS NULL ORDER BY sequence"
+    return [hostname for (hostname,) in file.execute(sql, (app_id,))]
 
 
 def units(pattern: str) -> list[dict[str, str]]:

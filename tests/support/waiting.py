@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
+PATIENCE = "HOSTD_TEST_PATIENCE"
+"""The variable that says how many times longer everything may take on a slow machine."""
 _NEVER = threading.Event()
 
 
+def patient(seconds: float) -> float:
+    """So many seconds of a usual machine's."""
+    return seconds * float(os.environ.get(PATIENCE, "1"))
+
+
 def wait_until(condition: Callable[[], T], seconds: float = 10.0, *, every: float = 0.05, what: str = "") -> T:
-    """Ask until the answer is true and return it; fails with the last answer when `seconds` are over.
+    """Ask until the answer is true and return it; fails with the last answer when `seconds` are over (`patient`).
 
     An AssertionError or a broken connection counts as "not yet"; the last one is the cause of the failure.
     """
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + patient(seconds)
     while True:
         failure: Exception | None = None
         answer: T | None = None

@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +16,28 @@ from aiohttp import web
 
 from hostd.api import Peers, build_api, serve
 from hostd.capacity import Capacity
+from hostd.certificates.authorities import Authorities
+from hostd.certificates.keeper import CertificateKeeper
+from hostd.certificates.shelf import Shelf
 from hostd.context import Context, Deploy, Output, PushOutcome
 from hostd.deploys.sources import Sources
+from hostd.dns import DomainChecks, Found
 from hostd.errors import Busy
 from hostd.events import Events
+from hostd.install.certificate import self_signed
 from hostd.ledger import Ledger
 from hostd.ledger.apps import App
 from hostd.ledger.builds import Build
+from hostd.ledger.database import utc_now
 from hostd.ledger.job_runs import JobRun
 from hostd.ledger.jobs import Job
 from hostd.ledger.releases import Release
 from hostd.ledger.users import User
+from hostd.manager.desired import hosts_of
 from hostd.manager.dyno import Dyno, DynoState
 from hostd.manager.settling import Missing
 from hostd.settings import Settings
+from tests.unit.ledger_kit import with_ledger
 from tests.unit.slug_fakes import FakePool, FakeSlugStore
 from tests.unit.stack_fakes import FakeStacks
 
@@ -65,6 +74,9 @@ class FakeManager:
 
     def nudge(self, app_id: str) -> None:
         self.calls.append(("nudge", app_id))
+
+    async def route(self, app_id: str) -> None:
+        self.calls.append(("route", app_id))
 
     async def missing(self, app: App, type_: str | None, seconds: float) -> list[Missing]:
         self.calls.append(("missing", type_, seconds))
@@ -220,6 +232,18 @@ class FakeSleeper:
         return False
 
 
+class FakeNames:
+    """The DNS: what it says of each name; nothing of others."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Found] = {}
+        self.asked: list[str] = []
+
+    async def look(self, name: str) -> Found:
+        self.asked.append(name)
+        return self.known.get(name, Found(apex=False))
+
+
 class FakeRepositories:
     async def ensure(self, app: App) -> Path:
         return Path(f"/repos/{app.id}.git")
@@ -269,6 +293,7 @@ class Api:
     networks: FakeNetworks = field(default_factory=lambda: FakeNetworks())
     scheduler: FakeScheduler = field(init=False)
     sleeper: FakeSleeper = field(init=False)
+    names: FakeNames = field(init=False)
 
     async def __call__(self, method: str, path: str, body: Any = None, **more: Any) -> Answer:
         headers = {**more.pop("headers", {})}
@@ -306,16 +331,34 @@ class Api:
 
 
 @asynccontextmanager
-async def running_api(directory: Path, *, uid_is: str = "git", people: bool = True) -> AsyncIterator[Api]:
+async def running_api(
+    directory: Path,
+    *,
+    uid_is: str = "git",
+    people: bool = True,
+    domain: str = "localhost",
+    platform_certificate_of: datetime | None = None,
+) -> AsyncIterator[Api]:
     """Serve the API; the test's own uid counts as `git`, as `root`, or as a `stranger`."""
-    ledger = Ledger.open(directory / "master")
+    ledger = Ledger.open(with_ledger(directory / "master"))
     writer, manager = FakeWriter(), FakeManager()
     events = Events(writer)
     deploys, systemd, pool = FakeDeploys(ledger, events), FakeSystemd(), FakePool()
     slug_store, stacks, networks = FakeSlugStore(), FakeStacks(ledger), FakeNetworks()
-    scheduler, sleeper = FakeScheduler(ledger), FakeSleeper()
+    scheduler, sleeper, names = FakeScheduler(ledger), FakeSleeper(), FakeNames()
+    settings = Settings(data_dir=directory, domain=domain)
+    (directory / "tls").mkdir()
+    certificates = CertificateKeeper(
+        ledger=ledger,
+        shelf=Shelf(directory / "tls", None),
+        events=events,
+        authorities=Authorities(directory / "roots.crt"),
+        hosts=lambda app: hosts_of(ledger, settings, app),
+        nudge=manager.nudge,
+        default=lambda: self_signed("localhost", platform_certificate_of or utc_now())[0].decode(),
+    )
     context = Context(
-        settings=Settings(data_dir=directory),
+        settings=settings,
         ledger=ledger,
         manager=manager,
         deploys=deploys,
@@ -330,6 +373,8 @@ async def running_api(directory: Path, *, uid_is: str = "git", people: bool = Tr
         scheduler=scheduler,
         capacity=Capacity(memory=24 << 30, overcommit=2),
         sleeper=sleeper,
+        certificates=certificates,
+        domain_checks=DomainChecks(names, settings.domain, lambda: ["192.0.2.1"]),
         log_key=LOG_KEY,
     )
     me = os.getuid()
@@ -342,7 +387,7 @@ async def running_api(directory: Path, *, uid_is: str = "git", people: bool = Tr
     try:
         async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path))) as http:
             api = Api(ledger, manager, deploys, systemd, pool, slug_store, stacks, writer.lines, http, path)
-            api.networks, api.scheduler, api.sleeper = networks, scheduler, sleeper
+            api.networks, api.scheduler, api.sleeper, api.names = networks, scheduler, sleeper, names
             if people:
                 for email, admin in (
                     ("kate@example.com", True),

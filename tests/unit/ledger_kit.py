@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
+import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from hostd.ledger import App, Ledger, Slug
+from hostd.ledger.ledger import DATABASE_FILE, KEY_FILE
 
 START = datetime(2026, 1, 27, 10, 48, 8, 123456, tzinfo=UTC)
 
@@ -22,9 +25,31 @@ class Clock:
         return self.at
 
 
-def open_ledger(directory: Path) -> Ledger:
-    """A ledger in `directory`."""
+def make_ledger(directory: Path) -> Ledger:
+    """The ledger in `directory`; if there is none, it is made as hostd makes it."""
     return Ledger.open(directory, clock=Clock())
+
+
+def open_ledger(directory: Path) -> Ledger:
+    """The same, sooner: if there is none, it is a copy of one that was made before. All these have one key."""
+    return make_ledger(with_ledger(directory))
+
+
+def with_ledger(directory: Path) -> Path:
+    """A directory with the files of an empty ledger, unless it has one."""
+    if not (directory / DATABASE_FILE).exists():
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name, content in _empty_ledger().items():
+            (directory / name).touch(mode=0o600)
+            (directory / name).write_bytes(content)
+    return directory
+
+
+@functools.cache
+def _empty_ledger() -> dict[str, bytes]:
+    with tempfile.TemporaryDirectory() as directory:
+        make_ledger(Path(directory)).close()
+        return {name: (Path(directory) / name).read_bytes() for name in (DATABASE_FILE, KEY_FILE)}
 
 
 def add_slug(ledger: Ledger, app: App, commit: str = "20a5742") -> Slug:

@@ -11,8 +11,9 @@ from hostd.events import Subject
 from hostd.faults import Faults
 from hostd.manager.desired import DesiredApp, DesiredProcess
 from hostd.manager.dyno import DynoId, Place
-from hostd.manager.keeper import Keeper, Tools
-from hostd.manager.launcher import STOPPED, Exit, Launch, LaunchFailedError
+from hostd.manager.keeper import Keeper
+from hostd.manager.launcher import RESTARTED, STOPPED, Exit, Launch, LaunchFailedError
+from hostd.manager.tools import Tools
 from hostd.settings import Settings
 from router.table import App
 
@@ -26,6 +27,8 @@ class FakeLauncher:
     def __init__(self) -> None:
         self.units: dict[str, str] = {}
         self.restarted: dict[str, int] = {}
+        self.by_hand: set[str] = set()
+        """Units that somebody has restarted."""
         self.ending = False
         self.launches: list[str] = []
         self.hung_up: list[str] = []
@@ -76,8 +79,10 @@ class FakeLauncher:
         if self.ends_by_hangup:
             self.units[dyno.unit] = "failed"
 
-    def exit_of(self, dyno: DynoId) -> Exit | None:
+    def exit_of(self, dyno: DynoId, seen_for: float = 0.0) -> Exit | None:
         state = self.units.get(dyno.unit)
+        if state == "active" and dyno.unit in self.by_hand:
+            return Exit(0, RESTARTED)
         if state is None:
             return None if self.ending else Exit(0, STOPPED)
         return Exit(1, "exit-code") if state == "failed" else None
@@ -96,6 +101,7 @@ class FakeLauncher:
 
     def remove(self, dyno: DynoId) -> None:
         self.units.pop(dyno.unit, None)
+        self.by_hand.discard(dyno.unit)
 
     def _check(self, unit: str) -> None:
         if unit in self.busy:

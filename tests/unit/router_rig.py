@@ -7,6 +7,7 @@ import io
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from time import monotonic
 
 from router.client import Client
 from router.journal import Journal
@@ -259,7 +260,7 @@ async def rig(
 async def _sweep(plane: Plane) -> None:
     while True:
         await asyncio.sleep(plane.settings.tick)
-        plane.sweep()
+        plane.sweep(monotonic())
 
 
 async def read_chunks(reader: asyncio.StreamReader) -> bytes:

@@ -92,6 +92,7 @@ async def test_dynos_are_shown(tmp_path):
                 "reason": "",
                 "retry_at": None,
                 "serving": True,
+                "stopping": False,
             },
             "id": "00000000-0000-0000-0000-000000000001",
             "name": "web.1",
@@ -173,6 +174,7 @@ async def test_one_off_dynos(tmp_path):
             {"command": "x" * 70_000},
             {"command": "date", "env": {"A B": "1"}},
             {"command": "date", "size": "huge"},
+            {"command": "date", "size": "25G"},
         ):
             assert (await api("POST", "/apps/hello/dynos", bad)).status == 422
 

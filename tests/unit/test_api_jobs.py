@@ -62,6 +62,7 @@ async def test_a_job_has_a_time_zone_a_size_and_a_rule_for_what_was_missed(tmp_p
         (CLEAN | {"every": 10}, 400, "every"),
         (CLEAN | {"timezone": "Europe/Belin"}, 422, "Did you mean Europe/Berlin?"),
         (CLEAN | {"size": "huge"}, 422, "There is no dyno size"),
+        (CLEAN | {"size": "25G"}, 422, "this machine has 24G. Use a smaller size for a job."),
         (CLEAN | {"catch_up": "all"}, 422, "must be none or one"),
     ],
 )

@@ -222,6 +222,24 @@ def test_ps_says_when_a_crashed_dyno_starts_again(fake, tmp_path):
     assert "web.1: crashed for 7m, starts again in 2m\n" in hostctl(tmp_path, "ps", "-a", "hello").out
 
 
+def test_ps_says_what_ends_and_what_an_older_release_still_does(fake, tmp_path):
+    since, going = "2015-11-17T18:37:40Z", {"stopping": True}
+    dynos = [
+        dyno("web.1", "starting", since),
+        dyno("web.1", "up", since, release={"version": 2}, extended={"serving": True}),
+        dyno("web.2", "up", since, release={"version": 2}, extended=going),
+        dyno("worker.1", "up", since, extended=going),
+    ]
+    fake.on("GET /apps/hello/dynos", (200, dynos))
+    shown = hostctl(tmp_path, "ps", "-a", "hello").out.splitlines()
+    assert [line for line in shown if " for 1s" in line] == [
+        "web.1: starting for 1s",
+        "web.1: up for 1s (serving, v2)",
+        "web.2: up for 1s (stopping, v2)",
+        "worker.1: up for 1s (stopping)",
+    ]
+
+
 def test_commands_are_cut_to_fit_a_terminal():
     from hostd.cli.output import Style
     from hostd.cli.ps import listing

@@ -58,6 +58,14 @@ def test_run_hands_the_rest_of_the_line_on():
     assert parse(run, ["-e", "A=1", "-e", "B=2", "env"]).values["env"] == ["A=1", "B=2"]
 
 
+def test_flags_stand_on_either_side_of_the_dyno_inside_which_something_is_run():
+    inside = find("run:inside")
+    for line in (["-a", "hello", "web.1", "ls", "-l"], ["web.1", "-a", "hello", "--", "ls", "-l"]):
+        parsed = parse(inside, line)
+        assert (parsed.words, parsed.values) == (["web.1", "ls", "-l"], {"app": ["hello"]})
+    assert parse(inside, ["web.1", "bash", "-a", "hello"]).values == {"app": ["hello"]}
+
+
 def test_run_takes_the_app_from_the_end_as_well():
     run = find("run")
     parsed = parse(run, ["rake", "db:migrate", "--remote", "staging"])

@@ -72,6 +72,7 @@ def test_sizes_are_changed(fake, tmp_path, words, updates):
         (("web=giant",), "There is no dyno size 'giant'."),
         (("web=1x", "--memory", "1G"), "say only the type"),
         (("web", "--memory", "1"), "There is no dyno size"),
+        (("web", "--cpu", "many"), "'many' is not a number of cores: write one such as 2 or 1.5."),
         (("web", "--cpu", "999"), "cores must be 0.1 to 128"),
         (("web", "--memory", "1M"), "memory must be 32M to 1024G"),
     ],

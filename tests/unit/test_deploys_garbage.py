@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ledger_kit import add_slug, open_ledger
+from ledger_kit import add_slug, make_ledger, open_ledger
 
 from hostd.deploys.garbage import Garbage, claim
 from hostd.errors import Unavailable
@@ -138,7 +138,7 @@ def test_a_pool_is_claimed_once_and_never_taken_from_another(
     assert pool.mark == ledger.identity
     releases(ledger, app, kate, pool, 2)
     claim(pool, ledger)  # type: ignore[arg-type]
-    empty = open_ledger(tmp_path / "empty")
+    empty = make_ledger(tmp_path / "empty")
     assert empty.identity != ledger.identity
     with pytest.raises(Unavailable, match=r"belongs to another ledger, and this one knows none of its 2 slugs\. Noth"):
         claim(pool, empty)  # type: ignore[arg-type]

@@ -60,6 +60,18 @@ def test_nobody_gets_a_password_or_a_tunnel():
             assert line in text
 
 
+def test_services_share_no_user_with_each_other_or_with_anybody_else():
+    made = re.findall(r"^u (\S+)", texts()[Path("/etc/sysusers.d/hostd.conf")], re.MULTILINE)
+    services = [text for path, text in texts().items() if path.suffix == ".service"]
+    users = [user for text in services for user in re.findall(r"^User=(.*)$", text, re.MULTILINE)]
+    assert users == sorted(set(users), key=users.index)
+    assert set(users) <= set(made)
+
+
+def test_at_a_shutdown_the_keeper_of_networks_outlives_hostd():
+    assert "After=hostd-networks.service\n" in texts()[Path("/etc/systemd/system/hostd.service")]
+
+
 def test_our_services_are_restarted_for_ever():
     for path, text in texts().items():
         if path.suffix == ".service" and "Type=oneshot\n" not in text:

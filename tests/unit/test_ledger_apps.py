@@ -47,6 +47,13 @@ def test_a_bad_name_makes_no_app(ledger, kate, name):
     assert ledger.apps.create("hello", kate.id).uid == 200000
 
 
+def test_apps_are_listed_by_name_and_in_the_order_they_were_made(ledger, kate, app):
+    first, gone, last = (ledger.apps.create(name, kate.id) for name in ("zoo", "gone", "ant"))
+    ledger.apps.destroy(gone.id)
+    assert [each.name for each in ledger.apps.list()] == ["ant", app.name, "zoo"]
+    assert [each.id for each in ledger.apps.in_order()] == [app.id, first.id, last.id]
+
+
 def test_a_taken_name_is_refused(ledger, kate, app):
     with pytest.raises(Conflict, match="The name hello is taken"):
         ledger.apps.create("hello", kate.id)

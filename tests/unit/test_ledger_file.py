@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 import sqlite_utils
-from ledger_kit import START, Clock, open_ledger
+from ledger_kit import START, Clock, make_ledger
 
 from hostd.errors import Invalid, Unavailable
 from hostd.ledger import Ledger, migrations
@@ -17,7 +17,7 @@ def directory(tmp_path):
 
 
 def test_a_new_ledger_is_for_its_owner_alone(directory):
-    ledger = open_ledger(directory)
+    ledger = make_ledger(directory)
     ledger.users.add("kate@example.com")
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()}
     assert modes == {"ledger.db": 0o600, "ledger.db-wal": 0o600, "ledger.db-shm": 0o600, "ledger.key": 0o600}
@@ -26,13 +26,13 @@ def test_a_new_ledger_is_for_its_owner_alone(directory):
 
 
 def test_a_ledger_is_opened_again_with_all_that_was_in_it(directory):
-    ledger = open_ledger(directory)
+    ledger = make_ledger(directory)
     kate = ledger.users.add("kate@example.com")
     app = ledger.apps.create("hello", kate.id)
     ledger.releases.append(app.id, slug_id=None, config={"A": "1"}, description="Set A", user=kate)
     release = ledger.releases.current(app.id)
     ledger.close()
-    again = open_ledger(directory)
+    again = make_ledger(directory)
     assert again.users.list() == [kate]
     assert again.releases.current(app.id) == release
     assert again.releases.verify() == []
@@ -41,7 +41,7 @@ def test_a_ledger_is_opened_again_with_all_that_was_in_it(directory):
 
 def test_what_was_committed_survives_a_kill(directory, tmp_path):
     # The files as a killed process leaves them: nothing closed, the WAL not folded in.
-    ledger = open_ledger(directory)
+    ledger = make_ledger(directory)
     kate = ledger.users.add("kate@example.com")
     copy = tmp_path / "copy"
     copy.mkdir()
@@ -49,14 +49,14 @@ def test_what_was_committed_survives_a_kill(directory, tmp_path):
         if path.name != "ledger.db-shm":
             (copy / path.name).write_bytes(path.read_bytes())
             (copy / path.name).chmod(0o600)
-    again = open_ledger(copy)
+    again = make_ledger(copy)
     assert again.users.list() == [kate]
     again.close()
     ledger.close()
 
 
 def test_the_connection_is_durable_and_patient(directory):
-    ledger = open_ledger(directory)
+    ledger = make_ledger(directory)
     found = {
         name: ledger._database.first(f"PRAGMA {name}")
         for name in ("journal_mode", "synchronous", "foreign_keys", "recursive_triggers", "busy_timeout")
@@ -72,13 +72,13 @@ def test_the_connection_is_durable_and_patient(directory):
 
 
 def test_a_ledger_of_a_newer_hostd_is_refused_and_left_alone(directory):
-    open_ledger(directory).close()
+    make_ledger(directory).close()
     db = sqlite_utils.Database(directory / "ledger.db")
     db.table("_sqlite_migrations").insert({"migration_set": "hostd", "name": "teams", "applied_at": "2030"})
     db.close()
     before = (directory / "ledger.db").read_bytes()
     with pytest.raises(Unavailable, match=r"written by a newer hostd: .* teams,"):
-        open_ledger(directory)
+        make_ledger(directory)
     assert (directory / "ledger.db").read_bytes() == before
 
 
@@ -100,7 +100,7 @@ def later(*names: str) -> sqlite_utils.Migrations:
 
 
 def test_an_older_ledger_is_brought_up_to_date(directory):
-    ledger = open_ledger(directory)
+    ledger = make_ledger(directory)
     kate = ledger.users.add("kate@example.com")
     ledger.close()
     db = sqlite_utils.Database(directory / "ledger.db")
@@ -112,13 +112,13 @@ def test_an_older_ledger_is_brought_up_to_date(directory):
 
 
 def test_an_upgrade_that_fails_leaves_the_ledger_as_it_was(directory):
-    open_ledger(directory).close()
+    make_ledger(directory).close()
     db = sqlite_utils.Database(directory / "ledger.db")
     with pytest.raises(RuntimeError):
         migrations.upgrade(db, later("teams", "broken"))
     assert not {"teams", "broken"} & set(db.table_names())
     db.close()
-    open_ledger(directory).close()
+    make_ledger(directory).close()
 
 
 def test_another_database_or_no_database_is_refused(directory):
@@ -130,51 +130,51 @@ def test_another_database_or_no_database_is_refused(directory):
     (directory / "ledger.key").write_bytes(b"k" * 32)
     (directory / "ledger.key").chmod(0o600)
     with pytest.raises(Unavailable, match="not a ledger of hostd"):
-        open_ledger(directory)
+        make_ledger(directory)
     path.write_bytes(b"no database at all" * 100)
     with pytest.raises(Unavailable, match="Cannot open the ledger"):
-        open_ledger(directory)
+        make_ledger(directory)
 
 
 def test_a_missing_key_is_not_replaced(directory):
-    open_ledger(directory).close()
+    make_ledger(directory).close()
     (directory / "ledger.key").unlink()
     with pytest.raises(Unavailable, match=r"is missing\. Restore it from the backup"):
-        open_ledger(directory)
+        make_ledger(directory)
     assert not (directory / "ledger.key").exists()
 
 
 def test_a_foreign_damaged_or_open_key_is_refused(directory):
-    open_ledger(directory).close()
+    make_ledger(directory).close()
     key = directory / "ledger.key"
     key.write_bytes(b"x" * 32)
     with pytest.raises(Unavailable, match=r"is not the key of this ledger\.db"):
-        open_ledger(directory)
+        make_ledger(directory)
     key.write_bytes(b"x" * 31)
     with pytest.raises(Unavailable, match="32 bytes, not 31"):
-        open_ledger(directory)
+        make_ledger(directory)
     key.chmod(0o644)
     with pytest.raises(Unavailable, match="chmod 600"):
-        open_ledger(directory)
+        make_ledger(directory)
 
 
 def test_a_directory_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(Unavailable, match="Cannot open the ledger in"):
-        open_ledger(tmp_path / "file" / "master")
+        make_ledger(tmp_path / "file" / "master")
 
 
 def test_a_half_made_ledger_is_completed(directory):
     # Killed between key and database, or between database file and schema.
     directory.mkdir()
     (directory / "ledger.db").touch(0o600)
-    open_ledger(directory).close()
+    make_ledger(directory).close()
     (directory / "ledger.db").unlink()
-    open_ledger(directory).close()
+    make_ledger(directory).close()
 
 
 def test_a_backup_is_a_whole_ledger(directory, tmp_path):
-    ledger = open_ledger(directory)
+    ledger = make_ledger(directory)
     kate = ledger.users.add("kate@example.com")
     backup = tmp_path / "backup"
     backup.mkdir()
@@ -185,13 +185,13 @@ def test_a_backup_is_a_whole_ledger(directory, tmp_path):
     ledger.close()
     (backup / "ledger.key").write_bytes((directory / "ledger.key").read_bytes())
     (backup / "ledger.key").chmod(0o600)
-    restored = open_ledger(backup)
+    restored = make_ledger(backup)
     assert restored.users.list() == [kate]
     restored.close()
 
 
 def test_transactions_nest_and_inner_failures_can_be_caught(directory):
-    ledger = open_ledger(directory)
+    ledger = make_ledger(directory)
     with ledger.transaction():
         kate = ledger.users.add("kate@example.com")
         with pytest.raises(RuntimeError), ledger.transaction():
@@ -202,7 +202,7 @@ def test_transactions_nest_and_inner_failures_can_be_caught(directory):
 
 
 def test_a_ledger_that_another_process_holds_says_so(directory):
-    ledger = open_ledger(directory)
+    ledger = make_ledger(directory)
     ledger._database._db.execute("PRAGMA busy_timeout = 1").fetchall()
     other = sqlite3.connect(directory / "ledger.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -215,7 +215,7 @@ def test_a_ledger_that_another_process_holds_says_so(directory):
 
 
 def test_half_a_character_is_bad_input_not_a_failure(directory):
-    ledger = open_ledger(directory)
+    ledger = make_ledger(directory)
     kate = ledger.users.add("kate@example.com")
     for attempt in (
         lambda: ledger.apps.get("\ud800"),
@@ -228,12 +228,12 @@ def test_half_a_character_is_bad_input_not_a_failure(directory):
 
 
 def test_a_sequence_never_gives_a_number_twice(directory):
-    ledger = open_ledger(directory)
+    ledger = make_ledger(directory)
     assert [ledger.next("routes"), ledger.next("routes"), ledger.next("other")] == [1, 2, 1]
     with pytest.raises(RuntimeError), ledger.transaction():
         raise RuntimeError
     ledger.close()
-    ledger = open_ledger(directory)
+    ledger = make_ledger(directory)
     assert ledger.next("routes") == 3
     ledger.close()
 

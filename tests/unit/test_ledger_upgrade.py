@@ -1,7 +1,7 @@
 """Ledgers of older hostds, with data in them, become today's."""
 
 import sqlite_utils
-from ledger_kit import open_ledger
+from ledger_kit import make_ledger
 
 from hostd.ledger import BuildOutput, chain, migrations
 from hostd.ledger.vault import Vault
@@ -15,7 +15,7 @@ FIRST_HASHED = (
 
 def first_ledger(directory):
     """A ledger as the first hostd left it: an app with two releases, a failed build and one that succeeded."""
-    open_ledger(directory).close()
+    make_ledger(directory).close()
     (directory / "ledger.db").unlink()
     db, vault = sqlite_utils.Database(directory / "ledger.db"), Vault.open(directory / "ledger.key", create=False)
     (directory / "ledger.db").chmod(0o600)
@@ -56,7 +56,7 @@ def first_ledger(directory):
 
 def test_old_releases_still_verify_and_new_ones_follow_them(tmp_path):
     first_ledger(tmp_path)
-    ledger = open_ledger(tmp_path)
+    ledger = make_ledger(tmp_path)
     assert ledger.releases.verify() == []
     old = ledger.releases.current("a")
     assert (old.version, old.config, old.stack) == (2, {"A": "2"}, None)
@@ -71,7 +71,7 @@ def test_old_releases_still_verify_and_new_ones_follow_them(tmp_path):
 
 def test_old_builds_keep_why_they_failed(tmp_path):
     first_ledger(tmp_path)
-    ledger = open_ledger(tmp_path)
+    ledger = make_ledger(tmp_path)
     succeeded, failed = ledger.builds.list("a")
     assert (failed.status, failed.reason, failed.cancelled) == ("failed", "No buildpack fits this app.", False)
     assert (succeeded.status, succeeded.reason, succeeded.source) == ("succeeded", None, "git push")
@@ -81,7 +81,7 @@ def test_old_builds_keep_why_they_failed(tmp_path):
 
 def test_old_slugs_and_apps_are_read(tmp_path):
     first_ledger(tmp_path)
-    ledger = open_ledger(tmp_path)
+    ledger = make_ledger(tmp_path)
     slug, app = ledger.slugs.get("s"), ledger.apps.get("hello")
     assert (slug.process_types, slug.stack_version, slug.files, slug.buildpacks) == ({"web": "x"}, None, None, [])
     assert (app.stack, app.build_timeout) == ("host", None)

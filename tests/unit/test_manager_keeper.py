@@ -55,6 +55,16 @@ async def test_a_stop_that_an_earlier_hostd_began_is_finished(bench):
     ]
 
 
+async def test_a_dyno_that_is_told_to_end_is_shown_so(bench):
+    async with kept(bench) as keeper:
+        await bench.until(keeper, {"worker.1 v2": "up"})
+        assert [shown.stopping for shown in keeper.dynos()] == [False]
+        stop = asyncio.create_task(keeper.stop_dynos(lambda _record: True))
+        await asyncio.sleep(0)
+        assert [shown.stopping for shown in keeper.dynos()] == [True]
+        await stop
+
+
 async def test_a_dyno_that_ended_while_nobody_looked_has_crashed_and_is_started_anew(bench):
     bench.launcher.units[dyno().unit] = "failed"
     async with kept(bench, dyno()) as keeper:
@@ -158,6 +168,36 @@ async def test_a_dyno_that_somebody_stopped_is_started_again_and_has_not_crashed
             ]
 
 
+async def test_a_dyno_that_somebody_restarted_is_started_on_fresh_files(bench):
+    async with kept(bench) as keeper:
+        await bench.until(keeper, {"worker.1 v2": "up"})
+        bench.events.lines.clear()
+        bench.launcher.launches.clear()
+        bench.launcher.by_hand.add(dyno().unit)
+        keeper.nudge(dyno().unit)
+        await bench.launched()
+        await bench.until(keeper, {"worker.1 v2": "up"})
+    assert bench.events.lines[:3] == [
+        "worker.1: Restarted from outside hostd, as with systemctl restart: it is started on fresh files",
+        "worker.1: State changed from up to down",
+        "worker.1: Starting process with command `python work.py`",
+    ]
+
+
+async def test_a_dyno_that_somebody_changed_is_replaced_by_one_as_it_was(bench):
+    async with kept(bench) as keeper:
+        await bench.until(keeper, {"worker.1 v2": "up"})
+        bench.events.lines.clear()
+        bench.launcher.launches.clear()
+        keeper.changed(dyno().unit)
+        await bench.launched()
+        await bench.until(keeper, {"worker.1 v2": "up"})
+    assert bench.events.lines[:2] == [
+        "worker.1: Changed from outside hostd, as with systemctl set-property: restarting as it was",
+        "worker.1: Stopping all processes with SIGTERM",
+    ]
+
+
 async def test_a_machine_that_is_shut_down_takes_its_dynos_along_in_silence(bench):
     async with kept(bench) as keeper:
         await bench.until(keeper, {"worker.1 v2": "up"})
@@ -234,3 +274,14 @@ async def test_an_app_that_sleeps_shows_idle_web_dynos_and_is_woken_by_the_ledge
         await bench.until(keeper, {"worker.1 v2": "up", "web.1 v2": "created", "web.2 v2": "created"})
         await bench.launched()
         bench.launcher.may_start.set()
+
+
+async def test_the_router_knows_of_a_new_name_when_the_call_ends(bench):
+    bench.launcher.units[dyno().unit] = "active"
+    async with kept(bench, dyno()) as keeper:
+        bench.wanted = replace(desired(), hosts=("hello.localhost", "www.shop.de"))
+        await keeper.route()
+        assert bench.routing.published[-1][APP_ID].hosts == ("hello.localhost", "www.shop.de")
+        bench.wanted = replace(desired(), maintenance=True)
+        await keeper.route()
+        assert bench.routing.published[-1][APP_ID].state is State.MAINTENANCE

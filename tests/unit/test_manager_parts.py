@@ -12,7 +12,8 @@ from hostd.errors import Busy, Unavailable
 from hostd.manager import words
 from hostd.manager.dyno import DynoId, Place, parse_description
 from hostd.manager.environment import EnvironmentFiles, environment, render
-from hostd.manager.launcher import STOPPED, Exit, app_slice, launch_command
+from hostd.manager.launcher import RESTARTED, STOPPED, Exit, app_slice, launch_command
+from hostd.manager.manager import app_of
 from hostd.manager.places import Places
 from hostd.manager.record import WallTime
 from units.network import Networks
@@ -34,6 +35,14 @@ def test_no_two_apps_share_a_unit():
 @pytest.mark.parametrize("text", ["", "hostd control plane", "my-app web.1 v12", "a b.c v1 at 127.0.0.1:1"])
 def test_other_units_are_no_dynos(text):
     assert parse_description(text) is None
+
+
+@pytest.mark.parametrize(
+    ("written", "owner"),
+    [(None, "theirs"), ({}, "theirs"), ({"app": "renamed"}, "renamed"), ({"app": "destroyed"}, None)],
+)
+def test_a_one_off_dyno_belongs_to_the_app_that_started_it_whatever_its_name_is_now(written, owner):
+    assert app_of(WEB, {"my-app": "theirs", "new-name": "renamed"}, written) == owner
 
 
 def test_an_apps_slice_is_not_nested_by_its_name():
@@ -119,12 +128,14 @@ def test_a_last_line_is_shown_short_and_harmless():
     [
         (Exit(1, "exit-code"), "exit status 1"),
         (Exit(0, "success"), "exit status 0"),
+        (Exit(143, "success"), "exit status 143, killed by SIGTERM"),
         (Exit(127, "exit-code"), "exit status 127, command not found"),
         (Exit(139, "exit-code"), "exit status 139, as of a process killed by SIGSEGV"),
         (Exit(137, "signal"), "killed by SIGKILL"),
         (Exit(139, "core-dump"), "killed by SIGSEGV, core dumped"),
         (Exit(143, "timeout"), "did not end in time"),
         (Exit(0, STOPPED), "stopped from outside hostd"),
+        (Exit(0, RESTARTED), "restarted from outside hostd"),
         (Exit(137, "oom-kill"), "out of memory, R15"),
         (Exit(1, "the slug store is full"), "the slug store is full"),
     ],

@@ -118,6 +118,14 @@ def test_a_dyno_that_is_not_up_gets_its_new_size_at_once():
     assert plan(app(), [crashed], 0) == [Start("web", 1)]
 
 
+def test_dynos_that_are_due_are_replaced_one_after_the_other():
+    due = [replace(dyno(name), due=Why.CHANGED) for name in ("web.1", "web.2")]
+    assert plan(app(web=2), due, 0) == [Replace(due[0].unit, Why.CHANGED)]
+    assert plan(app(web=2), [dyno("web.1"), due[1]], 0) == [Replace(due[1].unit, Why.CHANGED)]
+    for phase in (Phase.STARTING, Phase.STOPPING, Phase.CRASHED):
+        assert plan(app(web=2), [dyno("web.1", phase=phase, retry_at=99), due[1]], 0) == []
+
+
 def test_a_dyno_whose_size_nobody_knows_is_left_alone():
     assert plan(app(), [dyno("web.1", size="")], 0) == []
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -189,3 +190,30 @@ async def test_calls_are_heard_until_the_worker_ends(routing, worker):
     assert [app_id async for app_id in routing.calls(1)] == ["id-1", "id-2"]
     with pytest.raises(OSError, match="Cannot connect"):
         await anext(routing.calls(2))
+
+
+async def test_a_host_that_moves_is_the_app_s_that_got_it_last(tmp_path):
+    routing = Routing(
+        table_file=tmp_path / "routes.json", control_directory=tmp_path, domain="localhost", faults=Faults(tmp_path)
+    )
+    shop = replace(HELLO, hosts=("hello.localhost", "www.shop.de"))
+    taker = replace(OTHER, hosts=("other.localhost", "www.shop.de"))
+
+    async def holder() -> str | None:
+        await routing.publish()
+        found = load(tmp_path / "routes.json").lookup("www.shop.de")
+        return found.name if found else None
+
+    routing.set(shop.id, shop)
+    assert await holder() == "hello"
+    # The other app's keeper may be the first to look after the domain has moved.
+    routing.set(taker.id, taker)
+    assert await holder() == "other"
+    routing.set(shop.id, replace(shop, state=State.STARTING))
+    assert await holder() == "other"
+    routing.set(shop.id, HELLO)
+    assert await holder() == "other"
+    routing.set(taker.id, None)
+    assert await holder() is None
+    routing.set(shop.id, shop)
+    assert await holder() == "hello"

@@ -31,7 +31,7 @@ DYNO = Dyno(
 
 
 def info(name, active="active", code=0, status=0, pid=77):
-    return UnitInfo(name, "", active, "running", "success", code, status, pid, 1.0, None, 1.0, None, "/a.slice/x")
+    return UnitInfo(name, "", active, "running", "success", code, status, pid, "/a.slice/x")
 
 
 class FakeUnits:

@@ -8,6 +8,8 @@ from hostd.manager.planner import Phase
 from hostd.manager.record import Record
 from hostd.manager.settling import Missing, Settled, judge, missing
 
+NOW = 9.0
+
 
 def app(version=3, web=1, worker=0):
     processes = (
@@ -84,21 +86,29 @@ def test_what_is_not_up_is_told_with_its_reason():
     wanted = app(web=3, worker=1)
     up, crashed = dyno("web.1"), dyno("web.2", Phase.CRASHED)
     crashed.state, crashed.reason = DynoState.CRASHED, "exit status 1"
-    assert missing(wanted, [up, crashed], units(up), None) == [
+    assert missing(wanted, [up, crashed], units(up), None, NOW) == [
         Missing("web.2", "crashed", "exit status 1"),
         Missing("web.3", "created", ""),
         Missing("worker.1", "created", ""),
     ]
-    assert [one.name for one in missing(wanted, [up], set(), "web")] == ["web.1", "web.2", "web.3"]
-    assert missing(app(), [dyno("web.1", version=2)], set(), None) == [Missing("web.1", "created", "")]
+    assert [one.name for one in missing(wanted, [up], set(), "web", NOW)] == ["web.1", "web.2", "web.3"]
+    assert missing(app(), [dyno("web.1", version=2)], set(), None, NOW) == [Missing("web.1", "created", "")]
     large = dyno("web.1")
     large.size = "standard-2x"
-    assert missing(app(), [large], units(large), None) == [Missing("web.1", "up", "still with its old size")]
-    assert missing(wanted, [], set(), "clock") == missing(None, [up], set(), None) == []
+    assert missing(app(), [large], units(large), None, NOW) == [Missing("web.1", "up", "still with its old size")]
+    assert missing(wanted, [], set(), "clock", NOW) == missing(None, [up], set(), None, NOW) == []
+
+
+def test_what_listens_on_no_port_is_up_when_it_has_not_ended_at_once():
+    worker = dyno("worker.1")
+    wanted = app(web=0, worker=1)
+    young = Missing("worker.1", "up", "for less than 2 seconds")
+    assert missing(wanted, [worker], set(), None, worker.since + 1.9) == [young]
+    assert missing(wanted, [worker], set(), None, worker.since + 2) == []
 
 
 def test_web_dynos_that_sleep_are_as_they_should_be():
     asleep, worker = replace(app(web=2, worker=1), idled_at=1.0), dyno("worker.1")
-    assert missing(asleep, [worker], set(), None) == []
-    assert [one.name for one in missing(asleep, [], set(), None)] == ["worker.1"]
+    assert missing(asleep, [worker], set(), None, NOW) == []
+    assert [one.name for one in missing(asleep, [], set(), None, NOW)] == ["worker.1"]
     assert judge(asleep, 3, [worker], set()) == Settled(ok=True, serving=None)

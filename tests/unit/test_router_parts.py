@@ -3,7 +3,9 @@
 import asyncio
 import io
 import json
+import re
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -11,20 +13,18 @@ import pytest
 from router_rig import Rig, ok, rig
 
 from router import faults, service
+from router.answers import read_answer
 from router.control import Control
-from router.heads import Origin, Refused, read_answer, read_request
+from router.fields import Refused
+from router.heads import Origin, RequestHead, read_request
 from router.journal import Journal, socket_path
 from router.logline import bare, quoted, request_line
 from router.pages import render
 from router.table import State, Table
 from router.worker import parse_arguments
 
+HEAD = RequestHead.improper(b"GET", b"/", [(b"Host", b"hello.localhost")], Origin("1.2.3.4", "http", 80))
 REQUEST = {
-    "method": "GET",
-    "target": b"/",
-    "host": "hello.localhost",
-    "request_id": "r",
-    "forwarded": "1.2.3.4",
     "dyno": "web.1",
     "connect": 0.0012,
     "service": 0.018,
@@ -35,11 +35,12 @@ REQUEST = {
 
 
 def test_the_log_line_is_herokus():
-    assert request_line(fault=None, **REQUEST) == (
+    assert request_line(replace(HEAD, request_id="r"), fault=None, **REQUEST) == (
         'at=info method=GET path="/" host=hello.localhost request_id=r fwd="1.2.3.4" dyno=web.1 '
         "connect=1ms service=18ms status=200 bytes=975 protocol=http"
     )
-    assert request_line(fault=faults.H12, **REQUEST | {"service": 30.0014, "status": 503, "sent": 0}) == (
+    late = REQUEST | {"service": 30.0014, "status": 503, "sent": 0}
+    assert request_line(replace(HEAD, request_id="r"), fault=faults.H12, **late) == (
         'at=error code=H12 desc="Request timeout" method=GET path="/" host=hello.localhost request_id=r '
         'fwd="1.2.3.4" dyno=web.1 connect=1ms service=30001ms status=503 bytes=0 protocol=http'
     )
@@ -84,6 +85,16 @@ def test_heads_are_written_anew():
             old_client=False,
             keep_client=True,
         )
+
+
+@pytest.mark.parametrize(
+    "given", [b"a" * 19, b"a" * 201, b"a" * 20 + b"_", b"a" * 20 + b" a", b"a" * 20 + b'"', b"a" * 20 + b"\xe9", b""]
+)
+def test_a_request_id_that_could_do_harm_is_replaced(given):
+    fields = [(b"Host", b"a"), (b"X-Request-ID", given)]
+    head = read_request(b"GET", b"/", "1.1", fields, origin=Origin("1.2.3.4", "http", 80), now_ms=1)
+    assert re.fullmatch("[0-9a-f]{32}", head.request_id)
+    assert b"X-Request-ID: %b\r\n" % given not in head.wire
 
 
 async def receive(receiver: socket.socket) -> bytes:

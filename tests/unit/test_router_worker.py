@@ -124,6 +124,26 @@ async def test_a_worker_is_restarted_under_load_without_a_failed_request(install
     assert failures == []
 
 
+async def test_who_shakes_hands_while_a_worker_stops_is_answered(installed):
+    made, _ = installed
+    with certificate(made.folder) as trusted:
+        process = await made.start()
+        raw = socket.create_connection(("127.0.0.1", made.secure_port))
+        raw.setblocking(False)
+        async with dialled(made.secure_port, trusted) as other:
+            assert (await other.get()).status == 200
+        process.terminate()
+        assert (await made.told()).startswith("STOPPING=1")
+        # By now it accepts nobody any more, and has no other connection.
+        await asyncio.sleep(1)
+        reader, writer = await asyncio.open_connection(sock=raw, ssl=trusted, server_hostname="hello.localhost")
+        wire = Wire(reader, writer)
+        answer = await wire.get()
+        assert (answer.status, answer.header("connection")) == (200, "close")
+        await wire.close()
+        assert await process.wait() == 0
+
+
 async def test_without_a_certificate_https_hangs_up_until_there_is_one(installed):
     made, _ = installed
     process = await made.start()

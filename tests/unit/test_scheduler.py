@@ -6,6 +6,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from ledger_kit import with_ledger
 from manager_fakes import Bench
 
 from hostd.errors import Conflict, Unavailable
@@ -42,7 +43,7 @@ class Rig:
 
     def __init__(self, directory):
         self.clock, self.bench, self.timers = Clock(), Bench(directory / "faults"), FakeTimers()
-        self.ledger = Ledger.open(directory / "master", clock=self.clock)
+        self.ledger = Ledger.open(with_ledger(directory / "master"), clock=self.clock)
         self.user = self.ledger.users.add("kate@example.com")
         self.app = self.ledger.apps.create("hello", self.user.id)
         self.job = self.add()

@@ -156,7 +156,7 @@ async def test_process_types_and_what_buildpacks_suggest_are_told(tmp_path: Path
 def ended(
     *, result: str = "exit-code", code: int = 1, status: int = 1, failed: str | None, exit_status: int = 0
 ) -> Ended:
-    info = UnitInfo("u", "d", "failed", "failed", result, code, status, 0, None, None, None, None, "")
+    info = UnitInfo("u", "d", "failed", "failed", result, code, status, 0, "")
     return Ended(info, Report((UsedBuildpack("heroku/python", language="Python"),), failed=failed, status=exit_status))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +15,7 @@ from slugs.errors import BuildFailed, PoolFull
 from slugs.ownership import Ownership, ownership
 from slugs.pool import writable
 from slugs.space import DiskGuard, check
+from units.run import CommandTimeout
 
 GB = 1 << 30
 USED, ARUN = space.used, space.arun
@@ -26,9 +28,14 @@ class FakePool:
 
     def __init__(self, *free: float, total: int = 50 * GB) -> None:
         self.free, self.total = list(free), total
+        self.now = int(free[0])
 
     def free_bytes(self) -> int:
-        return int(self.free.pop(0) if len(self.free) > 1 else self.free[0])
+        self.now = int(self.free.pop(0) if len(self.free) > 1 else self.free[0])
+        return self.now
+
+    def used_bytes(self) -> int:
+        return self.total - self.now
 
     def total_bytes(self) -> int:
         return self.total
@@ -137,6 +144,27 @@ async def test_what_folders_take_is_counted_whatever_is_deleted_meanwhile(
     monkeypatch.setattr(space, "arun", ARUN)
     (tmp_path / "data").write_bytes(b"x" * 100_000)
     assert 100_000 <= await USED([tmp_path, tmp_path / "gone"]) < 200_000
+
+
+async def test_what_the_file_system_keeps_of_a_folder_counts_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(space, "arun", ARUN)
+    before = await USED([tmp_path])
+    monkeypatch.setattr(space.subvolumes, "books", {tmp_path: 5000}.get)
+    assert await USED([tmp_path]) == before + 10_000
+
+
+async def test_what_is_not_counted_in_time_is_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def too_slow(_argv: Any, *, timeout: float, **_: Any) -> None:
+        raise CommandTimeout(["du"], timeout)
+
+    monkeypatch.setattr(space, "arun", too_slow)
+    assert await USED([Path("/nowhere")]) == math.inf
+    monkeypatch.setattr(space, "used", USED)
+    guard = DiskGuard(FakePool(40 * GB, 20 * GB))  # type: ignore[arg-type]
+    with pytest.raises(BuildFailed, match=r"took more than can be counted of disk"):
+        await guard.guard(asyncio.Event().wait(), [], 8 * GB)
 
 
 async def test_a_build_in_a_pool_with_room_ends_as_it_ends() -> None:

@@ -7,7 +7,7 @@ from pyroute2.netlink.rtnl import RTM_DELLINK, RTM_NEWADDR, RTM_NEWLINK
 from pyroute2.netlink.rtnl.ifinfmsg import IFF_UP, ifinfmsg
 
 from units.namespaces import works
-from units.netlink import LinkChange, link_changes
+from units.netlink import LinkChange, link_changes, of_one_that_is_up
 
 
 def message(kind: int, name: str, flags: int) -> bytes:
@@ -29,6 +29,14 @@ def message(kind: int, name: str, flags: int) -> bytes:
 )
 def test_an_interface_is_there_and_up_or_not(kind: int, flags: int, change: LinkChange) -> None:
     assert list(link_changes(message(kind, "b5-2", flags))) == [change]
+
+
+def test_what_says_that_one_interface_is_up_is_known_at_a_glance_and_nothing_else_is_taken_for_it() -> None:
+    up, down = message(RTM_NEWLINK, "b5-2", IFF_UP), message(RTM_NEWLINK, "b5-3", 0)
+    assert of_one_that_is_up(up)
+    others = [message(RTM_DELLINK, "b5-2", IFF_UP), message(RTM_NEWADDR, "b5-2", IFF_UP), b"", up[:9]]
+    for other in (down, up + down, *others):
+        assert not of_one_that_is_up(other)
 
 
 def test_several_messages_come_as_one_and_others_say_nothing() -> None:

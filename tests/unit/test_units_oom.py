@@ -9,7 +9,7 @@ SIGKILL, SIGTERM = 9, 15
 
 
 def info(status=SIGKILL, code=2, result="signal", name="a.service"):
-    return UnitInfo(name, "", "failed", "failed", result, code, status, 0, None, None, None, None, "")
+    return UnitInfo(name, "", "failed", "failed", result, code, status, 0, "")
 
 
 @pytest.fixture

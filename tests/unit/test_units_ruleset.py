@@ -42,7 +42,7 @@ def test_this_machine_the_others_and_metadata_are_refused_after_names_may_be_ask
 
 def test_spoofed_sources_are_dropped_before_anything_is_let_through() -> None:
     lines = rules()
-    first = lines.index("ct state { established, related } accept")
+    first = lines.index("ct direction reply ct state { established, related } accept")
     spoofed = lines.index("fib saddr . iif oif missing counter drop")
     assert lines.index('iifname != "b5-*" accept') < spoofed < first
 
@@ -52,14 +52,23 @@ def test_spoofed_sources_are_dropped_before_anything_is_let_through() -> None:
     [(None, "# no door"), (Door(20000, (0, 33)), "tcp dport 20000 meta skuid { 0, 33 } accept")],
 )
 def test_connections_are_begun_to_the_door_by_those_who_may_and_no_others(door: Door | None, let_in: str) -> None:
-    assert chain_of(rules(door=door), "leaving")[1:] == [
+    assert chain_of(rules(door=door), "leaving")[4:] == [
         'oifname != "b5-*" accept',
         "ct state { established, related } accept",
         let_in,
         "counter reject with icmpx admin-prohibited",
     ]
     assert chain_of(rules(door=door), "through")[1:] == [
-        'oifname "b5-*" ct state != { established, related } counter drop'
+        'oifname "b5-*" ct direction original counter drop',
+        'oifname "b5-*" ct state != { established, related } counter drop',
+    ]
+
+
+def test_what_is_for_a_dyno_that_is_gone_never_leaves_the_machine() -> None:
+    assert chain_of(rules(), "leaving")[1:4] == [
+        'oifname "lo" accept',
+        'oifname != "b5-*" ip daddr 10.9.0.0/16 counter reject with icmpx admin-prohibited',
+        f'oifname != "b5-*" ip6 daddr {ADDRESSES.prefix6} counter reject with icmpx admin-prohibited',
     ]
 
 

@@ -1,0 +1,1 @@
+"""Certificates of apps: judged when they come, given to the router, watched until they end."""

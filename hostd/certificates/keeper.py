@@ -1,0 +1,161 @@
+"""The keeper of certificates: gives them to the router, and warns in time before they end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from hostd.certificates.authorities import Authorities
+from hostd.certificates.checking import Description, describe
+from hostd.certificates.matching import assign
+from hostd.certificates.shelf import Shelf
+from hostd.errors import HostdError
+from hostd.events import Events, Subject
+from hostd.ledger import Ledger
+from hostd.ledger.apps import App
+from hostd.ledger.certificates import Certificate
+from hostd.ledger.database import utc_now
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 300.0
+STAGES = (30, 14, 7, 3, 1, 0)
+"""Days before its end at which the log says that a certificate expires; 0: that it has expired."""
+
+
+class CertificateKeeper:
+    """Looks after all certificates.
+
+    `hosts` gives the names of an app; `nudge` says that its route has to be made anew; `default` sees to it that the
+    platform's own certificate is up to date and gives its chain as PEM.
+    """
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        shelf: Shelf,
+        events: Events,
+        authorities: Authorities,
+        hosts: Callable[[App], tuple[str, ...]],
+        nudge: Callable[[str], None],
+        default: Callable[[], str],
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self.authorities = authorities
+        self._ledger = ledger
+        self._shelf = shelf
+        self._events = events
+        self._hosts = hosts
+        self._nudge = nudge
+        self._default = default
+        self._clock = clock
+        self._task: asyncio.Task[None] | None = None
+
+    def stock(self) -> None:
+        """Give the router what it may lack, before it gets a table that names it."""
+        self._stock(self._ledger.certificates.every(), whole=True)
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._task = asyncio.create_task(self._watch())
+
+    async def close(self) -> None:
+        """Stop."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def put(self, certificate: Certificate, *, whole: bool = False) -> bool:
+        """Give the router a certificate with its key; with `whole` look into what it has. Whether it lacked it.
+
+        Raises OSError.
+        """
+        table = self._ledger.certificates
+        return self._shelf.put(certificate.content, lambda: table.key(certificate) + certificate.chain, whole=whole)
+
+    def withdraw(self, certificate: Certificate) -> None:
+        """Take from the router a certificate that its table does not name any more, unless another app has the same."""
+        if all(each.content != certificate.content for each in self._ledger.certificates.every()):
+            self._shelf.remove(certificate.content)
+
+    def served(self, app: App) -> Mapping[str, Certificate]:
+        """The certificate with which each host of an app is served; without those that are served with the default."""
+        return assign(self._ledger.certificates.list(app.id), self._hosts(app), self._clock())
+
+    def platform(self) -> Description | None:
+        """The platform's own certificate; None if there is none that can be read."""
+        chain = self._default()
+        return describe(chain, now=self._clock(), authorities=self.authorities) if chain else None
+
+    def untrusted(self, app: App) -> list[str]:
+        """The hosts of an app that browsers warn of."""
+        now, served = self._clock(), self.served(app)
+        trusted: dict[str, bool] = {}
+
+        def is_trusted(host: str) -> bool:
+            chain = served[host].chain if host in served else self._default()
+            if chain not in trusted:
+                trusted[chain] = describe(chain, now=now, authorities=self.authorities).trusted
+            return trusted[chain]
+
+        return [host for host in self._hosts(app) if not is_trusted(host)]
+
+    def look(self) -> None:
+        """Bring the router's directory up to date, and tell of certificates that end soon."""
+        known = self._ledger.certificates.every()
+        self._stock(known)
+        self._shelf.sweep({certificate.content for certificate in known})
+        now = self._clock()
+        for certificate in known:
+            stage = stage_of(certificate.expires_at, now)
+            if stage is not None and (certificate.warned_days is None or stage < certificate.warned_days):
+                self._events.platform(Subject(certificate.app_id), "certs", warning(certificate, now))
+                self._ledger.certificates.warned(certificate, stage)
+                if stage == 0:
+                    # Another one may be good for its hosts.
+                    self._nudge(certificate.app_id)
+        self._default()
+
+    def _stock(self, known: Sequence[Certificate], *, whole: bool = False) -> None:
+        for certificate in known:
+            try:
+                if self.put(certificate, whole=whole) and not whole:
+                    self._nudge(certificate.app_id)
+            except (OSError, HostdError) as error:
+                # One that cannot be read must not keep all apps from being served.
+                log.error("the certificate %s cannot be given to the router: %s", certificate.name, error)
+
+    async def _watch(self) -> None:
+        while True:
+            try:
+                self.look()
+            except Exception:
+                # One look's trouble must not end all later ones: it is said, and tried again.
+                log.exception("looking after the certificates failed; trying again")
+            await asyncio.sleep(LOOK_SECONDS)
+
+
+def stage_of(expires_at: datetime, now: datetime) -> int | None:
+    """Which of the STAGES before its end a certificate has reached; None while that is far off."""
+    left = expires_at - now
+    return min((days for days in STAGES if left <= timedelta(days=days)), default=None)
+
+
+def warning(certificate: Certificate, now: datetime) -> str:
+    """`The certificate gentle-mesa-5445 (www.example.com) expires in 12 days, ...`."""
+    names = ", ".join(certificate.names[:3]) + (", ..." if len(certificate.names) > 3 else "")
+    left = certificate.expires_at - now
+    ends = f"on {certificate.expires_at:%Y-%m-%d %H:%M} UTC"
+    if left <= timedelta(0):
+        what = f"has expired {ends}: browsers refuse it"
+    elif left < timedelta(days=1):
+        what = f"expires within a day, {ends}"
+    else:
+        what = f"expires in {left.days} day{'s' * (left.days > 1)}, {ends}"
+    return (
+        f"The certificate {certificate.name} ({names}) {what}. "
+        f"Put a new one in its place: hostctl certs:update CRT KEY --name {certificate.name}"
+    )

@@ -1,0 +1,130 @@
+"""Fetching a web page that an app's owner names, without lending anybody hostd's way into the inside.
+
+Every connection goes through one place, which judges the address that is about to be connected to: names that lead
+elsewhere the second time, redirects and addresses in disguise come no further than there.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Collection
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+MOST_BYTES = 256 * 1024
+SECONDS = 10.0
+"""For everything: names, connections, redirects and the page."""
+MOST_REDIRECTS = 3
+WEB_PORTS = (80, 443)
+HTML = ("text/html", "application/xhtml+xml")
+
+_GLOBAL_UNICAST = IPv6Network("2000::/3")
+"""What else Python calls global has addresses of another protocol in it (64:ff9b::/96), or is no place (ff00::/8)."""
+
+Address = IPv4Address | IPv6Address
+
+
+class Unfetchable(Exception):  # noqa: N818 - says what happened
+    """The page could not be had; why, in words without the address, which is a config var's value."""
+
+
+class PageFetcher:
+    """Fetches pages. `router_ports` are those of this server that anybody may reach."""
+
+    def __init__(
+        self, router_ports: Collection[int], *, seconds: float = SECONDS, own: Callable[[Address], bool] | None = None
+    ) -> None:
+        self._router_ports = frozenset(router_ports)
+        self._timeout = aiohttp.ClientTimeout(total=seconds)
+        self._own = own or is_own
+
+    async def fetch(self, address: str) -> bytes:
+        """The page as HTML in UTF-8. Raises Unfetchable."""
+        refused: list[str] = []
+        try:
+            url = URL(address)
+            if url.scheme not in ("http", "https") or not url.host:
+                raise Unfetchable("it is no address of the web: write http://... or https://...")
+            async with self._session(refused) as session:
+                return await self._page(session, url)
+        except TimeoutError as error:
+            raise Unfetchable(f"it took longer than {self._timeout.total:g} seconds") from error
+        except aiohttp.ClientSSLError as error:
+            raise Unfetchable("its server's certificate is not valid, or it does not speak https") from error
+        except aiohttp.ClientConnectorError as error:
+            raise Unfetchable(refused[0] if refused else "its server cannot be reached") from error
+        except aiohttp.TooManyRedirects as error:
+            raise Unfetchable(f"it was redirected more than {MOST_REDIRECTS} times") from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            # The message of such an error may have the address in it.
+            raise Unfetchable(f"it cannot be fetched ({type(error).__name__})") from error
+
+    def judge(self, address: Address, port: int) -> str | None:
+        """Why no connection may be made there; None if it may. What anybody can reach, hostd may fetch for somebody."""
+        if self._own(address):
+            return None if port in self._router_ports else "it is on this server, at a port that is not the router's"
+        if port not in WEB_PORTS:
+            return f"its port is {port}: only {' and '.join(map(str, WEB_PORTS))} are asked"
+        return None if is_public(address) else "it is at an internal address"
+
+    def _session(self, refused: list[str]) -> aiohttp.ClientSession:
+        def judged(info: tuple[Any, Any, int, str, tuple[Any, ...]]) -> socket.socket:
+            family, kind, protocol, _, where = info
+            if reason := self.judge(ip_address(str(where[0]).partition("%")[0]), int(where[1])):
+                refused.append(reason)
+                raise OSError(reason)
+            return socket.socket(family, kind, protocol)
+
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(socket_factory=judged, use_dns_cache=False, force_close=True),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": "hostd", "Accept": ", ".join(HTML), "Accept-Encoding": "identity"},
+            timeout=self._timeout,
+            auto_decompress=False,
+            trust_env=False,
+        )
+
+    async def _page(self, session: aiohttp.ClientSession, url: URL) -> bytes:
+        async with session.get(url, max_redirects=MOST_REDIRECTS) as answer:
+            if answer.status != 200:
+                raise Unfetchable(f"its server answers with status {answer.status}")
+            if answer.content_type not in HTML or answer.headers.get("Content-Encoding", "identity") != "identity":
+                raise Unfetchable(f"it is no plain HTML but {answer.content_type[:60]}")
+            page = bytearray()
+            async for piece in answer.content.iter_any():
+                page += piece
+                if len(page) > MOST_BYTES:
+                    raise Unfetchable(f"it is longer than {MOST_BYTES >> 10} KiB")
+            return _in_utf8(bytes(page), answer.charset)
+
+
+def is_public(address: Address) -> bool:
+    """Whether an address is one of the Internet's, and of one machine there."""
+    if isinstance(address, IPv6Address):
+        return address in _GLOBAL_UNICAST and address.is_global
+    return address.is_global and not address.is_multicast
+
+
+def is_own(address: Address) -> bool:
+    """Whether an address is this machine's: it would speak to it with the same one. Nothing is sent."""
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    if address.is_loopback or address.is_unspecified:
+        return True
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((str(address), 9))
+        except OSError:
+            return False
+        return ip_address(str(probe.getsockname()[0]).partition("%")[0]) == address
+
+
+def _in_utf8(page: bytes, charset: str | None) -> bytes:
+    try:
+        return page.decode(charset or "utf-8").encode()
+    except (UnicodeError, LookupError) as error:
+        raise Unfetchable(f"it is not text in {(charset or 'UTF-8')[:40]}") from error

@@ -1,0 +1,101 @@
+"""Times: what happens when nothing does, and the states of an app. No case waits: the stage's clock is set on."""
+
+from __future__ import annotations
+
+from conformance.case import (
+    CHUNKED,
+    ENDED,
+    GONE,
+    HANG_UP,
+    HEAD,
+    OK,
+    POST,
+    Case,
+    hear,
+    logged,
+    more,
+    passing,
+    read,
+    say,
+    state,
+    talk,
+    tell,
+    took,
+)
+
+_LOG = 'method=GET path="/" host=a request_id='
+_NO_DYNO = "dyno= connect= service= status=503 bytes= protocol=http"
+_UPLOAD = POST + b"Content-Length: 1000||"
+_PART = b"HTTP/1.1 200 OK|Content-Length: 9||part"
+
+
+def _fails(name: str, code: str, desc: str, level: str = "error") -> Case:
+    return talk("Heroku", f"{code}: {desc}", state(name), say(HEAD), hear(503),
+                logged(f'at={level} code={code} desc="{desc}" {_LOG}'), logged(_NO_DYNO))  # fmt: skip
+
+
+CASES: tuple[Case, ...] = (
+    _fails("crashed", "H10", "App crashed"),
+    _fails("none", "H14", "No web processes running"),
+    _fails("maintenance", "H80", "Maintenance mode", "info"),
+    talk("Heroku", "a host of no app", say(b"GET / HTTP/1.1|Host: no||"), hear(404),
+         logged('at=error desc="No such app" method=GET path="/" host=no request_id=')),
+    talk("Heroku", "H12: 30 s without a byte of an answer", say(HEAD), took(HEAD), passing(29.9), passing(0.2),
+         hear(503), GONE, logged(f'at=error code=H12 desc="Request timeout" {_LOG}'),
+         logged("service=30"), logged("ms status=503 bytes=0 protocol=http")),
+    talk("Heroku", "H12 is counted from the last byte of the request", say(POST + b"Content-Length: 2||a"),
+         took(POST + b"Content-Length: 2||a"), passing(50), say(b"b"), more(b"b"), passing(29.9), passing(0.2),
+         hear(503), logged("code=H12")),
+    talk("Heroku", "H12 with chunks", say(CHUNKED + b"1|a|"), took(CHUNKED + b"1|a|"), passing(50), say(b"0||"),
+         more(b"0||"), passing(29.9), passing(0.2), hear(503), logged("code=H12")),
+    talk("Heroku", "H12: a dyno that does not say whether to continue",
+         say(POST + b"Content-Length: 2|Expect: 100-continue||"),
+         took(POST + b"Content-Length: 2|Expect: 100-continue||"),
+         passing(30.1), hear(503), ENDED, logged("code=H12")),
+    talk("Heroku", "any byte of an answer is in time", say(HEAD), took(HEAD), passing(29.9), tell(_PART), hear(_PART),
+         passing(50), tell(b"12345"), read(b"12345")),
+    talk("Heroku", "H15: 55 s of silence in an answer", say(HEAD), took(HEAD), tell(_PART), hear(_PART), passing(54.9),
+         passing(0.2), ENDED, GONE, logged(f'at=error code=H15 desc="Idle connection" {_LOG}'), logged("bytes=4")),
+    talk("Heroku", "a slow stream goes on for ever", say(HEAD), took(HEAD),
+         tell(b"HTTP/1.1 200 OK|Transfer-Encoding: chunked||"), hear(b"HTTP/1.1 200 OK|Transfer-Encoding: chunked||"),
+         *(3 * (passing(50), tell(b"1|x|"), read(b"1|x|"))), tell(b"0||"), read(b"0||")),
+    talk("Heroku", "H18: the dyno breaks off", say(HEAD), took(HEAD), tell(_PART), hear(_PART), HANG_UP, ENDED,
+         logged(f'sock=backend at=error code=H18 desc="Server Request Interrupted" {_LOG}')),
+    talk("Heroku", "H19: 5 s without a connection", state("deaf"), say(HEAD), passing(5.1), passing(1.1), hear(503),
+         logged(f'at=error code=H19 desc="Backend connection timeout" {_LOG}'),
+         logged("dyno=web.1 connect=5"), logged("ms service= status=503 bytes= protocol=http")),
+    talk("Heroku", "H21: nothing listens", state("dead"), say(HEAD), state("held"), passing(1.1), hear(503),
+         logged(f'at=error code=H21 desc="Backend connection refused" {_LOG}'),
+         logged("dyno=web.1 connect="), logged("ms service= status=503 bytes= protocol=http")),
+    talk("Heroku", "a dyno that refused is asked again when the table has news of it", state("dead"), say(POST + b"|"),
+         state("held"), state("up"), took(POST + b"|"), tell(OK), hear(OK)),
+    talk("Heroku", "H20: 75 s without a dyno that is up", state("starting"), say(HEAD), state("held"), passing(74.9),
+         passing(0.2), hear(503), logged(f'at=error code=H20 desc="App boot timeout" {_LOG}'), logged(_NO_DYNO)),
+    talk("Heroku", "a request waits for an app that starts", state("starting"), say(HEAD), state("held"), passing(70),
+         state("up"), took(HEAD), tell(OK), hear(OK)),
+    talk("Heroku", "its body, too", state("starting"), say(POST + b"Content-Length: 5||hel"), state("held"),
+         passing(70),
+         state("up"), took(POST + b"Content-Length: 5||hel"), say(b"lo"), more(b"lo"), tell(OK), hear(OK)),
+    talk("Heroku", "and is told when it crashes", state("starting"), say(HEAD), state("held"), state("crashed"),
+         hear(503), logged("code=H10")),
+    talk("Heroku", "H28: an upload that stops for 55 s", say(_UPLOAD + b"x"), took(_UPLOAD + b"x"), passing(54.9),
+         passing(0.2), ENDED, GONE, logged('at=warning code=H28 desc="Client Connection Idle" method=POST'),
+         logged("status=499")),
+    talk("slowloris", "H28: an upload that trickles", say(_UPLOAD + b"x"), took(_UPLOAD + b"x"),
+         *(step for _ in range(5) for step in (passing(11), say(b"y"), more(b"y"))), passing(1), ENDED, GONE,
+         logged("code=H28")),
+    talk("slowloris", "an upload that is slow enough goes on", say(_UPLOAD + b"x"), took(_UPLOAD + b"x"),
+         *(step for _ in range(9) for step in (passing(1), say(b"y" * 111), more(b"y" * 111))), tell(OK), hear(OK)),
+    talk("slowloris", "a head that takes 30 s is refused", say(b"GET / HT"), state("begun"), passing(29.9),
+         passing(0.2),
+         hear(408), ENDED, logged('code=H26 desc="Request Error" cause="the head of the request did not arrive')),
+    talk("slowloris", "however it trickles", say(b"GET / HT"), state("begun"), passing(20), say(b"TP/1.1|X: y|"),
+         passing(10.1), hear(408), ENDED),
+    talk("slowloris", "behind another request, too", say(HEAD + b"GET / HT"), took(HEAD), tell(OK), hear(OK),
+         passing(30.1), hear(408), ENDED),
+    talk("9112 9.5", "a connection without a request is closed after 75 s", passing(74.9), say(HEAD), took(HEAD),
+         tell(OK), hear(OK), passing(74.9), passing(0.2), ENDED),
+    talk("9112 9.5", "a pooled connection is closed after 60 s", say(HEAD), took(HEAD), tell(OK), hear(OK),
+         passing(60.1),
+         GONE),
+)  # fmt: skip

@@ -1,0 +1,111 @@
+"""Tables taken in while requests go on: in pieces, and only what has changed."""
+
+import asyncio
+import json
+from dataclasses import replace
+
+import pytest
+from router_rig import PATIENT
+
+from router.journal import Journal
+from router.plane import Plane
+from router.reader import Reader
+from router.table import App, Dyno, State, Table, TableError
+
+
+def app(number, port=20000):
+    hosts = (f"app-{number}.localhost", f"www.{number}.de", f"*.{number}.de")
+    return App(f"id-{number}", f"app-{number}", hosts, State.UP, (Dyno("web.1", "10.83.0.7", port),))
+
+
+def table(sequence=1, count=120):
+    return Table(sequence, "localhost", tuple(map(app, range(count))), "boot")
+
+
+def written(value):
+    return value.to_json().encode()
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 120])
+async def test_a_table_is_read_as_it_was_written(count):
+    assert await Reader().read(written(table(count=count))) == table(count=count)
+
+
+async def test_apps_that_have_not_changed_are_the_same_objects():
+    reader = Reader()
+    first = await reader.read(written(table()))
+    changed = tuple(app(7, port=20001) if each.name == "app-7" else each for each in table().apps[:-1])
+    second = await reader.read(written(replace(table(2), apps=changed)))
+    same = [one is other for one, other in zip(first.apps, second.apps, strict=False)]
+    assert same.count(False) == 1 and not same[7]
+    assert second.lookup("www.7.de") == app(7, port=20001)
+    assert second.lookup("app-119.localhost") is None
+
+
+async def test_a_table_in_another_form_is_read_too():
+    reader = Reader()
+    assert await reader.read(json.dumps(json.loads(written(table())), indent=2).encode()) == table()
+    assert await reader.read(written(table())) == table()
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b"",
+        b"[]",
+        b"\n]}\n",
+        b"{\n\n]}\n",
+        b'{"apps":[\n\n]}\n',
+        b'{"sequence":1,"apps":[\n1,\n2\n]}\n',
+        b'{"sequence":1,"apps":[1,\n2\n]}\n',
+        b'{"sequence":1,"apps":[\n{"a":\n1}\n]}\n',
+        written(table()).replace(b"20000", b"0", 1),
+        written(table()).replace(b"www.7.de", b"www.8.de", 1),
+        written(Table(1, "localhost", (app(1), app(2)))).replace(b"id-2", b"id-1"),
+        written(Table(1, "localhost", (app(1), replace(app(2), hosts=())))).replace(b"-2", b"-1"),
+    ],
+)
+async def test_what_is_no_table_is_refused_as_ever(document):
+    with pytest.raises(TableError) as expected:
+        Table.parse(document)
+    reader = Reader()
+    await reader.read(written(table()))
+    with pytest.raises(TableError) as found:
+        await reader.read(document)
+    assert str(found.value) == str(expected.value)
+    assert await reader.read(written(table(3))) == table(3)
+
+
+async def test_an_app_that_is_there_twice_is_refused():
+    line = written(Table(1, "localhost", (app(1),))).split(b"\n")[1]
+    with pytest.raises(TableError, match="twice"):
+        await Reader().read(b'{"sequence":1,"apps":[\n%b,\n%b\n]}\n' % (line, line))
+
+
+async def test_others_have_their_turn_while_a_table_is_read():
+    turns = 0
+
+    async def other():
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(other())
+    await Reader().read(written(table(count=501)))
+    task.cancel()
+    assert turns >= 10
+
+
+async def test_a_swap_keeps_the_routes_of_apps_that_have_not_changed(tmp_path):
+    loop = asyncio.get_running_loop()
+    plane, reader = Plane(PATIENT, Journal(None, loop), loop), Reader()
+    plane.swap(await reader.read(written(table(count=3))))
+    before = {host: plane.find(host) for host in ("www.0.de", "x.1.de", "app-2.localhost")}
+    assert [route.app.name for route in before.values()] == ["app-0", "app-1", "app-2"]
+    plane.swap(await reader.read(written(Table(2, "localhost", (app(0), app(1, port=20001)), "boot"))))
+    assert plane.find("www.0.de") is before["www.0.de"]
+    assert plane.find("x.1.de").backends[0].port == 20001
+    assert plane.find("app-2.localhost") is None
+    assert {backend.port for backend in plane.backends.values()} == {20000, 20001}
+    assert len(plane.backends) == 2
