@@ -53,7 +53,7 @@ H18 = Fault(
 H19 = Fault(
     "H19", "Backend connection timeout", 503, "This app could not be reached in time", f"Try again in a while. {_LOGS}"
 )
-H20 = Fault("H20", "App boot timeout", 503, "This app took too long to start", f"Try again in a while. {_LOGS}")
+H20 = Fault("H20", "App boot timeout", 503, "This app is still starting", f"Try again in a while. {_LOGS}")
 H21 = Fault("H21", "Backend connection refused", 503, "This app is not taking requests", f"Try again. {_LOGS}")
 H22 = Fault(
     "H22", "Connection limit reached", 503, "This app has too many visitors at once", f"Try again in a while. {_LOGS}"

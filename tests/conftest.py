@@ -1,4 +1,4 @@
-"""What all tests run under: where Python keeps what it compiles, and how Hypothesis looks for examples.
+"""What all tests run under: where Python keeps what it compiles, how Hypothesis looks for examples, and failures told.
 
 tests/run leaves nothing in the checkout. Without another place for compiled modules, whose asserts pytest rewrites,
 every worker of every run would begin with five seconds of compiling. Examples are the same in every run, and may
@@ -9,6 +9,7 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 if "HOSTD_TEST_CACHE" in os.environ:
@@ -18,3 +19,24 @@ if "HOSTD_TEST_CACHE" in os.environ:
 
 settings.register_profile("hostd", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("hostd")
+
+
+class FailuresAtOnce:
+    """Names a test when it fails: a whole run takes a quarter of an hour, and tells why only at its end."""
+
+    def __init__(self, terminal: pytest.TerminalReporter) -> None:
+        self._terminal = terminal
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Of all workers' tests."""
+        if report.failed:
+            words = report.longreprtext.splitlines()
+            error = next((line[1:].strip() for line in words if line.startswith("E ")), "")
+            self._terminal.write_line(f"\nFAILED {report.nodeid} ({report.when}) {error}")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Where there is somebody to read it: not in the workers."""
+    if (terminal := config.pluginmanager.get_plugin("terminalreporter")) and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(FailuresAtOnce(terminal))
