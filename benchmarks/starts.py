@@ -46,7 +46,7 @@ SAID = re.compile(rb"^(\d+\.\d{6})\n(.+)\n(.+)\n", re.MULTILINE)
 SECONDS = 30
 UID = 199999
 NAME = "hostd-benchmark-start"
-PODMAN = ["podman", "runc", "netavark"]
+PODMAN = ["podman", "runc", "netavark", "iptables"]
 
 BARE = ("Type", "ExecStart", "CollectMode", "Slice", "RemainAfterExit")
 STEPS: dict[str, tuple[str, ...]] = {
