@@ -19,7 +19,7 @@ BACK_SECONDS = 60.0
 BUSY, WORKING, RESTING, EMPTY = "reboot-busy", "reboot-working", "reboot-resting", "reboot-empty"
 PROCFILE = """\
 web: python3 -m http.server $PORT
-worker: echo "working for $OWNER"; exec tail -f /dev/null
+worker: trap 'echo "$DYNO goes home"; exit' TERM; echo "working for $OWNER"; sleep infinity & wait
 """
 FORMATIONS = {BUSY: {"web": 2, "worker": 1}, WORKING: {"web": 0, "worker": 2}, RESTING: {"web": 0, "worker": 0}}
 OWNER = 'Ada "the first" $HOME'
@@ -52,6 +52,11 @@ def deploy(platform: Platform, app: str, directory: Path) -> None:
     platform.push(platform.commit({"Procfile": PROCFILE, "index.html": f"here is {app}\n"}, directory), app)
 
 
+def log(platform: Platform) -> str:
+    """All that the log of one app has."""
+    return platform.hostctl("logs", "-a", BUSY, "-n", "1500").stdout
+
+
 def remembered(platform: Platform, app: str) -> dict[str, str]:
     """What a reboot must not change."""
     commands = (("config", "--json"), ("ps:scale",), ("releases", "--json"))
@@ -78,7 +83,9 @@ def test_the_first_request_waits_for_the_app_and_is_answered(rebooted: Rebooted)
 
 def test_logs_hold_what_was_before_and_what_came_after(platform: Platform, rebooted: Rebooted) -> None:
     said = f"app[worker.1]: working for {OWNER}"
-    wait_until(lambda: platform.hostctl("logs", "-a", BUSY, "-n", "1500").stdout.count(said) >= 2, BACK_SECONDS)
+    wait_until(lambda: log(platform).count(said) >= 2, BACK_SECONDS)
+    first, _, second = log(platform).partition("app[worker.1]: worker.1 goes home")
+    assert (first.count(said), second.count(said)) == (1, 1)
 
 
 def test_ssh_and_deploys_work_and_the_ledger_verifies(platform: Platform, rebooted: Rebooted, tmp_path: Path) -> None:
