@@ -17,7 +17,7 @@ from router.fields import Field, Refused
 from router.heads import CHUNKED, RequestHead
 from router.https import redirect, with_hsts
 from router.journal import ERROR
-from router.logline import request_line
+from router.record import record
 from router.search import Search
 from router.stage import Stage
 from router.trailers import trailer_lines
@@ -35,8 +35,8 @@ class Exchange:
 
     __slots__ = (
         "_answer", "_body", "_fields", "_heard", "_keep_client", "_load", "_out", "_replayed", "_said", "_search",
-        "_sent", "_sent_at", "_status", "_unread", "app_id", "arrived", "backend", "client", "connect", "deadline",
-        "head", "received", "stage", "upstream",
+        "_sent", "_sent_at", "_status", "_unread", "app_id", "arrived", "backend", "client", "connect", "cookie",
+        "deadline", "head", "received", "stage", "upstream",
     )  # fmt: skip
 
     _answer: AnswerHead
@@ -51,6 +51,8 @@ class Exchange:
         self._sent_at = 0.0
         self.app_id = ""
         self.connect = 0.0
+        self.cookie = b""
+        """A line that the head of the answer gets."""
         self.backend: Backend | None = None
         self.upstream: Upstream | None = None
         self._fields = fields
@@ -76,7 +78,7 @@ class Exchange:
             self.app_id = route.app.id
             self._send_to_https(plane.https_port)
             return
-        if route is not None and plane.serving(route):
+        if route is not None and route.open:
             if not self.enter(route):
                 return
             backend = plane.choose(route.load.ready, ())
@@ -93,6 +95,10 @@ class Exchange:
                 self._begin_search().connect(backend)
         else:
             self._begin_search().route()
+
+    def fields(self, name: bytes) -> list[bytes]:
+        """The values of a header of the request, by its name in lower case."""
+        return [value.strip(b" \t") for known, value in self._fields if known.lower() == name]
 
     def enter(self, route: Route) -> bool:
         """This is the app that the request is for. Returns whether there is room for it; otherwise it has failed."""
@@ -218,9 +224,9 @@ class Exchange:
         self._answer = answer
         self._status = status
         self._keep_client = answer.keep_client
-        self._out = [answer.wire]
+        self._out = [b"%b%b\r\n" % (answer.wire[:-2], self.cookie) if self.cookie else answer.wire]
         if self.client.origin.protocol == "https" and (route := self.client.plane.find(head.host)):
-            self._out = [with_hsts(answer.wire, fields, route.app.hsts)]
+            self._out = [with_hsts(self._out[0], fields, route.app.hsts)]
         return answer.framing is Framing.NONE and status != 101
 
     def answer_body(self, data: bytes) -> None:
@@ -376,24 +382,8 @@ class Exchange:
             self.backend.leave(self.stage is Stage.ANSWERING)
 
     def _finish(self, fault: Fault | None, status: int) -> None:
-        plane = self.client.plane
-        now = monotonic()
         self.stage = Stage.DONE
-        plane.statuses[status] += 1
-        plane.last_request[self.app_id] = now
         if self._load is not None:
             self._load.active -= 1
-        if fault is not None:
-            plane.faults[fault.code] += 1
-        line = request_line(
-            self.head,
-            fault=fault,
-            dyno=self.backend.name if self.backend is not None else "",
-            connect=self.connect,
-            service=now - self._sent_at if self._sent_at else None,
-            status=status,
-            sent=self._sent,
-            protocol=self.client.origin.protocol,
-        )
-        plane.journal.request(self.app_id, line)
+        record(self, fault, status, sent=self._sent, sent_at=self._sent_at)
         self.client.finished(self, self._keep_client)

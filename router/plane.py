@@ -27,11 +27,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """An app with the backends of its dynos, and what is going on there."""
+    """An app with the backends of its dynos, and what is going on there. `open`: any request may go to any of them."""
 
     app: App
     backends: tuple[Backend, ...]
     load: Load
+    open: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,7 @@ class Plane:
             backends.append(backend)
         load = self._loads.setdefault(app.id, Load())
         load.place(backends, rested=before is None or app != before.app)
-        return Route(app, tuple(backends), load)
+        return Route(app, tuple(backends), load, open=app.state is State.UP and bool(backends))
 
     def _retire(self, app_id: str, backends: Iterable[Backend]) -> None:
         for backend in backends:

@@ -1,0 +1,34 @@
+"""Record: what is counted and logged of a request that is over."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from router.logline import request_line
+
+if TYPE_CHECKING:
+    from router.exchange import Exchange
+    from router.faults import Fault
+
+
+def record(exchange: Exchange, fault: Fault | None, status: int, *, sent: int, sent_at: float) -> None:
+    """Take note of how a request ended. `sent` are bytes of the answer's body; `sent_at` is when the request went to a
+    dyno (`time.monotonic`), 0 if it did not."""
+    plane, backend = exchange.client.plane, exchange.backend
+    now = monotonic()
+    plane.statuses[status] += 1
+    plane.last_request[exchange.app_id] = now
+    if fault is not None:
+        plane.faults[fault.code] += 1
+    line = request_line(
+        exchange.head,
+        fault=fault,
+        dyno=backend.name if backend is not None else "",
+        connect=exchange.connect,
+        service=now - sent_at if sent_at else None,
+        status=status,
+        sent=sent,
+        protocol=exchange.client.origin.protocol,
+    )
+    plane.journal.request(exchange.app_id, line)
