@@ -194,6 +194,7 @@ def assemble(settings: Settings) -> Daemon:
             control_directory=settings.router_dir,
             domain=settings.domain,
             faults=faults,
+            group=pwd.getpwnam(ROUTER_USER).pw_gid,
         ),
         places=Places(networks, settings.dyno_port),
         events=events,

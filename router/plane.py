@@ -12,6 +12,7 @@ from random import random
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from router.doorman import Doorman
 from router.faults import Fault
 from router.journal import Journal
 from router.load import Load
@@ -83,6 +84,7 @@ class Plane:
         self.settings = settings
         self.journal = journal
         self.loop = loop
+        self.doorman = Doorman(loop)
         self._own_pages = OwnPages(pages)
         self.closing = False
         self.https_port = 0
@@ -159,7 +161,8 @@ class Plane:
             backends.append(backend)
         load = self._loads.setdefault(app.id, Load())
         load.place(backends, rested=before is None or app != before.app)
-        return Route(app, tuple(backends), load, open=app.state is State.UP and bool(backends))
+        is_open = app.state is State.UP and bool(backends) and app.gate is None
+        return Route(app, tuple(backends), load, is_open)
 
     def _retire(self, app_id: str, backends: Iterable[Backend]) -> None:
         for backend in backends:

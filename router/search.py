@@ -13,8 +13,11 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from router import faults
+from router.doorman import Check
 from router.faults import Fault
-from router.table import State
+from router.gate import Gate, without_credentials
+from router.journal import ERROR
+from router.table import App, State
 from router.upstream import Backend, Upstream
 
 if TYPE_CHECKING:
@@ -31,7 +34,9 @@ _FAULT_OF_STATE = {
 class Search:
     """The search for one exchange. While it waits it is in `Plane.held`, and every new table calls `route`."""
 
-    __slots__ = ("_avoided", "_exchange", "_fault", "_line", "_task", "_tried", "connecting_since")
+    __slots__ = (
+        "_admitted", "_avoided", "_check", "_exchange", "_fault", "_line", "_task", "_tried", "connecting_since",
+    )  # fmt: skip
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
@@ -39,6 +44,8 @@ class Search:
         self._avoided: Backend | None = None
         self._fault: Fault = faults.H99
         self._line: deque[Search] = deque()
+        self._admitted: Gate | None = None
+        self._check: Check | None = None
         self._task: asyncio.Task[None] | None = None
         self.connecting_since = 0.0
 
@@ -63,7 +70,7 @@ class Search:
         if route is None:
             exchange.fail(faults.NO_APP if plane.loaded else faults.NO_TABLE)
             return
-        if not exchange.enter(route):
+        if not exchange.enter(route) or not self._admit(route.app):
             return
         fault = _FAULT_OF_STATE.get(route.app.state)
         if fault is not None:
@@ -108,6 +115,41 @@ class Search:
             assert self._exchange.backend is not None
             self._exchange.backend.leave()
 
+    def _admit(self, app: App) -> bool:
+        """Whether the app's gate lets the request in now. If not, it has failed, or its password is being checked."""
+        if app.gate is None or app.gate is self._admitted:
+            return True
+        exchange = self._exchange
+        plane = exchange.client.plane
+        verdict = plane.doorman.judge(
+            app.name, app.gate, exchange.client.origin.address, exchange.fields(b"authorization")
+        )
+        if verdict is None:
+            self._admitted = app.gate
+            if app.gate.users:
+                exchange.head.wire = without_credentials(exchange.head.wire)
+            return True
+        if isinstance(verdict, Fault):
+            exchange.fail(verdict)
+        else:
+            self._check, self._fault = verdict, faults.H42
+            exchange.deadline = monotonic() + plane.settings.first_byte
+            verdict.add_done_callback(self._checked)
+        return False
+
+    def _checked(self, check: Check) -> None:
+        self._check = None
+        if check.cancelled():
+            # The worker ends.
+            return
+        error = check.exception()
+        if error is None:
+            self.route()
+        else:
+            exchange = self._exchange
+            exchange.client.plane.journal.say(f"H99 request_id={exchange.head.request_id}: {error!r}", ERROR)
+            exchange.fail(faults.H99)
+
     def _choose(self, route: Route) -> None:
         plane = self._exchange.client.plane
         backend = None
@@ -120,10 +162,22 @@ class Search:
                 self._queue(route)
                 return
         if backend is not None and len(self._tried) < plane.settings.max_tries:
-            self.connect(backend)
+            self._use(backend)
         else:
             # Every dyno refused. The dyno manager sees a dead dyno at once; its next table says what is to be done.
             self._hold(self._fault, monotonic() + plane.settings.settle)
+
+    def _use(self, backend: Backend) -> None:
+        """Send the request on a pooled connection, but a second time only on a new one."""
+        exchange = self._exchange
+        first = not self._tried and self._avoided is None
+        upstream = backend.take(not exchange.head.replayable) if first else None
+        if upstream is None:
+            self.connect(backend)
+            return
+        backend.in_flight += 1
+        exchange.backend = backend
+        exchange.send(upstream)
 
     def _queue(self, route: Route) -> None:
         """Every dyno has enough to do: wait until one has answered something."""
@@ -136,8 +190,11 @@ class Search:
         self._hold(faults.H11, self._exchange.arrived + settings.first_byte)
 
     def _let_go(self) -> None:
-        """Wait no longer, for news or in a queue."""
+        """Wait no longer, for news, in a queue or for a password to be checked."""
         self._exchange.client.plane.held.discard(self)
+        if self._check is not None:
+            self._check.remove_done_callback(self._checked)
+            self._check = None
         if self in self._line:
             self._line.remove(self)
 

@@ -19,6 +19,7 @@ from hostd.api import (
     dyno_sizes,
     dynos,
     formation,
+    gate,
     https,
     idling,
     internal,
@@ -48,7 +49,7 @@ def build_api(context: Context, peers: Peers | None = None) -> web.Application:
     application[PEERS] = peers or Peers.of_system()
     for module in (
         account, apps, buildpack_installations, builds, checks, collaborators, config_vars, deploys, domains,
-        dyno_sizes, dynos, formation, https, idling, internal, jobs, log_sessions, releases, slugs, sni_endpoints,
+        dyno_sizes, dynos, formation, gate, https, idling, internal, jobs, log_sessions, releases, slugs, sni_endpoints,
         sources, stacks, status, users,
     ):  # fmt: skip
         application.router.add_routes(module.routes)

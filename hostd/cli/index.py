@@ -45,6 +45,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "keys": ("keys", "keys:add", "keys:remove"),
     "users": ("users", "users:add", "users:remove"),
     "access": ("access", "access:add", "access:remove"),
+    "gate": ("access:gate", "access:gate:enable", "access:gate:remove", "access:gate:disable"),
     "platform": ("status", "version", "box"),
     "help": ("help",),
     "completion": ("completion",),

@@ -16,6 +16,7 @@ from hostd.ledger.checks import Checks
 from hostd.ledger.database import Clock, Database, utc_now
 from hostd.ledger.domains import Domains
 from hostd.ledger.formation import Formation
+from hostd.ledger.gates import Gates
 from hostd.ledger.https import HttpsSettings
 from hostd.ledger.idling import Idling
 from hostd.ledger.job_runs import JobRuns
@@ -54,6 +55,7 @@ class Ledger:
         self.domains = Domains(database, self.apps, self.access)
         self.certificates = Certificates(database, self.apps, vault)
         self.https = HttpsSettings(database, self.apps)
+        self.gates = Gates(database, self.apps)
         self.jobs = Jobs(database, self.apps)
         self.job_runs = JobRuns(database)
 

@@ -69,6 +69,12 @@ def certificates(db: SqliteUtils) -> None:
     db.executescript(_sql("0009_certificates.sql"))
 
 
+@MIGRATIONS()
+def gates(db: SqliteUtils) -> None:
+    """Who may come to an app."""
+    db.executescript(_sql("0011_gates.sql"))
+
+
 def upgrade(db: SqliteUtils, migrations: Migrations = MIGRATIONS) -> list[str]:
     """Apply what is missing, all in one transaction, and tell what it was.
 
