@@ -104,6 +104,14 @@ H80 = Fault(
     "This app is being worked on and will be back. Try again in a while.",
     level="info",
 )
+H84 = Fault(
+    "H84",
+    "Paused",
+    503,
+    "This app is paused for a moment",
+    "Try again in a while. If you run it, let it go on: hostctl router:resume.",
+    level="warning",
+)
 H99 = Fault(
     "H99",
     "Platform error",

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from random import random
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from router.affinity import token
 from router.doorman import Doorman
 from router.faults import Fault
 from router.journal import Journal
 from router.load import Load
+from router.masking import normal_name
 from router.own_pages import OwnPages
 from router.settings import Settings
 from router.table import App, State, Table, normal_host
@@ -34,6 +36,8 @@ class Route:
     backends: tuple[Backend, ...]
     load: Load
     open: bool
+    sticky: Mapping[bytes, Backend]
+    """What stands for each dyno in the cookies of clients, if they are to come back to theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,8 @@ class Plane:
         self.listeners: set[Calls] = set()
         self.last_request: dict[str, float] = {}
         """When a request to each app ended last (by its id)."""
+        self.masks: dict[str, Set[str]] = {}
+        """The (normal) names of query parameters that stay out of each app's log, by its id; "": of any app."""
         self.statuses: Counter[int] = Counter()
         self.faults: Counter[str] = Counter()
         self.backends: dict[tuple[str, int, str], Backend] = {}
@@ -141,6 +147,9 @@ class Plane:
         for app_id, route in before.items():
             if (new := routes.get(app_id)) is not route:
                 self._retire(app_id, set(route.backends) - set(new.backends if new else ()))
+        self.masks = {app.id: frozenset(map(normal_name, app.masked)) for app in table.apps if app.masked}
+        if self.masks:
+            self.masks[""] = frozenset().union(*self.masks.values())
         known = {"", *(app.id for app in table.apps)}
         self.journal.forget(known)
         for search in list(self.held):
@@ -161,8 +170,9 @@ class Plane:
             backends.append(backend)
         load = self._loads.setdefault(app.id, Load())
         load.place(backends, rested=before is None or app != before.app)
-        is_open = app.state is State.UP and bool(backends) and app.gate is None
-        return Route(app, tuple(backends), load, is_open)
+        is_open = app.state is State.UP and bool(backends) and not (app.gate or app.affinity or app.paused_until)
+        sticky = {token(app.affinity, backend.name): backend for backend in backends} if app.affinity else {}
+        return Route(app, tuple(backends), load, is_open, sticky)
 
     def _retire(self, app_id: str, backends: Iterable[Backend]) -> None:
         for backend in backends:

@@ -6,6 +6,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from router.logline import request_line
+from router.masking import masked
 
 if TYPE_CHECKING:
     from router.exchange import Exchange
@@ -21,6 +22,7 @@ def record(exchange: Exchange, fault: Fault | None, status: int, *, sent: int, s
     plane.last_request[exchange.app_id] = now
     if fault is not None:
         plane.faults[fault.code] += 1
+    names = plane.masks.get(exchange.app_id) if plane.masks else None
     line = request_line(
         exchange.head,
         fault=fault,
@@ -30,5 +32,6 @@ def record(exchange: Exchange, fault: Fault | None, status: int, *, sent: int, s
         status=status,
         sent=sent,
         protocol=exchange.client.origin.protocol,
+        path=masked(exchange.head.target, names) if names else None,
     )
     plane.journal.request(exchange.app_id, line)

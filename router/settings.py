@@ -19,6 +19,8 @@ class Settings:
     """Time to reach a dyno (H19)."""
     boot_wait: float = 75.0
     """How long a request waits for an app that is starting (H20)."""
+    pause_wait: float = 30.0
+    """How long a request waits for the end of a pause (H84)."""
     settle: float = 1.0
     """How long a request that every dyno refused waits for news from the dyno manager before H21."""
 

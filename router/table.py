@@ -20,6 +20,7 @@ _DYNO_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}\.[0-9]{1,9}")
 _CERTIFICATE = re.compile(r"[0-9a-f]{16,64}")
 _HSTS = re.compile(r"(max-age=[0-9]{1,10}(; includeSubDomains)?(; preload)?)?")
 _PAGE = re.compile(r"([0-9a-f]{32}-[0-9a-f]{32})?")
+_KEY = re.compile(r"([0-9a-f]{64})?")
 _USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
 _HOST = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 
@@ -69,6 +70,12 @@ class App:
     """What is shown for other faults."""
     gate: Gate | None = None
     """Who may come; None is everybody."""
+    masked: tuple[str, ...] = ()
+    """The query parameters whose values are kept out of the log."""
+    affinity: str = field(default="", repr=False)
+    """A key: clients come back to the dyno that they had, by a cookie made with it; "" is without."""
+    paused_until: int = 0
+    """Until when (Unix time) its requests wait; 0 and the past: they do not."""
 
     def certificate(self, host: str) -> str:
         """The id of the certificate for a name in lower case; "" for the default one."""
@@ -185,6 +192,12 @@ def read_app(value: Any) -> App:
         maintenance_page=_matching(entry.get("maintenance_page", ""), _PAGE, f"maintenance_page of {where}"),
         error_page=_matching(entry.get("error_page", ""), _PAGE, f"error_page of {where}"),
         gate=_gate(entry["gate"], where) if "gate" in entry else None,
+        masked=tuple(
+            _expect(name, str, f"a masked parameter of {where}")
+            for name in _expect(entry.get("masked", []), list, f"masked of {where}")
+        ),
+        affinity=_matching(entry.get("affinity", ""), _KEY, f"affinity of {where}"),
+        paused_until=_number(entry.get("paused_until", 0), f"paused_until of {where}"),
     )
 
 
@@ -244,6 +257,9 @@ def _app_document(app: App) -> dict[str, Any]:
         "maintenance_page": app.maintenance_page,
         "error_page": app.error_page,
         "gate": _gate_document(app.gate),
+        "masked": list(app.masked),
+        "affinity": app.affinity,
+        "paused_until": app.paused_until,
     }
     return {
         "id": app.id,

@@ -142,6 +142,9 @@ class Apps:
             self._database.write("DELETE FROM https WHERE app_id = ?", app.id)
             self._database.write("DELETE FROM gate_users WHERE app_id = ?", app.id)
             self._database.write("DELETE FROM gate_networks WHERE app_id = ?", app.id)
+            self._database.write("DELETE FROM masks WHERE app_id = ?", app.id)
+            self._database.write("DELETE FROM features WHERE app_id = ?", app.id)
+            self._database.write("DELETE FROM pauses WHERE app_id = ?", app.id)
             self._database.write(
                 "UPDATE domains SET removed_at = ? WHERE app_id = ? AND removed_at IS NULL",
                 self._database.now(),

@@ -15,6 +15,7 @@ from hostd.ledger.certificates import Certificates
 from hostd.ledger.checks import Checks
 from hostd.ledger.database import Clock, Database, utc_now
 from hostd.ledger.domains import Domains
+from hostd.ledger.features import Features
 from hostd.ledger.formation import Formation
 from hostd.ledger.gates import Gates
 from hostd.ledger.https import HttpsSettings
@@ -22,6 +23,8 @@ from hostd.ledger.idling import Idling
 from hostd.ledger.job_runs import JobRuns
 from hostd.ledger.jobs import Jobs
 from hostd.ledger.keys import Keys
+from hostd.ledger.masks import Masks
+from hostd.ledger.pauses import Pauses
 from hostd.ledger.releases import Releases
 from hostd.ledger.slugs import Slugs
 from hostd.ledger.stacks import StackVersions
@@ -56,6 +59,9 @@ class Ledger:
         self.certificates = Certificates(database, self.apps, vault)
         self.https = HttpsSettings(database, self.apps)
         self.gates = Gates(database, self.apps)
+        self.masks = Masks(database, self.apps)
+        self.features = Features(database, self.apps, vault)
+        self.pauses = Pauses(database, self.apps)
         self.jobs = Jobs(database, self.apps)
         self.job_runs = JobRuns(database)
 

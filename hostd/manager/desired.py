@@ -54,6 +54,12 @@ class DesiredApp:
     error_page: str = ""
     gate: Gate | None = None
     """Who may come; None is everybody."""
+    masked: tuple[str, ...] = ()
+    """Query parameters whose values stay out of the log."""
+    affinity: str = field(default="", repr=False)
+    """The key of the cookies by which clients come back to their dyno; "" without session affinity."""
+    paused_until: int = 0
+    """Until when its requests wait, in seconds since the epoch; 0: they do not."""
 
     def process(self, type_: str) -> DesiredProcess | None:
         """The process type called *type_*, if the release declares it."""
@@ -118,6 +124,9 @@ def desired_app(ledger: Ledger, settings: Settings, app: App) -> DesiredApp:
         https_only=https.redirect,
         hsts=https.hsts.header if https.hsts else "",
         gate=_gate(ledger, app),
+        masked=ledger.masks.get(app.id),
+        affinity=ledger.features.affinity_key(app.id),
+        paused_until=int(paused.timestamp()) if (paused := ledger.pauses.until(app.id)) else 0,
         maintenance=app.maintenance,
         stack=release.stack or HOST_STACK,
         idled_at=idle.idled_at.timestamp() if idle and idle.idled_at and sleeps else None,

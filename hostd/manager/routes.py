@@ -38,6 +38,9 @@ def route(desired: DesiredApp, observed: Sequence[Observed], places: Mapping[str
         maintenance_page=desired.maintenance_page,
         error_page=desired.error_page,
         gate=desired.gate,
+        masked=desired.masked,
+        affinity=desired.affinity,
+        paused_until=desired.paused_until,
         state=_state(desired, observed, bool(chosen)),
         dynos=tuple(
             Dyno(f"{dyno.type}.{dyno.number}", places[dyno.unit].address, places[dyno.unit].port) for dyno in chosen
