@@ -312,6 +312,7 @@ def assemble(settings: Settings) -> Daemon:
         capacity=Capacity(machine_memory(), settings.memory_overcommit),
         sleeper=sleeper,
         certificates=certificates,
+        router=tools.routing,
         domain_checks=DomainChecks(Dns(), settings.domain, lambda: own_addresses(settings.network_prefix)),
         log_key=ensure_key(),
     )

@@ -18,6 +18,7 @@ from router.faults import Fault
 from router.journal import Journal
 from router.load import Load
 from router.masking import normal_name
+from router.metrics import Metrics
 from router.own_pages import OwnPages
 from router.settings import Settings
 from router.table import App, State, Table, normal_host
@@ -100,6 +101,7 @@ class Plane:
         """When a request to each app ended last (by its id)."""
         self.masks: dict[str, Set[str]] = {}
         """The (normal) names of query parameters that stay out of each app's log, by its id; "": of any app."""
+        self.metrics = Metrics()
         self.statuses: Counter[int] = Counter()
         self.faults: Counter[str] = Counter()
         self.backends: dict[tuple[str, int, str], Backend] = {}
@@ -147,6 +149,8 @@ class Plane:
         for app_id, route in before.items():
             if (new := routes.get(app_id)) is not route:
                 self._retire(app_id, set(route.backends) - set(new.backends if new else ()))
+            if new is None:
+                self.metrics.end(app_id)
         self.masks = {app.id: frozenset(map(normal_name, app.masked)) for app in table.apps if app.masked}
         if self.masks:
             self.masks[""] = frozenset().union(*self.masks.values())
@@ -161,11 +165,14 @@ class Plane:
         if before is not None and before.app is app:
             return before
         backends: list[Backend] = []
+        metrics = self.metrics.begin(app.id)
+        metrics.keep([dyno.name for dyno in app.dynos])
         for dyno in app.dynos:
             key = (dyno.address, dyno.port, app.id)
             backend = self.backends.get(key) or Backend(dyno.address, dyno.port, self.settings)
             backend.name = dyno.name
             backend.live = True
+            backend.series = metrics.dyno(dyno.name)
             self.backends[key] = backend
             backends.append(backend)
         load = self._loads.setdefault(app.id, Load())

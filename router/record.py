@@ -20,15 +20,20 @@ def record(exchange: Exchange, fault: Fault | None, status: int, *, sent: int, s
     now = monotonic()
     plane.statuses[status] += 1
     plane.last_request[exchange.app_id] = now
+    service = now - sent_at if sent_at else None
+    metrics = plane.metrics.of(exchange.app_id)
+    series = backend.series if backend is not None else metrics.elsewhere
+    series.add(status, sent, exchange.connect, service)
     if fault is not None:
         plane.faults[fault.code] += 1
+        metrics.codes[fault.code] += 1
     names = plane.masks.get(exchange.app_id) if plane.masks else None
     line = request_line(
         exchange.head,
         fault=fault,
         dyno=backend.name if backend is not None else "",
         connect=exchange.connect,
-        service=now - sent_at if sent_at else None,
+        service=service,
         status=status,
         sent=sent,
         protocol=exchange.client.origin.protocol,

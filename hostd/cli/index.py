@@ -22,7 +22,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "csr": ("certs:generate",),
     "https": ("https", "https:redirect", "https:hsts"),
     "maintenance": ("maintenance", "maintenance:on", "maintenance:off"),
-    "router": ("router:info", "router:mask", "router:pause", "router:resume"),
+    "router": ("router", "router:info", "router:mask", "router:pause", "router:resume"),
     "features": ("features", "features:info", "features:enable", "features:disable"),
     "ps": ("ps", "ps:wait", "ps:restart", "ps:stop"),
     "formation": ("ps:scale", "ps:type"),

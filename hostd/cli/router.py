@@ -1,15 +1,48 @@
-"""router:info, router:mask, router:pause, router:resume: what the router does for an app."""
+"""router: how it is; router:info, router:mask, router:pause, router:resume: what it does for an app."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from hostd.cli.call import Call
 from hostd.cli.client import path
 from hostd.cli.command import FOR_APP, JSON, Option, Usage, command
 from hostd.cli.duration import seconds_of, written
-from hostd.cli.output import pairs, printable
+from hostd.cli.output import age, columns, pairs, printable
 
 _PAUSE = 300
 """Seconds."""
+
+
+_SHOWN = {
+    "table": "sequence",
+    "connections": "connections",
+    "in flight": "in_flight",
+    "held": "held",
+    "websockets": "tunnels",
+    "requests": "requests",
+    "lost lines": "log_lines_lost",
+}
+"""Columns, and what the workers call what is in them."""
+
+
+@command("router", options=(JSON,), examples=("hostctl router", "hostctl router --json"))
+def router(call: Call) -> int:
+    """Show how the workers of the router are.
+
+    The number of the route table in force, open connections, requests that dynos work on, those that wait for a dyno,
+    open WebSockets, all requests since the worker began, and lines that the journal did not take. Exit status 1 if a
+    worker does not answer.
+    """
+    found = call.client.get(path("hostd", "router"))
+    if call.flag("json"):
+        call.print_json(found)
+    else:
+        call.print(*columns([("worker", "up for", *_SHOWN), *map(_row, found)]))
+    silent = [worker["worker"] for worker in found if not worker["answers"]]
+    for number in silent:
+        call.warn(f"Worker {number} does not answer. See: systemctl status hostd-router@{number}")
+    return 1 if silent else 0
 
 
 @command("router:info", options=(*FOR_APP, JSON), examples=("hostctl router:info -a hello",))
@@ -86,6 +119,12 @@ def resume(call: Call) -> None:
     app = call.app
     with call.action(f"Resuming requests to {call.error_style.app(app)}"):
         call.client.request("PATCH", path("hostd", "apps", app, "routing"), {"pause": None})
+
+
+def _row(worker: dict[str, Any]) -> tuple[str, ...]:
+    up = age(worker["uptime"]) if worker["answers"] else "-"
+    counts = (worker.get(name) for name in _SHOWN.values())
+    return (str(worker["worker"]), up, *("-" if count is None else str(count) for count in counts))
 
 
 def _time(stamp: str) -> str:

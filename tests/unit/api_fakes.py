@@ -232,6 +232,13 @@ class FakeSleeper:
         return False
 
 
+class FakeRouter:
+    """Two workers, of which one answers."""
+
+    async def status(self) -> dict[str, dict[str, Any]]:
+        return {"1": {"worker": 1, "pid": 7, "uptime": 60.5, "sequence": 17, "requests": 3}, "2": {}}
+
+
 class FakeNames:
     """The DNS: what it says of each name; nothing of others."""
 
@@ -374,6 +381,7 @@ async def running_api(
         capacity=Capacity(memory=24 << 30, overcommit=2),
         sleeper=sleeper,
         certificates=certificates,
+        router=FakeRouter(),
         domain_checks=DomainChecks(names, settings.domain, lambda: ["192.0.2.1"]),
         log_key=LOG_KEY,
     )

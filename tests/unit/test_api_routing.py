@@ -123,3 +123,10 @@ async def test_nothing_is_left_of_a_destroyed_app(tmp_path):
         api.ledger.apps.destroy(app.id)
         assert api.ledger.masks.get(app.id) == () and api.ledger.pauses.until(app.id) is None
         assert not api.ledger.features.enabled(app.id)
+
+
+async def test_it_is_said_how_the_workers_are(tmp_path):
+    async with running_api(tmp_path) as api:
+        first, second = (await api("GET", "/hostd/router")).data
+        assert (first["worker"], first["answers"], first["sequence"], first["requests"]) == (1, True, 17, 3)
+        assert second == {"worker": 2, "answers": False}
