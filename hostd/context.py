@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from buildpacks.source import Source, TarSource
+from hostd.acme.keeper import AutomaticCertificates
 from hostd.capacity import Capacity
 from hostd.certificates.authorities import Authorities
 from hostd.certificates.checking import Description
@@ -388,5 +389,6 @@ class Context:
     domain_checks: DomainChecks
     certificates: CertificateKeeper
     router: Router
+    automatic: AutomaticCertificates
     log_key: bytes = field(repr=False)
     """Signs log sessions; the logplex holds the same key."""

@@ -12,6 +12,7 @@ import httptools
 
 from router import faults, pages
 from router.answers import AnswerHead, Framing, interim, read_answer
+from router.challenges import proof
 from router.faults import Fault
 from router.fields import Field, Refused
 from router.heads import CHUNKED, RequestHead
@@ -74,9 +75,7 @@ class Exchange:
             self.app_id = route.app.id
             self.fail(faults.H31)
             return
-        if route is not None and route.app.https_only and plane.https_port and self.client.origin.protocol == "http":
-            self.app_id = route.app.id
-            self._send_to_https(plane.https_port)
+        if route is not None and (route.app.https_only or route.app.challenges) and self._answered_here(route):
             return
         if route is not None and route.open:
             if not self.enter(route):
@@ -130,11 +129,20 @@ class Exchange:
         if self.client.reading_held:
             self.client.update_reading()
 
-    def _send_to_https(self, port: int) -> None:
-        self._keep_client = self.head.keep_alive and self.received and not self.client.plane.closing
-        status, page = redirect(self.head, port, self._keep_client)
-        self.client.transport.write(page)
+    def _answered_here(self, route: Route) -> bool:
+        """Answer what is the router's own to answer: a certificate authority, and http that is to be https."""
+        app, plane = route.app, self.client.plane
+        keep = self.head.keep_alive and self.received and not plane.closing
+        own = proof(app, self.head, keep) if app.challenges else None
+        if own is None and app.https_only and plane.https_port and self.client.origin.protocol == "http":
+            own = redirect(self.head, plane.https_port, keep)
+        if own is None:
+            return False
+        self.app_id, self._keep_client = app.id, keep
+        status, wire = own
+        self.client.transport.write(wire)
         self._finish(None, status)
+        return True
 
     def _begin_search(self) -> Search:
         self.stage = Stage.SEARCHING

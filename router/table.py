@@ -14,6 +14,8 @@ from typing import Any
 from router.gate import Gate
 from router.passwords import HASH
 
+CHALLENGE = re.compile(r"[A-Za-z0-9_-]{16,128}\.[A-Za-z0-9_-]{43}")
+"""The text that proves to a certificate authority that a host is ours (RFC 8555, 8.1)."""
 _IDENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 _APP_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _DYNO_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}\.[0-9]{1,9}")
@@ -76,6 +78,8 @@ class App:
     """A key: clients come back to the dyno that they had, by a cookie made with it; "" is without."""
     paused_until: int = 0
     """Until when (Unix time) its requests wait; 0 and the past: they do not."""
+    challenges: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """What a certificate authority is told that asks at a host (ACME, HTTP-01): `TOKEN.THUMBPRINT`, by host."""
 
     def certificate(self, host: str) -> str:
         """The id of the certificate for a name in lower case; "" for the default one."""
@@ -198,6 +202,10 @@ def read_app(value: Any) -> App:
         ),
         affinity=_matching(entry.get("affinity", ""), _KEY, f"affinity of {where}"),
         paused_until=_number(entry.get("paused_until", 0), f"paused_until of {where}"),
+        challenges={
+            _host(host, where): _matching(told, CHALLENGE, f"challenge of {where}")
+            for host, told in _expect(entry.get("challenges", {}), dict, f"challenges of {where}").items()
+        },
     )
 
 
@@ -260,6 +268,7 @@ def _app_document(app: App) -> dict[str, Any]:
         "masked": list(app.masked),
         "affinity": app.affinity,
         "paused_until": app.paused_until,
+        "challenges": dict(app.challenges),
     }
     return {
         "id": app.id,

@@ -20,6 +20,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     ),
     "certs": ("certs", "certs:info", "certs:add", "certs:update", "certs:remove", "domains:update"),
     "csr": ("certs:generate",),
+    "auto": ("certs:auto", "certs:auto:enable", "certs:auto:disable", "certs:auto:refresh"),
     "https": ("https", "https:redirect", "https:hsts"),
     "maintenance": ("maintenance", "maintenance:on", "maintenance:off"),
     "router": ("router", "router:info", "router:mask", "router:pause", "router:resume"),

@@ -139,6 +139,8 @@ class Apps:
             self._database.write("DELETE FROM jobs WHERE app_id = ?", app.id)
             self._database.write("DELETE FROM idling WHERE app_id = ?", app.id)
             self._database.write("DELETE FROM certificates WHERE app_id = ?", app.id)
+            self._database.write("DELETE FROM acm WHERE app_id = ?", app.id)
+            self._database.write("DELETE FROM acm_names WHERE app_id = ?", app.id)
             self._database.write("DELETE FROM https WHERE app_id = ?", app.id)
             self._database.write("DELETE FROM gate_users WHERE app_id = ?", app.id)
             self._database.write("DELETE FROM gate_networks WHERE app_id = ?", app.id)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from hostd.errors import Unavailable
 from hostd.ledger.access import Access
+from hostd.ledger.acm import Acm
+from hostd.ledger.acme_accounts import AcmeAccounts
 from hostd.ledger.apps import Apps
 from hostd.ledger.build_outputs import BuildOutputs
 from hostd.ledger.buildpacks import Buildpacks
@@ -57,6 +59,8 @@ class Ledger:
         self.idling = Idling(database, self.apps)
         self.domains = Domains(database, self.apps, self.access)
         self.certificates = Certificates(database, self.apps, vault)
+        self.acm = Acm(database, self.apps)
+        self.acme_accounts = AcmeAccounts(database, vault)
         self.https = HttpsSettings(database, self.apps)
         self.gates = Gates(database, self.apps)
         self.masks = Masks(database, self.apps)

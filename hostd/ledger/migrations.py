@@ -70,6 +70,12 @@ def certificates(db: SqliteUtils) -> None:
 
 
 @MIGRATIONS()
+def acm(db: SqliteUtils) -> None:
+    """Certificates that apps get by themselves."""
+    db.executescript(_sql("0010_acm.sql"))
+
+
+@MIGRATIONS()
 def gates(db: SqliteUtils) -> None:
     """Who may come to an app."""
     db.executescript(_sql("0011_gates.sql"))

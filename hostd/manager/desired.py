@@ -60,6 +60,8 @@ class DesiredApp:
     """The key of the cookies by which clients come back to their dyno; "" without session affinity."""
     paused_until: int = 0
     """Until when its requests wait, in seconds since the epoch; 0: they do not."""
+    challenges: Mapping[str, str] = field(default_factory=dict)
+    """What the router tells a certificate authority that asks at a host."""
 
     def process(self, type_: str) -> DesiredProcess | None:
         """The process type called *type_*, if the release declares it."""

@@ -41,6 +41,7 @@ def route(desired: DesiredApp, observed: Sequence[Observed], places: Mapping[str
         masked=desired.masked,
         affinity=desired.affinity,
         paused_until=desired.paused_until,
+        challenges=desired.challenges,
         state=_state(desired, observed, bool(chosen)),
         dynos=tuple(
             Dyno(f"{dyno.type}.{dyno.number}", places[dyno.unit].address, places[dyno.unit].port) for dyno in chosen
