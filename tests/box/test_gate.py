@@ -22,13 +22,13 @@ def app(platform: Platform) -> Iterator[None]:
     """An app without code: behind its gate is H14."""
     platform.hostctl("apps:create", APP)
     try:
+        wait_until(lambda: platform.http_get(APP).status == 503, 20)
         yield
     finally:
         platform.hostctl("apps:destroy", "-a", APP, "--confirm", APP)
 
 
 def test_a_password_opens_the_gate_and_nothing_else_does(platform: Platform) -> None:
-    assert platform.http_get(APP).status == 503
     platform.ssh("access:gate:enable", "--user", "kate", "-a", APP, input=f"{PASSWORD}\n")
     asked = platform.http_get(APP)
     assert (asked.status, asked.headers["www-authenticate"]) == (401, f'Basic realm="{APP}", charset="UTF-8"')
