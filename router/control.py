@@ -74,7 +74,7 @@ class Control:
 
     async def _status(self, _request: web.Request) -> web.Response:
         plane = self._plane
-        working = [client.exchange for client in plane.clients if client.exchange is not None]
+        working = [exchange for client in plane.clients for exchange in client.exchanges]
         return web.json_response(
             {
                 "worker": self._worker,

@@ -22,13 +22,12 @@ from router.record import record
 from router.search import Search
 from router.stage import Stage
 from router.trailers import trailer_lines
-from router.tunnel import Tunnel
 from router.upstream import Backend, Upstream
 
 if TYPE_CHECKING:
-    from router.client import Client
     from router.load import Load
     from router.plane import Route
+    from router.side import Side
 
 
 class Exchange:
@@ -36,14 +35,14 @@ class Exchange:
 
     __slots__ = (
         "_answer", "_body", "_fields", "_heard", "_keep_client", "_load", "_out", "_replayed", "_said", "_search",
-        "_sent", "_sent_at", "_status", "_unread", "app_id", "arrived", "backend", "client", "connect", "cookie",
+        "_sent", "_sent_at", "_status", "_taken", "app_id", "arrived", "backend", "client", "connect", "cookie",
         "deadline", "head", "received", "stage", "upstream",
     )  # fmt: skip
 
     _answer: AnswerHead
     _out: list[bytes]
 
-    def __init__(self, client: Client, head: RequestHead, fields: list[Field]) -> None:
+    def __init__(self, client: Side, head: RequestHead, fields: list[Field]) -> None:
         self.client = client
         self.head = head
         self.received = not head.length
@@ -65,7 +64,7 @@ class Exchange:
         self._said = False
         self._keep_client = False
         self._sent = 0
-        self._unread = -1
+        self._taken: int | None = None
 
     def begin(self) -> None:
         """Its turn on the client's connection has come: take a pooled connection, or search for one."""
@@ -140,7 +139,7 @@ class Exchange:
             return False
         self.app_id, self._keep_client = app.id, keep
         status, wire = own
-        self.client.transport.write(wire)
+        self.client.write(wire)
         self._finish(None, status)
         return True
 
@@ -207,7 +206,7 @@ class Exchange:
         """An answer before the answer (100, 103)."""
         wire = interim(status, reason, fields)
         if not self.head.old:
-            self.client.transport.write(wire)
+            self.client.write(wire)
         self.touch()
 
     def answer(self, status: int, reason: bytes, version: str, fields: list[Field]) -> bool:
@@ -221,6 +220,7 @@ class Exchange:
             head_only=head.method == b"HEAD",
             old_client=head.old,
             keep_client=head.keep_alive and self.received and not self.client.plane.closing,
+            framed=self.client.framed,
             offered=head.upgrade,
         )
         self.stage = Stage.ANSWERING
@@ -252,12 +252,14 @@ class Exchange:
             self._answer.keep_dyno = False
         if self._answer.framing is Framing.CHUNKED:
             self._out.append(b"0\r\n%b\r\n" % trailer_lines(trailers) if trailers else b"0\r\n\r\n")
+        elif trailers and self._answer.framing is Framing.FRAMES:
+            self.client.trail(trailers)
 
     def flush(self) -> None:
         """Write what the dyno's last bytes made: once per read, not once per piece."""
         if self.stage is Stage.ANSWERING and self._out:
             self._said = True
-            self.client.transport.write(b"".join(self._out))
+            self.client.write(b"".join(self._out))
             self._out = []
             self.deadline = monotonic() + self.client.plane.settings.idle
 
@@ -278,12 +280,9 @@ class Exchange:
         upstream, backend = self.upstream, self.backend
         assert upstream is not None and backend is not None
         self.stage = Stage.TUNNEL
-        self.client.transport.write(b"".join(self._out))
-        tunnel = Tunnel(self, self.client, upstream, self.client.plane.settings.idle)
+        self.client.write(b"".join(self._out))
+        self.client.begin_tunnel(self, upstream, rest)
         backend.leave(answering=True)
-        if rest:
-            tunnel.from_dyno(rest)
-        self.client.begin_tunnel()
 
     def tunnel_closed(self, sent: int, silent: bool) -> None:
         """The tunnel that this request became is over."""
@@ -356,9 +355,9 @@ class Exchange:
         """Whether a slow client took something since the last look."""
         if not self.client.write_paused:
             return False
-        unread, before = self.client.transport.get_write_buffer_size(), self._unread
-        self._unread = unread
-        if 0 <= before <= unread:
+        taken, before = self.client.taken(), self._taken
+        self._taken = taken
+        if before is not None and taken <= before:
             return False
         self.deadline = now + self.client.plane.settings.idle
         return True
@@ -369,13 +368,12 @@ class Exchange:
         """End without the app's answer: a page if the client has seen nothing yet, a broken connection otherwise."""
         if self._said:
             self._keep_client = False
-            if self._answer.framing is Framing.CLOSE:
-                self.client.transport.abort()
+            self.client.break_off(self._answer.framing)
         elif fault.status != 499:
             self._keep_client = self.head.keep_alive and self.received and not self.client.plane.closing
             own = self.client.plane.own_page(fault, self.app_id)
             page = pages.answer(fault, self.head, self._fields, keep_alive=self._keep_client, own=own)
-            self.client.transport.write(page)
+            self.client.write(page)
             self._sent = 0
         self._finish(fault, fault.status)
 

@@ -25,8 +25,8 @@ from router.table import App, State, Table, normal_host
 from router.upstream import Backend
 
 if TYPE_CHECKING:
-    from router.client import Client
     from router.search import Search
+    from router.side import Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class Plane:
         self.closing = False
         self.https_port = 0
         """Where https is served; 0 while it is not."""
-        self.clients: set[Client] = set()
+        self.clients: set[Connection] = set()
         self.held: set[Search] = set()
         self.listeners: set[Calls] = set()
         self.last_request: dict[str, float] = {}
