@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
+from json import JSONDecodeError
 from pathlib import Path
 from typing import Any, cast
 
@@ -150,11 +151,12 @@ class Authority:
             raise _problem(error.error) from error
         except errors.TimeoutError as error:
             raise general(f"the authority did not issue it within {ISSUE_SECONDS} seconds") from error
-        except (errors.Error, josepy.errors.Error, KeyError) as error:
+        except (errors.Error, josepy.errors.Error, JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+            # The last ones come of values that are not of the kind they should be.
             raise general(f"the authority {self._directory} gives no proper answer: {readable(str(error))}") from error
         except (OSError, ValueError) as error:
             # What the network does comes as one or the other.
-            raise general(f"the authority {self._directory} cannot be reached: {readable(str(error))}") from error
+            raise general(f"the authority {self._directory} cannot be reached: {readable(_cause(error))}") from error
 
 
 class _Network(ClientNetwork):
@@ -168,6 +170,13 @@ class _Network(ClientNetwork):
                 if error.code != "badNonce":
                     raise
         return super().post(*words, **named)
+
+
+def _cause(error: BaseException) -> str:
+    """What is below all that libraries have made of it."""
+    while (inner := error.__cause__ or error.__context__) is not None:
+        error = inner
+    return str(error) or type(error).__name__
 
 
 def _problem(error: messages.Error, retry_at: datetime | None = None) -> Failure:

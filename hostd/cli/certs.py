@@ -225,6 +225,7 @@ def _details(call: Call, found: dict[str, Any]) -> list[str]:
         "Certificates": found["extended"]["chain_length"],
         "Fingerprint": f"SHA-256 {found['extended']['fingerprint']}",
         "Trusted": _trusted(certificate),
+        "Renewal": "by itself: hostctl certs:auto" if certificate.get("acm") else "",
         "Serves": ", ".join(found["extended"]["serves"]) or "none of the app's names",
     }
     return pairs({key: value for key, value in shown.items() if value}, call.style)

@@ -110,3 +110,4 @@ def test_an_automatic_certificate_that_ends_soon_is_no_cause_for_alarm(tmp_path,
     soon["ssl_cert"]["acm"] = True
     hostd.on(f"GET {ENDPOINTS}", (200, [soon]))
     assert hostctl(tmp_path, "certs", "-a", "hello").err == ""
+    assert "by itself" in hostctl(tmp_path, "certs:info", "-a", "hello").out
