@@ -195,7 +195,7 @@ class Plane:
     def called(self) -> set[str]:
         """The sleeping apps for which requests wait."""
         sleeping = {app.id for app in self.table.apps if app.state is State.IDLE}
-        return sleeping & {search.app_id for search in self.held}
+        return sleeping & {search.app_id for search in self.held if not search.paused}
 
     def quiet(self, since: float) -> dict[str, float]:
         """For how many seconds each app has had no request, 0 while one goes on or a WebSocket is open.

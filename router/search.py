@@ -58,9 +58,9 @@ class Search:
         return self._exchange.app_id
 
     @property
-    def connecting(self) -> bool:
-        """Whether a connection is being made; otherwise the request is held."""
-        return self._task is not None
+    def paused(self) -> bool:
+        """Whether it waits for the end of a pause."""
+        return self._paused is not None
 
     def route(self) -> None:
         """Look the app up in the table as it is now, and act on its state."""

@@ -1,5 +1,6 @@
 """What an app wants of the router, by the API: masks, pauses, features."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -130,3 +131,25 @@ async def test_it_is_said_how_the_workers_are(tmp_path):
         first, second = (await api("GET", "/hostd/router")).data
         assert (first["worker"], first["answers"], first["sequence"], first["requests"]) == (1, True, 17, 3)
         assert second == {"worker": 2, "answers": False}
+
+
+async def test_when_a_pause_is_over_the_app_is_looked_at_again_if_it_is_there(tmp_path, monkeypatch):
+    async with running_api(tmp_path) as api:
+        app = api.ledger.apps.create("hello", api.users["you"].id)
+        later = []
+        loop = asyncio.get_running_loop()
+        real = loop.call_later
+
+        def call_later(delay, callback, *more, **options):
+            if delay == 61:
+                later.append(lambda: callback(*more))
+            return real(delay, callback, *more, **options)
+
+        monkeypatch.setattr(loop, "call_later", call_later)
+        await api("PATCH", ROUTING, {"pause": 60})
+        (look,) = later
+        look()
+        assert api.manager.calls[-1] == ("nudge", app.id)
+        api.ledger.apps.destroy(app.id)
+        look()
+        assert len(api.manager.calls) == 2

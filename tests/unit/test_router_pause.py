@@ -115,9 +115,9 @@ async def test_a_sleeping_app_is_not_woken_before_the_end():
         pause(router, time() + 60, State.IDLE)
         await client.send(get())
         await held(router, 1)
-        assert woken == []
+        assert woken == [] and router.plane.called() == set()
         pause(router, 0, State.IDLE)
-        assert woken == ["id-of-hello"]
+        assert woken == ["id-of-hello"] and router.plane.called() == {"id-of-hello"}
 
 
 def test_a_pause_is_in_the_table():
