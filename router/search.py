@@ -162,7 +162,7 @@ class Search:
     def _choose(self, route: Route) -> None:
         plane = self._exchange.client.plane
         backend = self._known(route) if route.sticky else None
-        if self._avoided is not None:
+        if backend is None and self._avoided is not None:
             backend = plane.choose(route.load.ready, (*self._tried, self._avoided))
         backend = backend or plane.choose(route.load.ready, self._tried) or plane.choose(route.backends, self._tried)
         if backend is not None and backend.full:

@@ -64,6 +64,25 @@ async def test_a_dyno_that_does_not_answer_the_door_gives_way_too():
         assert moved.status == 200 and moved.header("set-cookie") != ""
 
 
+async def test_a_dyno_that_has_just_closed_a_kept_connection_keeps_its_clients():
+    answered = set()
+
+    async def once(call: Call) -> None:
+        if call.writer in answered:
+            call.writer.close()
+        else:
+            answered.add(call.writer)
+            await call.answer()
+
+    async with rig(once, once, once) as router, router.client() as client:
+        stick(router, *router.dynos)
+        cookie = cookie_of(await client.get())
+        for _ in range(5):
+            again = await client.get(extra=cookie)
+            assert (again.status, again.header("set-cookie")) == (200, "")
+        assert sorted(fake.connections for fake in router.dynos) == [0, 0, 6]
+
+
 async def test_the_apps_own_cookies_stay_as_they_are():
     async def sets(call: Call) -> None:
         await call.answer(extra="Set-Cookie: a=b\r\n")
