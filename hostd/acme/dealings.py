@@ -77,6 +77,9 @@ class Dealings:
             return
         if failure.unknown:
             self._accounts.registered(self.terms.directory, None)
+        if account.next_at is not None and account.next_at > now:
+            # Of several tries at once the first one's failure counts.
+            return
         if failure.general:
             pause = pause_after(account.failures + 1, FIRST_HOLD, LONGEST_HOLD, self._chance())
             until = max(now + pause, failure.retry_at or now)

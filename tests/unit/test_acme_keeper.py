@@ -241,6 +241,21 @@ async def test_an_authority_that_cannot_be_reached_is_left_alone_longer_and_long
         assert scene.ledger.acme_accounts.get(DIRECTORY).failures == 0
 
 
+async def test_several_that_fail_at_once_count_as_one(scene):
+    names = [f"n{number}.test" for number in range(3)]
+    scene.names.known |= dict.fromkeys(names, OURS)
+    for name in names:
+        scene.authority.failures[name] = [Failure("the authority cannot be reached", general=True)]
+    async with scene.running(start=False) as keeper:
+        keeper.enable(scene.app)
+        for name in names:
+            scene.domain(name)
+        keeper.start()
+        await scene.until(lambda: len(scene.authority.orders) == 3 and not keeper._tries)
+        assert {status.retry_at for status in keeper.statuses(scene.app)} == {NOW + MINUTE}
+        assert scene.ledger.acme_accounts.get(DIRECTORY).failures == 1
+
+
 async def test_an_account_that_the_authority_has_lost_is_made_anew_with_the_same_key(scene):
     async with scene.running() as keeper:
         keeper.enable(scene.app)
