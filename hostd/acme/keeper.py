@@ -19,7 +19,7 @@ from hostd.acme.certifying import Connect, by_acme
 from hostd.acme.dealings import Dealings
 from hostd.acme.failure import Failure
 from hostd.acme.order import certificate_for
-from hostd.acme.planner import Obtain, Plan, Situation, Status, plan, statuses
+from hostd.acme.planner import Hold, Obtain, Plan, Situation, Status, plan, statuses
 from hostd.acme.showcase import Showcase
 from hostd.acme.standings import begun, failed, new, refreshed
 from hostd.acme.terms import Terms
@@ -95,6 +95,11 @@ class AutomaticCertificates:
     def nudge(self) -> None:
         """Say that apps, domains or certificates have changed."""
         self._wake.set()
+
+    @property
+    def hold(self) -> Hold | None:
+        """Why nothing may be asked of the authority now."""
+        return self._dealings.hold
 
     def challenges(self, app_id: str) -> Mapping[str, str]:
         """What the router answers to the authority for each name of an app that is being proven."""
@@ -179,7 +184,7 @@ class AutomaticCertificates:
             certificates=self._ledger.certificates.list(app.id),
             standings=self._ledger.acm.standings(app.id),
             busy={host for app_id, host in self._tries if app_id == app.id},
-            hold=self._dealings.hold,
+            hold=self.hold,
             hook=self.terms.hook is not None,
         )
 

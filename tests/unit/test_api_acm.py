@@ -1,12 +1,15 @@
 """Automatic certificates through the API."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
+from acme_fakes import DIRECTORY
 from api_fakes import running_api
 from test_api_certificates import body, site
 
 from hostd.dns import Found
+from hostd.ledger.database import utc_now
 
 PLATFORM, NAME = "apps.example.net", "www.example.com"
 ACM, STATE = "/apps/hello/acm", "/hostd/apps/hello/acm"
@@ -111,6 +114,29 @@ async def test_the_admin_must_have_accepted_the_terms(tmp_path):
         assert refused.status == 422
         assert refused.data["message"].startswith("The terms of the certificate authority (https://acme.example/")
         assert (await api("GET", STATE)).data["enabled"] is False
+
+
+async def part_of_status(api):
+    parts = (await api("GET", "/hostd/status")).data["components"]
+    return next((part["status"], part["detail"]) for part in parts if part["name"] == "acme")
+
+
+async def test_an_authority_that_cannot_be_asked_is_a_part_of_the_status(api):
+    await api("POST", ACM, {})
+    status, detail = await part_of_status(api)
+    assert (status, detail.partition(" come ")[0]) == ("ok", "certificates of 1 apps")
+    api.ledger.acme_accounts.make(DIRECTORY, "key")
+    api.ledger.acme_accounts.hold(DIRECTORY, "it cannot be reached", utc_now() + timedelta(minutes=5), 1)
+    assert await part_of_status(api) == ("degraded", "it cannot be reached")
+
+
+async def test_who_wants_no_automatic_certificates_is_well_without(tmp_path):
+    async with running_api(tmp_path, terms_accepted=False) as api:
+        app = api.ledger.apps.create("hello", api.users["you"].id)
+        status, detail = await part_of_status(api)
+        assert (status, detail.partition(":")[0]) == ("ok", "off")
+        api.ledger.acm.enable(app.id)
+        assert (await part_of_status(api))[0] == "degraded"
 
 
 async def test_strangers_may_do_nothing(api):
