@@ -32,12 +32,12 @@ _ANSWERED = 1024
 
 
 class Stream:
-    """One stream. It is gone from its connection when its answer has been sent, or when either side has reset it."""
+    """One stream. It is gone from its connection when both sides have said everything, or when one has reset it."""
 
     __slots__ = (
         "_begun", "_connection", "_deadline", "_ended", "_freed", "_heads", "_held", "_last_words", "_left", "_number",
-        "_outlet", "_pieces", "_room", "_sent", "_taken", "_trailers", "_waiting", "asked_for", "closed", "exchange",
-        "heard", "origin", "plane", "window", "write_paused",
+        "_outlet", "_pieces", "_room", "_said", "_sent", "_taken", "_trailers", "_waiting", "asked_for", "closed",
+        "exchange", "heard", "origin", "plane", "window", "write_paused",
     )  # fmt: skip
 
     framed = True
@@ -56,7 +56,7 @@ class Stream:
         self._connection = connection
         self._outlet = connection.outlet
         self._number = number
-        self._begun = self._ended = False
+        self._begun = self._ended = self._said = False
         self._heads: list[list[Field]] = []
         self._pieces: deque[memoryview] = deque()
         self._waiting = 0
@@ -110,7 +110,7 @@ class Stream:
         elif data:
             self._held += data
         if ended:
-            self.heard, self._last_words = True, []
+            self._hear([])
         self.update_reading()
 
     def trail_in(self, headers: Sequence[Field], *, ended: bool) -> None:
@@ -127,7 +127,7 @@ class Stream:
         except Refused as refused:
             self._improper(refused)
             return
-        self.heard, self._last_words = True, trailers
+        self._hear(trailers)
         self.update_reading()
 
     def lost(self) -> None:
@@ -144,6 +144,9 @@ class Stream:
         if self.exchange is not None:
             if now >= self.exchange.deadline:
                 self.exchange.expired(now)
+        elif now >= self._deadline and self._said:
+            # What the client would still send, it need not (RFC 9113, 8.1).
+            self.reset(Error.NO_ERROR)
         elif now >= self._deadline:
             # The answer is complete, the client takes it too slowly.
             taken, self._taken = self._taken, self.taken()
@@ -153,6 +156,8 @@ class Stream:
 
     def emit(self) -> list[bytes]:
         """What can be sent now: heads, a frame of the body at most, and what ends the stream."""
+        if self._said:
+            return []
         made = [self._head(fields) for fields in self._heads]
         self._heads.clear()
         over = self._ended and not self._pieces and not self._trailers
@@ -167,12 +172,7 @@ class Stream:
         if self._ended and not self._pieces:
             if self._trailers:
                 made.append(self._outlet.pack(self._number, self._trailers, end=True))
-            if not self.heard:
-                # What the client would still send, it need not (RFC 9113, 8.1).
-                made.append(frames.reset(self._number, Error.NO_ERROR))
-            self.closed = True
-            self._connection.earn(_ANSWERED)
-            self._connection.forget(self._number, self, known=self.heard)
+            self._say_no_more()
         return made
 
     # From the exchange
@@ -274,6 +274,23 @@ class Stream:
             self.exchange.refuse(refused.fault or refusal(refused.status, refused.reason))
         else:
             self.reset(Error.PROTOCOL_ERROR)
+
+    def _hear(self, trailers: list[Field]) -> None:
+        """The client has said everything."""
+        self.heard, self._last_words = True, trailers
+        if self._said:
+            self.closed = True
+            self._connection.forget(self._number, self, known=True)
+
+    def _say_no_more(self) -> None:
+        """The answer is on its way. A client that still sends is heard for a while, and not heeded, as many look for
+        an answer only when they have sent what they have to."""
+        self._said = True
+        self._connection.earn(_ANSWERED)
+        self._deadline = monotonic() + self.plane.settings.linger
+        if self.heard:
+            self.closed = True
+            self._connection.forget(self._number, self, known=True)
 
     def _head(self, fields: list[Field]) -> bytes:
         last = self._ended and not self._pieces and not self._trailers and fields is self._heads[-1]

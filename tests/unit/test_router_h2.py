@@ -414,6 +414,24 @@ async def test_an_answer_before_the_end_of_an_upload_ends_the_upload_and_not_the
         assert (await client.get()).body == b"early"
 
 
+async def test_what_nobody_takes_of_an_upload_may_still_come_for_a_while():
+    async def behaviour(call: Call) -> None:
+        await call.answer(b"early")
+        await gone(call)
+
+    async with rig2(behaviour, settings=Settings()) as router, router.client() as client:
+        stream = client.ask(get("/", ("content-length", "800000"), method="POST"), end=False)
+        assert (await client.answer(stream)).body == b"early"
+        for number in range(50):
+            room = number * 16_000 + 16_000 - client.settings[4]
+            await client.until(lambda room=room: client.room.get(stream, 0) >= room)
+            client.say(data(stream, b"x" * 16_000, end=number == 49))
+        assert (await client.get(host="nobody")).status == 404
+        assert client.answers[stream].code is None
+        (connection,) = router.plane.clients
+        assert connection.idle
+
+
 # Who leaves, and who is slow
 
 

@@ -146,6 +146,23 @@ async def test_curl():
         assert [call.line for call in router.rig.dynos[0].calls] == ["GET /a HTTP/1.1", "POST /b HTTP/1.1"]
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+async def test_curl_sees_an_answer_that_comes_before_the_end_of_its_upload(tmp_path):
+    async def early(call: Call) -> None:
+        await call.answer(b"early", status="404 Not Found")
+        await call.reader.read()
+
+    (tmp_path / "upload").write_bytes(bytes(3_000_000))
+    async with rig2(early, settings=Settings()) as router:
+        process = await asyncio.create_subprocess_exec(
+            "curl", "--silent", "--insecure", "--http2", "--resolve", f"hello.localhost:{router.port}:127.0.0.1",
+            "--noproxy", "*", "--data-binary", f"@{tmp_path / 'upload'}", "--write-out", "%{response_code}",
+            f"https://hello.localhost:{router.port}/", stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        output, _ = await process.communicate()
+        assert output == b"early404"
+
+
 async def test_a_worker_is_stopped_without_a_failed_request(installed):
     made, fake = installed
     with certificate(made.folder):
