@@ -174,6 +174,15 @@ async def test_cookies_that_are_set_stay_apart():
         assert [value for name, value in fields if name == "set-cookie"] == ["a=b", "c=d"]
 
 
+@pytest.mark.parametrize("size", [0, 100, 2**20])
+async def test_who_would_remember_less_is_told_more(size):
+    async with rig2(ok) as router, router.client(HEADER_TABLE_SIZE=size) as client:
+        # It is judged by hpack whether what the router refers to is still remembered.
+        client._decoder.max_allowed_table_size = size
+        for _ in range(3):
+            assert (await client.get()).final["content-length"] == "2"
+
+
 async def test_head_has_a_length_and_no_body():
     async with rig2(telling(b"HTTP/1.1 200 OK|Content-Length: 5||")) as router, router.client() as client:
         answer = await client.get(method="HEAD")
