@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from buildpacks.source import Source, TarSource
+from hostd.acme.keeper import AutomaticCertificates
 from hostd.capacity import Capacity
 from hostd.certificates.authorities import Authorities
 from hostd.certificates.checking import Description
@@ -238,6 +239,13 @@ class Stacks(Protocol):
         """Delete a stack. Raises Conflict while an app needs it."""
 
 
+class Router(Protocol):
+    """The router, as the API sees it."""
+
+    async def status(self) -> Mapping[str, Mapping[str, Any]]:
+        """What each worker says of itself, by its number; an empty mapping for one that does not answer."""
+
+
 class CertificateKeeper(Protocol):
     """The keeper of certificates, as the API sees it."""
 
@@ -380,5 +388,7 @@ class Context:
     sleeper: Sleeper
     domain_checks: DomainChecks
     certificates: CertificateKeeper
+    router: Router
+    automatic: AutomaticCertificates
     log_key: bytes = field(repr=False)
     """Signs log sessions; the logplex holds the same key."""

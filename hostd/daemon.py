@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
@@ -13,6 +14,8 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 
 from hostd import settings as settings_module
+from hostd.acme.keeper import AutomaticCertificates
+from hostd.acme.terms import Terms
 from hostd.alone import only_one
 from hostd.api import build_api
 from hostd.api import serve as serve_api
@@ -88,6 +91,7 @@ class Daemon:
     scheduler: Scheduler
     sleeper: Sleeper
     certificates: CertificateKeeper
+    automatic: AutomaticCertificates
     pages: CustomPages
 
     async def clean(self) -> None:
@@ -130,6 +134,7 @@ async def serve(settings: Settings) -> None:
     daemon.scheduler.start()
     daemon.sleeper.start()
     daemon.certificates.start()
+    daemon.automatic.start()
     daemon.pages.start()
     sessions = (daemon.manager.one_offs, daemon.manager.visits)
     attach = AttachServer(sockets["attach"], sessions, daemon.manager.forwards)
@@ -150,6 +155,7 @@ async def serve(settings: Settings) -> None:
     await runner.cleanup()
     await attach.close()
     await daemon.pages.close()
+    await daemon.automatic.close()
     await daemon.certificates.close()
     await daemon.sleeper.close()
     await daemon.scheduler.close()
@@ -165,6 +171,13 @@ def _networks(settings: Settings) -> Networks:
     door = Door(settings.dyno_port, (os.getuid(), pwd.getpwnam(ROUTER_USER).pw_uid))
     prefix = IPv4Network(settings.network_prefix)
     return Networks(name=settings.network_name, prefix=prefix, run_dir=settings.run_dir, door=door)
+
+
+async def _route(ledger: Ledger, manager: Manager, app_id: str) -> None:
+    """Tell the router of an app, unless that was destroyed meanwhile."""
+    with contextlib.suppress(NotFound):
+        ledger.apps.get(app_id)
+        await manager.route(app_id)
 
 
 def assemble(settings: Settings) -> Daemon:
@@ -194,6 +207,7 @@ def assemble(settings: Settings) -> Daemon:
             control_directory=settings.router_dir,
             domain=settings.domain,
             faults=faults,
+            group=pwd.getpwnam(ROUTER_USER).pw_gid,
         ),
         places=Places(networks, settings.dyno_port),
         events=events,
@@ -213,7 +227,10 @@ def assemble(settings: Settings) -> Daemon:
             return None
         own = pages.of(app_id, wanted.config)
         return replace(
-            wanted, maintenance_page=own.get(Kind.MAINTENANCE, ""), error_page=own.get(Kind.ERROR, "")
+            wanted,
+            maintenance_page=own.get(Kind.MAINTENANCE, ""),
+            error_page=own.get(Kind.ERROR, ""),
+            challenges=automatic.challenges(app_id),
         )
 
     manager = Manager(
@@ -292,6 +309,18 @@ def assemble(settings: Settings) -> Daemon:
         nudge=manager.nudge,
         default=lambda: own_certificate(settings),
     )
+    checks = DomainChecks(Dns(), settings.domain, lambda: own_addresses(settings.network_prefix))
+    automatic = AutomaticCertificates(
+        ledger=ledger,
+        events=events,
+        certificates=certificates,
+        checks=checks,
+        terms=Terms.of(settings),
+        # The built-in name, which comes first, is served with the platform's own certificate.
+        hosts=lambda app: hosts_of(ledger, settings, app)[1:],
+        target=lambda app: settings.built_in_host(app.name),
+        route=lambda app_id: _route(ledger, manager, app_id),
+    )
     context = Context(
         settings=settings,
         ledger=ledger,
@@ -311,7 +340,9 @@ def assemble(settings: Settings) -> Daemon:
         capacity=Capacity(machine_memory(), settings.memory_overcommit),
         sleeper=sleeper,
         certificates=certificates,
-        domain_checks=DomainChecks(Dns(), settings.domain, lambda: own_addresses(settings.network_prefix)),
+        router=tools.routing,
+        automatic=automatic,
+        domain_checks=checks,
         log_key=ensure_key(),
     )
     return Daemon(
@@ -326,5 +357,6 @@ def assemble(settings: Settings) -> Daemon:
         scheduler,
         sleeper,
         certificates,
+        automatic,
         pages,
     )

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hostd.errors import Invalid, Unavailable
-from units.addresses import SMALLEST_PREFIX
+from hostd.settings_rules import check
 
 DEFAULT_PATH = Path("/etc/hostd/hostd.toml")
 
@@ -72,9 +71,21 @@ class Settings:
     )
     cycle_after: int = _setting(86400, "Seconds after which a dyno is replaced by a fresh one; 0 for never.")
     cycle_spread: int = _setting(12960, "Up to so many seconds more, by chance: not all dynos are replaced at once.")
+    acme_directory: str = _setting(
+        "https://acme-v02.api.letsencrypt.org/directory",
+        "Certificate authority of `certs:auto`: the address of its ACME directory.",
+    )
+    acme_terms_accepted: bool = _setting(
+        False, "Whether you accept the terms of that authority; until then `certs:auto` gets no certificates."
+    )
+    acme_contact: str = _setting("", "Mail address that the authority may write to; it may be empty.")
+    acme_dns_hook: str = _setting(
+        "", "Program that makes DNS records, for certificates of wildcards; without one they get none."
+    )
+    acme_dns_hook_user: str = _setting("nobody", "User as whom that program runs.")
 
     def __post_init__(self) -> None:
-        _check(self)
+        check(self)
 
     @property
     def master_dir(self) -> Path:
@@ -251,6 +262,7 @@ def to_markdown() -> str:
 _TYPES = {
     "str": "text",
     "int": "number",
+    "bool": "true or false",
     "Path": "absolute path",
     "tuple[int, ...]": "list of numbers",
 }
@@ -270,9 +282,6 @@ Times are in seconds.
 This page is printed by `python -m hostd.settings`.
 """
 
-_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
-
 
 def _default(field: dataclasses.Field[Any]) -> str:
     if field.name == "router_workers":
@@ -284,7 +293,7 @@ def _toml(value: Any) -> str:
     if isinstance(value, tuple):
         return f"[{', '.join(map(str, value))}]"
     if isinstance(value, int):
-        return str(value)
+        return str(value).lower()
     escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 
@@ -301,7 +310,7 @@ def _convert(name: str, kind: str, value: Any) -> Any:
         return value
     if kind == "Path" and isinstance(value, str):
         return Path(value)
-    if kind == "int" and _is_number(value):
+    if (kind == "int" and _is_number(value)) or (kind == "bool" and isinstance(value, bool)):
         return value
     if kind.startswith("tuple") and isinstance(value, list | tuple) and all(map(_is_number, value)):
         return tuple(value)
@@ -310,67 +319,6 @@ def _convert(name: str, kind: str, value: Any) -> Any:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _check(settings: Settings) -> None:
-    ports = {name: getattr(settings, name) for name in ("http_port", "https_port", "ssh_port")}
-    for name, port in ports.items():
-        _require(1 <= port <= 65535, f"{name} must be a port, 1 to 65535.")
-    _require(len(set(ports.values())) == 3, "http_port, https_port and ssh_port must differ.")
-    _require(
-        len(settings.domain) <= 200 and _DOMAIN.fullmatch(settings.domain) is not None,
-        "domain must be a host name in lower case, such as apps.example.com.",
-    )
-    for name in ("data_dir", "run_dir"):
-        path: Path = getattr(settings, name)
-        # Paths become unit properties and lines of text files.
-        plain = path.is_absolute() and re.fullmatch(r"[A-Za-z0-9/._+@-]+", str(path)) and ".." not in path.parts
-        _require(bool(plain), f"{name} must be an absolute path of letters, digits and . _ + @ -.")
-    _require(1024 <= settings.dyno_port <= 65535, "dyno_port must be a port, 1024 to 65535.")
-    _require(
-        re.fullmatch(r"[a-z][a-z0-9]{0,7}", settings.network_name) is not None,
-        "network_name must be 1 to 8 lower-case letters and digits, the first a letter.",
-    )
-    _require(
-        _is_private_range(settings.network_prefix),
-        "network_prefix must be a range of private IPv4 addresses, /12 to /24, such as 10.83.0.0/16.",
-    )
-    _require(65536 <= settings.uid_base < 2**31 - 65536, "uid_base must be 65536 to 2147418111.")
-    _require(1 <= settings.router_workers <= 64, "router_workers must be 1 to 64.")
-    _require(1 <= settings.boot_timeout <= 3600, "boot_timeout must be 1 to 3600.")
-    _require(1 <= settings.run_timeout <= 31536000, "run_timeout must be 1 to 31536000.")
-    _require(1 <= settings.build_timeout <= 86400, "build_timeout must be 1 to 86400.")
-    _require(128 <= settings.build_memory_mb <= 1 << 20, "build_memory_mb must be 128 to 1048576.")
-    _require(1 <= settings.builds_at_once <= 1000, "builds_at_once must be 1 to 1000.")
-    _require(128 <= settings.build_disk_mb <= 1 << 30, "build_disk_mb must be 128 to 1073741824.")
-    _require(1 <= settings.slug_limit_mb <= 1 << 20, "slug_limit_mb must be 1 to 1048576.")
-    _require(1 <= settings.kept_slugs <= 1000, "kept_slugs must be 1 to 1000.")
-    _require(1 <= settings.jobs_per_app <= 1000, "jobs_per_app must be 1 to 1000.")
-    _require(
-        bool(settings.cool_off) and all(0 <= pause <= 86400 for pause in settings.cool_off),
-        "cool_off must be one or more numbers, each 0 to 86400.",
-    )
-    _require(128 <= settings.dyno_disk_mb <= 1 << 30, "dyno_disk_mb must be 128 to 1073741824.")
-    _require(1 <= settings.memory_overcommit <= 1000, "memory_overcommit must be 1 to 1000.")
-    _require(0 <= settings.cycle_after <= 31536000, "cycle_after must be 0 to 31536000.")
-    _require(0 <= settings.cycle_spread <= 31536000, "cycle_spread must be 0 to 31536000.")
-
-
-def _is_private_range(text: str) -> bool:
-    import ipaddress
-
-    private = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
-    try:
-        network = ipaddress.IPv4Network(text)
-    except ValueError:
-        return False
-    ours = any(network.subnet_of(ipaddress.IPv4Network(each)) for each in private)
-    return ours and 12 <= network.prefixlen <= SMALLEST_PREFIX
-
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise Invalid(message)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ class Framing(Enum):
     LENGTH = "Content-Length"
     CHUNKED = "chunks"
     CLOSE = "the end of the connection"
+    FRAMES = "the protocol itself, as HTTP/2 does"
 
 
 @dataclass(slots=True)
@@ -41,7 +42,7 @@ class AnswerHead:
     keep_dyno: bool
 
 
-_STREAMED = (Framing.CHUNKED, Framing.CLOSE)
+_STREAMED = (Framing.CHUNKED, Framing.CLOSE, Framing.FRAMES)
 _ANSWER_RULES: Rules = {
     **{name.encode(): b"" for name in ("keep-alive", "proxy-authenticate", "te")},
     **{name.encode(): name.encode() for name in _KEPT},
@@ -57,11 +58,13 @@ def read_answer(
     head_only: bool,
     old_client: bool,
     keep_client: bool,
+    framed: bool = False,
     offered: bytes = b"",
 ) -> AnswerHead:
     """Write the head for the client; raises Refused. The parser has already refused heads with two framings.
 
-    `offered` is what the client asked to switch to (`RequestHead.upgrade`).
+    `framed`: the client's protocol frames bodies itself. `offered` is what the client asked to switch to
+    (`RequestHead.upgrade`).
     """
     lines, found = sort(fields, _ANSWER_RULES)
     keep_dyno = version == "1.1"
@@ -82,7 +85,7 @@ def read_answer(
             raise Refused(502, "The dyno switched to a protocol that was not asked for")
         wire = b"%b%b%bConnection: Upgrade\r\nUpgrade: %b\r\n\r\n" % (start, b"".join(lines), date, chosen)
         return AnswerHead(wire, Framing.NONE, False, False, False)
-    framing, line = _answer_framing(status, found, head_only, old_client)
+    framing, line = _answer_framing(status, found, head_only, old_client, framed)
     until_close = framing in _STREAMED and b"transfer-encoding" not in found
     keep_client = keep_client and framing is not Framing.CLOSE
     if not keep_client:
@@ -91,7 +94,7 @@ def read_answer(
         line += b"Connection: keep-alive\r\n"
     if status == 426:
         line += b"Connection: Upgrade\r\nUpgrade: %b\r\n" % protocols(found)
-    if b"trailer" in found and framing is Framing.CHUNKED:
+    if b"trailer" in found and framing in (Framing.CHUNKED, Framing.FRAMES):
         line += announcement(found[b"trailer"])
     wire = b"%b%b%b%b%b\r\n" % (start, b"".join(lines), date, line, VIA[version])
     keep_dyno = keep_dyno and not until_close and (version == "1.1" or b"transfer-encoding" not in found)
@@ -120,7 +123,9 @@ def _status_line(status: int, reason: bytes) -> bytes:
     return b"HTTP/1.1 %d %b\r\n" % (status, reason)
 
 
-def _answer_framing(status: int, found: Found, head_only: bool, old_client: bool) -> tuple[Framing, bytes]:
+def _answer_framing(
+    status: int, found: Found, head_only: bool, old_client: bool, framed: bool
+) -> tuple[Framing, bytes]:
     """How the end of an answer is told to the client, and the header that does it."""
     codings, lengths = found.get(b"transfer-encoding"), found.get(b"content-length")
     if codings and (len(codings) != 1 or codings[0].lower() != b"chunked"):
@@ -130,4 +135,6 @@ def _answer_framing(status: int, found: Found, head_only: bool, old_client: bool
         return Framing.NONE, b"" if status == 204 else length
     if length:
         return Framing.LENGTH, length
+    if framed:
+        return Framing.FRAMES, b""
     return (Framing.CLOSE, b"") if old_client else (Framing.CHUNKED, b"Transfer-Encoding: chunked\r\n")

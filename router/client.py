@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable, Sequence
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any, cast
 
 import httptools
 
 from router import faults
+from router.answers import Framing
 from router.exchange import Exchange
 from router.faults import Fault, refusal
 from router.fields import Field, Refused
@@ -17,10 +19,12 @@ from router.heads import Origin, RequestHead, read_request
 from router.journal import ERROR
 from router.judging import check_lengths, check_protocol, check_trailers, improper
 from router.rest import rest_of_request
+from router.side import asked_for, origin_of
+from router.tunnel import Tunnel
 
 if TYPE_CHECKING:
     from router.plane import Plane
-    from router.tunnel import Tunnel
+    from router.upstream import Upstream
 
 _SLICE = 32 * 1024
 """Bytes parsed at once, so that a read full of pipelined requests does not become thousands of waiting ones."""
@@ -30,36 +34,15 @@ class Client(asyncio.Protocol):
     """One connection. Requests on it are handled one at a time, in order."""
 
     __slots__ = (
-        "_advancing",
-        "_begun",
-        "_closing",
-        "_fed",
-        "_fields",
-        "_head_done",
-        "_head_fed",
-        "_head_fields",
-        "_mute",
-        "_parser",
-        "_partial",
-        "_piece",
-        "_queue",
-        "_receiving",
-        "_refusal",
-        "_target",
-        "_unparsed",
-        "_upgraded",
-        "asked_for",
-        "deadline",
-        "exchange",
-        "origin",
-        "plane",
-        "reading_held",
-        "transport",
-        "tunnel",
+        "_advancing", "_begun", "_closing", "_fed", "_fields", "_head_done", "_head_fed", "_head_fields", "_mute",
+        "_parser", "_partial", "_piece", "_queue", "_receiving", "_refusal", "_target", "_unparsed", "_upgraded",
+        "asked_for", "deadline", "exchange", "origin", "plane", "reading_held", "transport", "tunnel", "write",
         "write_paused",
-    )
+    )  # fmt: skip
 
+    framed = False
     transport: asyncio.Transport
+    write: Callable[[bytes], None]
 
     def __init__(self, plane: Plane, protocol: str) -> None:
         self.plane = plane
@@ -81,18 +64,20 @@ class Client(asyncio.Protocol):
         self._head_done = False
         self._target = b""
         self._fields: list[Field] = []
-        self._head_fed = 0
-        self._head_fields = 0
+        self._head_fed = self._head_fields = self._mute = self._fed = 0
         self._piece = self._partial = b""
-        self._mute = 0
-        self._fed = 0
 
     @property
     def idle(self) -> bool:
         """Whether no request of this client is being handled or has begun to arrive."""
         return self.exchange is None and self.tunnel is None and not self._queue and not self._begun
 
-    # What an exchange asks for
+    @property
+    def exchanges(self) -> Sequence[Exchange]:
+        """The request that is being handled, if one is."""
+        return () if self.exchange is None else (self.exchange,)
+
+    # What an exchange asks for (`side`)
 
     def finished(self, exchange: Exchange, keep: bool) -> None:
         """The current request is answered, as far as it ever will be."""
@@ -113,12 +98,27 @@ class Client(asyncio.Protocol):
             self.exchange.abandon(faults.H24)
         self.transport.close()
 
-    def begin_tunnel(self) -> None:
-        """What came after the request head belongs to the new protocol."""
-        assert self.tunnel is not None
+    def break_off(self, framing: Framing) -> None:
+        """Only an answer that ends with the connection could seem complete."""
+        if framing is Framing.CLOSE:
+            self.transport.abort()
+
+    def taken(self) -> int:
+        """A number that grows while the client reads."""
+        return -self.transport.get_write_buffer_size()
+
+    def trail(self, trailers: list[Field]) -> None:
+        """Trailers are a part of chunks here."""
+        raise AssertionError("HTTP/1.1 has no trailers without chunks")
+
+    def begin_tunnel(self, exchange: Exchange, upstream: Upstream, rest: bytes) -> None:
+        """What came after the request head, and after the answer's, belongs to the new protocol."""
+        tunnel = Tunnel(exchange, self, upstream, self.plane.settings.idle)
+        if rest:
+            tunnel.from_dyno(rest)
         rest, self._unparsed, self._upgraded = self._unparsed, b"", False
         if rest:
-            self.tunnel.from_client(rest)
+            tunnel.from_client(rest)
         self.update_reading()
 
     def update_reading(self) -> None:
@@ -164,10 +164,9 @@ class Client(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the event loop."""
         self.transport = cast(asyncio.Transport, transport)
-        peer, here = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
-        address = peer[0].removeprefix("::ffff:") if peer else "unknown"
-        self.origin = Origin(address, self.origin.protocol, here[1] if here else 0)
-        self.asked_for = getattr(transport.get_extra_info("ssl_object"), "asked_for", None) or ""
+        self.write = self.transport.write
+        self.origin = origin_of(self.transport, self.origin.protocol)
+        self.asked_for = asked_for(self.transport)
         self.deadline = monotonic() + self.plane.settings.client_idle
         self.plane.clients.add(self)
 

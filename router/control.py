@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 from aiohttp import web
 
+from router import exposition
 from router.plane import Calls, Plane
 from router.reader import Reader
 from router.stage import Stage
@@ -16,6 +19,11 @@ from router.table import TableError
 
 _MAX_TABLE = 64 * 1024 * 1024
 _MAX_DRAIN = 3600.0
+_PIECE = 50
+"""Apps or dynos that are told of in one go."""
+
+T = TypeVar("T")
+
 _PULSE = 15.0
 """Seconds after which a listener that heard nothing gets an empty line, so that one that has gone is noticed."""
 
@@ -66,7 +74,7 @@ class Control:
 
     async def _status(self, _request: web.Request) -> web.Response:
         plane = self._plane
-        working = [client.exchange for client in plane.clients if client.exchange is not None]
+        working = [exchange for client in plane.clients for exchange in client.exchanges]
         return web.json_response(
             {
                 "worker": self._worker,
@@ -84,8 +92,12 @@ class Control:
             }
         )
 
-    async def _metrics(self, _request: web.Request) -> web.Response:
+    async def _metrics(self, request: web.Request) -> web.StreamResponse:
+        """JSON, or what Prometheus reads for those who accept `text/plain`, as it does itself."""
+        if "text/plain" in request.headers.get("Accept", ""):
+            return await self._exposition(request)
         plane = self._plane
+        apps = [app async for app in _in_pieces(exposition.documents(plane))]
         return web.json_response(
             {
                 "statuses": {str(status): count for status, count in sorted(plane.statuses.items())},
@@ -102,8 +114,16 @@ class Control:
                     }
                     for (_, _, app_id), backend in plane.backends.items()
                 ],
+                "apps": apps,
             }
         )
+
+    async def _exposition(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+        await response.prepare(request)
+        async for piece in _in_pieces(exposition.text(self._plane, self._worker)):
+            await response.write(piece.encode())
+        return response
 
     async def _routes(self, _request: web.Request) -> web.Response:
         if not self._plane.loaded:
@@ -154,6 +174,14 @@ class Control:
         finally:
             plane.listeners.discard(calls)
         return response
+
+
+async def _in_pieces(parts: Iterator[T]) -> AsyncIterator[T]:
+    """As they come, with time for requests in between."""
+    for number, part in enumerate(parts):
+        if number % _PIECE == 0:
+            await asyncio.sleep(0)
+        yield part
 
 
 def _drain_order(document: Any) -> tuple[set[str], float]:

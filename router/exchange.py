@@ -12,22 +12,22 @@ import httptools
 
 from router import faults, pages
 from router.answers import AnswerHead, Framing, interim, read_answer
+from router.challenges import proof
 from router.faults import Fault
 from router.fields import Field, Refused
 from router.heads import CHUNKED, RequestHead
 from router.https import redirect, with_hsts
 from router.journal import ERROR
-from router.logline import request_line
+from router.record import record
 from router.search import Search
 from router.stage import Stage
 from router.trailers import trailer_lines
-from router.tunnel import Tunnel
 from router.upstream import Backend, Upstream
 
 if TYPE_CHECKING:
-    from router.client import Client
     from router.load import Load
     from router.plane import Route
+    from router.side import Side
 
 
 class Exchange:
@@ -35,14 +35,14 @@ class Exchange:
 
     __slots__ = (
         "_answer", "_body", "_fields", "_heard", "_keep_client", "_load", "_out", "_replayed", "_said", "_search",
-        "_sent", "_sent_at", "_status", "_unread", "app_id", "arrived", "backend", "client", "connect", "deadline",
-        "head", "received", "stage", "upstream",
+        "_sent", "_sent_at", "_status", "_taken", "app_id", "arrived", "backend", "client", "connect", "cookie",
+        "deadline", "head", "received", "stage", "upstream",
     )  # fmt: skip
 
     _answer: AnswerHead
     _out: list[bytes]
 
-    def __init__(self, client: Client, head: RequestHead, fields: list[Field]) -> None:
+    def __init__(self, client: Side, head: RequestHead, fields: list[Field]) -> None:
         self.client = client
         self.head = head
         self.received = not head.length
@@ -51,6 +51,8 @@ class Exchange:
         self._sent_at = 0.0
         self.app_id = ""
         self.connect = 0.0
+        self.cookie = b""
+        """A line that the head of the answer gets."""
         self.backend: Backend | None = None
         self.upstream: Upstream | None = None
         self._fields = fields
@@ -62,7 +64,7 @@ class Exchange:
         self._said = False
         self._keep_client = False
         self._sent = 0
-        self._unread = -1
+        self._taken: int | None = None
 
     def begin(self) -> None:
         """Its turn on the client's connection has come: take a pooled connection, or search for one."""
@@ -72,11 +74,9 @@ class Exchange:
             self.app_id = route.app.id
             self.fail(faults.H31)
             return
-        if route is not None and route.app.https_only and plane.https_port and self.client.origin.protocol == "http":
-            self.app_id = route.app.id
-            self._send_to_https(plane.https_port)
+        if route is not None and (route.app.https_only or route.app.challenges) and self._answered_here(route):
             return
-        if route is not None and plane.serving(route):
+        if route is not None and route.open:
             if not self.enter(route):
                 return
             backend = plane.choose(route.load.ready, ())
@@ -93,6 +93,10 @@ class Exchange:
                 self._begin_search().connect(backend)
         else:
             self._begin_search().route()
+
+    def fields(self, name: bytes) -> list[bytes]:
+        """The values of a header of the request, by its name in lower case."""
+        return [value.strip(b" \t") for known, value in self._fields if known.lower() == name]
 
     def enter(self, route: Route) -> bool:
         """This is the app that the request is for. Returns whether there is room for it; otherwise it has failed."""
@@ -124,11 +128,20 @@ class Exchange:
         if self.client.reading_held:
             self.client.update_reading()
 
-    def _send_to_https(self, port: int) -> None:
-        self._keep_client = self.head.keep_alive and self.received and not self.client.plane.closing
-        status, page = redirect(self.head, port, self._keep_client)
-        self.client.transport.write(page)
+    def _answered_here(self, route: Route) -> bool:
+        """Answer what is the router's own to answer: a certificate authority, and http that is to be https."""
+        app, plane = route.app, self.client.plane
+        keep = self.head.keep_alive and self.received and not plane.closing
+        own = proof(app, self.head, keep) if app.challenges else None
+        if own is None and app.https_only and plane.https_port and self.client.origin.protocol == "http":
+            own = redirect(self.head, plane.https_port, keep)
+        if own is None:
+            return False
+        self.app_id, self._keep_client = app.id, keep
+        status, wire = own
+        self.client.write(wire)
         self._finish(None, status)
+        return True
 
     def _begin_search(self) -> Search:
         self.stage = Stage.SEARCHING
@@ -193,7 +206,7 @@ class Exchange:
         """An answer before the answer (100, 103)."""
         wire = interim(status, reason, fields)
         if not self.head.old:
-            self.client.transport.write(wire)
+            self.client.write(wire)
         self.touch()
 
     def answer(self, status: int, reason: bytes, version: str, fields: list[Field]) -> bool:
@@ -207,6 +220,7 @@ class Exchange:
             head_only=head.method == b"HEAD",
             old_client=head.old,
             keep_client=head.keep_alive and self.received and not self.client.plane.closing,
+            framed=self.client.framed,
             offered=head.upgrade,
         )
         self.stage = Stage.ANSWERING
@@ -218,9 +232,9 @@ class Exchange:
         self._answer = answer
         self._status = status
         self._keep_client = answer.keep_client
-        self._out = [answer.wire]
+        self._out = [b"%b%b\r\n" % (answer.wire[:-2], self.cookie) if self.cookie else answer.wire]
         if self.client.origin.protocol == "https" and (route := self.client.plane.find(head.host)):
-            self._out = [with_hsts(answer.wire, fields, route.app.hsts)]
+            self._out = [with_hsts(self._out[0], fields, route.app.hsts)]
         return answer.framing is Framing.NONE and status != 101
 
     def answer_body(self, data: bytes) -> None:
@@ -238,12 +252,14 @@ class Exchange:
             self._answer.keep_dyno = False
         if self._answer.framing is Framing.CHUNKED:
             self._out.append(b"0\r\n%b\r\n" % trailer_lines(trailers) if trailers else b"0\r\n\r\n")
+        elif trailers and self._answer.framing is Framing.FRAMES:
+            self.client.trail(trailers)
 
     def flush(self) -> None:
         """Write what the dyno's last bytes made: once per read, not once per piece."""
         if self.stage is Stage.ANSWERING and self._out:
             self._said = True
-            self.client.transport.write(b"".join(self._out))
+            self.client.write(b"".join(self._out))
             self._out = []
             self.deadline = monotonic() + self.client.plane.settings.idle
 
@@ -264,12 +280,9 @@ class Exchange:
         upstream, backend = self.upstream, self.backend
         assert upstream is not None and backend is not None
         self.stage = Stage.TUNNEL
-        self.client.transport.write(b"".join(self._out))
-        tunnel = Tunnel(self, self.client, upstream, self.client.plane.settings.idle)
+        self.client.write(b"".join(self._out))
+        self.client.begin_tunnel(self, upstream, rest)
         backend.leave(answering=True)
-        if rest:
-            tunnel.from_dyno(rest)
-        self.client.begin_tunnel()
 
     def tunnel_closed(self, sent: int, silent: bool) -> None:
         """The tunnel that this request became is over."""
@@ -342,9 +355,9 @@ class Exchange:
         """Whether a slow client took something since the last look."""
         if not self.client.write_paused:
             return False
-        unread, before = self.client.transport.get_write_buffer_size(), self._unread
-        self._unread = unread
-        if 0 <= before <= unread:
+        taken, before = self.client.taken(), self._taken
+        self._taken = taken
+        if before is not None and taken <= before:
             return False
         self.deadline = now + self.client.plane.settings.idle
         return True
@@ -355,13 +368,12 @@ class Exchange:
         """End without the app's answer: a page if the client has seen nothing yet, a broken connection otherwise."""
         if self._said:
             self._keep_client = False
-            if self._answer.framing is Framing.CLOSE:
-                self.client.transport.abort()
+            self.client.break_off(self._answer.framing)
         elif fault.status != 499:
             self._keep_client = self.head.keep_alive and self.received and not self.client.plane.closing
             own = self.client.plane.own_page(fault, self.app_id)
             page = pages.answer(fault, self.head, self._fields, keep_alive=self._keep_client, own=own)
-            self.client.transport.write(page)
+            self.client.write(page)
             self._sent = 0
         self._finish(fault, fault.status)
 
@@ -376,24 +388,8 @@ class Exchange:
             self.backend.leave(self.stage is Stage.ANSWERING)
 
     def _finish(self, fault: Fault | None, status: int) -> None:
-        plane = self.client.plane
-        now = monotonic()
         self.stage = Stage.DONE
-        plane.statuses[status] += 1
-        plane.last_request[self.app_id] = now
         if self._load is not None:
             self._load.active -= 1
-        if fault is not None:
-            plane.faults[fault.code] += 1
-        line = request_line(
-            self.head,
-            fault=fault,
-            dyno=self.backend.name if self.backend is not None else "",
-            connect=self.connect,
-            service=now - self._sent_at if self._sent_at else None,
-            status=status,
-            sent=self._sent,
-            protocol=self.client.origin.protocol,
-        )
-        plane.journal.request(self.app_id, line)
+        record(self, fault, status, sent=self._sent, sent_at=self._sent_at)
         self.client.finished(self, self._keep_client)

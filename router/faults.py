@@ -19,6 +19,8 @@ class Fault:
     """Whose socket broke (`client`, `backend`), as Heroku's `sock=` says it."""
     cause: str = ""
     """What exactly was wrong with a request, as Heroku's `cause=` of H26 says it."""
+    headers: tuple[str, ...] = ()
+    """Lines that the head of the page has."""
 
 
 _LOGS = "If you run this app, its log says more: hostctl logs --tail"
@@ -76,6 +78,24 @@ H31 = Fault(
     "This connection is for another app",
     "The TLS connection was made to one app, and the request is for another. Connect to its own name.",
 )
+H42 = Fault(
+    "H42",
+    "Too many guesses",
+    429,
+    "Too many wrong passwords",
+    "Passwords are tried from where you are faster than this app allows. Try again in a minute.",
+    level="warning",
+    headers=("Retry-After: 60",),
+)
+H43 = Fault(
+    "H43",
+    "Address not allowed",
+    403,
+    "This app is not for everybody",
+    "It lets in only certain networks, and you come from none of them. "
+    "If you run it, see which these are: hostctl access:gate.",
+    level="info",
+)
 H80 = Fault(
     "H80",
     "Maintenance mode",
@@ -83,6 +103,14 @@ H80 = Fault(
     "Down for maintenance",
     "This app is being worked on and will be back. Try again in a while.",
     level="info",
+)
+H84 = Fault(
+    "H84",
+    "Paused",
+    503,
+    "This app is paused for a moment",
+    "Try again in a while. If you run it, let it go on: hostctl router:resume.",
+    level="warning",
 )
 H99 = Fault(
     "H99",
@@ -107,6 +135,20 @@ NO_APP = Fault(
 )
 
 
+def unauthorized(app: str, cause: str) -> Fault:
+    """H41: the gate of an app asks for a password, and none came, or not the right one (`cause`)."""
+    return Fault(
+        "H41",
+        "Unauthorized",
+        401,
+        "This app asks for a password",
+        "Only those get in who have one. If you run it, see who has: hostctl access:gate.",
+        level="info",
+        cause=cause,
+        headers=(f'WWW-Authenticate: Basic realm="{app}", charset="UTF-8"',),
+    )
+
+
 def refusal(status: int, cause: str) -> Fault:
     """H26: a request that breaks the rules of HTTP, or asks for what is not offered, and how (`cause`)."""
     advice = f"{cause[:1].upper()}{cause[1:]}."
@@ -122,12 +164,15 @@ def restriction(what: str) -> Fault:
 REASONS = {
     200: "OK",
     400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",
     408: "Request Timeout",
     414: "URI Too Long",
     417: "Expectation Failed",
     421: "Misdirected Request",
+    429: "Too Many Requests",
     431: "Request Header Fields Too Large",
     500: "Internal Server Error",
     501: "Not Implemented",

@@ -29,16 +29,17 @@ _ABSOLUTE = re.compile(rb"https?://([^/?#]+)(.*)", re.IGNORECASE | re.DOTALL)
 
 
 class Origin:
-    """Where a client's connection comes from: its address, `http` or `https`, and the port it came to."""
+    """Where a client's connection comes from: its address, `http` or `https`, and the port it came to. `via` says what
+    is spoken there, unless a request says that it is HTTP/1.0."""
 
     __slots__ = ("address", "lines", "old_lines", "protocol", "wire_address")
 
-    def __init__(self, address: str, protocol: str, port: int) -> None:
+    def __init__(self, address: str, protocol: str, port: int, via: bytes = VIA["1.1"]) -> None:
         self.address = address
         self.protocol = protocol
         self.wire_address = address.encode()
         lines = f"X-Forwarded-Proto: {protocol}\r\nX-Forwarded-Port: {port}\r\n".encode()
-        self.lines, self.old_lines = (lines + via + b"\r\n" for via in (VIA["1.1"], VIA["1.0"]))
+        self.lines, self.old_lines = (lines + line + b"\r\n" for line in (via, VIA["1.0"]))
 
 
 @dataclass(slots=True)

@@ -14,14 +14,16 @@ if TYPE_CHECKING:
 class Load:
     """One app. It outlives table swaps, as its requests do.
 
-    `active` counts requests from their beginning to their log line, WebSockets included. `ready` are the dynos that
-    do not rest; all of them when all do, as one that refuses is then better than none.
+    `active` counts requests from their beginning to their log line, WebSockets included, `paused` those that wait for
+    the end of a pause. `ready` are the dynos that do not rest; all of them when all do, as one that refuses is then
+    better than none.
     """
 
-    __slots__ = ("_backends", "active", "queue", "ready")
+    __slots__ = ("_backends", "active", "paused", "queue", "ready")
 
     def __init__(self) -> None:
         self.active = 0
+        self.paused = 0
         self.queue: deque[Search] = deque()
         self.ready: tuple[Backend, ...] = ()
         self._backends: tuple[Backend, ...] = ()

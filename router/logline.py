@@ -21,9 +21,12 @@ def request_line(
     status: int,
     sent: int,
     protocol: str,
+    path: bytes | None = None,
 ) -> str:
     """One request. `connect` and `service` are seconds; without a dyno (`""`) they and `bytes` stay empty, and
-    `service` (None) and `bytes` also when the dyno could not be reached."""
+    `service` (None) and `bytes` also when the dyno could not be reached. `path` stands in for a target that must not
+    be seen whole."""
+    shown = quoted((head.target if path is None else path).decode("latin-1"))
     if service is not None:
         timing = f"dyno={dyno} connect={int(connect * 1000)}ms service={int(service * 1000)}ms"
         result = f"status={status} bytes={sent}"
@@ -33,7 +36,7 @@ def request_line(
         timing, result = "dyno= connect= service=", f"status={status} bytes="
     return (
         f"{_opening(fault) if fault else 'at=info'} method={head.method.decode('ascii')} "
-        f'path="{quoted(head.target.decode("latin-1"))}" host={bare(head.host)} request_id={head.request_id} '
+        f'path="{shown}" host={bare(head.host)} request_id={head.request_id} '
         f'fwd="{quoted(head.forwarded[-_MAX_FORWARDED:])}" {timing} {result} protocol={protocol}'
     )
 

@@ -36,6 +36,15 @@ footer {{ font-size: .85rem; opacity: .75; overflow-wrap: anywhere }}
 </body>
 </html>
 """
+_IDENTITIES = {
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    429: "rate_limit",
+    500: "internal",
+    503: "unavailable",
+}
+"""What JSON calls a status."""
 
 
 def render(fault: Fault, *, accept: bytes, request_id: str, own: bytes | None = None) -> tuple[str, bytes]:
@@ -59,6 +68,7 @@ def answer(
         f"Date: {http_date(int(time())).decode()}",
         "Via: 1.1 hostd-router",
     ]
+    lines += fault.headers
     if head.request_id:
         lines.append(f"X-Request-ID: {head.request_id}")
     if fault.status == 405:
@@ -89,7 +99,7 @@ def _html(fault: Fault, request_id: str) -> bytes:
 
 
 def _json(fault: Fault, request_id: str) -> bytes:
-    identity = {404: "not_found", 503: "unavailable", 500: "internal"}.get(fault.status, "bad_request")
+    identity = _IDENTITIES.get(fault.status, "bad_request")
     document = {"id": identity, "message": f"{fault.title}. {fault.advice}"}
     if fault.code:
         document["code"] = fault.code

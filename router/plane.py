@@ -5,33 +5,40 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from random import random
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from router.affinity import token
+from router.doorman import Doorman
 from router.faults import Fault
 from router.journal import Journal
 from router.load import Load
+from router.masking import normal_name
+from router.metrics import Metrics
 from router.own_pages import OwnPages
 from router.settings import Settings
 from router.table import App, State, Table, normal_host
 from router.upstream import Backend
 
 if TYPE_CHECKING:
-    from router.client import Client
     from router.search import Search
+    from router.side import Connection
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """An app with the backends of its dynos, and what is going on there."""
+    """An app with the backends of its dynos, and what is going on there. `open`: any request may go to any of them."""
 
     app: App
     backends: tuple[Backend, ...]
     load: Load
+    open: bool
+    sticky: Mapping[bytes, Backend]
+    """What stands for each dyno in the cookies of clients, if they are to come back to theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +89,19 @@ class Plane:
         self.settings = settings
         self.journal = journal
         self.loop = loop
+        self.doorman = Doorman(loop)
         self._own_pages = OwnPages(pages)
         self.closing = False
         self.https_port = 0
         """Where https is served; 0 while it is not."""
-        self.clients: set[Client] = set()
+        self.clients: set[Connection] = set()
         self.held: set[Search] = set()
         self.listeners: set[Calls] = set()
         self.last_request: dict[str, float] = {}
         """When a request to each app ended last (by its id)."""
+        self.masks: dict[str, Set[str]] = {}
+        """The (normal) names of query parameters that stay out of each app's log, by its id; "": of any app."""
+        self.metrics = Metrics()
         self.statuses: Counter[int] = Counter()
         self.faults: Counter[str] = Counter()
         self.backends: dict[tuple[str, int, str], Backend] = {}
@@ -138,6 +149,11 @@ class Plane:
         for app_id, route in before.items():
             if (new := routes.get(app_id)) is not route:
                 self._retire(app_id, set(route.backends) - set(new.backends if new else ()))
+            if new is None:
+                self.metrics.end(app_id)
+        self.masks = {app.id: frozenset(map(normal_name, app.masked)) for app in table.apps if app.masked}
+        if self.masks:
+            self.masks[""] = frozenset().union(*self.masks.values())
         known = {"", *(app.id for app in table.apps)}
         self.journal.forget(known)
         for search in list(self.held):
@@ -149,16 +165,21 @@ class Plane:
         if before is not None and before.app is app:
             return before
         backends: list[Backend] = []
+        metrics = self.metrics.begin(app.id)
+        metrics.keep([dyno.name for dyno in app.dynos])
         for dyno in app.dynos:
             key = (dyno.address, dyno.port, app.id)
             backend = self.backends.get(key) or Backend(dyno.address, dyno.port, self.settings)
             backend.name = dyno.name
             backend.live = True
+            backend.series = metrics.dyno(dyno.name)
             self.backends[key] = backend
             backends.append(backend)
         load = self._loads.setdefault(app.id, Load())
         load.place(backends, rested=before is None or app != before.app)
-        return Route(app, tuple(backends), load)
+        is_open = app.state is State.UP and bool(backends) and not (app.gate or app.affinity or app.paused_until)
+        sticky = {token(app.affinity, backend.name): backend for backend in backends} if app.affinity else {}
+        return Route(app, tuple(backends), load, is_open, sticky)
 
     def _retire(self, app_id: str, backends: Iterable[Backend]) -> None:
         for backend in backends:
@@ -174,7 +195,7 @@ class Plane:
     def called(self) -> set[str]:
         """The sleeping apps for which requests wait."""
         sleeping = {app.id for app in self.table.apps if app.state is State.IDLE}
-        return sleeping & {search.app_id for search in self.held}
+        return sleeping & {search.app_id for search in self.held if not search.paused}
 
     def quiet(self, since: float) -> dict[str, float]:
         """For how many seconds each app has had no request, 0 while one goes on or a WebSocket is open.

@@ -19,6 +19,8 @@ class Settings:
     """Time to reach a dyno (H19)."""
     boot_wait: float = 75.0
     """How long a request waits for an app that is starting (H20)."""
+    pause_wait: float = 30.0
+    """How long a request waits for the end of a pause (H84)."""
     settle: float = 1.0
     """How long a request that every dyno refused waits for news from the dyno manager before H21."""
 
@@ -67,3 +69,18 @@ class Settings:
     """Dynos that a request is offered to before it waits for news."""
     max_idle_per_dyno: int = 128
     """Pooled idle connections per dyno."""
+
+    max_streams: int = 100
+    """Requests at once on a connection of HTTP/2; more are refused."""
+    stream_window: int = 256 * KIB
+    """Bytes of a request's body that may come over HTTP/2 before the dyno has taken some."""
+    connection_window: int = 1024 * KIB
+    """Of all requests' on one connection."""
+    trifles: int = 10_000
+    """Frames that are no request, and carry none, which a connection of HTTP/2 may bring at once (`patience`)."""
+    trifle_rate: float = 1000.0
+    """And how many it may bring per second, always."""
+    reset_cost: int = 20
+    """How many of them a stream counts for that its client resets, or that was no proper request."""
+    notice: float = 1.0
+    """After SIGTERM, how long the clients of HTTP/2 have to hear that they should begin no more requests here."""

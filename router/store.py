@@ -29,10 +29,10 @@ def load(path: Path) -> Table | None:
         return None
 
 
-def save(path: Path, table: Table, mode: int = 0o644) -> bytes:
+def save(path: Path, table: Table, group: int | None = None) -> bytes:
     """Replace the file in one step that survives a power cut: a reader sees the old table or the new one.
 
-    Returns what it holds now.
+    It is for its owner and a group, as there are keys in it; None leaves it to the owner's. Returns what it holds now.
     """
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     temporary = Path(name)
@@ -41,7 +41,9 @@ def save(path: Path, table: Table, mode: int = 0o644) -> bytes:
             document = table.to_json().encode()
             file.write(document)
             file.flush()
-            os.fchmod(file.fileno(), mode)
+            if group is not None:
+                os.fchown(file.fileno(), -1, group)
+            os.fchmod(file.fileno(), 0o640)
             os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException:

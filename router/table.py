@@ -8,15 +8,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import lru_cache
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Any
 
+from router.gate import Gate
+from router.passwords import HASH
+
+CHALLENGE = re.compile(r"[A-Za-z0-9_-]{16,128}\.[A-Za-z0-9_-]{43}")
+"""The text that proves to a certificate authority that a host is ours (RFC 8555, 8.1)."""
 _IDENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 _APP_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _DYNO_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}\.[0-9]{1,9}")
 _CERTIFICATE = re.compile(r"[0-9a-f]{16,64}")
 _HSTS = re.compile(r"(max-age=[0-9]{1,10}(; includeSubDomains)?(; preload)?)?")
 _PAGE = re.compile(r"([0-9a-f]{32}-[0-9a-f]{32})?")
+_KEY = re.compile(r"([0-9a-f]{64})?")
+_USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
 _HOST = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 
 
@@ -63,6 +70,16 @@ class App:
     """What is shown in maintenance mode: the name of a file beside the table; "" for the built-in page."""
     error_page: str = ""
     """What is shown for other faults."""
+    gate: Gate | None = None
+    """Who may come; None is everybody."""
+    masked: tuple[str, ...] = ()
+    """The query parameters whose values are kept out of the log."""
+    affinity: str = field(default="", repr=False)
+    """A key: clients come back to the dyno that they had, by a cookie made with it; "" is without."""
+    paused_until: int = 0
+    """Until when (Unix time) its requests wait; 0 and the past: they do not."""
+    challenges: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """What a certificate authority is told that asks at a host (ACME, HTTP-01): `TOKEN.THUMBPRINT`, by host."""
 
     def certificate(self, host: str) -> str:
         """The id of the certificate for a name in lower case; "" for the default one."""
@@ -178,6 +195,17 @@ def read_app(value: Any) -> App:
         hsts=_matching(entry.get("hsts", ""), _HSTS, f"hsts of {where}"),
         maintenance_page=_matching(entry.get("maintenance_page", ""), _PAGE, f"maintenance_page of {where}"),
         error_page=_matching(entry.get("error_page", ""), _PAGE, f"error_page of {where}"),
+        gate=_gate(entry["gate"], where) if "gate" in entry else None,
+        masked=tuple(
+            _expect(name, str, f"a masked parameter of {where}")
+            for name in _expect(entry.get("masked", []), list, f"masked of {where}")
+        ),
+        affinity=_matching(entry.get("affinity", ""), _KEY, f"affinity of {where}"),
+        paused_until=_number(entry.get("paused_until", 0), f"paused_until of {where}"),
+        challenges={
+            _host(host, where): _matching(told, CHALLENGE, f"challenge of {where}")
+            for host, told in _expect(entry.get("challenges", {}), dict, f"challenges of {where}").items()
+        },
     )
 
 
@@ -193,6 +221,29 @@ def _dyno(value: Any, where: str) -> Dyno:
     if not 1 <= port <= 65535:
         raise TableError(f"port of {name} of {where} is {port}; ports go from 1 to 65535")
     return Dyno(name, address, port)
+
+
+def _gate(value: Any, where: str) -> Gate:
+    entry = _expect(value, dict, f"gate of {where}")
+    users = {
+        _matching(name, _USER, f"a user at the gate of {where}"): _hash(kept, where)
+        for name, kept in _expect(entry.get("users", {}), dict, f"users at the gate of {where}").items()
+    }
+    networks = _expect(entry.get("networks", []), list, f"networks at the gate of {where}")
+    try:
+        gate = Gate(users, tuple(ip_network(_expect(item, str, f"a network of {where}")) for item in networks))
+    except ValueError as error:
+        raise TableError(f"networks at the gate of {where}: {error}") from None
+    if not gate.users and not gate.networks:
+        raise TableError(f"gate of {where}: it would let everybody in")
+    return gate
+
+
+def _hash(value: Any, where: str) -> str:
+    """A hash of a password, of which no error says a letter."""
+    if not isinstance(value, str) or not HASH.fullmatch(value):
+        raise TableError(f"a password at the gate of {where} is not kept as it should be")
+    return value
 
 
 def _host(value: Any, where: str) -> str:
@@ -213,6 +264,11 @@ def _app_document(app: App) -> dict[str, Any]:
         "hsts": app.hsts,
         "maintenance_page": app.maintenance_page,
         "error_page": app.error_page,
+        "gate": _gate_document(app.gate),
+        "masked": list(app.masked),
+        "affinity": app.affinity,
+        "paused_until": app.paused_until,
+        "challenges": dict(app.challenges),
     }
     return {
         "id": app.id,
@@ -222,6 +278,10 @@ def _app_document(app: App) -> dict[str, Any]:
         "dynos": dynos,
         **{name: value for name, value in optional.items() if value},
     }
+
+
+def _gate_document(gate: Gate | None) -> dict[str, Any]:
+    return {"users": dict(gate.users), "networks": [str(network) for network in gate.networks]} if gate else {}
 
 
 def _expect(value: Any, kind: type, what: str) -> Any:

@@ -17,9 +17,14 @@ _FORBIDDEN = frozenset((*_FRAMING, *_ROUTING, *_CONTROL, *_CONTENT, *_OTHERS))
 _FORBIDDEN_BEGINNINGS = (b"x-forwarded-", b"x-request-", b"x-real-", b"proxy-", b"if-", b"accept", b"sec-")
 
 
+def passing(fields: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """The trailers that go on."""
+    return [field for field in fields if _allowed(field[0])]
+
+
 def trailer_lines(fields: Sequence[tuple[bytes, bytes]]) -> bytes:
-    """The trailers that go on, as they are written between the last chunk and the empty line."""
-    return b"".join(b"%b: %b\r\n" % field for field in fields if _allowed(field[0]))
+    """Them, as they are written between the last chunk and the empty line."""
+    return b"".join(b"%b: %b\r\n" % field for field in passing(fields))
 
 
 def announcement(values: Sequence[bytes]) -> bytes:

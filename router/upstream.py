@@ -22,6 +22,7 @@ _READ = 256 * 1024
 if TYPE_CHECKING:
     from router.exchange import Exchange
     from router.load import Load
+    from router.metrics import Series
     from router.tunnel import Tunnel
 
 
@@ -40,11 +41,14 @@ class Backend:
         "name",
         "port",
         "rests_until",
+        "series",
         "spot",
         "tunnels",
     )
 
     load: Load
+    series: Series
+    """What is counted of the dyno's requests."""
 
     def __init__(self, address: str, port: int, settings: Settings) -> None:
         self.address = address

@@ -23,10 +23,12 @@ from router import journal, service, store
 from router.certificates import Certificates
 from router.client import Client
 from router.control import Control
+from router.door import Door
 from router.journal import Journal, socket_path
 from router.plane import Plane
 from router.reader import Reader
 from router.settings import Settings
+from router.side import Connection
 from router.table import TableError
 from router.tickets import Tickets
 
@@ -100,7 +102,7 @@ class Worker:
         self._servers: list[asyncio.Server] = []
         self._insecure: list[asyncio.Server] = []
         self._certificates: Certificates | None = None
-        self._secure: WeakSet[_SecureClient] = WeakSet()
+        self._doors: WeakSet[Door] = WeakSet()
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT. SIGHUP reads the certificate again."""
@@ -155,7 +157,7 @@ class Worker:
         tls = self._certificates.context if self._certificates and self._certificates.ready else None
         if tls is None and self._sockets.https:
             self._journal.say("There is no certificate: https is not served", journal.WARNING)
-        seconds, client = (_HANDSHAKE, self._https_client) if tls else (None, _HangUp)
+        seconds, client = (_HANDSHAKE, self._door) if tls else (None, _HangUp)
         for listener in self._sockets.https:
             server = await loop.create_server(
                 client, sock=listener.dup(), backlog=_BACKLOG, ssl=tls, ssl_handshake_timeout=seconds
@@ -165,10 +167,10 @@ class Worker:
         if tls and self._sockets.https:
             self._plane.https_port = self._sockets.https[0].getsockname()[1]
 
-    def _https_client(self) -> asyncio.Protocol:
-        client = _SecureClient(self._plane, "https")
-        self._secure.add(client)
-        return client
+    def _door(self) -> asyncio.Protocol:
+        door = Door(self._plane)
+        self._doors.add(door)
+        return door
 
     def _reload(self) -> None:
         """Look at the certificates again; those that connections began with stay theirs."""
@@ -216,7 +218,7 @@ class Worker:
         for server in self._servers:
             server.close()
         patience = monotonic() + settings.stop_idle
-        while monotonic() < patience and any(client.shaking_hands for client in self._secure):
+        while monotonic() < patience and any(door.shaking_hands for door in self._doors):
             await asyncio.sleep(settings.tick)
         await self._see_off(plane.clients, end)
         for client in list(plane.clients):
@@ -227,7 +229,7 @@ class Worker:
             client.transport.abort()
         await asyncio.sleep(0)
 
-    async def _see_off(self, leaving: set[Client], end: float) -> None:
+    async def _see_off(self, leaving: set[Connection], end: float) -> None:
         """Wait until these clients are gone. One that is idle has some time left to send a request, as it may just
         be doing so; every answer ends its connection."""
         patience = monotonic() + self._settings.stop_idle
@@ -243,17 +245,6 @@ class Worker:
         if isinstance(error, ConnectionError | ssl.SSLError):
             return
         self._journal.say(f"{context.get('message')}: {error!r}", journal.ERROR)
-
-
-class _SecureClient(Client):
-    """A client over https: known here from the moment its connection is accepted, before it is the plane's."""
-
-    __slots__ = ("__weakref__",)
-
-    @property
-    def shaking_hands(self) -> bool:
-        """Whether it is still being agreed how to speak. If that fails, nobody holds this object any more."""
-        return not hasattr(self, "transport")
 
 
 class _HangUp(asyncio.Protocol):

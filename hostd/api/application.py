@@ -8,6 +8,7 @@ from aiohttp import web
 
 from hostd.api import (
     account,
+    acm,
     apps,
     buildpack_installations,
     builds,
@@ -18,13 +19,17 @@ from hostd.api import (
     domains,
     dyno_sizes,
     dynos,
+    features,
     formation,
+    gate,
     https,
     idling,
     internal,
     jobs,
     log_sessions,
     releases,
+    router,
+    routing,
     slugs,
     sni_endpoints,
     sources,
@@ -47,9 +52,9 @@ def build_api(context: Context, peers: Peers | None = None) -> web.Application:
     application[CONTEXT] = context
     application[PEERS] = peers or Peers.of_system()
     for module in (
-        account, apps, buildpack_installations, builds, checks, collaborators, config_vars, deploys, domains,
-        dyno_sizes, dynos, formation, https, idling, internal, jobs, log_sessions, releases, slugs, sni_endpoints,
-        sources, stacks, status, users,
+        account, acm, apps, buildpack_installations, builds, checks, collaborators, config_vars, deploys, domains,
+        dyno_sizes, dynos, features, formation, gate, https, idling, internal, jobs, log_sessions, releases, router,
+        routing, slugs, sni_endpoints, sources, stacks, status, users,
     ):  # fmt: skip
         application.router.add_routes(module.routes)
     return application

@@ -26,14 +26,14 @@ async def index(request: web.Request) -> web.Response:
     """All apps the user may work on; for an admin that is every app."""
     context, user = context_of(request), user_of(request)
     apps = context.ledger.apps.list() if user.admin else context.ledger.apps.list_for(user)
-    return answer([_json(context, app) for app in apps])
+    return answer([shown_app(context, app) for app in apps])
 
 
 @routes.get("/users/~/apps")
 async def mine(request: web.Request) -> web.Response:
     """The apps the user owns or collaborates on."""
     context = context_of(request)
-    return answer([_json(context, app) for app in context.ledger.apps.list_for(user_of(request))])
+    return answer([shown_app(context, app) for app in context.ledger.apps.list_for(user_of(request))])
 
 
 @routes.post("/apps")
@@ -53,7 +53,7 @@ async def create(request: web.Request) -> web.Response:
     release = context.ledger.releases.current(app.id)
     context.events.release(app, release)
     context.manager.nudge(app.id)
-    return answer(_json(context, app), 201, release=release)
+    return answer(shown_app(context, app), 201, release=release)
 
 
 @routes.get("/apps/{app}")
@@ -61,7 +61,7 @@ async def show(request: web.Request) -> web.Response:
     """One app, with the size of its repository."""
     context, app = context_of(request), app_for(request)
     size = await asyncio.to_thread(_bytes_below, context.settings.repository(app.id))
-    return answer(_json(context, app, repo_size=size))
+    return answer(shown_app(context, app, repo_size=size))
 
 
 @routes.patch("/apps/{app}")
@@ -88,7 +88,7 @@ async def update(request: web.Request) -> web.Response:
         await context.manager.route(app.id)
     context.manager.nudge(app.id)
     context.scheduler.nudge()
-    return answer(_json(context, app))
+    return answer(shown_app(context, app))
 
 
 @routes.delete("/apps/{app}")
@@ -96,7 +96,7 @@ async def destroy(request: web.Request) -> web.Response:
     """Destroy an app: its dynos stop, its name is free again. The ledger keeps its releases."""
     context, app = context_of(request), app_for(request, owning=True)
     _refuse_during_deploy(context, app)
-    shown = _json(context, app)
+    shown = shown_app(context, app)
     context.ledger.apps.destroy(app.id)
     context.scheduler.nudge()
     await context.manager.forget(app)
@@ -111,19 +111,20 @@ def stack_named(context: Context, name: str) -> str:
     return name
 
 
-def _refuse_during_deploy(context: Context, app: App) -> None:
-    if holder := context.deploys.holder(app.id):
-        raise Busy(f"{holder}. Wait until that is done, then try again.")
-
-
-def _json(context: Context, app: App, *, repo_size: int | None = None) -> dict[str, Any]:
+def shown_app(context: Context, app: App, *, repo_size: int | None = None) -> dict[str, Any]:
+    """An app, as the API shows it; `repo_size` in bytes, None where it was not measured."""
     ledger = context.ledger
     release = ledger.releases.current(app.id)
     slug = ledger.slugs.get(release.slug_id) if release.slug_id else None
     # What it will run on, as long as nothing was deployed.
     runs_on = release.stack or HOST_STACK if release.slug_id else None
-    owner = ledger.users.get(app.owner_id)
-    return app_json(context.settings, app, owner, slug=slug, repo_size=repo_size, runs_on=runs_on)
+    owner, acm = ledger.users.get(app.owner_id), ledger.acm.enabled(app.id)
+    return app_json(context.settings, app, owner, slug=slug, repo_size=repo_size, runs_on=runs_on, acm=acm)
+
+
+def _refuse_during_deploy(context: Context, app: App) -> None:
+    if holder := context.deploys.holder(app.id):
+        raise Busy(f"{holder}. Wait until that is done, then try again.")
 
 
 def _bytes_below(directory: Path) -> int:

@@ -7,6 +7,8 @@ from typing import Any
 
 from aiohttp import web
 
+from hostd.acme.planner import Status
+from hostd.api.acm import acm_of
 from hostd.api.identity import known_owner
 from hostd.api.requests import answer, app_for, body_of, context_of, text_field, user_of
 from hostd.api.shapes import app_ref, moment, stable_id
@@ -20,6 +22,8 @@ from hostd.ledger.domains import Domain
 
 routes = web.RouteTableDef()
 
+Acm = Mapping[str, Status]
+"""How it stands with the automatic certificates of hosts."""
 Endpoints = Mapping[str, dict[str, str]]
 """The certificates of hosts, as the API refers to them."""
 
@@ -32,8 +36,8 @@ async def index(request: web.Request) -> web.Response:
     if request.query.get("check") == "1":
         target = context.settings.built_in_host(app.name)
         await context.domain_checks.check_all([domain.hostname for domain in domains], target)
-    endpoints = endpoints_of(context, app)
-    own = [_json(context, app, domain, endpoints) for domain in domains]
+    endpoints, acm = endpoints_of(context, app), acm_of(context, app)
+    own = [_json(context, app, domain, endpoints, acm) for domain in domains]
     return answer([_built_in(context, app, endpoints), *own])
 
 
@@ -46,6 +50,7 @@ async def create(request: web.Request) -> web.Response:
     domain = context.ledger.domains.add(app.id, hostname, user)
     context.events.api(app, f"Add domain {hostname} by {user.email}")
     await context.manager.route(app.id)
+    context.automatic.nudge()
     return answer(_json(context, app, domain), 201, warning=warning)
 
 
@@ -87,6 +92,7 @@ async def remove(request: web.Request) -> web.Response:
     context.domain_checks.forget(domain.hostname)
     context.events.api(app, f"Remove domain {domain.hostname} by {user.email}")
     await context.manager.route(app.id)
+    context.automatic.nudge()
     return answer(shown)
 
 
@@ -99,6 +105,7 @@ async def clear(request: web.Request) -> web.Response:
         context.domain_checks.forget(domain["hostname"])
         context.events.api(app, f"Remove domain {domain['hostname']} by {user.email}")
     await context.manager.route(app.id)
+    context.automatic.nudge()
     return answer(shown)
 
 
@@ -136,12 +143,19 @@ def _built_in(context: Context, app: App, endpoints: Endpoints | None = None) ->
     }
 
 
-def _json(context: Context, app: App, domain: Domain, endpoints: Endpoints | None = None) -> dict[str, Any]:
+def _json(
+    context: Context, app: App, domain: Domain, endpoints: Endpoints | None = None, acm: Acm | None = None
+) -> dict[str, Any]:
     """A domain of the app's own; its status is `succeeded` when it was found to lead here."""
     target, created = context.settings.built_in_host(app.name), moment(domain.created_at)
     check = context.domain_checks.known(domain.hostname, target)
     return {
-        **_common(app, domain.hostname, endpoints_of(context, app) if endpoints is None else endpoints),
+        **_common(
+            app,
+            domain.hostname,
+            endpoints_of(context, app) if endpoints is None else endpoints,
+            (acm_of(context, app) if acm is None else acm).get(domain.hostname),
+        ),
         "cname": target,
         "created_at": created,
         "extended": {"dns": _dns(check) if check else None, "unicode": in_unicode(domain.hostname)},
@@ -152,10 +166,10 @@ def _json(context: Context, app: App, domain: Domain, endpoints: Endpoints | Non
     }
 
 
-def _common(app: App, hostname: str, endpoints: Endpoints) -> dict[str, Any]:
+def _common(app: App, hostname: str, endpoints: Endpoints, acm: Status | None = None) -> dict[str, Any]:
     return {
-        "acm_status": None,
-        "acm_status_reason": None,
+        "acm_status": acm.state.value.lower() if acm else None,
+        "acm_status_reason": acm.reason if acm else None,
         "app": app_ref(app),
         "hostname": hostname,
         "sni_endpoint": endpoints.get(hostname),

@@ -50,10 +50,12 @@ def app_json(
     slug: Slug | None = None,
     repo_size: int | None = None,
     runs_on: str | None = None,
+    acm: bool = False,
 ) -> dict[str, Any]:
-    """An app; `repo_size` in bytes, null where it was not measured; `runs_on` is the stack of its current release."""
+    """An app; `repo_size` in bytes, null where it was not measured; `runs_on` is the stack of its current release;
+    `acm` whether it gets certificates by itself."""
     return {
-        "acm": False,
+        "acm": acm,
         "archived_at": None,
         "build_stack": _named(app.stack),
         "buildpack_provided_description": slug.buildpack if slug else None,

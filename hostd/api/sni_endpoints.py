@@ -41,6 +41,7 @@ async def create(request: web.Request) -> web.Response:
     judged = _judged(context, chain, key)
     made = context.ledger.certificates.add(app.id, judged, _display_name(body))
     await _serve(context, app, made)
+    context.automatic.nudge()
     context.events.api(app, f"Add certificate {made.name} ({', '.join(made.names)}) by {user.email}")
     return answer(_json(context, app, made), 201, warning=_warning(context, app, judged))
 
@@ -59,6 +60,8 @@ async def update(request: web.Request) -> web.Response:
     body = await body_of(request)
     found = context.ledger.certificates.get(app.id, request.match_info["certificate"])
     chain, key = optional_text(body, "certificate_chain"), optional_text(body, "private_key")
+    if chain:
+        _refuse_automatic(app, found)
     if key and not chain:
         raise BadRequest("A private key comes with its certificate: the field certificate_chain is missing.")
     warning = None
@@ -67,6 +70,7 @@ async def update(request: web.Request) -> web.Response:
         old, found = found, context.ledger.certificates.update(app.id, found.id, judged)
         await _serve(context, app, found)
         context.certificates.withdraw(old)
+        context.automatic.nudge()
         context.events.api(app, f"Update certificate {found.name} ({', '.join(found.names)}) by {user.email}")
         warning = _warning(context, app, judged)
     if "display_name" in body:
@@ -79,10 +83,12 @@ async def remove(request: web.Request) -> web.Response:
     """Remove a certificate and its key; its hosts are served with another that is good for them, else the default."""
     context, app, user = context_of(request), app_for(request), user_of(request)
     found = context.ledger.certificates.get(app.id, request.match_info["certificate"])
+    _refuse_automatic(app, found)
     shown = _json(context, app, found)
     context.ledger.certificates.remove(app.id, found.id)
     await context.manager.route(app.id)
     context.certificates.withdraw(found)
+    context.automatic.nudge()
     context.events.api(app, f"Remove certificate {found.name} ({', '.join(found.names)}) by {user.email}")
     return answer(shown)
 
@@ -102,10 +108,18 @@ async def choose_endpoint(context: Context, app: App, hostname: str, name_or_id:
         if (chosen := context.certificates.served(app)[hostname]).id != found.id:
             raise Invalid(
                 f"{hostname} stays with {chosen.name}: of {found.name} it is in the names only by a wildcard, or it "
-                "is not valid now."
+                "is not valid now, or automatic."
             )
         await context.manager.route(app.id)
     return found
+
+
+def _refuse_automatic(app: App, certificate: Certificate) -> None:
+    if certificate.automatic:
+        raise Invalid(
+            f"{certificate.name} is looked after by itself. One that you add comes before it: hostctl certs:add CRT "
+            f"KEY -a {app.name}. A new one of its kind: hostctl certs:auto:refresh {certificate.names[0]} -a {app.name}"
+        )
 
 
 def _judged(context: Context, chain: str, key: str) -> Checked:
@@ -171,7 +185,7 @@ def _json(
         "id": certificate.id,
         "name": certificate.name,
         "ssl_cert": {
-            "acm": False,
+            "acm": certificate.automatic,
             "ca_signed?": said.trusted,
             "cert_domains": list(certificate.names),
             "expires_at": moment(certificate.expires_at),

@@ -61,6 +61,7 @@ def survey(context: Context) -> list[Component]:
         _guarded("network", functools.partial(_network, context)),
         _guarded("pool", functools.partial(_pool, context)),
         _guarded("https", functools.partial(_https, context)),
+        _guarded("acme", functools.partial(_acme, context)),
         _guarded("ledger", functools.partial(_ledger, context)),
         _guarded("dynos", functools.partial(_dynos, context)),
     ]
@@ -128,6 +129,14 @@ def _https(context: Context) -> Component:
     return Component(
         "https", found.expires_at - utc_now() > ENDS_SOON, f"{', '.join(found.names)} until {ends}, {whose}"
     )
+
+
+def _acme(context: Context) -> Component:
+    terms, hold, apps = context.automatic.terms, context.automatic.hold, len(context.ledger.acm.apps())
+    if not terms.accepted and not apps:
+        return Component("acme", True, "off: no certificate authority's terms are accepted")
+    well = f"certificates of {apps} apps come by themselves from {terms.directory}"
+    return Component("acme", hold is None, well if hold is None else hold.reason)
 
 
 def _dynos(context: Context) -> Component:

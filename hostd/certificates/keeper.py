@@ -111,6 +111,9 @@ class CertificateKeeper:
         now = self._clock()
         for certificate in known:
             stage = stage_of(certificate.expires_at, now)
+            if certificate.automatic and stage != 0:
+                # It is renewed by itself, and what hinders that is told when it happens.
+                continue
             if stage is not None and (certificate.warned_days is None or stage < certificate.warned_days):
                 self._events.platform(Subject(certificate.app_id), "certs", warning(certificate, now))
                 self._ledger.certificates.warned(certificate, stage)
@@ -155,6 +158,8 @@ def warning(certificate: Certificate, now: datetime) -> str:
         what = f"expires within a day, {ends}"
     else:
         what = f"expires in {left.days} day{'s' * (left.days > 1)}, {ends}"
+    if certificate.automatic:
+        return f"The certificate {certificate.name} ({names}) {what}. Why there is no new one: hostctl certs:auto"
     return (
         f"The certificate {certificate.name} ({names}) {what}. "
         f"Put a new one in its place: hostctl certs:update CRT KEY --name {certificate.name}"

@@ -23,7 +23,15 @@ class Named(Protocol):
         """Until when it is valid."""
 
 
-Any = TypeVar("Any", bound=Named)
+class Kept(Named, Protocol):
+    """What is needed of a certificate that an app has."""
+
+    @property
+    def automatic(self) -> bool:
+        """Whether the app got it by itself."""
+
+
+Any = TypeVar("Any", bound=Kept)
 
 
 def covers(name: str, host: str) -> bool:
@@ -42,24 +50,28 @@ def covering(certificate: Named, hosts: Iterable[str]) -> list[str]:
 def assign(certificates: Sequence[Any], hosts: Iterable[str], now: datetime) -> Mapping[str, Any]:
     """The certificate with which each host is served; hosts without any are left out.
 
-    One that is valid now before one that is not, one that names the host before one with a wildcard, and then the
-    later in `certificates`.
+    One that is valid now before one that is not, one that somebody added before an automatic one, one that names the
+    host before one with a wildcard, and then the later in `certificates`.
     """
-    best: dict[str, tuple[bool, int]] = {}
+    best: dict[str, _Rank] = {}
     for place, each in enumerate(certificates):
+        rank = (each.starts_at <= now < each.expires_at, not each.automatic, place)
         for name in each.names:
-            best[name] = max(best.get(name, (False, -1)), (each.starts_at <= now < each.expires_at, place))
+            best[name] = max(best.get(name, rank), rank)
     chosen: dict[str, Any] = {}
     for host in hosts:
         label, _, rest = host.partition(".")
         wildcard = None if label == "*" else best.get(f"*.{rest}")
-        found = [(valid, exact, place) for exact, (valid, place) in _known(best.get(host), wildcard)]
+        found = [
+            (valid, added, exact, place)
+            for exact, rank in ((True, best.get(host)), (False, wildcard))
+            if rank is not None
+            for valid, added, place in (rank,)
+        ]
         if found:
-            chosen[host] = certificates[max(found)[2]]
+            chosen[host] = certificates[max(found)[3]]
     return chosen
 
 
-def _known(
-    exact: tuple[bool, int] | None, wildcard: tuple[bool, int] | None
-) -> Iterable[tuple[bool, tuple[bool, int]]]:
-    return [(named, found) for named, found in ((True, exact), (False, wildcard)) if found is not None]
+_Rank = tuple[bool, bool, int]
+"""Whether a certificate is valid, whether somebody added it, and its place."""

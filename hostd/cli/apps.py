@@ -7,6 +7,7 @@ from typing import Any
 from hostd.cli.call import Call
 from hostd.cli.client import path
 from hostd.cli.command import APP, FOR_APP, JSON, REMOTE, SHELL, Option, Usage, command
+from hostd.cli.gate import summary
 from hostd.cli.output import ENDED, columns, pairs, shell, size, without_credentials
 
 
@@ -94,11 +95,12 @@ def info(call: Call) -> None:
     dynos = call.client.get(path("apps", name, "dynos"))
     collaborators = call.client.get(path("apps", name, "collaborators"))
     packs = call.client.get(path("apps", name, "buildpack-installations"))
+    gate = call.client.get(path("hostd", "apps", name, "gate"))
     if call.flag("json"):
-        everything = {"app": app, "dynos": dynos, "collaborators": collaborators, "buildpacks": packs}
+        everything = {"app": app, "dynos": dynos, "collaborators": collaborators, "buildpacks": packs, "gate": gate}
         call.print_json(everything)
         return
-    shown = _described(app, dynos, collaborators, packs)
+    shown = _described(app, dynos, collaborators, packs, gate)
     if call.flag("shell"):
         call.print(*shell({key.lower().replace(" ", "_"): value for key, value in shown.items()}))
         return
@@ -159,7 +161,11 @@ def _stack(app: dict[str, Any]) -> str:
 
 
 def _described(
-    app: dict[str, Any], dynos: list[dict[str, Any]], people: list[dict[str, Any]], packs: list[dict[str, Any]]
+    app: dict[str, Any],
+    dynos: list[dict[str, Any]],
+    people: list[dict[str, Any]],
+    packs: list[dict[str, Any]],
+    gate: dict[str, Any],
 ) -> dict[str, str]:
     """What `apps:info` shows; a line that does not apply is left out."""
     running: dict[str, int] = {}
@@ -167,6 +173,7 @@ def _described(
         running[dyno["type"]] = running.get(dyno["type"], 0) + 1
     owner = app["owner"]["email"]
     shown = {
+        "Access Gate": summary(gate),
         "Buildpacks": ", ".join(without_credentials(entry["buildpack"]["url"]) for entry in packs),
         "Collaborators": ", ".join(entry["user"]["email"] for entry in people if entry["user"]["email"] != owner),
         "Dynos": ", ".join(f"{name}: {count}" for name, count in sorted(running.items())),

@@ -225,6 +225,7 @@ def _details(call: Call, found: dict[str, Any]) -> list[str]:
         "Certificates": found["extended"]["chain_length"],
         "Fingerprint": f"SHA-256 {found['extended']['fingerprint']}",
         "Trusted": _trusted(certificate),
+        "Renewal": "by itself: hostctl certs:auto" if certificate.get("acm") else "",
         "Serves": ", ".join(found["extended"]["serves"]) or "none of the app's names",
     }
     return pairs({key: value for key, value in shown.items() if value}, call.style)
@@ -254,11 +255,11 @@ def _trusted(certificate: dict[str, Any]) -> str:
 
 
 def _ending(found: dict[str, Any], now: float) -> str:
-    """`expires in 12 days`, for those that end soon."""
+    """`expires in 12 days`, for those that end soon and are not renewed by themselves."""
     left = seconds(found["ssl_cert"]["expires_at"]) - now
     if left <= 0:
         return "has expired"
-    if left > WARN_SECONDS:
+    if left > WARN_SECONDS or found["ssl_cert"].get("acm"):
         return ""
     days = int(left // 86400)
     return f"expires in {days} day{'s' * (days > 1)}" if days else "expires within a day"

@@ -8,6 +8,7 @@ from hostd.ledger.builds import Build, Builds, BuildStatus
 from hostd.ledger.certificates import Certificate, Certificates
 from hostd.ledger.domains import Domain, Domains
 from hostd.ledger.formation import Formation, Process
+from hostd.ledger.gates import Gate, Gates, GateUser
 from hostd.ledger.https import Hsts, Https, HttpsSettings
 from hostd.ledger.idling import Idle, Idling
 from hostd.ledger.job_runs import JobRun, JobRuns
@@ -36,6 +37,9 @@ __all__ = [
     "Domain",
     "Domains",
     "Formation",
+    "Gate",
+    "GateUser",
+    "Gates",
     "Hsts",
     "Https",
     "HttpsSettings",

@@ -139,7 +139,14 @@ class Apps:
             self._database.write("DELETE FROM jobs WHERE app_id = ?", app.id)
             self._database.write("DELETE FROM idling WHERE app_id = ?", app.id)
             self._database.write("DELETE FROM certificates WHERE app_id = ?", app.id)
+            self._database.write("DELETE FROM acm WHERE app_id = ?", app.id)
+            self._database.write("DELETE FROM acm_names WHERE app_id = ?", app.id)
             self._database.write("DELETE FROM https WHERE app_id = ?", app.id)
+            self._database.write("DELETE FROM gate_users WHERE app_id = ?", app.id)
+            self._database.write("DELETE FROM gate_networks WHERE app_id = ?", app.id)
+            self._database.write("DELETE FROM masks WHERE app_id = ?", app.id)
+            self._database.write("DELETE FROM features WHERE app_id = ?", app.id)
+            self._database.write("DELETE FROM pauses WHERE app_id = ?", app.id)
             self._database.write(
                 "UPDATE domains SET removed_at = ? WHERE app_id = ? AND removed_at IS NULL",
                 self._database.now(),

@@ -24,7 +24,7 @@ MOST = 1000
 class Certificate:
     """A certificate of an app. `chain` is PEM; `names` are the hosts it is for; `warned_days` what was told of its end.
 
-    `fingerprint` tells any two apart: SHA-256 in hex.
+    `fingerprint` tells any two apart: SHA-256 in hex. An `automatic` one was got for its name by itself (ACM).
     """
 
     id: str
@@ -39,6 +39,7 @@ class Certificate:
     created_at: datetime
     updated_at: datetime
     warned_days: int | None = None
+    automatic: bool = False
 
     @property
     def content(self) -> str:
@@ -82,7 +83,9 @@ class Certificates:
         self._apps = apps
         self._vault = vault
 
-    def add(self, app_id: str, judged: Judged, display_name: str | None = None) -> Certificate:
+    def add(
+        self, app_id: str, judged: Judged, display_name: str | None = None, *, automatic: bool = False
+    ) -> Certificate:
         """A new certificate for an app. Raises Invalid for one that it has, and beyond the limit."""
         with self._database.transaction():
             app = self._apps.get(app_id)
@@ -101,6 +104,7 @@ class Certificates:
                     "display_name": display_name,
                     "created_at": now,
                     "updated_at": now,
+                    "automatic": automatic,
                     **self._columns(made, judged),
                 },
             )
@@ -187,14 +191,17 @@ class Certificates:
 
     def _select(self, condition: str, *parameters: object) -> builtins.list[Certificate]:
         return [
-            Certificate(**moments(record) | {"names": tuple(json.loads(record["names"]))})
+            Certificate(
+                **moments(record)
+                | {"names": tuple(json.loads(record["names"])), "automatic": bool(record["automatic"])}
+            )
             for record in self._database.select(f"{_CERTIFICATES} WHERE {condition}", *parameters)
         ]
 
 
 _CERTIFICATES = (
     "SELECT id, app_id, name, display_name, chain, fingerprint, names, starts_at, expires_at, created_at, updated_at, "
-    "warned_days FROM certificates"
+    "warned_days, automatic FROM certificates"
 )
 
 

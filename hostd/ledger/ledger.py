@@ -7,6 +7,8 @@ from pathlib import Path
 
 from hostd.errors import Unavailable
 from hostd.ledger.access import Access
+from hostd.ledger.acm import Acm
+from hostd.ledger.acme_accounts import AcmeAccounts
 from hostd.ledger.apps import Apps
 from hostd.ledger.build_outputs import BuildOutputs
 from hostd.ledger.buildpacks import Buildpacks
@@ -15,12 +17,16 @@ from hostd.ledger.certificates import Certificates
 from hostd.ledger.checks import Checks
 from hostd.ledger.database import Clock, Database, utc_now
 from hostd.ledger.domains import Domains
+from hostd.ledger.features import Features
 from hostd.ledger.formation import Formation
+from hostd.ledger.gates import Gates
 from hostd.ledger.https import HttpsSettings
 from hostd.ledger.idling import Idling
 from hostd.ledger.job_runs import JobRuns
 from hostd.ledger.jobs import Jobs
 from hostd.ledger.keys import Keys
+from hostd.ledger.masks import Masks
+from hostd.ledger.pauses import Pauses
 from hostd.ledger.releases import Releases
 from hostd.ledger.slugs import Slugs
 from hostd.ledger.stacks import StackVersions
@@ -53,7 +59,13 @@ class Ledger:
         self.idling = Idling(database, self.apps)
         self.domains = Domains(database, self.apps, self.access)
         self.certificates = Certificates(database, self.apps, vault)
+        self.acm = Acm(database, self.apps)
+        self.acme_accounts = AcmeAccounts(database, vault)
         self.https = HttpsSettings(database, self.apps)
+        self.gates = Gates(database, self.apps)
+        self.masks = Masks(database, self.apps)
+        self.features = Features(database, self.apps, vault)
+        self.pauses = Pauses(database, self.apps)
         self.jobs = Jobs(database, self.apps)
         self.job_runs = JobRuns(database)
 

@@ -69,6 +69,24 @@ def certificates(db: SqliteUtils) -> None:
     db.executescript(_sql("0009_certificates.sql"))
 
 
+@MIGRATIONS()
+def acm(db: SqliteUtils) -> None:
+    """Certificates that apps get by themselves."""
+    db.executescript(_sql("0010_acm.sql"))
+
+
+@MIGRATIONS()
+def gates(db: SqliteUtils) -> None:
+    """Who may come to an app."""
+    db.executescript(_sql("0011_gates.sql"))
+
+
+@MIGRATIONS()
+def routing(db: SqliteUtils) -> None:
+    """What apps want of the router: names that stay out of the log, features, pauses."""
+    db.executescript(_sql("0012_routing.sql"))
+
+
 def upgrade(db: SqliteUtils, migrations: Migrations = MIGRATIONS) -> list[str]:
     """Apply what is missing, all in one transaction, and tell what it was.
 

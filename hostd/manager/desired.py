@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 
 from hostd import sizes
 from hostd.certificates.matching import assign
@@ -11,6 +12,7 @@ from hostd.ledger import Ledger
 from hostd.ledger.apps import HOST_STACK, App
 from hostd.ledger.database import utc_now
 from hostd.settings import Settings
+from router.gate import Gate
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,16 @@ class DesiredApp:
     maintenance_page: str = ""
     """What the router calls the app's page for maintenance mode; "" for the built-in one."""
     error_page: str = ""
+    gate: Gate | None = None
+    """Who may come; None is everybody."""
+    masked: tuple[str, ...] = ()
+    """Query parameters whose values stay out of the log."""
+    affinity: str = field(default="", repr=False)
+    """The key of the cookies by which clients come back to their dyno; "" without session affinity."""
+    paused_until: int = 0
+    """Until when its requests wait, in seconds since the epoch; 0: they do not."""
+    challenges: Mapping[str, str] = field(default_factory=dict)
+    """What the router tells a certificate authority that asks at a host."""
 
     def process(self, type_: str) -> DesiredProcess | None:
         """The process type called *type_*, if the release declares it."""
@@ -113,10 +125,19 @@ def desired_app(ledger: Ledger, settings: Settings, app: App) -> DesiredApp:
         },
         https_only=https.redirect,
         hsts=https.hsts.header if https.hsts else "",
+        gate=_gate(ledger, app),
+        masked=ledger.masks.get(app.id),
+        affinity=ledger.features.affinity_key(app.id),
+        paused_until=int(paused.timestamp()) if (paused := ledger.pauses.until(app.id)) else 0,
         maintenance=app.maintenance,
         stack=release.stack or HOST_STACK,
         idled_at=idle.idled_at.timestamp() if idle and idle.idled_at and sleeps else None,
     )
+
+
+def _gate(ledger: Ledger, app: App) -> Gate | None:
+    gate = ledger.gates.get(app.id)
+    return Gate(ledger.gates.hashes(app.id), tuple(map(ip_network, gate.networks))) if gate.closed else None
 
 
 def hosts_of(ledger: Ledger, settings: Settings, app: App) -> tuple[str, ...]:

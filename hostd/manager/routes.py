@@ -37,6 +37,11 @@ def route(desired: DesiredApp, observed: Sequence[Observed], places: Mapping[str
         hsts=desired.hsts,
         maintenance_page=desired.maintenance_page,
         error_page=desired.error_page,
+        gate=desired.gate,
+        masked=desired.masked,
+        affinity=desired.affinity,
+        paused_until=desired.paused_until,
+        challenges=desired.challenges,
         state=_state(desired, observed, bool(chosen)),
         dynos=tuple(
             Dyno(f"{dyno.type}.{dyno.number}", places[dyno.unit].address, places[dyno.unit].port) for dyno in chosen

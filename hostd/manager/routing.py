@@ -25,7 +25,7 @@ _ATTEMPTS = 2
 
 
 class Routing:
-    """The control plane's view of the router: one table, N workers, each behind a unix socket.
+    """The control plane's view of the router: one table, N workers, each behind a unix socket. `group` is the router's.
 
     The file is written before the workers are told, and a worker opens its control socket before it
     reads the file: whichever way a restart falls, it ends with the newest table.
@@ -38,12 +38,14 @@ class Routing:
         control_directory: Path,
         domain: str,
         faults: Faults,
+        group: int | None = None,
         answer_seconds: float = _ANSWER_SECONDS,
     ) -> None:
         self._table_file = table_file
         self._control_directory = control_directory
         self._domain = domain
         self._faults = faults
+        self._group = group
         self._answers = aiohttp.ClientTimeout(total=answer_seconds)
         self._apps: dict[str, App] = {}
         self._holders: dict[str, str] = {}
@@ -131,7 +133,7 @@ class Routing:
         apps = tuple(self._without_lost_hosts(app) for app in self._apps.values())
         # With thousands of domains it takes its time to write a table down.
         body = await asyncio.to_thread(
-            lambda: save(self._table_file, Table(sequence, self._domain, apps, this_boot()))
+            lambda: save(self._table_file, Table(sequence, self._domain, apps, this_boot()), self._group)
         )
         self._faults.reach(FaultPoint.TABLE_SAVED)
         self._tried = sequence

@@ -199,3 +199,13 @@ def test_a_redirect_to_https_and_what_browsers_are_told(platform: Platform, port
         assert ask(connection, NAME).startswith("HTTP/1.1 503")
     platform.ssh("https:redirect", "off", "-a", SHOP)
     wait_until(lambda: platform.http_get("", host=NAME).status == 503, 10)
+
+
+def test_http_2_is_spoken_with_those_who_do(platform: Platform, port: int) -> None:
+    add(platform, SHOP, generated(NAME))
+    asked = ["curl", "--silent", "--insecure", "--http2", "--resolve", f"{NAME}:{port}:127.0.0.1",
+             "--write-out", "\n%{http_version} %{response_code}"]  # fmt: skip
+    answer = platform.run([*asked, f"https://{NAME}:{port}/a", f"https://{NAME}:{port}/b"]).stdout
+    assert answer.count("\n2 503") == 2
+    line = f'at=error code=H14 desc="No web processes running" method=GET path="/b" host={NAME}:{port} '
+    wait_until(lambda: line in platform.ssh("logs", "-a", SHOP).stdout, 10)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,11 +13,12 @@ FILE = "/etc/hostd/hostd.toml"
 
 
 @contextmanager
-def settings(platform: Platform, **changes: int) -> Iterator[None]:
+def settings(platform: Platform, **changes: int | bool | str) -> Iterator[None]:
     """hostd is restarted to read them, and again to read those that it had."""
     before = changed = platform.run(["cat", FILE]).stdout
     for key, value in changes.items():
-        changed = re.sub(rf"(?m)^{key} = .*", f"{key} = {value}", changed)
+        # Of such values JSON and TOML are the same.
+        changed = re.sub(rf"(?m)^{key} = .*", f"{key} = {json.dumps(value)}", changed)
     try:
         _use(platform, changed)
         yield

@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from hostd.acme.keeper import AutomaticCertificates
 from hostd.api import Peers, build_api, serve
 from hostd.capacity import Capacity
 from hostd.certificates.authorities import Authorities
@@ -37,6 +38,7 @@ from hostd.manager.desired import hosts_of
 from hostd.manager.dyno import Dyno, DynoState
 from hostd.manager.settling import Missing
 from hostd.settings import Settings
+from tests.unit.acme_fakes import automatic_certificates
 from tests.unit.ledger_kit import with_ledger
 from tests.unit.slug_fakes import FakePool, FakeSlugStore
 from tests.unit.stack_fakes import FakeStacks
@@ -232,6 +234,13 @@ class FakeSleeper:
         return False
 
 
+class FakeRouter:
+    """Two workers, of which one answers."""
+
+    async def status(self) -> dict[str, dict[str, Any]]:
+        return {"1": {"worker": 1, "pid": 7, "uptime": 60.5, "sequence": 17, "requests": 3}, "2": {}}
+
+
 class FakeNames:
     """The DNS: what it says of each name; nothing of others."""
 
@@ -294,6 +303,7 @@ class Api:
     scheduler: FakeScheduler = field(init=False)
     sleeper: FakeSleeper = field(init=False)
     names: FakeNames = field(init=False)
+    automatic: AutomaticCertificates = field(init=False)
 
     async def __call__(self, method: str, path: str, body: Any = None, **more: Any) -> Answer:
         headers = {**more.pop("headers", {})}
@@ -338,6 +348,7 @@ async def running_api(
     people: bool = True,
     domain: str = "localhost",
     platform_certificate_of: datetime | None = None,
+    terms_accepted: bool = True,
 ) -> AsyncIterator[Api]:
     """Serve the API; the test's own uid counts as `git`, as `root`, or as a `stranger`."""
     ledger = Ledger.open(with_ledger(directory / "master"))
@@ -357,6 +368,8 @@ async def running_api(
         nudge=manager.nudge,
         default=lambda: self_signed("localhost", platform_certificate_of or utc_now())[0].decode(),
     )
+    checks = DomainChecks(names, settings.domain, lambda: ["192.0.2.1"])
+    automatic = automatic_certificates(ledger, events, certificates, checks, settings, manager.route, terms_accepted)
     context = Context(
         settings=settings,
         ledger=ledger,
@@ -374,7 +387,9 @@ async def running_api(
         capacity=Capacity(memory=24 << 30, overcommit=2),
         sleeper=sleeper,
         certificates=certificates,
-        domain_checks=DomainChecks(names, settings.domain, lambda: ["192.0.2.1"]),
+        router=FakeRouter(),
+        automatic=automatic,
+        domain_checks=checks,
         log_key=LOG_KEY,
     )
     me = os.getuid()
@@ -388,6 +403,7 @@ async def running_api(
         async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path))) as http:
             api = Api(ledger, manager, deploys, systemd, pool, slug_store, stacks, writer.lines, http, path)
             api.networks, api.scheduler, api.sleeper, api.names = networks, scheduler, sleeper, names
+            api.automatic = automatic
             if people:
                 for email, admin in (
                     ("kate@example.com", True),
@@ -399,4 +415,5 @@ async def running_api(
             yield api
     finally:
         await runner.cleanup()
+        await automatic.close()
         ledger.close()

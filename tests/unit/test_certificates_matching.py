@@ -14,6 +14,7 @@ class One:
     names: tuple[str, ...]
     starts_at: datetime = NOW - DAY
     expires_at: datetime = NOW + DAY
+    automatic: bool = False
 
 
 @pytest.mark.parametrize(("name", "host", "good"), [
@@ -49,6 +50,13 @@ def test_the_later_one_is_taken():
 def test_one_that_names_the_host_comes_before_a_wildcard():
     exact, wild = One(("b.a.test",)), One(("*.a.test",))
     assert assign([exact, wild], ["b.a.test", "c.a.test"], NOW) == {"b.a.test": exact, "c.a.test": wild}
+
+
+def test_one_that_somebody_added_comes_before_an_automatic_one():
+    added, automatic = One(("*.a.test",)), One(("b.a.test",), automatic=True)
+    assert assign([added, automatic], ["b.a.test"], NOW) == {"b.a.test": added}
+    expired = One(("b.a.test",), expires_at=NOW)
+    assert assign([expired, automatic], ["b.a.test"], NOW) == {"b.a.test": automatic}
 
 
 def test_one_that_is_valid_comes_first_and_an_expired_one_before_none():

@@ -93,9 +93,12 @@ def test_info(fake, tmp_path):
     fake.on("GET /apps/hello/collaborators", (200, people))
     packs = [{"ordinal": 0, "buildpack": {"name": "heroku/python", "url": "heroku/python"}}]
     fake.on("GET /apps/hello/buildpack-installations", (200, packs))
+    gate = {"closed": True, "users": [{"name": "kate"}], "networks": ["10.0.0.0/8", "::1/128"]}
+    fake.on("GET /hostd/apps/hello/gate", (200, gate))
     ran = hostctl(tmp_path, "info", "-a", "hello")
     assert ran.out == (
         "=== hello\n\n"
+        "Access Gate:   1 user, 2 networks\n"
         "Buildpacks:    heroku/python\n"
         "Collaborators: kate@example.com\n"
         "Dynos:         run: 1, web: 2\n"
@@ -107,7 +110,7 @@ def test_info(fake, tmp_path):
         "Web URL:       http://hello.localhost/\n"
     )
     assert "web_url=http://hello.localhost/\n" in hostctl(tmp_path, "apps:info", "hello", "-s").out
-    parts = {"app", "dynos", "collaborators", "buildpacks"}
+    parts = {"app", "dynos", "collaborators", "buildpacks", "gate"}
     assert set(json.loads(hostctl(tmp_path, "apps:info", "hello", "-j").out)) == parts
     assert hostctl(tmp_path, "apps:info", "hello", "-a", "other").status == 2
 

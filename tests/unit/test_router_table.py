@@ -115,7 +115,7 @@ def test_the_file_is_replaced_in_one_step(tmp_path):
     save(path, Table(18, "localhost", (HELLO,)))
     assert load(path) == Table(18, "localhost", (HELLO,))
     assert [item.name for item in tmp_path.iterdir()] == ["routes.json"]
-    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
 def test_a_failed_save_leaves_the_old_file(tmp_path):

@@ -12,7 +12,7 @@ from time import monotonic
 from unittest.mock import patch
 
 from conformance.case import Act, Case, Step
-from router import client, exchange, plane, search, tunnel, upstream
+from router import client, exchange, plane, record, search, tunnel, upstream
 from router.client import Client
 from router.journal import Journal
 from router.plane import Plane
@@ -265,7 +265,7 @@ async def stage(settings: Settings) -> AsyncIterator[Stage]:
     made.ports["up"], made.port = (item.sockets[0].getsockname()[1] for item in (dyno, server))
     try:
         with ExitStack() as stack:
-            for module in (client, exchange, plane, search, tunnel, upstream):
+            for module in (client, exchange, plane, record, search, tunnel, upstream):
                 stack.enter_context(patch.object(module, "monotonic", made.clock))
             made.ports["dead"] = _port(stack, None)
             made.ports["deaf"] = _port(stack, 0)

@@ -1,0 +1,304 @@
+"""The keeper of automatic certificates: looks what is due, gets it, and remembers how it went.
+
+Level-triggered: a domain that was added, the end of a try or a start of hostd only say that it is time to look. What is
+tried is in the ledger before the authority is asked for anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+
+from hostd.acme.certifying import Connect, by_acme
+from hostd.acme.dealings import Dealings
+from hostd.acme.failure import Failure
+from hostd.acme.order import certificate_for
+from hostd.acme.planner import Hold, Obtain, Plan, Situation, Status, plan, statuses
+from hostd.acme.showcase import Showcase
+from hostd.acme.standings import begun, failed, new, refreshed
+from hostd.acme.terms import Terms
+from hostd.certificates.checking import Checked
+from hostd.certificates.keeper import CertificateKeeper
+from hostd.dns import Check, DomainChecks
+from hostd.errors import HostdError, Invalid, NotFound
+from hostd.events import Events
+from hostd.ledger import Ledger
+from hostd.ledger.acm import Standing
+from hostd.ledger.apps import App
+from hostd.ledger.database import utc_now
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 300.0
+"""How often everything is looked at although nothing was said and nothing is due."""
+AT_ONCE = 4
+"""Certificates that are being got at the same time."""
+
+
+class AutomaticCertificates:
+    """Gets the certificates of all apps that want them by themselves.
+
+    `hosts` are the names of an app that want some, and `target` is where they should lead in the DNS; `route` tells the
+    router of an app and returns when it knows.
+    """
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        events: Events,
+        certificates: CertificateKeeper,
+        checks: DomainChecks,
+        terms: Terms,
+        hosts: Callable[[App], Sequence[str]],
+        target: Callable[[App], str],
+        route: Callable[[str], Awaitable[None]],
+        connect: Connect = by_acme,
+        clock: Callable[[], datetime] = utc_now,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.terms = terms
+        self._ledger = ledger
+        self._events = events
+        self._certificates = certificates
+        self._checks = checks
+        self._hosts = hosts
+        self._target = target
+        self._route = route
+        self._clock = clock
+        self._chance = chance
+        self._dealings = Dealings(terms, ledger.acme_accounts, connect=connect, clock=clock, chance=chance)
+        self._showcase = Showcase(route, terms.hook, events)
+        self._wake = asyncio.Event()
+        self._tries: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    # What others ask
+
+    def start(self) -> None:
+        """Begin to look; the router must have its routes."""
+        self._task = asyncio.create_task(self._run(), name="automatic certificates")
+
+    async def close(self) -> None:
+        """Stop. What is being tried is broken off, and tried again by the next hostd."""
+        tasks = [*self._tries.values(), *([self._task] if self._task else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def nudge(self) -> None:
+        """Say that apps, domains or certificates have changed."""
+        self._wake.set()
+
+    @property
+    def hold(self) -> Hold | None:
+        """Why nothing may be asked of the authority now."""
+        return self._dealings.hold
+
+    def challenges(self, app_id: str) -> Mapping[str, str]:
+        """What the router answers to the authority for each name of an app that is being proven."""
+        return self._showcase.challenges(app_id)
+
+    def statuses(self, app: App) -> list[Status]:
+        """How it stands with each name of an app; nothing if it gets no certificates by itself."""
+        return statuses(self._situation(app), self._clock())
+
+    def enable(self, app: App) -> None:
+        """Let an app get its certificates by itself. Raises Invalid if the admin has not made that possible."""
+        if self.terms.refusal:
+            raise Invalid(f"{self.terms.refusal[0].upper()}{self.terms.refusal[1:]}.")
+        self._ledger.acm.enable(app.id)
+        self.nudge()
+
+    async def disable(self, app: App) -> None:
+        """Let an app get none any more, and drop those that it got."""
+        self._ledger.acm.disable(app.id)
+        for (app_id, _), task in list(self._tries.items()):
+            if app_id == app.id:
+                task.cancel()
+        await self._look_at(app)
+
+    def refresh(self, app: App, hostname: str | None = None) -> None:
+        """Try again now what waits; for one name, get a new certificate whatever there is. Raises NotFound, Invalid."""
+        if not self._ledger.acm.enabled(app.id):
+            raise Invalid(
+                f"{app.name} does not get its certificates by itself. Let it: hostctl certs:auto:enable -a {app.name}"
+            )
+        now, hosts = self._clock(), self._hosts(app)
+        if hostname is not None and hostname not in hosts:
+            raise NotFound(f"{hostname} gets no certificate by itself. Those that do: hostctl certs:auto -a {app.name}")
+        known = self._ledger.acm.standings(app.id)
+        for host in hosts:
+            if host == hostname or (hostname is None and host in known):
+                standing = known.get(host) or new(app.id, host, now)
+                self._ledger.acm.put(refreshed(standing, now, renew=host == hostname))
+        self.nudge()
+
+    # Looking
+
+    async def _run(self) -> None:
+        while True:
+            self._wake.clear()
+            wait = LOOK_SECONDS
+            try:
+                again = await self._look()
+                if again is not None:
+                    wait = min(max((again - self._clock()).total_seconds(), 0.0), wait)
+            except Exception:
+                # One look's trouble must not end all later ones: it is said, and tried again.
+                log.exception("looking for certificates that are due failed; trying again")
+            with contextlib.suppress(TimeoutError):
+                # Python 3.11's wait_for would lose the end of this task to a nudge that comes with it.
+                async with asyncio.timeout(wait):
+                    await self._wake.wait()
+
+    async def _look(self) -> datetime | None:
+        """Begin what is due; when something is due next."""
+        apps = [self._ledger.apps.get(app_id) for app_id in self._ledger.acm.apps()]
+        moments = await asyncio.gather(*map(self._look_at, apps))
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    async def _look_at(self, app: App) -> datetime | None:
+        try:
+            step = plan(self._situation(app), self._clock())
+            if step.look_up:
+                answers = await self._ask(app, step.look_up)
+                # Meanwhile things may have changed.
+                step = plan(replace(self._situation(app), answers=answers), self._clock())
+            await self._do(app, step)
+        except HostdError as error:
+            log.warning("the certificates of app %s cannot be looked after now: %s", app.name, error)
+            return None
+        return step.again
+
+    def _situation(self, app: App) -> Situation:
+        return Situation(
+            app_id=app.id,
+            hosts=self._hosts(app) if self._ledger.acm.enabled(app.id) else (),
+            certificates=self._ledger.certificates.list(app.id),
+            standings=self._ledger.acm.standings(app.id),
+            busy={host for app_id, host in self._tries if app_id == app.id},
+            hold=self.hold,
+            hook=self.terms.hook is not None,
+        )
+
+    async def _ask(self, app: App, hosts: Sequence[str]) -> Mapping[str, Check]:
+        """Where these names lead, as far as the DNS says so in time."""
+        target, before = self._target(app), self._clock()
+        await self._checks.check_all(hosts, target)
+        found = {host: self._checks.known(host, target) for host in hosts}
+        return {host: check for host, check in found.items() if check is not None and check.at >= before}
+
+    async def _do(self, app: App, step: Plan) -> None:
+        for hostname in step.forget:
+            self._ledger.acm.forget(app.id, hostname)
+        known = self._ledger.acm.standings(app.id)
+        for standing in step.note:
+            self._ledger.acm.put(standing)
+            before = known.get(standing.hostname)
+            if before is None or before.reason != standing.reason:
+                self._say(app, f"No certificate for {standing.hostname} yet: {standing.reason}.")
+        for certificate in step.drop:
+            self._ledger.certificates.remove(app.id, certificate.id)
+            self._say(app, f"Dropped the certificate for {', '.join(certificate.names)}.")
+        if step.drop:
+            await self._route(app.id)
+            for certificate in step.drop:
+                self._certificates.withdraw(certificate)
+        for wanted in step.obtain:
+            if len(self._tries) >= AT_ONCE:
+                # The end of a try is a nudge.
+                break
+            key = app.id, wanted.standing.hostname
+            if key not in self._tries:
+                self._tries[key] = asyncio.create_task(self._try(app, wanted))
+                self._tries[key].add_done_callback(partial(self._ended, key))
+
+    # Trying
+
+    async def _try(self, app: App, wanted: Obtain) -> None:
+        standing = wanted.standing
+        try:
+            self._ledger.acm.put(begun(standing, self._clock()))
+            judged = await self._get(app, wanted)
+            await self._take_in(app, wanted, judged)
+        except Failure as failure:
+            self._failed(app, wanted, failure)
+        except asyncio.CancelledError:
+            # hostd ends, or nobody wants it any more: no try of the name's.
+            self._put_back(app, standing)
+            raise
+        except Exception as error:
+            log.exception("getting a certificate for %s failed", standing.hostname)
+            self._failed(app, wanted, Failure(f"something went wrong inside hostd ({type(error).__name__})"))
+
+    def _ended(self, key: tuple[str, str], _task: asyncio.Task[None]) -> None:
+        del self._tries[key]
+        self.nudge()
+
+    async def _get(self, app: App, wanted: Obtain) -> Checked:
+        async with self._dealings.open() as authority:
+            return await certificate_for(
+                wanted.standing.hostname,
+                wanted.method,
+                authority,
+                showing=partial(self._showcase.showing, app, wanted.method),
+                authorities=self._certificates.authorities,
+                clock=self._clock,
+            )
+
+    async def _take_in(self, app: App, wanted: Obtain, judged: Checked) -> None:
+        """Keep a certificate, and give it to the router, if it is still wanted."""
+        hostname, old = wanted.standing.hostname, wanted.replaces
+        with self._ledger.transaction():
+            if not self._ledger.acm.enabled(app.id) or hostname not in self._hosts(self._ledger.apps.get(app.id)):
+                return
+            table = self._ledger.certificates
+            if old is not None and any(each.id == old.id for each in table.list(app.id)):
+                made = table.update(app.id, old.id, judged)
+            else:
+                old, made = None, table.add(app.id, judged, automatic=True)
+            self._ledger.acm.forget(app.id, hostname)
+            self._dealings.well()
+        with contextlib.suppress(OSError):
+            # The keeper of certificates says so, and tries again.
+            self._certificates.put(made)
+        await self._route(app.id)
+        if old is not None:
+            self._certificates.withdraw(old)
+        doing = "Renewed the" if old is not None else "Got a"
+        self._say(app, f"{doing} certificate for {hostname}; it is good until {made.expires_at:%Y-%m-%d %H:%M} UTC.")
+
+    def _failed(self, app: App, wanted: Obtain, failure: Failure) -> None:
+        standing = wanted.standing
+        self._dealings.failed(failure)
+        if failure.general:
+            log.warning("no certificate for %s: %s", standing.hostname, failure)
+            self._put_back(app, standing)
+            return
+        if not self._current(app, standing):
+            return
+        after = failed(standing, failure, self._clock(), self._chance())
+        self._ledger.acm.put(after)
+        left = wanted.replaces
+        still = f" The one that there is ends on {left.expires_at:%Y-%m-%d %H:%M} UTC." if left else ""
+        again = f"Tried again at {after.next_at:%Y-%m-%d %H:%M} UTC."
+        self._say(app, f"No certificate for {standing.hostname}: {failure}. {again}{still}", *failure.output)
+
+    def _put_back(self, app: App, standing: Standing) -> None:
+        """Leave a name as it was before the try."""
+        if self._current(app, standing):
+            self._ledger.acm.put(standing)
+
+    def _current(self, app: App, standing: Standing) -> bool:
+        return standing.hostname in self._ledger.acm.standings(app.id)
+
+    def _say(self, app: App, *lines: str) -> None:
+        for line in lines:
+            self._events.platform(app, "certs", line)

@@ -1,0 +1,93 @@
+"""Routing: what an app wants of the router: names that stay out of the log, a pause. Heroku has no such resource."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from datetime import timedelta
+from typing import Any
+
+from aiohttp import web
+
+from hostd.api.requests import answer, app_for, body_of, context_of, user_of
+from hostd.api.shapes import moment
+from hostd.context import Context
+from hostd.errors import BadRequest, Invalid, NotFound
+from hostd.ledger.apps import App
+from hostd.ledger.database import utc_now
+
+routes = web.RouteTableDef()
+
+LONGEST_PAUSE = 3600
+"""Seconds."""
+MOST_NAMES = 50
+
+_NAME = re.compile(r"[^\x00-\x20\x7f&;=,+%#]{1,64}")
+
+
+@routes.get("/hostd/apps/{app}/routing")
+async def show(request: web.Request) -> web.Response:
+    """`masked`, the query parameters whose values stay out of the log, and `paused_until`, or null."""
+    return answer(_json(context_of(request), app_for(request)))
+
+
+@routes.patch("/hostd/apps/{app}/routing")
+async def update(request: web.Request) -> web.Response:
+    """Change `masked`, a list of names, or `pause`: for how many seconds requests wait, or null for no longer."""
+    context, app, user = context_of(request), app_for(request), user_of(request)
+    body = await body_of(request)
+    if not body or body.keys() - {"masked", "pause"}:
+        raise BadRequest("Of an app's routing the fields masked and pause can be changed.")
+    masked = _names(body["masked"]) if "masked" in body else None
+    pause = _seconds(body["pause"]) if "pause" in body else None
+    said = []
+    if masked is not None:
+        context.ledger.masks.set(app.id, masked)
+        said.append(f"Keep the values of {', '.join(masked)} out of the log" if masked else "Log all of each query")
+    if pause:
+        until = utc_now() + timedelta(seconds=pause)
+        context.ledger.pauses.begin(app.id, until)
+        said.append(f"Pause requests for {pause} s, until {moment(until)},")
+        # Nobody has to hear of it for the pause to end; then requests go the shortest way again.
+        asyncio.get_running_loop().call_later(pause + 1, _look_again, context, app.id)
+    elif "pause" in body:
+        context.ledger.pauses.end(app.id)
+        said.append("Resume requests")
+    await context.manager.route(app.id)
+    for text in said:
+        context.events.api(app, f"{text} by {user.email}")
+    return answer(_json(context, app))
+
+
+def _look_again(context: Context, app_id: str) -> None:
+    with contextlib.suppress(NotFound):
+        context.manager.nudge(context.ledger.apps.get(app_id).id)
+
+
+def _names(value: Any) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise BadRequest("The field masked must be a list of names.")
+    for name in value:
+        if not _NAME.fullmatch(name):
+            raise Invalid(f"{name[:64]!r} is not the name of a query parameter, as an app reads it: token, user[token]")
+    if len(value) > MOST_NAMES:
+        raise Invalid(f"At most {MOST_NAMES} names can be masked.")
+    return sorted(set(value))
+
+
+def _seconds(value: Any) -> int | None:
+    if value is None:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise BadRequest("The field pause must be a number of seconds, or null.")
+    if not 1 <= value <= LONGEST_PAUSE:
+        raise Invalid(f"Requests can be paused for 1 to {LONGEST_PAUSE} seconds, not {value}.")
+    return value
+
+
+def _json(context: Context, app: App) -> dict[str, Any]:
+    return {
+        "masked": list(context.ledger.masks.get(app.id)),
+        "paused_until": moment(context.ledger.pauses.until(app.id)),
+    }

@@ -1,0 +1,102 @@
+"""Rules: which values of settings can work. What cannot is refused by its name."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import TYPE_CHECKING
+
+from hostd.errors import Invalid
+from units.addresses import SMALLEST_PREFIX
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hostd.settings import Settings
+
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9/._+@-]+")
+_ADDRESS = re.compile(r"https://[a-z0-9.\[\]:-]+(/[A-Za-z0-9/._~%-]*)?")
+_MAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+")
+_USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+
+
+def check(settings: Settings) -> None:
+    """Raises Invalid, naming the first setting that cannot work."""
+    ports = {name: getattr(settings, name) for name in ("http_port", "https_port", "ssh_port")}
+    for name, port in ports.items():
+        _require(1 <= port <= 65535, f"{name} must be a port, 1 to 65535.")
+    _require(len(set(ports.values())) == 3, "http_port, https_port and ssh_port must differ.")
+    _require(
+        len(settings.domain) <= 200 and _DOMAIN.fullmatch(settings.domain) is not None,
+        "domain must be a host name in lower case, such as apps.example.com.",
+    )
+    for name in ("data_dir", "run_dir"):
+        path: Path = getattr(settings, name)
+        _require(_is_plain(str(path)), f"{name} must be an absolute path of letters, digits and . _ + @ -.")
+    _require(1024 <= settings.dyno_port <= 65535, "dyno_port must be a port, 1024 to 65535.")
+    _require(
+        re.fullmatch(r"[a-z][a-z0-9]{0,7}", settings.network_name) is not None,
+        "network_name must be 1 to 8 lower-case letters and digits, the first a letter.",
+    )
+    _require(
+        _is_private_range(settings.network_prefix),
+        "network_prefix must be a range of private IPv4 addresses, /12 to /24, such as 10.83.0.0/16.",
+    )
+    _require(65536 <= settings.uid_base < 2**31 - 65536, "uid_base must be 65536 to 2147418111.")
+    _require(1 <= settings.router_workers <= 64, "router_workers must be 1 to 64.")
+    _require(1 <= settings.boot_timeout <= 3600, "boot_timeout must be 1 to 3600.")
+    _require(1 <= settings.run_timeout <= 31536000, "run_timeout must be 1 to 31536000.")
+    _require(1 <= settings.build_timeout <= 86400, "build_timeout must be 1 to 86400.")
+    _require(128 <= settings.build_memory_mb <= 1 << 20, "build_memory_mb must be 128 to 1048576.")
+    _require(1 <= settings.builds_at_once <= 1000, "builds_at_once must be 1 to 1000.")
+    _require(128 <= settings.build_disk_mb <= 1 << 30, "build_disk_mb must be 128 to 1073741824.")
+    _require(1 <= settings.slug_limit_mb <= 1 << 20, "slug_limit_mb must be 1 to 1048576.")
+    _require(1 <= settings.kept_slugs <= 1000, "kept_slugs must be 1 to 1000.")
+    _require(1 <= settings.jobs_per_app <= 1000, "jobs_per_app must be 1 to 1000.")
+    _require(
+        bool(settings.cool_off) and all(0 <= pause <= 86400 for pause in settings.cool_off),
+        "cool_off must be one or more numbers, each 0 to 86400.",
+    )
+    _require(128 <= settings.dyno_disk_mb <= 1 << 30, "dyno_disk_mb must be 128 to 1073741824.")
+    _require(1 <= settings.memory_overcommit <= 1000, "memory_overcommit must be 1 to 1000.")
+    _require(0 <= settings.cycle_after <= 31536000, "cycle_after must be 0 to 31536000.")
+    _require(0 <= settings.cycle_spread <= 31536000, "cycle_spread must be 0 to 31536000.")
+    _check_acme(settings)
+
+
+def _check_acme(settings: Settings) -> None:
+    _require(
+        _ADDRESS.fullmatch(settings.acme_directory) is not None,
+        "acme_directory must be the address of a certificate authority's directory, such as "
+        "https://acme-v02.api.letsencrypt.org/directory.",
+    )
+    contact, hook = settings.acme_contact, settings.acme_dns_hook
+    _require(not contact or _MAIL.fullmatch(contact) is not None, "acme_contact must be a mail address, or empty.")
+    _require(
+        not hook or _is_plain(hook),
+        "acme_dns_hook must be the absolute path of a program, of letters, digits and . _ + @ -, or empty.",
+    )
+    _require(_USER.fullmatch(settings.acme_dns_hook_user) is not None, "acme_dns_hook_user must be a user's name.")
+    _require(settings.acme_dns_hook_user != "root", "acme_dns_hook_user must not be root.")
+
+
+def _is_plain(path: str) -> bool:
+    """Whether a path can stand in unit properties and lines of text files as it is."""
+    return path.startswith("/") and _PLAIN_PATH.fullmatch(path) is not None and ".." not in path.split("/")
+
+
+def _is_private_range(text: str) -> bool:
+    private = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
+    try:
+        network = ipaddress.IPv4Network(text)
+    except ValueError:
+        return False
+    ours = any(network.subnet_of(ipaddress.IPv4Network(each)) for each in private)
+    return ours and 12 <= network.prefixlen <= SMALLEST_PREFIX
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise Invalid(message)
