@@ -66,6 +66,7 @@ from slugs.stack_maker import STACK_BYTES, StackMaker
 from slugs.stacks import HOST, Stacks
 from slugs.tree_unit import TreeUnits
 from units.journal import Writer
+from units.leftovers import Leftovers
 from units.network import Networks
 from units.ruleset import Door
 from units.systemd import Systemd
@@ -146,10 +147,12 @@ async def serve(settings: Settings) -> None:
     log.info("ready: %d apps", len(daemon.ledger.apps.list()))
     cleaning = asyncio.create_task(daemon.clean())
     collecting = asyncio.create_task(daemon.garbage.run())
+    sweeping = asyncio.create_task(Leftovers("hostd-*.service").run())
     await stop.wait()
     notify("STOPPING=1")
     cleaning.cancel()
     collecting.cancel()
+    sweeping.cancel()
     await daemon.stacks.close()
     await daemon.deploys.close()
     await runner.cleanup()

@@ -19,9 +19,9 @@ KEPT = frozenset({
     "UMask", "CollectMode", "Restart", "RemainAfterExit", "Type", "KillMode", "IgnoreSIGPIPE", "TimeoutStartUSec",
     "TimeoutStopUSec", "RuntimeMaxUSec", "LimitCORE", "LimitCORESoft", "LimitNOFILE", "LimitNOFILESoft", "Description",
     "LimitSIGPENDING", "LimitSIGPENDINGSoft", "LimitMSGQUEUE", "LimitMSGQUEUESoft", "ExecStart",
-    "WorkingDirectory", "EnvironmentFiles", "Slice", "OOMScoreAdjust", "NoNewPrivileges", "KeyringMode",
-    "RestrictRealtime", "RestrictSUIDSGID", "RestrictAddressFamilies", "LockPersonality", "SystemCallArchitectures",
-    "SystemCallFilter", "SystemCallFilter~", "SystemCallFilter+", "SystemCallErrorNumber",
+    "WorkingDirectory", "EnvironmentFiles", "UnsetEnvironment", "Slice", "OOMScoreAdjust", "NoNewPrivileges",
+    "KeyringMode", "RestrictRealtime", "RestrictSUIDSGID", "RestrictAddressFamilies", "LockPersonality",
+    "SystemCallArchitectures", "SystemCallFilter", "SystemCallFilter~", "SystemCallFilter+", "SystemCallErrorNumber",
     "StandardInputFileDescriptor", "StandardOutputFileDescriptor", "StandardErrorFileDescriptor",
 })  # fmt: skip
 """Properties of a process that the unit which enters has as the sandbox has them."""

@@ -121,6 +121,8 @@ def _service(
         "Type": "exec",
         "ExecStart": [(command[0], [_unexpanded(argument) for argument in command], False)],
         "WorkingDirectory": working_directory,
+        # systemd 254 and later name a file of the control group there, which nobody inside may open to write.
+        "UnsetEnvironment": ["MEMORY_PRESSURE_WATCH", "MEMORY_PRESSURE_WRITE"],
         "EnvironmentFiles": [] if environment_file is None else [(str(environment_file), False)],
         "UMask": umask,
         "CollectMode": "inactive",

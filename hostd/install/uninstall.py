@@ -4,13 +4,17 @@ import contextlib
 import shutil
 from pathlib import Path
 
+from hostd.box.mounts import mount_points
 from hostd.install import accounts, managed, network, pool, services, sshd
 from hostd.install.apply import JOURNAL, wished_settings
 from hostd.install.progress import step
 from hostd.settings import Settings
+from slugs import subvolumes
+from units.leftovers import left
 from units.run import run
 
 SUBVOLUME_INODE = 256
+RUNTIME_JOURNAL = Path("/run/systemd/journal.hostd")
 
 
 def uninstall(*, data: bool) -> None:
@@ -35,16 +39,31 @@ def uninstall(*, data: bool) -> None:
         accounts.remove_accounts()
         shutil.rmtree(managed.ETC, ignore_errors=True)
         _empty(settings.run_dir)
+        if settings.run_dir not in mount_points():
+            shutil.rmtree(settings.run_dir, ignore_errors=True)
+        # systemd leaves these when what they are for has ended.
+        shutil.rmtree(RUNTIME_JOURNAL, ignore_errors=True)
+        for file in left("hostd-*.service"):
+            file.unlink(missing_ok=True)
     if data:
         with step(f"Deleting {settings.data_dir}"):
             _delete_data(settings)
 
 
+def delete_subvolumes(pool: Path) -> None:
+    """The pool, if it is one and not mounted, else those in it, however deep: slugs cannot be written to, and so not be
+    deleted as folders are. Raises BtrfsUtilError."""
+    mounted = set(mount_points())
+    for depth in ([pool], pool.glob("*"), pool.glob("*/*")):
+        for path in depth:
+            # To Path.is_mount, as to os.path.ismount, every subvolume is one.
+            if path not in mounted and path.is_dir() and path.stat().st_ino == SUBVOLUME_INODE:
+                subvolumes.delete_with_all_inside(path)
+
+
 def _delete_data(settings: Settings) -> None:
-    for subvolume in (*settings.pool_dir.glob("*/*"), *settings.pool_dir.glob("*"), settings.pool_dir):
-        if subvolume.is_dir() and subvolume.stat().st_ino == SUBVOLUME_INODE and not subvolume.is_mount():
-            run(["btrfs", "subvolume", "delete", str(subvolume)], timeout=120, check=False)
-    if settings.pool_dir.is_mount():
+    delete_subvolumes(settings.pool_dir)
+    if settings.pool_dir in mount_points():
         _empty(settings.pool_dir)
     _empty(settings.data_dir)
     if not any(settings.data_dir.iterdir()):
@@ -57,8 +76,9 @@ def _empty(folder: Path) -> None:
     """Delete what is in a folder; mount points stay."""
     if not folder.is_dir():
         return
+    mounted = set(mount_points())
     for entry in folder.iterdir():
-        if entry.is_mount():
+        if entry in mounted:
             continue
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)

@@ -47,3 +47,33 @@ def test_sshd_gives_no_shell_and_no_forwarding(platform, ssh):
     assert ssh("sh", "-c", "id", check=False).returncode != 0
     tunnel = ssh("version", options=["-o", "ExitOnForwardFailure=yes", "-R", "0:localhost:1"], check=False)
     assert tunnel.returncode != 0
+
+
+UNINSTALL = """
+import sys
+from pathlib import Path
+import btrfsutil
+from hostd.install.uninstall import delete_subvolumes
+pool = Path("/var/lib/hostd/pool/test-uninstall")
+if sys.argv[1] == "subvolume":
+    btrfsutil.create_subvolume(str(pool))
+else:
+    pool.mkdir()
+for kind in ("slugs", "dynos"):
+    (pool / kind).mkdir()
+    btrfsutil.create_subvolume(str(pool / kind / "one"))
+    btrfsutil.create_subvolume(str(pool / kind / "one/inside"))
+    btrfsutil.create_snapshot(str(pool / kind / "one"), str(pool / kind / "two"), read_only=True)
+    btrfsutil.set_subvolume_read_only(str(pool / kind / "one"), True)
+delete_subvolumes(pool)
+print(sorted(path.name for path in pool.glob("*/*")), [path.name for path in pool.glob("*")])
+for path in (*pool.glob("*"), *pool.parent.glob(pool.name)):
+    path.rmdir()
+"""
+
+
+@pytest.mark.parametrize(("kind", "left"), [("folder", ["slugs", "dynos"]), ("subvolume", [])])
+def test_the_pool_of_a_server_whose_own_disk_is_btrfs_can_be_deleted(box, kind, left):
+    """There it is no disk of its own that goes as a whole, and slugs cannot be written to."""
+    found = box.run(["/opt/hostd/venv/bin/python", "-c", UNINSTALL, kind]).stdout
+    assert found == f"[] {left}\n"

@@ -42,6 +42,10 @@ def test_what_a_process_sees_and_may_do_inside(scenario):
     ]
 
 
+def test_nothing_is_left_of_a_unit_that_is_gone(scenario):
+    assert scenario("leftovers") == ["runs.service"]
+
+
 def test_an_ended_unit_keeps_its_result_until_it_is_let_go(scenario):
     assert scenario("ends") == {
         "well": ["active", "exited", "success", 0],

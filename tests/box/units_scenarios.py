@@ -18,6 +18,7 @@ from typing import Any
 
 from units.cgroups import Cgroups
 from units.journal import Reader, Writer
+from units.leftovers import Leftovers, left
 from units.sandbox import Bind, Limits, hardened
 from units.systemd import ANY_UNIT, Systemd, UnitExists, UnitFailed, UnitInfo
 from units.users import ensure_user, remove_user
@@ -122,6 +123,19 @@ async def exposure() -> Any:
         changing = ("CPUUsageNSec=", "Memory", "Tasks", "ExecStart", "After=", "Requires")
         forgotten = [line for line in set(before) - set(after) if not line.startswith(changing)]
         return {"fresh": fresh, "reloaded": exposure_of(k.unit("e")), "forgotten": sorted(forgotten)}
+
+
+async def leftovers() -> Any:
+    async with kit() as k:
+        pattern = f"{k.prefix}-*.service"
+        for name in ("runs", "ended"):
+            await k.systemd.start(k.unit(name), k.properties(log_fields={"HOSTD_APP": "x"}))
+        await k.systemd.stop(k.unit("ended"))
+        k.systemd.unref(k.unit("ended"))
+        sweeper = Leftovers(pattern)
+        sweeper.sweep()
+        sweeper.sweep()
+        return [path.name.removeprefix(f"log-extra-fields:{k.prefix}-") for path in left(pattern)]
 
 
 def exposure_of(unit: str) -> float:
@@ -346,7 +360,7 @@ async def limits() -> Any:
         }
 
 
-SCENARIOS = {run.__name__: run for run in (exposure, inside, ends, again, stops, reexec, logs, limits)}
+SCENARIOS = {run.__name__: run for run in (exposure, inside, leftovers, ends, again, stops, reexec, logs, limits)}
 
 if __name__ == "__main__":
     sys.stdout.write(json.dumps(asyncio.run(SCENARIOS[sys.argv[1]]())))
