@@ -43,8 +43,8 @@ def uninstall(*, data: bool) -> None:
             shutil.rmtree(settings.run_dir, ignore_errors=True)
         # systemd leaves these when what they are for has ended.
         shutil.rmtree(RUNTIME_JOURNAL, ignore_errors=True)
-        for file in left("hostd-*.service"):
-            file.unlink(missing_ok=True)
+        for leftover in left("hostd-*.service"):
+            leftover.unlink(missing_ok=True)
     if data:
         with step(f"Deleting {settings.data_dir}"):
             _delete_data(settings)
