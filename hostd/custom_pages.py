@@ -8,7 +8,6 @@ table.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import logging
 import re
@@ -19,6 +18,7 @@ from time import monotonic
 
 from hostd.events import Events, Subject
 from hostd.fetching import Unfetchable
+from hostd.nudges import nudge_or
 
 log = logging.getLogger(__name__)
 
@@ -103,8 +103,7 @@ class CustomPages:
             except Exception:
                 # Or no page would ever be fetched again.
                 log.exception("fetching custom pages failed; trying again")
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), wait)
+            await nudge_or(wait, self._wake)
 
     async def look(self) -> float:
         """Fetch what is due and delete what nobody wants any more; returns in how many seconds to look again."""

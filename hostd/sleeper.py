@@ -7,7 +7,6 @@ the requests for an app that sleeps, and says so on its control socket.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
@@ -21,6 +20,7 @@ from hostd.ledger import Ledger
 from hostd.ledger.idling import Idle
 from hostd.manager.dyno import Dyno, DynoState
 from hostd.manager.idle import awake_for
+from hostd.nudges import nudge_or
 
 log = logging.getLogger(__name__)
 
@@ -107,8 +107,7 @@ class Sleeper:
             except Exception:
                 # One look's trouble must not keep all apps awake for ever: it is said, and tried again.
                 log.exception("looking for apps that may sleep failed; trying again")
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), wait)
+            await nudge_or(wait, self._wake)
 
     async def _look(self) -> float:
         """Let those sleep that may; returns in how many seconds to look again."""

@@ -32,6 +32,7 @@ from hostd.ledger import Ledger
 from hostd.ledger.acm import Standing
 from hostd.ledger.apps import App
 from hostd.ledger.database import utc_now
+from hostd.nudges import nudge_or
 
 log = logging.getLogger(__name__)
 
@@ -153,10 +154,7 @@ class AutomaticCertificates:
             except Exception:
                 # One look's trouble must not end all later ones: it is said, and tried again.
                 log.exception("looking for certificates that are due failed; trying again")
-            with contextlib.suppress(TimeoutError):
-                # Python 3.11's wait_for would lose the end of this task to a nudge that comes with it.
-                async with asyncio.timeout(wait):
-                    await self._wake.wait()
+            await nudge_or(wait, self._wake)
 
     async def _look(self) -> datetime | None:
         """Begin what is due; when something is due next."""
@@ -258,6 +256,8 @@ class AutomaticCertificates:
         hostname, old = wanted.standing.hostname, wanted.replaces
         with self._ledger.transaction():
             if not self._ledger.acm.enabled(app.id) or hostname not in self._hosts(self._ledger.apps.get(app.id)):
+                # Whoever adds the name again, now, need not wait for the end of this try's patience.
+                self._ledger.acm.forget(app.id, hostname)
                 return
             table = self._ledger.certificates
             if old is not None and any(each.id == old.id for each in table.list(app.id)):

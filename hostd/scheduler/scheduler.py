@@ -7,7 +7,6 @@ that it is time to look. What was done about a moment is in the ledger before an
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Coroutine
 from datetime import datetime
@@ -23,6 +22,7 @@ from hostd.ledger.jobs import Job
 from hostd.ledger.users import User
 from hostd.manager.dyno import SCHEDULED, Dyno, DynoState
 from hostd.manager.oneoffs import OneOffs
+from hostd.nudges import nudge_or
 from hostd.scheduler.calendar import following, parse
 from hostd.scheduler.planner import PUNCTUAL, Plan, plan
 from hostd.scheduler.timers import Alarm, Timers
@@ -98,8 +98,7 @@ class Scheduler:
             except Exception:
                 # One look's trouble must not end the scheduler: it is said, and tried again.
                 log.exception("looking at the scheduled jobs failed; trying again")
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), _LOOK_AGAIN_SECONDS)
+            await nudge_or(_LOOK_AGAIN_SECONDS, self._wake)
 
     async def _look(self) -> None:
         for run in self._ledger.job_runs.open():
