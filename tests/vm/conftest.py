@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import slots
+from tests.support import figures, slots
 from tests.support.apps import Deployed, deployed
 from tests.support.images import KINDS, Kind, image
 from tests.support.machine import Machine, accelerator
@@ -43,7 +43,6 @@ while True:
 """
 SLOW = "10"
 """How many times longer things may take where processors are emulated."""
-_figures: list[str] = []
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how long what matters took."""
-    for line in _figures:
+    for line in figures.told:
         terminalreporter.write_line(line)
 
 
@@ -80,7 +79,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         try:
             began = time.monotonic()
             new = new_server(machine, folder)
-            figure(new, "a fresh server", began)
+            figures.figure(new.machine.name, "a fresh server", began)
             yield new
         finally:
             machine.close()
@@ -91,7 +90,7 @@ def installed(server: Server) -> Installed:
     """install.sh has run on the server, and a user has a key."""
     began = time.monotonic()
     said = server.install("--yes")
-    figure(server, "install.sh", began)
+    figures.figure(server.machine.name, "install.sh", began)
     server.add_user()
     return Installed(server, said.stderr)
 
@@ -110,7 +109,3 @@ def shop(platform: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         app.scale(web=2, worker=1)
         yield app
 
-
-def figure(server: Server, what: str, began: float) -> None:
-    """Keep how long something took since `began`, on which kind of server."""
-    _figures.append(f"{server.machine.name}: {what} took {time.monotonic() - began:.0f} s")

@@ -12,11 +12,12 @@ import pytest
 
 from tests.support.apps import Deployed
 from tests.support.estate import settled
+from tests.support.figures import figure
 from tests.support.formation import dynos
 from tests.support.platform import Answer, Platform
 from tests.support.server import Server
 from tests.support.waiting import wait_until
-from tests.vm.conftest import SHOP, figure
+from tests.vm.conftest import SHOP
 
 APPS_SECONDS = 60
 REMEMBERED = (("releases", "--json"), ("ps:scale",), ("config", "--json"))
@@ -60,11 +61,11 @@ def visitor(platform: Server, shop: Deployed) -> Visitor:
     began = monotonic()
     with visitor.asking():
         platform.come_back()
-        figure(platform, "from power on to all services", began)
+        figure(platform.machine.name, "from power on to all services", began)
         wait_until(lambda: visitor.answers and visitor.answers[-1].status == 200, APPS_SECONDS)
-        figure(platform, "from power on to a page of an app", began)
+        figure(platform.machine.name, "from power on to a page of an app", began)
         settled(platform)
-        figure(platform, "from power on to all apps", began)
+        figure(platform.machine.name, "from power on to all apps", began)
     assert remembered(shop) == before
     return visitor
 

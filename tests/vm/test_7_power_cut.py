@@ -13,10 +13,11 @@ import pytest
 
 from tests.support.apps import Deployed
 from tests.support.estate import settled
+from tests.support.figures import figure
 from tests.support.formation import current
 from tests.support.server import Server
 from tests.support.waiting import wait_until
-from tests.vm.conftest import PROCFILE, SHOP, figure
+from tests.vm.conftest import PROCFILE, SHOP
 
 RELEASE = "release: echo the shop is preparing; sleep 3\n"
 STEPS = {
@@ -42,7 +43,7 @@ def test_a_deploy_is_done_or_undone(platform: Server, shop: Deployed, tmp_path: 
     platform.come_back()
     version = before + stands
     wait_until(lambda: f"\nv{version} web." in shop.get().text, 60, what=f"v{version}")
-    figure(platform, f"from a power cut in {step} to a page", began)
+    figure(platform.machine.name, f"from a power cut in {step} to a page", began)
     assert current(platform, SHOP) == version
     settled(platform)
     assert "every release is as it was made" in platform.ssh("releases:verify").stderr
