@@ -57,7 +57,8 @@ def stop_everything() -> None:
     for units in (
         ["hostd.service", "hostd.socket", "hostd-attach.socket"],
         ["hostd-*.service", "hostd-*.socket", "hostd-*.timer"],
-        ["hostd.slice", "run-hostd-terminals.mount"],
+        # The second are what systemd makes for units with instances, and keeps.
+        ["hostd.slice", "system-hostd*.slice", "run-hostd-terminals.mount"],
     ):
         run(["systemctl", "stop", *units], timeout=180, check=False)
     enabled = sorted({path.name for path in UNITS.glob("*.wants/hostd*")})
