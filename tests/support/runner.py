@@ -22,6 +22,8 @@ WITH_VALUE = ("-k", "-m", "-p", "-o", "-c", "-W", "--deselect", "--ignore", "--j
 
 def main(words: Sequence[str]) -> int:
     """Run the tests; returns pytest's exit status. The last line printed is pytest's."""
+    # A shell starts what is to run in the background without it, and the tests type Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     arguments = [word for word in words if word not in ("--quick", "--vm")]
     if "--quick" in words:
         parallel = ["--numprocesses", str(1 + (os.cpu_count() or 1)), "--dist", "worksteal"]
@@ -31,8 +33,6 @@ def main(words: Sequence[str]) -> int:
         return 2
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)
-    # A shell starts what is to run in the background without it, and the tests type Ctrl-C.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     if "--vm" in words:
         os.environ["HOSTD_TEST_VM"] = "yes"
         return run_pytest(["tests/vm"], ["-o", f"faulthandler_timeout={VM_SECONDS}", *arguments])

@@ -193,6 +193,7 @@ class Watched(Http2):
         return self._closing or (self.arrived >= said and not waits)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("block", range(BLOCKS))
 async def test_streams_of_mutated_frames(block):
     taking = Taking()
