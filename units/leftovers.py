@@ -6,7 +6,10 @@ then; so they go when their unit was gone twice.
 """
 
 import asyncio
+import logging
 from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 UNITS = Path("/run/systemd/units")
 _TRANSIENT = Path("/run/systemd/transient")
@@ -26,11 +29,14 @@ class Leftovers:
     async def run(self) -> None:
         """Look every ten minutes, for ever."""
         while True:
-            self.sweep()
+            try:
+                self.sweep()
+            except OSError as error:
+                log.warning("what systemd left of ended dynos cannot be deleted, which is tried again: %s", error)
             await asyncio.sleep(_SECONDS)
 
     def sweep(self) -> None:
-        """Delete what was left at the last look already."""
+        """Delete what was left at the last look already. Raises OSError."""
         gone = {path for path in left(self._pattern, self._units) if not self._runs(path)}
         for path in gone & self._gone:
             path.unlink(missing_ok=True)

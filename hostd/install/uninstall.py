@@ -38,8 +38,9 @@ def uninstall(*, data: bool) -> None:
         services.reload_systemd()
         accounts.remove_accounts()
         shutil.rmtree(managed.ETC, ignore_errors=True)
-        _empty(settings.run_dir)
-        if settings.run_dir not in mount_points():
+        if settings.run_dir in mount_points():
+            _empty(settings.run_dir)
+        else:
             shutil.rmtree(settings.run_dir, ignore_errors=True)
         # systemd leaves these when what they are for has ended.
         shutil.rmtree(RUNTIME_JOURNAL, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,21 @@ def test_a_unit_that_came_back_keeps_it(folders: tuple[Path, Path]) -> None:
     assert "log-extra-fields:hostd-b.service" in names(units)
     leftovers.sweep()
     assert "log-extra-fields:hostd-b.service" not in names(units)
+
+
+async def test_what_cannot_be_deleted_is_told_and_tried_again(
+    folders: tuple[Path, Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    units, transient = folders
+    stubborn = units / "log-extra-fields:hostd-c.service"
+    stubborn.mkdir()
+    leftovers = Leftovers("hostd-*.service", units, transient)
+    leftovers.sweep()
+    looking = asyncio.create_task(leftovers.run())
+    await asyncio.sleep(0)
+    assert not looking.done()
+    looking.cancel()
+    assert "cannot be deleted" in caplog.text
 
 
 def test_which_there_are(folders: tuple[Path, Path], tmp_path: Path) -> None:
