@@ -93,10 +93,11 @@ def had_of(pid: str) -> list[str]:
     """What another process lets us have: descriptors beyond the usual, memory of what is not the app's, its program."""
     had = []
     try:
-        name = Path(f"/proc/{pid}/comm").read_text().strip()
-        owner = Path(f"/proc/{pid}").stat().st_uid
+        # Not the folder's owner: the kernel calls that root while a process that has just ended goes away.
+        status = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     except OSError:
         return []
+    name, owner = status["Name"], int(status["Uid"].split()[1])
     try:
         if owner != os.getuid():
             had.append(f"{name} of {owner} is seen")
