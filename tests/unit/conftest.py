@@ -1,14 +1,39 @@
-"""Which event loop a test runs on: that of the program it is about."""
+"""What unit tests share: the event loop of the program they are about, the world's time, a ledger, a fake hostd."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import uvloop
+from cli_fakes import FakeHostd
+from ledger_kit import open_ledger
+
+from hostd.ledger import Ledger
+
+os.environ["TZ"] = "UTC"
+time.tzset()
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """The router's workers run on uvloop, all else on asyncio's own."""
     return {"loop": uvloop.new_event_loop if item.path.name.startswith("test_router_") else asyncio.new_event_loop}
+
+
+@pytest.fixture
+def hostd(tmp_path: Path) -> Iterator[FakeHostd]:
+    """One that answers as the test tells it to, at its socket in the test's directory."""
+    with FakeHostd(tmp_path).serving() as fake:
+        yield fake
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    """A new one."""
+    opened = open_ledger(tmp_path / "master")
+    yield opened
+    opened.close()

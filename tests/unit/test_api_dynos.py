@@ -1,4 +1,5 @@
-from api_fakes import dyno, running_api
+from api_fakes import running_api
+from daemon_fakes import dyno
 
 from hostd.manager.dyno import DynoState
 from hostd.manager.settling import Missing

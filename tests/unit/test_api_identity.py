@@ -140,7 +140,7 @@ async def test_a_change_is_finished_though_its_client_hangs_up(tmp_path):
 
 
 async def test_status_and_version(tmp_path):
-    from api_fakes import FakeUnit
+    from daemon_fakes import FakeUnit
 
     async with running_api(tmp_path) as api:
         parts = {part["name"]: part for part in (await api("GET", "/hostd/status")).data["components"]}

@@ -1,6 +1,7 @@
 """Sleep by the API, and what wakes an app."""
 
-from api_fakes import dyno, running_api
+from api_fakes import running_api
+from daemon_fakes import dyno
 
 IDLE = "/hostd/apps/hello/idle"
 

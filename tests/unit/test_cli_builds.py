@@ -11,12 +11,6 @@ from cli_fakes import FakeHostd, Handler, Request, hostctl
 PACKS = "/apps/hello/buildpack-installations"
 
 
-@pytest.fixture
-def hostd(tmp_path):
-    with FakeHostd(tmp_path).serving() as fake:
-        yield fake
-
-
 def build(number: str = "0b7f3a2c", status: str = "succeeded", **more: Any) -> dict[str, Any]:
     extended = {
         "buildpacks": [{"name": "heroku/python", "ref": "", "commit": ""}],
@@ -38,8 +32,7 @@ def build(number: str = "0b7f3a2c", status: str = "succeeded", **more: Any) -> d
     }
 
 
-def test_builds_are_listed(tmp_path, hostd, monkeypatch):
-    monkeypatch.setenv("TZ", "UTC")
+def test_builds_are_listed(tmp_path, hostd):
     cancelled = build("1c", "failed", cancelled=True, source="tarball")
     cancelled["source_blob"]["version"] = None
     hostd.on("GET /apps/hello/builds", (200, [cancelled, build()]))

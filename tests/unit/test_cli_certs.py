@@ -5,7 +5,7 @@ import ssl
 import subprocess
 
 import pytest
-from cli_fakes import FakeHostd, hostctl
+from cli_fakes import hostctl
 
 ENDPOINTS = "/apps/hello/sni-endpoints"
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
@@ -22,12 +22,6 @@ def endpoint(name="gentle-mesa-5445", *, expires="2016-11-17T17:37:41Z", serves=
             "subject": "CN=www.example.com",
         },
     } | more  # fmt: skip
-
-
-@pytest.fixture
-def hostd(tmp_path):
-    with FakeHostd(tmp_path).serving() as fake:
-        yield fake
 
 
 @pytest.fixture

@@ -3,16 +3,10 @@
 import json
 
 import pytest
-from cli_fakes import FakeHostd, app, hostctl
+from cli_fakes import app, hostctl
 
 DOMAINS = "/apps/hello/domains"
 TARGET = "hello.apps.example.com"
-
-
-@pytest.fixture
-def hostd(tmp_path):
-    with FakeHostd(tmp_path).serving() as fake:
-        yield fake
 
 
 @pytest.fixture(autouse=True)

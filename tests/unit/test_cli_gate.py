@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from cli_fakes import FakeHostd, hostctl
+from cli_fakes import hostctl
 
 GATE = "/hostd/apps/hello/gate"
 FOUND = {
@@ -11,12 +11,6 @@ FOUND = {
     "users": [{"name": "kate", "created_at": "2015-11-17T17:37:41Z"}],
     "networks": ["192.0.2.0/24", "2001:db8::/32"],
 }
-
-
-@pytest.fixture
-def hostd(tmp_path):
-    with FakeHostd(tmp_path).serving() as fake:
-        yield fake
 
 
 def test_it_is_said_who_may_visit(tmp_path, hostd):

@@ -3,15 +3,9 @@
 import json
 
 import pytest
-from cli_fakes import FakeHostd, dyno, hostctl
+from cli_fakes import dyno, hostctl
 
 IDLE = "/hostd/apps/hello/idle"
-
-
-@pytest.fixture
-def hostd(tmp_path):
-    with FakeHostd(tmp_path).serving() as fake:
-        yield fake
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import time
 
 import pytest
 
@@ -13,15 +12,6 @@ from hostd.cli.output import Style, age, columns, cut, moment, pairs, size, size
 
 STAMP = "2015-11-17T17:37:41Z"
 THEN = 1447781861.0
-
-
-@pytest.fixture(autouse=True)
-def _utc(monkeypatch):
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
 
 
 @pytest.mark.parametrize(

@@ -2,17 +2,10 @@
 
 import json
 
-import pytest
-from cli_fakes import FakeHostd, hostctl
+from cli_fakes import hostctl
 
 ROUTING, FEATURES = "/hostd/apps/hello/routing", "/apps/hello/features"
 FEATURE = {"name": "session-affinity", "description": "Send them to one dyno", "enabled": False}
-
-
-@pytest.fixture
-def hostd(tmp_path):
-    with FakeHostd(tmp_path).serving() as fake:
-        yield fake
 
 
 def run(tmp_path, line):

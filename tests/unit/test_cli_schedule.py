@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import json
 
-import pytest
-from cli_fakes import FakeHostd, hostctl
+from cli_fakes import hostctl
 
 JOBS = "/hostd/apps/hello/jobs"
-
-
-@pytest.fixture
-def hostd(tmp_path):
-    with FakeHostd(tmp_path).serving() as fake:
-        yield fake
 
 
 def run(status="succeeded", **more):
@@ -92,8 +85,7 @@ def test_a_job_needs_a_command_and_a_time(tmp_path, hostd):
     assert hostd.requests == []
 
 
-def test_a_job_is_shown_with_its_runs(tmp_path, hostd, monkeypatch):
-    monkeypatch.setenv("TZ", "UTC")
+def test_a_job_is_shown_with_its_runs(tmp_path, hostd):
     runs = [
         run("running"),
         run("failed", exit_status=7, reason="exit status 7", due_at="2015-11-17T15:37:41Z"),

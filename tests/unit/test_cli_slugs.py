@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-from cli_fakes import FakeHostd, hostctl
+from cli_fakes import hostctl
 
 ID = "01234567-89ab-cdef-0123-456789abcdef"
 USAGE = {"exclusive": 1 << 20, "shared": 41 << 20, "total": 42 << 20}
-
-
-@pytest.fixture
-def fake(tmp_path):
-    with FakeHostd(tmp_path).serving() as running:
-        yield running
 
 
 def slug(**extended: Any) -> dict[str, Any]:
@@ -32,8 +25,8 @@ def slug(**extended: Any) -> dict[str, Any]:
     }
 
 
-def test_slugs(fake, tmp_path):
-    fake.on(
+def test_slugs(hostd, tmp_path):
+    hostd.on(
         "GET /apps/hello/slugs",
         (200, [slug(current=True, releases=[9, 8]), slug(releases=[7, 6, 5, 4, 3]), slug(stored=False)]),
     )
@@ -42,13 +35,13 @@ def test_slugs(fake, tmp_path):
     assert lines[2].startswith("01234567  20a57420  42.0 MB  v9, v8 (current) ")
     assert "  v7, v6, v5, v4, ...  " in lines[3]
     assert "  v7 (files are missing)  " in lines[4]
-    fake.on("GET /apps/new/slugs", (200, []))
+    hostd.on("GET /apps/new/slugs", (200, []))
     assert "has no slugs: nothing has been deployed yet." in hostctl(tmp_path, "slugs", "-a", "new").err
 
 
-def test_slugs_info(fake, tmp_path):
-    fake.on("GET /apps/hello/slugs/current", (200, slug())).on("GET /apps/hello/slugs/v7", (200, slug(files=None)))
-    fake.on(f"GET /hostd/apps/hello/slugs/{ID}/usage", (200, USAGE), (200, None))
+def test_slugs_info(hostd, tmp_path):
+    hostd.on("GET /apps/hello/slugs/current", (200, slug())).on("GET /apps/hello/slugs/v7", (200, slug(files=None)))
+    hostd.on(f"GET /hostd/apps/hello/slugs/{ID}/usage", (200, USAGE), (200, None))
     shown = hostctl(tmp_path, "slugs:info", "-a", "hello").out
     assert "On disk:   42.0 MB, 41.0 MB of it shared\n" in shown
     assert "Size:      42.0 MB in 1200 files\n" in shown
@@ -68,9 +61,9 @@ def archive(*pieces: bytes, whole: bool = True) -> Any:
     return answer
 
 
-def test_slugs_export(fake, tmp_path):
-    fake.on("GET /apps/hello/slugs/v7", (200, slug()))
-    fake.on(f"GET /hostd/apps/hello/slugs/{ID}/tarball", archive(b"tar", b"ball"))
+def test_slugs_export(hostd, tmp_path):
+    hostd.on("GET /apps/hello/slugs/v7", (200, slug()))
+    hostd.on(f"GET /hostd/apps/hello/slugs/{ID}/tarball", archive(b"tar", b"ball"))
     target = tmp_path / "hello.tar"
     ran = hostctl(tmp_path, "slugs:export", "v7", str(target), "-a", "hello")
     assert (ran.status, ran.out) == (0, "")
@@ -83,29 +76,29 @@ def test_slugs_export(fake, tmp_path):
     assert over_ssh.status == 2 and "> x.tar" in over_ssh.err
 
 
-def test_an_archive_that_breaks_off_is_not_kept(fake, tmp_path):
-    fake.on("GET /apps/hello/slugs/v7", (200, slug()))
-    fake.on(f"GET /hostd/apps/hello/slugs/{ID}/tarball", archive(b"tar", whole=False))
+def test_an_archive_that_breaks_off_is_not_kept(hostd, tmp_path):
+    hostd.on("GET /apps/hello/slugs/v7", (200, slug()))
+    hostd.on(f"GET /hostd/apps/hello/slugs/{ID}/tarball", archive(b"tar", whole=False))
     (tmp_path / "new").mkdir()
     ran = hostctl(tmp_path, "slugs:export", "v7", str(tmp_path / "new" / "hello.tar"), "-a", "hello")
     assert ran.status == 1 and "The archive broke off" in ran.err
     assert list((tmp_path / "new").iterdir()) == []
 
 
-def test_slugs_gc(fake, tmp_path):
+def test_slugs_gc(hostd, tmp_path):
     row = {"id": ID, "app": {"name": None}, "commit": "20a5742" + "0" * 33, "size": 1 << 20, "releases": []}
-    fake.on("GET /hostd/slugs/garbage", (200, [row])).on("DELETE /hostd/slugs/garbage", (200, [row]), (200, []))
+    hostd.on("GET /hostd/slugs/garbage", (200, [row])).on("DELETE /hostd/slugs/garbage", (200, [row]), (200, []))
     dry = hostctl(tmp_path, "slugs:gc", "--dry-run")
     assert dry.out == "01234567  (destroyed)  20a57420  1.0 MB  (no release)\n"
     assert dry.err == "1 slug would be deleted.\n"
-    assert not fake.asked("DELETE /hostd/slugs/garbage")
+    assert not hostd.asked("DELETE /hostd/slugs/garbage")
     assert hostctl(tmp_path, "slugs:gc").err == "1 slug were deleted.\n".replace("were", "was")
     assert "nothing to delete" in hostctl(tmp_path, "slugs:gc").err
 
 
-def test_cache(fake, tmp_path):
-    fake.on("GET /hostd/apps/hello/cache", (200, {"usage": USAGE}), (200, {"usage": None}))
-    fake.on("DELETE /hostd/apps/hello/cache", (200, {"purged": True}), (200, {"purged": False}))
+def test_cache(hostd, tmp_path):
+    hostd.on("GET /hostd/apps/hello/cache", (200, {"usage": USAGE}), (200, {"usage": None}))
+    hostd.on("DELETE /hostd/apps/hello/cache", (200, {"purged": True}), (200, {"purged": False}))
     assert hostctl(tmp_path, "cache", "-a", "hello").out == "42.0 MB, 41.0 MB of it shared\n"
     assert "has no build cache" in hostctl(tmp_path, "cache", "-a", "hello").err
     assert hostctl(tmp_path, "cache:purge", "-a", "hello").err == "Purging the build cache of hello... done\n"

@@ -5,14 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
-from cli_fakes import FakeHostd, app, hostctl, release
-
-
-@pytest.fixture
-def fake(tmp_path):
-    with FakeHostd(tmp_path).serving() as running:
-        yield running
+from cli_fakes import app, hostctl, release
 
 
 def version(number: str, *apps: str, **more: Any) -> dict[str, Any]:
@@ -45,8 +38,8 @@ def told(said: bytes, last: dict[str, Any] | None):
     return answer
 
 
-def test_stacks(fake, tmp_path):
-    fake.on("GET /stacks", (200, [HOST, DEBIAN]))
+def test_stacks(hostd, tmp_path):
+    hostd.on("GET /stacks", (200, [HOST, DEBIAN]))
     assert hostctl(tmp_path, "stacks").out.splitlines() == [
         "=== Stacks",
         "",
@@ -56,10 +49,10 @@ def test_stacks(fake, tmp_path):
     assert json.loads(hostctl(tmp_path, "stacks", "--json").out) == [HOST, DEBIAN]
 
 
-def test_stacks_info(fake, tmp_path):
-    fake.on("GET /stacks/debian-12", (200, DEBIAN)).on("GET /stacks/host", (200, HOST))
-    fake.on("GET /hostd/stacks/debian-12/packages", (200, {"openssl": "3.0", "bash": "5.2"}))
-    fake.on("GET /hostd/stacks/host/packages", (200, None))
+def test_stacks_info(hostd, tmp_path):
+    hostd.on("GET /stacks/debian-12", (200, DEBIAN)).on("GET /stacks/host", (200, HOST))
+    hostd.on("GET /hostd/stacks/debian-12/packages", (200, {"openssl": "3.0", "bash": "5.2"}))
+    hostd.on("GET /hostd/stacks/host/packages", (200, None))
     shown = hostctl(tmp_path, "stacks:info", "debian-12").out
     assert "Current version: 20151117.2\nPackages:        2\n" in shown
     assert "20151117.2  current  " in shown and "(~ 1h ago)  hello, 2 of others\n" in shown
@@ -68,16 +61,16 @@ def test_stacks_info(fake, tmp_path):
     assert "dpkg -l" in hostctl(tmp_path, "stacks:info", "host", "-p").err
 
 
-def test_stacks_create_tells_what_is_done(fake, tmp_path):
-    fake.on("POST /hostd/stacks", told(b"-----> Making it\n       step\n", {"stack": "debian-12@1", "moved": []}))
+def test_stacks_create_tells_what_is_done(hostd, tmp_path):
+    hostd.on("POST /hostd/stacks", told(b"-----> Making it\n       step\n", {"stack": "debian-12@1", "moved": []}))
     ran = hostctl(tmp_path, "stacks:create", "debian-12")
     assert (ran.status, ran.out) == (0, "")
     assert ran.err == "-----> Making it\n       step\n-----> debian-12@1 is current\n"
-    assert fake.asked("POST /hostd/stacks")[0].json == {"name": "debian-12"}
+    assert hostd.asked("POST /hostd/stacks")[0].json == {"name": "debian-12"}
 
 
-def test_what_is_refused_fails_or_breaks_off(fake, tmp_path):
-    fake.on(
+def test_what_is_refused_fails_or_breaks_off(hostd, tmp_path):
+    hostd.on(
         "POST /hostd/stacks",
         (409, {"id": "conflict", "message": "It is there."}),
         told(b"-----> Making it\n", {"id": "unavailable", "message": "The mirror is\naway."}),
@@ -90,42 +83,42 @@ def test_what_is_refused_fails_or_breaks_off(fake, tmp_path):
     assert broken.status == 1 and "hostd went away before it was done" in broken.err
 
 
-def test_stacks_update_names_apps_that_stay(fake, tmp_path):
+def test_stacks_update_names_apps_that_stay(hostd, tmp_path):
     moved = [
         {"app": "hello", "release": 3, "trouble": None},
         {"app": "world", "release": 5, "trouble": "v4 did not come up"},
     ]
-    fake.on("GET /stacks", (200, [HOST, DEBIAN]))
-    fake.on("POST /hostd/stacks/debian-12/versions", told(b"-----> Making it\n", {"stack": "s@2", "moved": moved}))
+    hostd.on("GET /stacks", (200, [HOST, DEBIAN]))
+    hostd.on("POST /hostd/stacks/debian-12/versions", told(b"-----> Making it\n", {"stack": "s@2", "moved": moved}))
     ran = hostctl(tmp_path, "stacks:update")
     assert ran.status == 1
     assert "-----> s@2 is current, 1 app moved\n !    Not moved: world. See: hostctl logs -a world\n" in ran.err
     hostctl(tmp_path, "stacks:update", "debian-12", "--force")
-    bodies = [request.json for request in fake.asked("POST /hostd/stacks/debian-12/versions")]
+    bodies = [request.json for request in hostd.asked("POST /hostd/stacks/debian-12/versions")]
     assert bodies == [{"force": False}, {"force": True}]
 
 
-def test_stacks_update_to_a_version_and_rollback(fake, tmp_path):
-    fake.on("PATCH /hostd/stacks/debian-12", told(b"", {"stack": "debian-12@1", "moved": []}))
+def test_stacks_update_to_a_version_and_rollback(hostd, tmp_path):
+    hostd.on("PATCH /hostd/stacks/debian-12", told(b"", {"stack": "debian-12@1", "moved": []}))
     assert hostctl(tmp_path, "stacks:update", "debian-12", "--to", "1").status == 0
     assert hostctl(tmp_path, "stacks:rollback", "debian-12").status == 0
-    bodies = [request.json for request in fake.asked("PATCH /hostd/stacks/debian-12")]
+    bodies = [request.json for request in hostd.asked("PATCH /hostd/stacks/debian-12")]
     assert bodies == [{"version": "1"}, {"version": None}]
     for words in (("--to", "1"), ("debian-12", "--to", "1", "--force")):
         assert hostctl(tmp_path, "stacks:update", *words).status == 2
 
 
-def test_stacks_destroy_wants_the_name(fake, tmp_path):
-    fake.on("DELETE /hostd/stacks/debian-12", (200, {"destroyed": []}))
+def test_stacks_destroy_wants_the_name(hostd, tmp_path):
+    hostd.on("DELETE /hostd/stacks/debian-12", (200, {"destroyed": []}))
     assert hostctl(tmp_path, "stacks:destroy", "debian-12").status == 1
-    assert fake.requests == []
+    assert hostd.requests == []
     assert hostctl(tmp_path, "stacks:destroy", "debian-12", "-c", "debian-12").err == "Destroying debian-12... done\n"
 
 
-def test_stack_and_stack_set(fake, tmp_path):
+def test_stack_and_stack_set(hostd, tmp_path):
     chosen = app(stack={"name": "host"}, build_stack={"name": "debian-12"})
-    fake.on("GET /apps/hello", (200, chosen)).on("GET /stacks", (200, [HOST, DEBIAN]))
-    fake.on("PATCH /apps/hello", (200, chosen))
+    hostd.on("GET /apps/hello", (200, chosen)).on("GET /stacks", (200, [HOST, DEBIAN]))
+    hostd.on("PATCH /apps/hello", (200, chosen))
     assert hostctl(tmp_path, "stack", "-a", "hello").out == (
         "=== hello Available Stacks\n* host\n  debian-12 (active on next deploy)\n"
     )
@@ -135,17 +128,17 @@ def test_stack_and_stack_set(fake, tmp_path):
         "You will need to redeploy hello for the change to take effect.\n"
         "Run git push hostd main to trigger a new build on hello.\n"
     )
-    assert fake.asked("PATCH /apps/hello")[0].json == {"build_stack": "debian-12"}
+    assert hostd.asked("PATCH /apps/hello")[0].json == {"build_stack": "debian-12"}
 
 
-def test_apps_are_created_for_a_stack(fake, tmp_path):
-    fake.on("POST /apps", (201, app()))
+def test_apps_are_created_for_a_stack(hostd, tmp_path):
+    hostd.on("POST /apps", (201, app()))
     assert hostctl(tmp_path, "apps:create", "hello", "--no-remote", "--stack", "debian-12").status == 0
-    assert fake.asked("POST /apps")[0].json == {"name": "hello", "stack": "debian-12"}
+    assert hostd.asked("POST /apps")[0].json == {"name": "hello", "stack": "debian-12"}
 
 
-def test_releases_show_the_stack_once_an_app_has_left_the_host(fake, tmp_path):
-    fake.on("GET /apps/hello/releases", (200, [release(2, stack="host@12.11"), release(1, stack=None)]))
+def test_releases_show_the_stack_once_an_app_has_left_the_host(hostd, tmp_path):
+    hostd.on("GET /apps/hello/releases", (200, [release(2, stack="host@12.11"), release(1, stack=None)]))
     assert "host@12.11" not in hostctl(tmp_path, "releases", "-a", "hello").out
-    fake.on("GET /apps/hello/releases", (200, [release(3, stack="debian-12@1"), release(2, stack="host@12.11")]))
+    hostd.on("GET /apps/hello/releases", (200, [release(3, stack="debian-12@1"), release(2, stack="host@12.11")]))
     assert "  debian-12@1\n" in hostctl(tmp_path, "releases", "-a", "hello").out

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from api_fakes import FakeWriter
+from daemon_fakes import FakeWriter
 
 from hostd.custom_pages import REFRESH, RETRY, CustomPages, Kind
 from hostd.events import Events

@@ -1,16 +1,9 @@
 import pytest
-from ledger_kit import add_slug, open_ledger
+from ledger_kit import add_slug
 
 from hostd.errors import Conflict, Invalid, NotFound
 from hostd.ledger import App, BuildOutput, Ledger, User
 from hostd.ledger.releases import OUTPUT_LIMIT, bounded
-
-
-@pytest.fixture
-def ledger(tmp_path):
-    ledger = open_ledger(tmp_path / "master")
-    yield ledger
-    ledger.close()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import sqlite3
 
 import pytest
 from cryptography.hazmat.primitives.hashes import SHA256
-from ledger_kit import open_ledger
 from tls_kit import DAY, NOW, make
 
 from hostd.certificates.checking import Checked
@@ -16,13 +15,6 @@ def judged(*names: str) -> Checked:
     made = make(*names)
     fingerprint = made.certificate.fingerprint(SHA256()).hex()
     return Checked(made.pem, made.key_pem, fingerprint, names, NOW - DAY, NOW + 90 * DAY)
-
-
-@pytest.fixture
-def ledger(tmp_path):
-    opened = open_ledger(tmp_path)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
@@ -53,7 +45,7 @@ def test_the_key_is_nowhere_in_the_file(ledger, app, tmp_path):
 
 def test_a_key_that_was_moved_to_another_certificate_does_not_open(ledger, app, tmp_path):
     first, second = (ledger.certificates.add(app.id, judged(name)) for name in ("a.test", "b.test"))
-    with sqlite3.connect(tmp_path / "ledger.db") as file:
+    with sqlite3.connect(tmp_path / "master/ledger.db") as file:
         file.execute(
             "UPDATE certificates SET private_key = (SELECT private_key FROM certificates WHERE id = ?) WHERE id = ?",
             (first.id, second.id),

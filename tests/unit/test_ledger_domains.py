@@ -3,19 +3,11 @@
 import sqlite3
 
 import pytest
-from ledger_kit import open_ledger
 
 from hostd.errors import Conflict, Invalid, NotFound
 from hostd.ledger import domains
 from hostd.manager.desired import desired_app
 from hostd.settings import Settings
-
-
-@pytest.fixture
-def ledger(tmp_path):
-    ledger = open_ledger(tmp_path / "master")
-    yield ledger
-    ledger.close()
 
 
 @pytest.fixture

@@ -3,18 +3,11 @@
 from datetime import timedelta
 
 import pytest
-from ledger_kit import START, open_ledger
+from ledger_kit import START
 
 from hostd.errors import Conflict, Invalid, NotFound
 from hostd.ledger import Ledger
 from hostd.ledger.job_runs import KEPT
-
-
-@pytest.fixture
-def ledger(tmp_path):
-    ledger = open_ledger(tmp_path / "master")
-    yield ledger
-    ledger.close()
 
 
 @pytest.fixture

@@ -4,17 +4,10 @@ import struct
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from ledger_kit import fingerprint_of, keygen, open_ledger
+from ledger_kit import fingerprint_of, keygen
 
 from hostd.errors import Conflict, Forbidden, Invalid, NotFound
 from hostd.ledger import KeyTaken, ssh_keys
-
-
-@pytest.fixture
-def ledger(tmp_path):
-    ledger = open_ledger(tmp_path / "master")
-    yield ledger
-    ledger.close()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from api_fakes import FakeWriter, dyno
+from daemon_fakes import FakeWriter, dyno
 from ledger_kit import add_slug, open_ledger
 
 from hostd.errors import Unavailable

@@ -1,0 +1,256 @@
+"""Hand-written fakes of hostd's parts behind the API: they note what is asked of them, and keep no dyno running."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hostd.context import Deploy, Output, PushOutcome
+from hostd.dns import Found
+from hostd.errors import Busy
+from hostd.events import Events
+from hostd.ledger import Ledger
+from hostd.ledger.apps import App
+from hostd.ledger.builds import Build
+from hostd.ledger.job_runs import JobRun
+from hostd.ledger.jobs import Job
+from hostd.ledger.releases import Release
+from hostd.ledger.users import User
+from hostd.manager.dyno import Dyno, DynoState
+from hostd.manager.settling import Missing
+
+
+class FakeWriter:
+    """Keeps the lines that would go to the journal."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def send(self, message: str, **fields: str) -> None:
+        self.lines.append(f"{fields['HOSTD_SOURCE']}[{fields['HOSTD_PROCESS']}]: {message}")
+
+
+@dataclass
+class FakeOneOff:
+    dyno: Dyno
+    attach_token: str | None
+
+
+class FakeManager:
+    """Has the dynos it is given and notes what is asked of it."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+        self.running: list[Dyno] = []
+        self.not_up: list[Missing] = []
+
+    def dynos(self, app_id: str) -> list[Dyno]:
+        return [dyno for dyno in self.running if dyno.app_id == app_id]
+
+    def nudge(self, app_id: str) -> None:
+        self.calls.append(("nudge", app_id))
+
+    async def route(self, app_id: str) -> None:
+        self.calls.append(("route", app_id))
+
+    async def missing(self, app: App, type_: str | None, seconds: float) -> list[Missing]:
+        self.calls.append(("missing", type_, seconds))
+        return self.not_up
+
+    async def restart(self, app: App, selector: str | None) -> None:
+        self.calls.append(("restart", selector))
+
+    async def stop(self, app: App, selector: str) -> None:
+        self.calls.append(("stop", selector))
+
+    async def forget(self, app: App) -> None:
+        self.calls.append(("forget", app.name))
+
+    async def prepare_one_off(
+        self,
+        app: App,
+        command: str,
+        env: Mapping[str, str],
+        size: str,
+        attach: bool,
+        time_limit: float | None = None,
+    ) -> FakeOneOff:
+        self.calls.append(("run", command, dict(env), size, attach, time_limit))
+        made = dyno(app, "run", 1234, version=2, command=command, size=size)
+        self.running.append(made)
+        return FakeOneOff(made, "secret-token" if attach else None)
+
+    def prepare_visit(
+        self, app: App, dyno: str, argv: Sequence[str], env: Mapping[str, str] | None, time_limit: float | None = None
+    ) -> FakeOneOff:
+        self.calls.append(("visit", dyno, list(argv), env, time_limit))
+        return FakeOneOff(self.running[0], "visit-token")
+
+    def prepare_forward(self, app: App, dyno: str, port: int) -> FakeOneOff:
+        self.calls.append(("forward", dyno, port))
+        return FakeOneOff(self.running[0], "forward-token")
+
+
+class FakeDeploys:
+    """Appends to the real ledger as the real one does; pushes do what `pusher` says."""
+
+    def __init__(self, ledger: Ledger, events: Events) -> None:
+        self._ledger = ledger
+        self._events = events
+        self.busy: str | None = None
+        self.pusher: Any = None
+        self.outcomes: dict[str, PushOutcome] = {}
+        self.started: list[tuple[Deploy, bytes]] = []
+
+    async def push(self, deploy: Deploy, *, tree: AsyncIterator[bytes] | None, output: Output) -> PushOutcome:
+        return await self.pusher(deploy, tree, output)
+
+    async def start(self, deploy: Deploy, *, tree: AsyncIterator[bytes] | None) -> Build:
+        if self.busy:
+            raise Busy(f"{self.busy}. Wait until that is done, then try again.")
+        self.started.append((deploy, tree and b"".join([piece async for piece in tree])))
+        return self._ledger.builds.start(
+            deploy.app.id, deploy.user.id, deploy.commit, id=deploy.id, source=deploy.label
+        )
+
+    def cancel(self, build: Build, user: User) -> bool:
+        if self._ledger.builds.get(build.id).status != "pending":
+            return False
+        self._ledger.builds.finish(build.id, "failed", reason=f"cancelled by {user.email}", cancelled=True)
+        return True
+
+    async def output(self, build: Build) -> AsyncIterator[bytes]:
+        yield self._ledger.build_outputs.get(build.id).text
+
+    def outcome(self, push_id: str) -> PushOutcome | None:
+        return self.outcomes.get(push_id)
+
+    async def destroyed(self, app: App) -> None:
+        self.cleaned = app.id
+
+    async def release(
+        self,
+        app: App,
+        *,
+        user: User,
+        description: str,
+        config: Mapping[str, str] | None = None,
+        slug_id: str | None = None,
+        stack: str | None = None,
+    ) -> Release:
+        if self.busy:
+            raise Busy(f"{self.busy}. Wait until that is done, then try again.")
+        current = self._ledger.releases.current(app.id)
+        release = self._ledger.releases.append(
+            app.id,
+            slug_id=slug_id or current.slug_id,
+            config=current.config if config is None else config,
+            description=description,
+            user=user,
+            stack=stack,
+        )
+        self._events.release(app, release)
+        return release
+
+    def holder(self, app_id: str) -> str | None:
+        return self.busy
+
+
+@dataclass
+class FakeUnit:
+    name: str
+    active: str = "active"
+    sub: str = "running"
+
+
+class FakeSystemd:
+    def __init__(self) -> None:
+        self.units: dict[str, list[FakeUnit]] = {}
+
+    def list_units(self, patterns: Sequence[str]) -> list[FakeUnit]:
+        return [unit for pattern in patterns for unit in self.units.get(pattern, [])]
+
+
+class FakeNetworks:
+    held = 2
+    problems: tuple[str, ...] = ()
+
+
+class FakeScheduler:
+    """Runs a job by recording that it does."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self.nudges = 0
+
+    def nudge(self) -> None:
+        self.nudges += 1
+
+    async def run_now(self, app: App, job: Job, user: User) -> JobRun:
+        run = self._ledger.job_runs.begin(job.id, None)
+        self._ledger.job_runs.has_dyno(run, "scheduler.1234")
+        return self._ledger.job_runs.list(job.id)[0]
+
+
+class FakeSleeper:
+    """Notes which apps it is to wake; none of them sleeps."""
+
+    def __init__(self) -> None:
+        self.nudges = 0
+        self.woken: list[str] = []
+
+    def nudge(self) -> None:
+        self.nudges += 1
+
+    def wake(self, app_id: str) -> bool:
+        self.woken.append(app_id)
+        return False
+
+
+class FakeRouter:
+    """Two workers, of which one answers."""
+
+    wrong: Sequence[str] = ()
+
+    async def problems(self, workers: int) -> Sequence[str]:
+        return self.wrong
+
+    async def status(self) -> dict[str, dict[str, Any]]:
+        return {"1": {"worker": 1, "pid": 7, "uptime": 60.5, "sequence": 17, "requests": 3}, "2": {}}
+
+
+class FakeNames:
+    """The DNS: what it says of each name; nothing of others."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Found] = {}
+        self.asked: list[str] = []
+
+    async def look(self, name: str) -> Found:
+        self.asked.append(name)
+        return self.known.get(name, Found(apex=False))
+
+
+class FakeRepositories:
+    async def ensure(self, app: App) -> Path:
+        return Path(f"/repos/{app.id}.git")
+
+
+def dyno(app: App, type: str, number: int, **changes: Any) -> Dyno:
+    known: dict[str, Any] = {
+        "id": f"00000000-0000-0000-0000-{number:012}",
+        "app_id": app.id,
+        "name": f"{type}.{number}",
+        "type": type,
+        "number": number,
+        "version": 2,
+        "state": DynoState.UP,
+        "since": 1_769_510_888.0,
+        "command": "python app.py",
+        "size": "standard-1x",
+        "address": "127.0.0.1",
+        "port": 20000 + number,
+    }
+    return Dyno(**(known | changes))
