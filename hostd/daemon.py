@@ -218,9 +218,8 @@ def assemble(settings: Settings) -> Daemon:
         faults=faults,
     )
 
-    pages = CustomPages(
-        settings.pages_dir, PageFetcher((settings.http_port, settings.https_port)).fetch, events
-    )
+    fetcher = PageFetcher((settings.http_port, settings.https_port))
+    pages = CustomPages(settings.pages_dir, fetcher.fetch, events)
 
     def desired(app_id: str) -> DesiredApp | None:
         try:
@@ -234,6 +233,7 @@ def assemble(settings: Settings) -> Daemon:
             maintenance_page=own.get(Kind.MAINTENANCE, ""),
             error_page=own.get(Kind.ERROR, ""),
             challenges=automatic.challenges(app_id),
+            proofs=automatic.proofs(app_id),
         )
 
     manager = Manager(
@@ -311,6 +311,7 @@ def assemble(settings: Settings) -> Daemon:
         hosts=lambda app: hosts_of(ledger, settings, app),
         nudge=manager.nudge,
         default=lambda: own_certificate(settings),
+        fetch=fetcher.fetch_as,
     )
     checks = DomainChecks(Dns(), settings.domain, lambda: own_addresses(settings.network_prefix))
     automatic = AutomaticCertificates(

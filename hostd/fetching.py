@@ -1,4 +1,4 @@
-"""Fetching a web page that an app's owner names, without lending anybody hostd's way into the inside.
+"""Fetching what an app's owner names, a web page above all, without lending anybody hostd's way into the inside.
 
 Every connection goes through one place, which judges the address that is about to be connected to: names that lead
 elsewhere the second time, redirects and addresses in disguise come no further than there.
@@ -7,7 +7,7 @@ elsewhere the second time, redirects and addresses in disguise come no further t
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
@@ -43,13 +43,21 @@ class PageFetcher:
 
     async def fetch(self, address: str) -> bytes:
         """The page as HTML in UTF-8. Raises Unfetchable."""
+        return _in_utf8(*await self._fetched(address, HTML))
+
+    async def fetch_as(self, address: str, kind: str) -> bytes:
+        """What is there, if it is of that kind. Raises Unfetchable."""
+        body, _ = await self._fetched(address, (kind,))
+        return body
+
+    async def _fetched(self, address: str, kinds: Sequence[str]) -> tuple[bytes, str | None]:
         refused: list[str] = []
         try:
             url = URL(address)
             if url.scheme not in ("http", "https") or not url.host:
                 raise Unfetchable("it is no address of the web: write http://... or https://...")
-            async with self._session(refused) as session:
-                return await self._page(session, url)
+            async with self._session(refused, kinds) as session:
+                return await self._body(session, url, kinds)
         except TimeoutError as error:
             raise Unfetchable(f"it took longer than {self._timeout.total:g} seconds") from error
         except aiohttp.ClientSSLError as error:
@@ -70,7 +78,7 @@ class PageFetcher:
             return f"its port is {port}: only {' and '.join(map(str, WEB_PORTS))} are asked"
         return None if is_public(address) else "it is at an internal address"
 
-    def _session(self, refused: list[str]) -> aiohttp.ClientSession:
+    def _session(self, refused: list[str], kinds: Sequence[str]) -> aiohttp.ClientSession:
         def judged(info: tuple[Any, Any, int, str, tuple[Any, ...]]) -> socket.socket:
             family, kind, protocol, _, where = info
             if reason := self.judge(ip_address(str(where[0]).partition("%")[0]), int(where[1])):
@@ -81,24 +89,28 @@ class PageFetcher:
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(socket_factory=judged, use_dns_cache=False, force_close=True),
             cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": "hostd", "Accept": ", ".join(HTML), "Accept-Encoding": "identity"},
+            headers={"User-Agent": "hostd", "Accept": ", ".join(kinds), "Accept-Encoding": "identity"},
             timeout=self._timeout,
             auto_decompress=False,
             trust_env=False,
         )
 
-    async def _page(self, session: aiohttp.ClientSession, url: URL) -> bytes:
+    async def _body(
+        self, session: aiohttp.ClientSession, url: URL, kinds: Sequence[str]
+    ) -> tuple[bytes, str | None]:
+        """What is there, and in which encoding if it is text."""
         async with session.get(url, max_redirects=MOST_REDIRECTS) as answer:
             if answer.status != 200:
                 raise Unfetchable(f"its server answers with status {answer.status}")
-            if answer.content_type not in HTML or answer.headers.get("Content-Encoding", "identity") != "identity":
-                raise Unfetchable(f"it is no plain HTML but {answer.content_type[:60]}")
+            if answer.content_type not in kinds or answer.headers.get("Content-Encoding", "identity") != "identity":
+                wanted = "plain HTML" if kinds is HTML else kinds[0]
+                raise Unfetchable(f"it is no {wanted} but {answer.content_type[:60]}")
             page = bytearray()
             async for piece in answer.content.iter_any():
                 page += piece
                 if len(page) > MOST_BYTES:
                     raise Unfetchable(f"it is longer than {MOST_BYTES >> 10} KiB")
-            return _in_utf8(bytes(page), answer.charset)
+            return bytes(page), answer.charset
 
 
 def is_public(address: Address) -> bool:

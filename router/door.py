@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import cast
 
+from router.certificates import PROOF
 from router.client import Client
 from router.h2 import Http2
 from router.plane import Plane
@@ -24,6 +25,10 @@ class Door(asyncio.Protocol):
         """Called by the event loop."""
         self.shaking_hands = False
         agreed = transport.get_extra_info("ssl_object").selected_alpn_protocol()
+        if agreed == PROOF:
+            # All that a certificate authority wanted to see was the certificate.
+            cast(asyncio.Transport, transport).close()
+            return
         connection = Http2(self._plane) if agreed == "h2" else Client(self._plane, "https")
         cast(asyncio.Transport, transport).set_protocol(connection)
         connection.connection_made(transport)

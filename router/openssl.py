@@ -10,6 +10,8 @@ import os
 import ssl
 import sys
 from enum import IntEnum
+from functools import cache
+from typing import Any
 
 _KNOWN = ((3, 11), (3, 13))
 """The first and the last version of CPython of which that is known."""
@@ -19,22 +21,36 @@ class Control(IntEnum):
     """Commands of SSL_CTX_ctrl(3), by their numbers in openssl/ssl.h."""
 
     TICKET_KEYS = 59
+    STATUS_ARGUMENT = 64
     GROUPS = 92
 
 
-def control(context: ssl.SSLContext, command: Control, number: int, data: bytes) -> bool:
-    """Carry out a command on a context; False where that cannot be done."""
+def control(context: ssl.SSLContext, command: Control, number: int, data: bytes | int) -> bool:
+    """Carry out a command on a context, with bytes or an address; False where that cannot be done."""
+    found = library("ssl")
+    return found is not None and bool(found.SSL_CTX_ctrl(inner(context), command, number, data))
+
+
+def inner(context: ssl.SSLContext) -> int | None:
+    """The address of the SSL_CTX of a context. Only where there is a `library`."""
+    import ctypes
+
+    return ctypes.c_void_p.from_address(id(context) + object.__basicsize__).value
+
+
+@cache
+def library(name: str) -> Any:
+    """The copy of `ssl` or `crypto` that Python uses; None where that cannot be told."""
     if sys.implementation.name != "cpython" or not _KNOWN[0] <= sys.version_info[:2] <= _KNOWN[1]:
-        return False
+        return None
     import ctypes
 
     try:
         # Another copy of the library would not understand the context, so none is loaded here.
-        library = ctypes.CDLL(f"libssl.so.{ssl.OPENSSL_VERSION_INFO[0]}", mode=os.RTLD_LAZY | os.RTLD_NOLOAD)
-        function = library.SSL_CTX_ctrl
+        found = ctypes.CDLL(f"lib{name}.so.{ssl.OPENSSL_VERSION_INFO[0]}", mode=os.RTLD_LAZY | os.RTLD_NOLOAD)
+        if name == "ssl":
+            found.SSL_CTX_ctrl.argtypes = (ctypes.c_void_p, ctypes.c_int, ctypes.c_long, ctypes.c_void_p)
+            found.SSL_CTX_ctrl.restype = ctypes.c_long
     except (OSError, AttributeError):
-        return False
-    function.argtypes = (ctypes.c_void_p, ctypes.c_int, ctypes.c_long, ctypes.c_char_p)
-    function.restype = ctypes.c_long
-    inner = ctypes.c_void_p.from_address(id(context) + object.__basicsize__).value
-    return bool(function(inner, command, number, data))
+        return None
+    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from random import random
@@ -94,6 +94,8 @@ class Plane:
         self.closing = False
         self.https_port = 0
         """Where https is served; 0 while it is not."""
+        self.watch: Callable[[bool], object] = lambda proving: None
+        """Told with each table whether certificate authorities are to be told from visitors at a handshake."""
         self.clients: set[Connection] = set()
         self.held: set[Search] = set()
         self.listeners: set[Calls] = set()
@@ -139,6 +141,11 @@ class Plane:
         route = self.find(host)
         return route.app.certificate(normal_host(host)) if route else ""
 
+    def proof(self, host: str) -> str:
+        """The id of the certificate that a certificate authority is to be shown at a host; "" without one."""
+        route = self.find(host)
+        return route.app.proofs.get(normal_host(host), "") if route else ""
+
     def swap(self, table: Table) -> None:
         """Put a table in force. Requests in flight go on; those held are looked at again; only idle connections
         to dynos that are not in the new table are closed. An app that is the same object as before, as `Reader` gives
@@ -146,6 +153,7 @@ class Plane:
         before = self._routing.routes
         routes = {app.id: self._route(app, before.get(app.id)) for app in table.apps}
         self._routing = _Routing(table, routes, loaded=True)
+        self.watch(any(app.proofs for app in table.apps))
         for app_id, route in before.items():
             if (new := routes.get(app_id)) is not route:
                 self._retire(app_id, set(route.backends) - set(new.backends if new else ()))

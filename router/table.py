@@ -80,6 +80,8 @@ class App:
     """Until when (Unix time) its requests wait; 0 and the past: they do not."""
     challenges: Mapping[str, str] = field(default_factory=dict, hash=False)
     """What a certificate authority is told that asks at a host (ACME, HTTP-01): `TOKEN.THUMBPRINT`, by host."""
+    proofs: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """The ids of the certificates that it is shown at a host instead (TLS-ALPN-01), by host."""
 
     def certificate(self, host: str) -> str:
         """The id of the certificate for a name in lower case; "" for the default one."""
@@ -187,10 +189,7 @@ def read_app(value: Any) -> App:
         hosts=hosts,
         state=state,
         dynos=dynos,
-        certificates={
-            _host(host, where): _matching(known, _CERTIFICATE, f"certificate of {where}")
-            for host, known in _expect(entry.get("certificates", {}), dict, f"certificates of {where}").items()
-        },
+        certificates=_certificates(entry.get("certificates", {}), f"certificates of {where}", where),
         https_only=_expect(entry.get("https_only", False), bool, f"https_only of {where}"),
         hsts=_matching(entry.get("hsts", ""), _HSTS, f"hsts of {where}"),
         maintenance_page=_matching(entry.get("maintenance_page", ""), _PAGE, f"maintenance_page of {where}"),
@@ -206,6 +205,7 @@ def read_app(value: Any) -> App:
             _host(host, where): _matching(told, CHALLENGE, f"challenge of {where}")
             for host, told in _expect(entry.get("challenges", {}), dict, f"challenges of {where}").items()
         },
+        proofs=_certificates(entry.get("proofs", {}), f"proofs of {where}", where),
     )
 
 
@@ -221,6 +221,12 @@ def _dyno(value: Any, where: str) -> Dyno:
     if not 1 <= port <= 65535:
         raise TableError(f"port of {name} of {where} is {port}; ports go from 1 to 65535")
     return Dyno(name, address, port)
+
+
+def _certificates(value: Any, what: str, where: str) -> Mapping[str, str]:
+    """The ids of certificates, by host."""
+    entry = _expect(value, dict, what)
+    return {_host(host, where): _matching(known, _CERTIFICATE, what) for host, known in entry.items()}
 
 
 def _gate(value: Any, where: str) -> Gate:
@@ -269,6 +275,7 @@ def _app_document(app: App) -> dict[str, Any]:
         "affinity": app.affinity,
         "paused_until": app.paused_until,
         "challenges": dict(app.challenges),
+        "proofs": dict(app.proofs),
     }
     return {
         "id": app.id,

@@ -142,9 +142,12 @@ class Worker:
         if folder is None:
             return None
         tickets = Tickets(control.with_name("tickets")) if control else None
-        return Certificates(
-            folder, self._plane.certificate, lambda text: self._journal.say(text, journal.ERROR), tickets=tickets
-        )
+        certificates = Certificates(
+            folder, self._plane.certificate, lambda text: self._journal.say(text, journal.ERROR),
+            proof_of=self._plane.proof, tickets=tickets,
+        )  # fmt: skip
+        self._plane.watch = certificates.watch
+        return certificates
 
     async def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
         for listener in self._sockets.http:

@@ -16,7 +16,7 @@ from acme.client import ClientNetwork, ClientV2
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from josepy.jwa import ES256
-from josepy.jwk import JWKEC
+from josepy.jwk import JWK, JWKEC
 
 from hostd.acme.certifying import Proof
 from hostd.acme.failure import Failure, moment_of, problem, readable
@@ -82,7 +82,7 @@ class Authority:
                 continue
             challenge = next((each for each in task.body.challenges if each.chall.typ == method.value), None)
             if challenge is None:
-                raise Failure(f"the authority does not take proofs by {method.value}")
+                raise Failure(f"the authority takes no proof by {method.value}", unproven=True)
             name = task.body.identifier.value
             found.append(
                 Proof(
@@ -157,6 +157,23 @@ class Authority:
         except (OSError, ValueError) as error:
             # What the network does comes as one or the other.
             raise general(f"the authority {self._directory} cannot be reached: {readable(_cause(error))}") from error
+
+
+@challenges.ChallengeResponse.register
+class _TlsAlpnResponse(challenges.KeyAuthorizationChallengeResponse):
+    typ = Method.TLS.value
+
+
+@challenges.Challenge.register
+class _TlsAlpn(challenges.KeyAuthorizationChallenge):
+    """TLS-ALPN-01 (RFC 8737), of which the library has not heard any more since its version 4."""
+
+    response_cls = _TlsAlpnResponse
+    typ = response_cls.typ
+
+    def validation(self, account_key: JWK, **_: object) -> str:
+        """What is proven; the certificate that proves it is made by `showcase`."""
+        return self.key_authorization(account_key)
 
 
 class _Network(ClientNetwork):

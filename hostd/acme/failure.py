@@ -15,13 +15,16 @@ _OF_THE_NAME = frozenset(
      "rejectedIdentifier", "tls", "unauthorized", "unknownHost", "unsupportedIdentifier"}
 )  # fmt: skip
 """Problems (RFC 8555, 6.7) that another name need not have."""
+_OF_THE_PROOF = frozenset({"connection", "incorrectResponse", "tls", "unauthorized"})
+"""Problems that another proof of the same name need not have."""
 
 
 class Failure(Exception):  # noqa: N818 - says what happened
     """There is no certificate. `reason` has no full stop.
 
-    `retry_at` is when the authority wants to be asked again. `general`: it is not because of the name. `unknown`: the
-    authority does not know our account any more. `output`: what a program of the admin's said.
+    `retry_at` is when the authority wants to be asked again. `general`: it is not because of the name. `unproven`: it
+    may be because of how it was to be proven. `unknown`: the authority does not know our account any more. `output`:
+    what a program of the admin's said.
     """
 
     def __init__(
@@ -30,12 +33,14 @@ class Failure(Exception):  # noqa: N818 - says what happened
         *,
         retry_at: datetime | None = None,
         general: bool = False,
+        unproven: bool = False,
         unknown: bool = False,
         output: Sequence[str] = (),
     ) -> None:
         self.reason = readable(reason)
         self.retry_at = retry_at
         self.general = general
+        self.unproven = unproven
         self.unknown = unknown
         self.output = tuple(output)
         super().__init__(self.reason)
@@ -47,8 +52,13 @@ def problem(kind: str, detail: str, retry_at: datetime | None = None) -> Failure
     text = f"{readable(detail) or 'no reason given'} ({code})"
     if code == "rateLimited":
         return Failure(text, retry_at=retry_at)
-    general = code not in _OF_THE_NAME
-    return Failure(text, retry_at=retry_at, general=general, unknown=code == "accountDoesNotExist")
+    return Failure(
+        text,
+        retry_at=retry_at,
+        general=code not in _OF_THE_NAME,
+        unproven=code in _OF_THE_PROOF,
+        unknown=code == "accountDoesNotExist",
+    )
 
 
 def moment_of(retry_after: str | None, now: datetime) -> datetime | None:

@@ -19,14 +19,14 @@ from hostd.acme.certifying import Connect, by_acme
 from hostd.acme.dealings import Dealings
 from hostd.acme.failure import Failure
 from hostd.acme.order import certificate_for
-from hostd.acme.planner import Hold, Obtain, Plan, Situation, Status, plan, statuses
+from hostd.acme.planner import NO_HOOK, Hold, Method, Obtain, Plan, Situation, Status, own_of, plan, statuses
 from hostd.acme.showcase import Showcase
-from hostd.acme.standings import begun, failed, new, refreshed
+from hostd.acme.standings import Hindrance, begun, failed, hindrance, new, refreshed
 from hostd.acme.terms import Terms
 from hostd.certificates.checking import Checked
 from hostd.certificates.keeper import CertificateKeeper
 from hostd.dns import Check, DomainChecks
-from hostd.errors import HostdError, Invalid, NotFound
+from hostd.errors import HostdError, Invalid, NotFound, RateLimited
 from hostd.events import Events
 from hostd.ledger import Ledger
 from hostd.ledger.acm import Standing
@@ -75,7 +75,7 @@ class AutomaticCertificates:
         self._clock = clock
         self._chance = chance
         self._dealings = Dealings(terms, ledger.acme_accounts, connect=connect, clock=clock, chance=chance)
-        self._showcase = Showcase(route, terms.hook, events)
+        self._showcase = Showcase(route, certificates.lent, terms.hook, events, clock)
         self._wake = asyncio.Event()
         self._tries: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._task: asyncio.Task[None] | None = None
@@ -103,19 +103,33 @@ class AutomaticCertificates:
         return self._dealings.hold
 
     def challenges(self, app_id: str) -> Mapping[str, str]:
-        """What the router answers to the authority for each name of an app that is being proven."""
+        """What the router answers to the authority for each name of an app that is being proven over HTTP."""
         return self._showcase.challenges(app_id)
+
+    def proofs(self, app_id: str) -> Mapping[str, str]:
+        """What the router calls the certificate that it shows to the authority for each name proven by TLS."""
+        return self._showcase.proofs(app_id)
 
     def statuses(self, app: App) -> list[Status]:
         """How it stands with each name of an app; nothing if it gets no certificates by itself."""
         return statuses(self._situation(app), self._clock())
 
-    def enable(self, app: App) -> None:
-        """Let an app get its certificates by itself. Raises Invalid if the admin has not made that possible."""
+    def enable(self, app: App, method: Method | None = None) -> None:
+        """Let an app get its certificates by itself, its names being proven in one way only, if that is given.
+
+        Raises Invalid if the admin has not made that possible.
+        """
         if self.terms.refusal:
             raise Invalid(f"{self.terms.refusal[0].upper()}{self.terms.refusal[1:]}.")
-        self._ledger.acm.enable(app.id)
+        if method is Method.DNS and self.terms.hook is None:
+            raise Invalid(f"With {method.value}, {NO_HOOK}.")
+        self._ledger.acm.enable(app.id, method.value if method else None)
         self.nudge()
+
+    def method(self, app: App) -> Method | None:
+        """The only way by which the names of an app are proven; None for whichever does it."""
+        kept = self._ledger.acm.challenge(app.id)
+        return Method(kept) if kept else None
 
     async def disable(self, app: App) -> None:
         """Let an app get none any more, and drop those that it got."""
@@ -125,20 +139,30 @@ class AutomaticCertificates:
                 task.cancel()
         await self._look_at(app)
 
-    def refresh(self, app: App, hostname: str | None = None) -> None:
-        """Try again now what waits; for one name, get a new certificate whatever there is. Raises NotFound, Invalid."""
+    def refresh(self, app: App, hostname: str | None = None, *, force: bool = False) -> None:
+        """Try again now what waits; for one name, get a new certificate whatever there is.
+
+        Not what was tried or got a short while ago, unless by force, and never what the authority forbids. Raises
+        NotFound, Invalid, and RateLimited if that leaves nothing.
+        """
         if not self._ledger.acm.enabled(app.id):
             raise Invalid(
                 f"{app.name} does not get its certificates by itself. Let it: hostctl certs:auto:enable -a {app.name}"
             )
-        now, hosts = self._clock(), self._hosts(app)
+        now, hosts, hindered = self._clock(), self._hosts(app), dict[str, Hindrance]()
         if hostname is not None and hostname not in hosts:
             raise NotFound(f"{hostname} gets no certificate by itself. Those that do: hostctl certs:auto -a {app.name}")
-        known = self._ledger.acm.standings(app.id)
-        for host in hosts:
-            if host == hostname or (hostname is None and host in known):
-                standing = known.get(host) or new(app.id, host, now)
-                self._ledger.acm.put(refreshed(standing, now, renew=host == hostname))
+        known, own = self._ledger.acm.standings(app.id), self._ledger.certificates.list(app.id)
+        wanted = [hostname] if hostname is not None else [host for host in hosts if host in known]
+        for host in wanted:
+            standing, renew = known.get(host) or new(app.id, host, now), host == hostname
+            why = hindrance(standing, own_of(own, host) if renew else None, now, force=force)
+            if why is None:
+                self._ledger.acm.put(refreshed(standing, now, renew=renew))
+            else:
+                hindered[host] = why
+        if hindered and len(hindered) == len(wanted):
+            raise RateLimited(_too_soon(app, hindered))
         self.nudge()
 
     # Looking
@@ -184,6 +208,7 @@ class AutomaticCertificates:
             busy={host for app_id, host in self._tries if app_id == app.id},
             hold=self.hold,
             hook=self.terms.hook is not None,
+            method=self.method(app),
         )
 
     async def _ask(self, app: App, hosts: Sequence[str]) -> Mapping[str, Check]:
@@ -244,9 +269,9 @@ class AutomaticCertificates:
         async with self._dealings.open() as authority:
             return await certificate_for(
                 wanted.standing.hostname,
-                wanted.method,
+                wanted.methods,
                 authority,
-                showing=partial(self._showcase.showing, app, wanted.method),
+                showing=partial(self._showcase.showing, app),
                 authorities=self._certificates.authorities,
                 clock=self._clock,
             )
@@ -302,3 +327,10 @@ class AutomaticCertificates:
     def _say(self, app: App, *lines: str) -> None:
         for line in lines:
             self._events.platform(app, "certs", line)
+
+
+def _too_soon(app: App, hindered: Mapping[str, Hindrance]) -> str:
+    """Why nothing is refreshed: of the name that may be first."""
+    host, first = min(hindered.items(), key=lambda each: each[1].until)
+    by_force = f" At once: hostctl certs:auto:refresh {host} --force -a {app.name}" if first.forcible else ""
+    return f"{host} is not refreshed before {first.until:%Y-%m-%d %H:%M} UTC: {first.reason}.{by_force}"

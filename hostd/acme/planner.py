@@ -19,7 +19,7 @@ LEFT = 1 / 3
 SPREAD = 1 / 20
 """or up to this part of its life sooner: not all are renewed at once."""
 NO_HOOK = (
-    "a certificate for a wildcard takes a record in the DNS, and no program is set that makes it: "
+    "what proves it, as for every wildcard, is a record in the DNS, and no program is set that makes it: "
     "the server's admin can set acme_dns_hook"
 )
 
@@ -28,6 +28,7 @@ class Method(Enum):
     """How it is proven that a name is ours, by its name in ACME."""
 
     HTTP = "http-01"
+    TLS = "tls-alpn-01"
     DNS = "dns-01"
 
 
@@ -37,6 +38,9 @@ class State(Enum):
     OK = "OK"
     VERIFYING = "Verifying"
     FAILING = "Failing"
+
+
+_BY_DNS = (Method.DNS,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ class Situation:
 
     `hosts` are the names that want certificates, none if the app does not get them by itself; `certificates` all of
     the app; `answers` what the DNS has just said; `busy` the names that are being tried; `hook` whether there is a
-    program that makes records in the DNS.
+    program that makes records in the DNS; `method` the only way by which the app wants its names to be proven.
     """
 
     app_id: str
@@ -64,14 +68,15 @@ class Situation:
     busy: Set[str] = frozenset()
     hold: Hold | None = None
     hook: bool = False
+    method: Method | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Obtain:
-    """Get a certificate for a name, in the place of the one that it has."""
+    """Get a certificate for a name, in the place of the one that it has; by these ways, until one is believed."""
 
     standing: Standing
-    method: Method
+    methods: tuple[Method, ...]
     replaces: Certificate | None
 
 
@@ -129,24 +134,30 @@ def renew_at(certificate: Certificate) -> datetime:
     return certificate.expires_at - life * LEFT - life * SPREAD * share
 
 
+def own_of(certificates: Sequence[Certificate], host: str) -> Certificate | None:
+    """The automatic certificate of a name."""
+    return next((each for each in reversed(certificates) if each.automatic and host in each.names), None)
+
+
 def _steps(situation: Situation, host: str, now: datetime) -> Iterator[str | Obtain | Standing | datetime]:
     """What a name wants: its name, to be looked up; a certificate; a note; or to be looked at again then."""
-    own, standing = _own(situation, host), situation.standings.get(host) or new(situation.app_id, host, now)
-    due = _due(own, standing, now)
-    wildcard, hold = is_wildcard(host), situation.hold
-    if host in situation.busy or (wildcard and not situation.hook):
+    own = own_of(situation.certificates, host)
+    standing = situation.standings.get(host) or new(situation.app_id, host, now)
+    due, methods, hold = _due(own, standing, now), _methods(situation, host), situation.hold
+    if host in situation.busy or (methods == _BY_DNS and not situation.hook):
         return
     if due > now:
         yield due
     elif hold is not None and (hold.until is None or hold.until > now):
         if hold.until is not None:
             yield hold.until
-    elif wildcard:
-        yield Obtain(standing, Method.DNS, own)
+    elif methods == _BY_DNS:
+        # Where the name leads is then of no matter.
+        yield Obtain(standing, methods, own)
     elif (answer := situation.answers.get(host)) is None:
         yield from (host, now + SOONEST_LOOK)
     elif answer.leads is Leads.HERE:
-        yield Obtain(standing, Method.HTTP, own)
+        yield Obtain(standing, methods, own)
     else:
         yield waiting(standing, answer.message.removesuffix("."), now)
 
@@ -154,12 +165,12 @@ def _steps(situation: Situation, host: str, now: datetime) -> Iterator[str | Obt
 def _status(situation: Situation, host: str, now: datetime) -> Status:
     if (added := _added(situation, host, now)) is not None:
         return Status(host, State.OK, f"has {added.name}, which somebody added", None, added)
-    own, standing = _own(situation, host), situation.standings.get(host)
+    own, standing = own_of(situation.certificates, host), situation.standings.get(host)
     due = own is None or _due(own, standing or new(situation.app_id, host, now), now) <= now
     valid = own is not None and now < own.expires_at
     if host in situation.busy:
         return Status(host, State.VERIFYING, None, None, own)
-    if is_wildcard(host) and not situation.hook and due:
+    if _methods(situation, host) == _BY_DNS and not situation.hook and due:
         return Status(host, State.FAILING, NO_HOOK, None, own)
     if situation.hold is not None and due:
         return Status(host, State.FAILING, situation.hold.reason, situation.hold.until, own)
@@ -177,9 +188,11 @@ def _due(own: Certificate | None, standing: Standing, now: datetime) -> datetime
     return max(renew_at(own), standing.next_at)
 
 
-def _own(situation: Situation, host: str) -> Certificate | None:
-    """The automatic certificate of a name."""
-    return next((each for each in reversed(situation.certificates) if each.automatic and host in each.names), None)
+def _methods(situation: Situation, host: str) -> tuple[Method, ...]:
+    """How a name is proven: the second way is taken where the first one fails."""
+    if is_wildcard(host):
+        return _BY_DNS
+    return (situation.method,) if situation.method else (Method.HTTP, Method.TLS)
 
 
 def _added(situation: Situation, host: str, now: datetime) -> Certificate | None:

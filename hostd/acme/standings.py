@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from hostd.acme.failure import Failure
 from hostd.ledger.acm import Standing
+from hostd.ledger.certificates import Certificate
 
 LONGEST_TRY = timedelta(minutes=10)
 """A try that nobody ended, since hostd was killed, is over after so long."""
@@ -14,7 +15,12 @@ FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=10), timedelta(days=1)
 """After a first failure; each further one doubles it. Let's Encrypt lets five tries an hour of a name fail."""
 SOONEST_LOOK, LATEST_LOOK = timedelta(seconds=30), timedelta(hours=1)
 """How long the DNS is left alone while a name does not lead here."""
-BETWEEN_REFRESHES = timedelta(minutes=1)
+BETWEEN_REFRESHES = timedelta(minutes=10)
+"""How long after a try of a name it is not tried again because somebody says so. Let's Encrypt's limit is five that
+fail in an hour, one every twelve minutes."""
+YOUNG, YOUNG_PART = timedelta(days=1), 1 / 3
+"""Up to what age, or what part of its life, a certificate is not renewed because somebody says so. Let's Encrypt makes
+five for the same name in a week."""
 _PATIENCE = 4
 """The DNS is asked again after this fraction of the time for which a certificate has been wanted."""
 _SPREAD = 0.2
@@ -50,13 +56,36 @@ def failed(standing: Standing, failure: Failure, now: datetime, chance: float) -
     )
 
 
-def refreshed(standing: Standing, now: datetime, *, renew: bool) -> Standing:
-    """Somebody wants it to be tried now: that is done, unless the authority said when, or it was just tried."""
-    renew = renew or standing.renew
+@dataclass(frozen=True, slots=True)
+class Hindrance:
+    """Why a name is not tried because somebody says so, and until when; `forcible` if they may insist."""
+
+    reason: str
+    until: datetime
+    forcible: bool = True
+
+
+def hindrance(standing: Standing, own: Certificate | None, now: datetime, *, force: bool) -> Hindrance | None:
+    """What keeps a name from being tried now; `own` is the certificate that is to be renewed before its time."""
     if standing.limited and standing.next_at > now:
-        return replace(standing, renew=renew)
-    soon = max(now, standing.updated_at + BETWEEN_REFRESHES) if standing.failures else now
-    return replace(standing, since_at=now, next_at=soon, reason=None, limited=False, renew=renew)
+        return Hindrance("the certificate authority does not want to be asked sooner", standing.next_at, forcible=False)
+    if force:
+        return None
+    rested = standing.updated_at + BETWEEN_REFRESHES
+    if standing.failures and now < rested:
+        return Hindrance("the certificate authority lets only a few tries of a name fail in an hour", rested)
+    if own is not None:
+        grown = own.starts_at + min(YOUNG, (own.expires_at - own.starts_at) * YOUNG_PART)
+        if now < grown:
+            return Hindrance("its certificate is new, and a certificate authority makes few of a name in a week", grown)
+    return None
+
+
+def refreshed(standing: Standing, now: datetime, *, renew: bool) -> Standing:
+    """Somebody wants it to be tried now, and nothing hinders that."""
+    return replace(
+        standing, since_at=now, next_at=now, reason=None, limited=False, renew=renew or standing.renew
+    )
 
 
 def pause_after(failures: int, first: timedelta, longest: timedelta, chance: float) -> timedelta:

@@ -47,7 +47,12 @@ class Authorities:
 
     def issued(self, certificate: x509.Certificate) -> bool:
         """Whether one of them has signed it itself."""
-        return any(signed(certificate, root) for root in self.roots if root.subject == certificate.issuer)
+        return self.issuer(certificate) is not None
+
+    def issuer(self, certificate: x509.Certificate) -> x509.Certificate | None:
+        """The one that has signed it itself."""
+        named = (root for root in self.roots if root.subject == certificate.issuer)
+        return next((root for root in named if signed(certificate, root)), None)
 
     def trust(self, chain: Sequence[x509.Certificate], name: str, now: datetime) -> bool:
         """Whether the chain of a server of that name leads to one of them, now."""

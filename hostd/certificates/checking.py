@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 from hostd.certificates.authorities import Authorities, self_signed, signed
+from hostd.certificates.ocsp import must_staple, responder
 from hostd.certificates.pem import Material, certificates_text, key_text, read
 from hostd.errors import Invalid
 
@@ -61,13 +62,15 @@ def check(chain: str, key: str, *, now: datetime, authorities: Authorities) -> C
     leaf, own = _pair(given)
     _refuse_dates(leaf, now)
     _refuse_use(leaf)
+    _refuse_bare(leaf)
     line, left = _line(leaf, given.certificates)
     for certificate in line:
         _refuse_weak(certificate)
     names = names_of(leaf)
     if not names:
         raise Invalid("The certificate names no host. Get one that has the app's domains as subjectAltName.")
-    warnings = [*_about_names(leaf, names), *_about_chain(line, left, authorities), *_about_key(leaf)]
+    about_leaf = (*_about_key(leaf), *_about_ocsp(leaf))
+    warnings = [*_about_names(leaf, names), *_about_chain(line, left, authorities), *about_leaf]
     if len(line) > 1 and self_signed(line[-1]):
         # Clients have roots, or do not believe in them: sending one is of no use.
         line = line[:-1]
@@ -159,6 +162,14 @@ def _refuse_use(leaf: x509.Certificate) -> None:
         raise Invalid(f"The certificate ({_title(leaf)}) is not for servers: its extended key usage has no serverAuth.")
 
 
+def _refuse_bare(leaf: x509.Certificate) -> None:
+    if must_staple(leaf) and responder(leaf) is None:
+        raise Invalid(
+            f"The certificate ({_title(leaf)}) must come with an OCSP answer (must-staple), and names nobody who gives "
+            "one: browsers refuse it. Request one without that."
+        )
+
+
 def _refuse_weak(certificate: x509.Certificate) -> None:
     key = certificate.public_key()
     if isinstance(key, rsa.RSAPublicKey) and key.key_size < SMALLEST_RSA:
@@ -207,6 +218,15 @@ def _about_chain(
 def _about_key(leaf: x509.Certificate) -> list[str]:
     if isinstance(leaf.public_key(), ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
         return [f"Browsers do not take {_kind(leaf.public_key())} keys yet; curl and other programs do."]
+    return []
+
+
+def _about_ocsp(leaf: x509.Certificate) -> list[str]:
+    if must_staple(leaf):
+        return [
+            "The certificate must come with an OCSP answer (must-staple): browsers refuse it until hostd has got that, "
+            f"which takes some minutes, and when {responder(leaf)} gives none for days."
+        ]
     return []
 
 

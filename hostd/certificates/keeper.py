@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import hashlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from hostd.certificates.authorities import Authorities
 from hostd.certificates.checking import Description, describe
 from hostd.certificates.matching import assign
-from hostd.certificates.shelf import Shelf
+from hostd.certificates.shelf import NAME_LENGTH, Shelf
+from hostd.certificates.stapler import Stapler
 from hostd.errors import HostdError
 from hostd.events import Events, Subject
 from hostd.ledger import Ledger
@@ -29,7 +32,7 @@ class CertificateKeeper:
     """Looks after all certificates.
 
     `hosts` gives the names of an app; `nudge` says that its route has to be made anew; `default` sees to it that the
-    platform's own certificate is up to date and gives its chain as PEM.
+    platform's own certificate is up to date and gives its chain as PEM; `fetch` gets what is at an address, of a kind.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class CertificateKeeper:
         hosts: Callable[[App], tuple[str, ...]],
         nudge: Callable[[str], None],
         default: Callable[[], str],
+        fetch: Callable[[str, str], Awaitable[bytes]],
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self.authorities = authorities
@@ -52,6 +56,11 @@ class CertificateKeeper:
         self._nudge = nudge
         self._default = default
         self._clock = clock
+        self._lent: set[str] = set()
+        self.stapler = Stapler(
+            certificates=ledger.certificates.every, shelf=shelf, authorities=authorities, fetch=fetch,
+            revoked=self._revoked, clock=clock,
+        )  # fmt: skip
         self._task: asyncio.Task[None] | None = None
 
     def stock(self) -> None:
@@ -61,9 +70,11 @@ class CertificateKeeper:
     def start(self) -> None:
         """Begin to watch."""
         self._task = asyncio.create_task(self._watch())
+        self.stapler.start()
 
     async def close(self) -> None:
         """Stop."""
+        await self.stapler.close()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -74,12 +85,27 @@ class CertificateKeeper:
         Raises OSError.
         """
         table = self._ledger.certificates
+        self.stapler.nudge()
         return self._shelf.put(certificate.content, lambda: table.key(certificate) + certificate.chain, whole=whole)
 
     def withdraw(self, certificate: Certificate) -> None:
         """Take from the router a certificate that its table does not name any more, unless another app has the same."""
         if all(each.content != certificate.content for each in self._ledger.certificates.every()):
             self._shelf.remove(certificate.content)
+
+    @contextlib.contextmanager
+    def lent(self, text: str) -> Iterator[str]:
+        """Let the router have a key with its certificate (PEM) that is no app's, as long as this lasts; under which
+        name. Raises OSError.
+        """
+        name = hashlib.sha256(text.encode()).hexdigest()[:NAME_LENGTH]
+        self._lent.add(name)
+        try:
+            self._shelf.put(name, lambda: text)
+            yield name
+        finally:
+            self._shelf.remove(name)
+            self._lent.remove(name)
 
     def served(self, app: App) -> Mapping[str, Certificate]:
         """The certificate with which each host of an app is served; without those that are served with the default."""
@@ -107,7 +133,7 @@ class CertificateKeeper:
         """Bring the router's directory up to date, and tell of certificates that end soon."""
         known = self._ledger.certificates.every()
         self._stock(known)
-        self._shelf.sweep({certificate.content for certificate in known})
+        self._shelf.sweep({certificate.content for certificate in known} | self._lent)
         now = self._clock()
         for certificate in known:
             stage = stage_of(certificate.expires_at, now)
@@ -130,6 +156,10 @@ class CertificateKeeper:
             except (OSError, HostdError) as error:
                 # One that cannot be read must not keep all apps from being served.
                 log.error("the certificate %s cannot be given to the router: %s", certificate.name, error)
+
+    def _revoked(self, certificate: Certificate) -> None:
+        told = f"The certificate {certificate.name} ({', '.join(certificate.names[:3])}) has been revoked"
+        self._events.platform(Subject(certificate.app_id), "certs", f"{told} by its authority: browsers may refuse it.")
 
     async def _watch(self) -> None:
         while True:

@@ -43,9 +43,12 @@ def signing_request(key: PrivateKey, subject: x509.Name, names: Sequence[str]) -
     return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
 
 
-def self_signed(key: PrivateKey, subject: x509.Name, names: Sequence[str], *, now: datetime, days: int) -> str:
-    """A certificate that signs itself, as PEM."""
-    made = (
+def self_signed(
+    key: PrivateKey, subject: x509.Name, names: Sequence[str], *, now: datetime, days: int,
+    more: Sequence[x509.ExtensionType] = (),
+) -> str:  # fmt: skip
+    """A certificate that signs itself, as PEM; what is in `more` is critical."""
+    builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(subject)
@@ -56,9 +59,10 @@ def self_signed(key: PrivateKey, subject: x509.Name, names: Sequence[str], *, no
         .add_extension(_names(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .sign(key, hashes.SHA256())
     )
-    return made.public_bytes(Encoding.PEM).decode()
+    for extension in more:
+        builder = builder.add_extension(extension, critical=True)
+    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
 
 
 def _names(names: Sequence[str]) -> x509.SubjectAlternativeName:

@@ -15,6 +15,10 @@ from hostd.cli.output import GREEN, RED, YELLOW, Style, age, columns, printable,
 WAIT = Option("wait", None, "wait until each name has its certificate, or cannot get one")
 TIMEOUT = Option("timeout", None, "with --wait: give up after so long: 90s, 10m (default: 10m)", "TIME")
 CONFIRM = Option("confirm", "c", "the app's name, instead of typing it when asked", "APP")
+CHALLENGE = Option(
+    "challenge", None, "prove names by http-01, tls-alpn-01 or dns-01 only (default: http-01, else tls-alpn-01)", "HOW"
+)
+FORCE = Option("force", None, "even if it was tried or got a short while ago")
 ASK_AGAIN_SECONDS = 2.0
 """How often hostd is asked how it stands."""
 _NEVER = threading.Event()
@@ -33,7 +37,8 @@ def auto(call: Call) -> None:
         call.print_json(found)
         return
     app, switched = call.app, "enabled" if found["enabled"] else "disabled"
-    call.print(call.style.heading(f"Automatic Certificate Management is {switched} on {app}"))
+    only = f" with {found['challenge']}" if found["challenge"] else ""
+    call.print(call.style.heading(f"Automatic Certificate Management is {switched} on {app}{only}"))
     if not found["enabled"]:
         call.say(f"Let it get its certificates by itself: {call.cmd(f'hostctl certs:auto:enable -a {app}')}")
     elif not found["domains"]:
@@ -44,8 +49,12 @@ def auto(call: Call) -> None:
 
 @command(
     "certs:auto:enable",
-    options=(WAIT, TIMEOUT, *FOR_APP),
-    examples=("hostctl certs:auto:enable -a hello", "hostctl certs:auto:enable --wait -a hello"),
+    options=(CHALLENGE, WAIT, TIMEOUT, *FOR_APP),
+    examples=(
+        "hostctl certs:auto:enable -a hello",
+        "hostctl certs:auto:enable --wait -a hello",
+        "hostctl certs:auto:enable --challenge tls-alpn-01 -a hello",
+    ),
 )
 def enable(call: Call) -> None:
     """Let an app get certificates for its domains by itself, now and for those that are added later.
@@ -53,9 +62,14 @@ def enable(call: Call) -> None:
     Each domain gets one of its own as soon as it leads here, and a new one when a third of its life is left. The
     server's admin must have accepted the terms of the certificate authority (Let's Encrypt, unless another one is
     set). A certificate that somebody has added with certs:add comes before an automatic one.
+
+    The authority looks for a proof that a name is yours at port 80 (http-01), and if it does not find it there in a
+    handshake at port 443 (tls-alpn-01). dns-01, with a record in the DNS, is for wildcards, and for names that lead to
+    a proxy first. Enable it again to choose another.
     """
+    how = call.text("challenge")
     with call.action(f"Enabling Automatic Certificate Management on {call.error_style.app(call.app)}"):
-        call.client.request("POST", path("apps", call.app, "acm"), {})
+        call.client.request("POST", path("apps", call.app, "acm"), {"challenge": how} if how else {})
     _then(call)
 
 
@@ -77,16 +91,23 @@ def disable(call: Call) -> None:
 @command(
     "certs:auto:refresh",
     "[HOSTNAME]",
-    options=(WAIT, TIMEOUT, *FOR_APP),
-    examples=("hostctl certs:auto:refresh -a hello", "hostctl certs:auto:refresh www.example.com --wait -a hello"),
+    options=(FORCE, WAIT, TIMEOUT, *FOR_APP),
+    examples=(
+        "hostctl certs:auto:refresh -a hello",
+        "hostctl certs:auto:refresh www.example.com --wait -a hello",
+        "hostctl certs:auto:refresh www.example.com --force -a hello",
+    ),
 )
 def refresh(call: Call) -> None:
     """Try now what would be tried later: domains that fail, or do not lead here yet.
 
-    For one domain, get a new certificate and key, whatever it has. What the certificate authority does not want to be
-    asked before a certain time is not asked before it.
+    For one domain, get a new certificate and key, whatever it has. As authorities make only a few for a name in a week,
+    and let only a few tries fail in an hour, a certificate of today and a try of the last ten minutes stand, unless
+    --force is given. What the authority does not want to be asked before a certain time is not asked before it.
     """
     body: dict[str, Any] = {"acm_refresh": True, **({"hostname": call.word} if call.word else {})}
+    if call.flag("force"):
+        body["force"] = True
     with call.action(f"Refreshing Automatic Certificate Management of {call.error_style.app(call.app)}"):
         call.client.request("PATCH", path("apps", call.app, "acm"), body)
     _then(call)

@@ -40,13 +40,20 @@ class Acm:
         """Whether an app gets its certificates by itself."""
         return self._database.first("SELECT 1 FROM acm WHERE app_id = ?", app_id) is not None
 
-    def enable(self, app_id: str) -> None:
-        """Let an app get them from now on. Raises NotFound."""
+    def challenge(self, app_id: str) -> str | None:
+        """The only way by which its names are to be proven, as ACME calls it; None for whichever does it."""
+        record = self._database.first("SELECT challenge FROM acm WHERE app_id = ?", app_id)
+        return record["challenge"] if record else None
+
+    def enable(self, app_id: str, challenge: str | None = None) -> None:
+        """Let an app get them from now on, its names being proven in that way only. Raises NotFound."""
         with self._database.transaction():
             self._database.write(
-                "INSERT OR IGNORE INTO acm (app_id, enabled_at) VALUES (?, ?)",
+                "INSERT INTO acm (app_id, enabled_at, challenge) VALUES (?, ?, ?) "
+                "ON CONFLICT (app_id) DO UPDATE SET challenge = excluded.challenge",
                 self._apps.get(app_id).id,
                 self._database.now(),
+                challenge,
             )
 
     def disable(self, app_id: str) -> None:

@@ -87,6 +87,12 @@ def routing(db: SqliteUtils) -> None:
     db.executescript(_sql("0012_routing.sql"))
 
 
+@MIGRATIONS()
+def challenge(db: SqliteUtils) -> None:
+    """How names are proven to a certificate authority."""
+    db.executescript(_sql("0013_challenge.sql"))
+
+
 def upgrade(db: SqliteUtils, migrations: Migrations = MIGRATIONS) -> list[str]:
     """Apply what is missing, all in one transaction, and tell what it was.
 

@@ -62,6 +62,8 @@ class DesiredApp:
     """Until when its requests wait, in seconds since the epoch; 0: they do not."""
     challenges: Mapping[str, str] = field(default_factory=dict)
     """What the router tells a certificate authority that asks at a host."""
+    proofs: Mapping[str, str] = field(default_factory=dict)
+    """What the router calls the certificate that it shows to it instead."""
 
     def process(self, type_: str) -> DesiredProcess | None:
         """The process type called *type_*, if the release declares it."""

@@ -42,6 +42,7 @@ def route(desired: DesiredApp, observed: Sequence[Observed], places: Mapping[str
         affinity=desired.affinity,
         paused_until=desired.paused_until,
         challenges=desired.challenges,
+        proofs=desired.proofs,
         state=_state(desired, observed, bool(chosen)),
         dynos=tuple(
             Dyno(f"{dyno.type}.{dyno.number}", places[dyno.unit].address, places[dyno.unit].port) for dyno in chosen

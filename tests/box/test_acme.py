@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.box.test_certificates import add, ask, dial, generated, shown
+from tests.box.test_certificates import add, anybody, ask, dial, generated, shown
 from tests.support import pebble
 from tests.support.pebble import Pebble
 from tests.support.platform import Platform
@@ -20,6 +20,7 @@ from tests.support.waiting import wait_until
 
 APP = "own-certs"
 NAME, LATER, BLOCKED = "www.acme.test", "later.acme.test", "blocked.acme.test"
+SHAKEN = "shaken.acme.test"
 WILD, BROKEN = "*.wild.acme.test", "*.broken.acme.test"
 HOOK, FILES = "/usr/local/bin/acme-test-hook", "/run/acme-test"
 DROP_IN = "/run/systemd/system/hostd.service.d/acme-test.conf"
@@ -37,9 +38,9 @@ curl --silent --fail --data "{\\"host\\": \\"$2.\\", \\"value\\": \\"$3\\"}" MAN
 
 
 @pytest.fixture(scope="module")
-def authority(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pebble]:
+def authority(platform: Platform, port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pebble]:
     """An authority that hostd is set to: what it serves is trusted, and names are asked of its DNS."""
-    with pebble.running(platform.http_port, tmp_path_factory.mktemp("pebble")) as running:
+    with pebble.running(platform.http_port, port, tmp_path_factory.mktemp("pebble")) as running:
         put(platform, f"{FILES}/resolv.conf", f"nameserver {running.dns}\n")
         put(platform, f"{FILES}/roots.crt", running.roots)
         put(platform, HOOK, HOOK_TEXT.replace("MANAGEMENT", running.dns_management), "755")
@@ -126,6 +127,31 @@ def test_a_certificate_is_got_served_and_renewed(platform: Platform, authority: 
     logs = platform.ssh("logs", "-a", APP, "--num", "100").stdout
     assert f"heroku[certs]: Got a certificate for {NAME}" in logs
     assert f"heroku[certs]: Renewed the certificate for {NAME}" in logs
+
+
+def test_a_name_is_proven_in_a_handshake_that_nobody_else_sees(
+    platform: Platform, authority: Pebble, port: int
+) -> None:
+    default, visitor = shown(port, SHAKEN), anybody()
+    visitor.set_alpn_protocols(["http/1.1"])
+    platform.ssh("certs:auto:enable", "--challenge", "tls-alpn-01", "-a", APP)
+    platform.ssh("domains:add", SHAKEN, "-a", APP)
+    seen = []
+
+    def proven() -> bool:
+        with dial(port, SHAKEN, visitor) as connection:
+            seen.append(connection.getpeercert(True))
+            assert connection.selected_alpn_protocol() == "http/1.1"
+            assert ask(connection, SHAKEN).startswith("HTTP/1.1 503")
+        return seen[-1] != default
+
+    wait_until(proven, 60, every=0.05, what=f"{SHAKEN} to have a certificate")
+    trusting = ssl.create_default_context(cadata=authority.root())
+    trusting.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", 0)
+    dial(port, SHAKEN, trusting).close()
+    assert len(seen) > 1
+    platform.ssh("domains:remove", SHAKEN, "-a", APP)
+    platform.ssh("certs:auto:enable", "-a", APP)
 
 
 def test_a_domain_that_leads_elsewhere_waits_and_one_that_is_refused_is_told(

@@ -25,7 +25,7 @@ from tests.unit.tls_kit import DAY, make
 PACKAGE = "pebble"
 DNS_PORT = 53
 """What stands in a resolv.conf has no port."""
-LIFE = 40
+LIFE = 24
 """Seconds that a certificate lives: a third of that before its end it is to be renewed."""
 REFUSED_NONCES = 15
 """Per cent of nonces that are refused although they are good."""
@@ -65,15 +65,15 @@ class Pebble:
 
 
 @contextlib.contextmanager
-def running(http_port: int, folder: Path) -> Iterator[Pebble]:
-    """An authority that looks for proofs at that port of the names that it is to certify."""
+def running(http_port: int, https_port: int, folder: Path) -> Iterator[Pebble]:
+    """An authority that looks for proofs at these ports of the names that it is to certify."""
     programs, address = unpacked(), _free_loopback()
     ports = [_free_port() for _ in range(3)]
     acme, management, dns_management = (f"127.0.0.1:{port}" for port in ports)
     roots = _certificate(folder)
     config = {
         "listenAddress": acme, "managementListenAddress": management, "certificate": str(folder / "cert.pem"),
-        "privateKey": str(folder / "key.pem"), "httpPort": http_port, "tlsPort": 1, "ocspResponderURL": "",
+        "privateKey": str(folder / "key.pem"), "httpPort": http_port, "tlsPort": https_port, "ocspResponderURL": "",
         "externalAccountBindingRequired": False, "certificateValidityPeriod": LIFE,
         "domainBlocklist": ["blocked.acme.test"],
     }  # fmt: skip

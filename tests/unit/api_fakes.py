@@ -48,6 +48,7 @@ from tests.unit.daemon_fakes import (
 from tests.unit.ledger_kit import with_ledger
 from tests.unit.slug_fakes import FakePool, FakeSlugStore
 from tests.unit.stack_fakes import FakeStacks
+from tests.unit.tls_kit import nothing_fetched
 
 LOG_KEY = b"k" * 32
 NOT_ME = 4_000_000_000
@@ -144,6 +145,7 @@ async def running_api(
         hosts=lambda app: hosts_of(ledger, settings, app),
         nudge=manager.nudge,
         default=lambda: self_signed("localhost", platform_certificate_of or utc_now())[0].decode(),
+        fetch=nothing_fetched,
     )
     checks = DomainChecks(names, settings.domain, lambda: ["192.0.2.1"])
     automatic = automatic_certificates(ledger, events, certificates, checks, settings, manager.route, terms_accepted)

@@ -26,6 +26,14 @@ def test_what_is_told_is_one_line_and_not_too_long():
     assert problem(f"{URN}dns", "").reason == "no reason given (dns)"
 
 
+@pytest.mark.parametrize(("code", "unproven"), [
+    ("connection", True), ("unauthorized", True), ("tls", True), ("incorrectResponse", True), ("dns", False),
+    ("caa", False), ("rejectedIdentifier", False), ("rateLimited", False), ("serverInternal", False),
+])  # fmt: skip
+def test_what_another_proof_may_mend(code, unproven):
+    assert problem(URN + code, "No.").unproven is unproven
+
+
 @pytest.mark.parametrize(("text", "then"), [
     ("120", NOW + timedelta(seconds=120)),
     (" 0 ", NOW),

@@ -1,115 +1,16 @@
 """The keeper of automatic certificates, with the real ledger and a certificate authority that speaks to nobody."""
 
 import asyncio
-from contextlib import asynccontextmanager
-from datetime import timedelta
 
 import pytest
-from acme_fakes import DIRECTORY, THUMBPRINT, FakeAuthority, FakeClock
-from api_fakes import FakeNames
-from ledger_kit import open_ledger
+from acme_fakes import DIRECTORY, THUMBPRINT
+from acme_scene import MINUTE, NAME, OURS, WILD, Scene
 from test_ledger_certificates import judged
 from tls_kit import DAY, NOW
 
 from hostd.acme.failure import Failure
-from hostd.acme.hook import Hook
-from hostd.acme.keeper import AutomaticCertificates
 from hostd.acme.planner import State
-from hostd.acme.terms import Terms
-from hostd.certificates.authorities import Authorities
-from hostd.certificates.keeper import CertificateKeeper
-from hostd.certificates.shelf import Shelf
-from hostd.dns import DomainChecks, Found
-from hostd.errors import Invalid, NotFound
-from hostd.events import Events
-
-NAME, WILD, TARGET = "www.example.com", "*.example.com", "hello.apps.example.net"
-OURS = Found(("192.0.2.1",), apex=False)
-MINUTE = timedelta(minutes=1)
-
-
-class FakeHook(Hook):
-    """Keeps what it is to put into the DNS; may refuse."""
-
-    records: list[tuple[str, ...]] = []
-    refusal: Failure | None = None
-
-    async def _call(self, *words: str) -> None:
-        type(self).records.append(words)
-        if self.refusal and words[0] == "add":
-            raise self.refusal
-
-
-class Scene:
-    """An app with names that lead where the test says, and a clock that the test sets."""
-
-    def __init__(self, folder) -> None:
-        self.folder = folder
-        self.ledger = open_ledger(folder / "master")
-        self.user = self.ledger.users.add("kate@example.com", admin=True)
-        self.app = self.ledger.apps.create("hello", self.user.id)
-        (folder / "tls").mkdir(exist_ok=True)
-        self.lines: list[str] = []
-        self.routes: list[dict[str, str]] = []
-        self.names = FakeNames()
-        self.names.known = {TARGET: OURS, NAME: OURS}
-        self.clock = FakeClock(NOW)
-        self.authority = FakeAuthority(self.clock)
-
-    def send(self, message: str, **fields: str) -> None:
-        self.lines.append(message)
-
-    async def route(self, app_id: str) -> None:
-        self.routes.append(dict(self.keeper.challenges(app_id)))
-
-    @asynccontextmanager
-    async def running(self, *, start: bool = True, **terms):
-        certificates = CertificateKeeper(
-            ledger=self.ledger, shelf=Shelf(self.folder / "tls", None), events=Events(self),
-            authorities=Authorities(self.folder / "none"), hosts=lambda app: (), nudge=lambda app_id: None,
-            default=str, clock=self.clock,
-        )  # fmt: skip
-        self.keeper = AutomaticCertificates(
-            ledger=self.ledger,
-            events=Events(self),
-            certificates=certificates,
-            checks=DomainChecks(self.names, "apps.example.net", lambda: ["192.0.2.1"], self.clock),
-            terms=Terms(**{"directory": DIRECTORY, "contact": "kate@example.com", "accepted": True} | terms),
-            hosts=lambda app: [domain.hostname for domain in self.ledger.domains.list(app.id)],
-            target=lambda app: TARGET,
-            route=self.route,
-            connect=self.authority,
-            clock=self.clock,
-            chance=lambda: 0.5,
-        )
-        if start:
-            self.keeper.start()
-        try:
-            yield self.keeper
-        finally:
-            await self.keeper.close()
-
-    def domain(self, name: str) -> None:
-        self.ledger.domains.add(self.app.id, name, self.user)
-        self.keeper.nudge()
-
-    @property
-    def own(self):
-        return [each for each in self.ledger.certificates.list(self.app.id) if each.automatic]
-
-    @property
-    def states(self):
-        return {status.hostname: status.state for status in self.keeper.statuses(self.app)}
-
-    async def until(self, condition) -> None:
-        async with asyncio.timeout(5):
-            while not condition():
-                await asyncio.sleep(0.005)
-
-    async def at(self, moment) -> None:
-        """Set the clock, and let the keeper look."""
-        self.clock.at = moment
-        self.keeper.nudge()
+from hostd.errors import Invalid, RateLimited
 
 
 @pytest.fixture
@@ -210,14 +111,14 @@ async def test_too_many_requests_hold_all_for_a_while_and_the_name_as_long_as_wa
         scene.domain(NAME)
         await scene.until(lambda: scene.states.get(NAME) is State.FAILING)
         scene.domain("good.example.com")
-        keeper.refresh(scene.app)
         await scene.until(lambda: scene.states.get("good.example.com") is State.FAILING)
         assert scene.authority.orders == [NAME]
         await scene.at(NOW + 11 * MINUTE)
         await scene.until(lambda: scene.states["good.example.com"] is State.OK)
         # Neither time nor a person brings the other one forward.
-        keeper.refresh(scene.app)
-        keeper.refresh(scene.app, NAME)
+        for words in ({}, {"hostname": NAME}, {"hostname": NAME, "force": True}):
+            with pytest.raises(RateLimited, match="before 2026-03-02 12:00 UTC: the certificate authority does not"):
+                keeper.refresh(scene.app, **words)
         await scene.at(NOW + DAY - MINUTE)
         await asyncio.sleep(0.05)
         assert scene.authority.orders == [NAME, "good.example.com"]
@@ -262,7 +163,7 @@ async def test_an_account_that_the_authority_has_lost_is_made_anew_with_the_same
         scene.domain(NAME)
         await scene.until(lambda: scene.own)
         scene.authority.failures[NAME] = [Failure("no such account", general=True, unknown=True)]
-        keeper.refresh(scene.app, NAME)
+        keeper.refresh(scene.app, NAME, force=True)
         await scene.until(lambda: scene.states[NAME] is State.FAILING)
         await scene.at(NOW + 2 * MINUTE)
         await scene.until(lambda: scene.states[NAME] is State.OK)
@@ -323,29 +224,6 @@ async def test_a_hostd_that_ends_in_the_middle_lets_the_next_one_begin_at_once(s
         await scene.until(lambda: scene.states[NAME] is State.OK)
 
 
-async def test_wildcards_are_proven_by_the_admins_program(scene):
-    FakeHook.records, FakeHook.refusal = [], None
-    async with scene.running(hook=FakeHook("/x", "nobody")) as keeper:
-        keeper.enable(scene.app)
-        scene.domain(WILD)
-        await scene.until(lambda: scene.states.get(WILD) is State.OK)
-    where = ("_acme-challenge.example.com", "digest")
-    assert FakeHook.records == [("add", *where), ("remove", *where)]
-    assert scene.own[0].names == (WILD,)
-    assert [route for route in scene.routes if route] == []
-
-
-async def test_what_the_admins_program_says_is_told_when_it_fails(scene):
-    FakeHook.records, FakeHook.refusal = [], Failure("the program /x add ended with status 3", output=["a", "b"])
-    async with scene.running(hook=FakeHook("/x", "nobody")) as keeper:
-        keeper.enable(scene.app)
-        scene.domain(WILD)
-        await scene.until(lambda: scene.states.get(WILD) is State.FAILING)
-    assert [record[0] for record in FakeHook.records] == ["add", "remove"]
-    assert "the program /x add ended with status 3" in scene.lines[0]
-    assert scene.lines[1:] == ["a", "b"]
-
-
 async def test_without_terms_accepted_nobody_gets_one(scene):
     async with scene.running(accepted=False) as keeper:
         with pytest.raises(Invalid, match="acme_terms_accepted = true"):
@@ -355,15 +233,6 @@ async def test_without_terms_accepted_nobody_gets_one(scene):
         await scene.until(lambda: scene.states == {NAME: State.FAILING})
         assert "are not accepted" in keeper.statuses(scene.app)[0].reason
     assert scene.authority.orders == []
-
-
-async def test_only_what_gets_certificates_can_be_refreshed(scene):
-    async with scene.running(start=False) as keeper:
-        with pytest.raises(Invalid, match="certs:auto:enable"):
-            keeper.refresh(scene.app)
-        keeper.enable(scene.app)
-        with pytest.raises(NotFound, match="gets no certificate by itself"):
-            keeper.refresh(scene.app, NAME)
 
 
 async def test_a_fault_of_ours_counts_as_a_failure_and_ends_nothing(scene, monkeypatch):

@@ -1,6 +1,5 @@
 """What is to be done next for automatic certificates, as a value; and what tries mean for the next one."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -17,6 +16,7 @@ from hostd.acme.standings import (
     SOONEST_LOOK,
     begun,
     failed,
+    hindrance,
     new,
     refreshed,
     waiting,
@@ -26,6 +26,7 @@ from hostd.ledger.certificates import Certificate
 
 APP, NAME, WILD = "id-of-hello", "www.example.com", "*.example.com"
 MINUTE = timedelta(minutes=1)
+EITHER = (Method.HTTP, Method.TLS)
 
 
 def certificate(*names, automatic=True, starts=NOW - DAY, ends=NOW + 89 * DAY, fingerprint="0" * 64):
@@ -49,8 +50,21 @@ HERE = {NAME: check(Leads.HERE)}
 def test_a_name_without_a_certificate_is_looked_up_and_then_got():
     asked = plan(situation(NAME), NOW)
     assert asked == Plan(look_up=(NAME,), again=NOW + SOONEST_LOOK)
-    wanted = Obtain(new(APP, NAME, NOW), Method.HTTP, None)
+    wanted = Obtain(new(APP, NAME, NOW), EITHER, None)
     assert plan(situation(NAME, answers=HERE), NOW) == Plan(obtain=(wanted,))
+
+
+@pytest.mark.parametrize("method", [Method.HTTP, Method.TLS])
+def test_an_app_may_want_to_be_proven_in_one_way_only(method):
+    (wanted,) = plan(situation(NAME, answers=HERE, method=method), NOW).obtain
+    assert wanted.methods == (method,)
+
+
+def test_a_name_that_is_proven_in_the_dns_may_lead_anywhere():
+    at_hand = situation(NAME, method=Method.DNS, hook=True)
+    assert plan(at_hand, NOW) == Plan(obtain=(Obtain(new(APP, NAME, NOW), (Method.DNS,), None),))
+    without = situation(NAME, method=Method.DNS)
+    assert (plan(without, NOW), statuses(without, NOW)[0].reason) == (Plan(), NO_HOOK)
 
 
 @pytest.mark.parametrize("leads", [Leads.ELSEWHERE, Leads.NOWHERE, Leads.UNANSWERED])
@@ -90,7 +104,7 @@ def test_a_certificate_is_renewed_when_a_third_of_its_life_is_left():
     due = NOW - DAY + 60 * DAY
     assert renew_at(own) == due
     assert plan(situation(NAME, certificates=[own]), due - MINUTE) == Plan(again=due)
-    wanted = Obtain(new(APP, NAME, due), Method.HTTP, own)
+    wanted = Obtain(new(APP, NAME, due), EITHER, own)
     assert plan(situation(NAME, certificates=[own], answers=HERE), due).obtain == (wanted,)
 
 
@@ -142,7 +156,7 @@ def test_a_wildcard_takes_a_program_that_makes_records():
     assert plan(situation(WILD), NOW) == Plan()
     (status,) = statuses(situation(WILD), NOW)
     assert (status.state, status.reason) == (State.FAILING, NO_HOOK)
-    wanted = Obtain(new(APP, WILD, NOW), Method.DNS, None)
+    wanted = Obtain(new(APP, WILD, NOW), (Method.DNS,), None)
     assert plan(situation(WILD, hook=True), NOW) == Plan(obtain=(wanted,))
 
 
@@ -184,23 +198,47 @@ def test_what_the_authority_says_counts_if_it_is_longer():
     assert (sooner.next_at, sooner.limited) == (NOW + FIRST_PAUSE, True)
 
 
-def test_a_refresh_tries_now_but_not_what_the_authority_forbade_and_not_twice_a_minute():
+def test_a_refresh_tries_now():
     standing = failed(new(APP, NAME, NOW), Failure("no"), NOW, 0.5)
     again = refreshed(standing, NOW + 2 * MINUTE, renew=False)
     assert (again.next_at, again.reason, again.failures) == (NOW + 2 * MINUTE, None, 1)
-    assert refreshed(standing, NOW, renew=False).next_at == NOW + BETWEEN_REFRESHES
-    limited = replace(standing, limited=True)
-    assert refreshed(limited, NOW + MINUTE, renew=False) == limited
-    assert refreshed(limited, limited.next_at, renew=False).next_at == limited.next_at
+
+
+def test_what_failed_a_short_while_ago_is_not_refreshed_but_by_force():
+    standing = failed(new(APP, NAME, NOW), Failure("no"), NOW, 0.5)
+    why = hindrance(standing, None, NOW + MINUTE, force=False)
+    assert (why.until, why.forcible) == (NOW + BETWEEN_REFRESHES, True)
+    assert hindrance(standing, None, why.until, force=False) is None
+    assert hindrance(standing, None, NOW, force=True) is None
     patient = waiting(new(APP, NAME, NOW), "it leads away", NOW)
-    assert refreshed(patient, NOW, renew=False).next_at == NOW
+    assert hindrance(patient, None, NOW, force=False) is None
+
+
+def test_a_new_certificate_is_not_renewed_but_by_force():
+    standing = new(APP, NAME, NOW)
+    for own, old_enough in (
+        (certificate(NAME, starts=NOW), NOW + DAY),
+        (certificate(NAME, starts=NOW, ends=NOW + 60 * MINUTE), NOW + 20 * MINUTE),
+    ):
+        why = hindrance(standing, own, NOW + MINUTE, force=False)
+        assert (why.until, why.forcible) == (old_enough, True)
+        assert hindrance(standing, own, old_enough, force=False) is None
+        assert hindrance(standing, own, NOW, force=True) is None
+
+
+def test_what_the_authority_forbids_is_not_refreshed_by_any_force():
+    limited = failed(new(APP, NAME, NOW), Failure("slow down", retry_at=NOW + DAY), NOW, 0.5)
+    for force in (False, True):
+        why = hindrance(limited, None, NOW + DAY - MINUTE, force=force)
+        assert (why.until, why.forcible) == (NOW + DAY, False)
+        assert hindrance(limited, None, NOW + DAY, force=force) is None
 
 
 def test_a_refresh_of_a_name_gets_another_certificate_whatever_there_is():
     own = certificate(NAME)
     standing = refreshed(new(APP, NAME, NOW), NOW, renew=True)
     at_hand = situation(NAME, certificates=[own], standings=[standing], answers=HERE)
-    assert plan(at_hand, NOW).obtain == (Obtain(standing, Method.HTTP, own),)
+    assert plan(at_hand, NOW).obtain == (Obtain(standing, EITHER, own),)
     assert statuses(at_hand, NOW)[0].state is State.VERIFYING
 
 

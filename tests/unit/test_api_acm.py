@@ -65,7 +65,11 @@ async def test_a_refresh_of_a_name_gets_a_new_certificate(api):
     await api("POST", "/apps/hello/domains", {"hostname": NAME})
     await state_of(api, "ok")
     (before,) = (await api("GET", "/apps/hello/sni-endpoints")).data
-    answer = await api("PATCH", ACM, {"acm_refresh": True, "hostname": "WWW.Example.com."})
+    refused = await api("PATCH", ACM, {"acm_refresh": True, "hostname": NAME})
+    assert (refused.status, refused.data["id"], "its certificate is new" in refused.data["message"]) == (
+        429, "rate_limit", True
+    )  # fmt: skip
+    answer = await api("PATCH", ACM, {"acm_refresh": True, "hostname": "WWW.Example.com.", "force": True})
     assert (answer.status, answer.data["acm"]) == (200, True)
     async with asyncio.timeout(5):
         while (await api("GET", "/apps/hello/sni-endpoints")).data[0]["ssl_cert"]["id"] == before["ssl_cert"]["id"]:
@@ -77,9 +81,20 @@ async def test_a_refresh_of_a_name_gets_a_new_certificate(api):
 @pytest.mark.parametrize(("body", "status"), [
     ({}, 400), ({"acm_refresh": False}, 400), ({"acm_refresh": "yes"}, 400), ({"acm_refresh": True}, 422),
     ({"acm_refresh": True, "hostname": "a b"}, 422), ({"acm_refresh": True, "hostname": 5}, 400),
+    ({"acm_refresh": True, "force": "yes"}, 400),
 ])  # fmt: skip
 async def test_a_refresh_by_mistake(api, body, status):
     assert (await api("PATCH", ACM, body)).status == status
+
+
+async def test_how_names_are_proven_can_be_chosen(api):
+    assert (await api("GET", STATE)).data["challenge"] is None
+    await api("POST", ACM, {"challenge": "tls-alpn-01"})
+    assert (await api("GET", STATE)).data["challenge"] == "tls-alpn-01"
+    assert "Enable automatic certificates with tls-alpn-01 by" in api.log[-1]
+    for wrong, status in (("by-mail", 422), (7, 400), ("dns-01", 422)):
+        assert (await api("POST", ACM, {"challenge": wrong})).status == status
+    assert (await api("GET", STATE)).data["challenge"] == "tls-alpn-01"
 
 
 async def test_a_name_that_gets_none_cannot_be_refreshed(api):

@@ -4,7 +4,7 @@ import datetime
 
 import pytest
 from ledger_kit import open_ledger
-from tls_kit import DAY, NOW, make
+from tls_kit import DAY, NOW, make, nothing_fetched
 
 from hostd.certificates.authorities import Authorities
 from hostd.certificates.checking import Checked, check
@@ -34,6 +34,7 @@ class Scene:
             hosts=lambda app: (f"{app.name}.localhost", "www.example.com"),
             nudge=self.nudged.append,
             default=lambda: self_signed("localhost", NOW)[0].decode(),
+            fetch=nothing_fetched,
             clock=lambda: self.now,
         )
 

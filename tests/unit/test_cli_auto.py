@@ -3,15 +3,9 @@
 import json
 
 import pytest
-from cli_fakes import FakeHostd, hostctl
+from cli_fakes import hostctl
 
 STATE, ACM = "GET /hostd/apps/hello/acm", "/apps/hello/acm"
-
-
-@pytest.fixture
-def hostd(tmp_path):
-    with FakeHostd(tmp_path).serving() as fake:
-        yield fake
 
 
 @pytest.fixture(autouse=True)
@@ -24,8 +18,9 @@ def domain(status, hostname="www.example.com", **more):
     return {"hostname": hostname, "status": status, **known, **more}
 
 
-def found(*domains, enabled=True):
-    return {"app": {"name": "hello"}, "directory": "https://ca", "enabled": enabled, "domains": list(domains)}
+def found(*domains, enabled=True, **more):
+    known = {"app": {"name": "hello"}, "challenge": None, "directory": "https://ca", "enabled": enabled}
+    return known | {"domains": list(domains)} | more
 
 
 OK = domain("ok", certificate="calm-rain-1202", expires_at="2016-02-17T17:37:41Z")
@@ -83,9 +78,22 @@ def test_waiting_ends_when_nothing_is_under_way(tmp_path, hostd):
 
 def test_a_refresh_of_one_name(tmp_path, hostd):
     hostd.on(f"PATCH {ACM}", (200, {}))
-    for words, body in (((), {"acm_refresh": True}), (("a.test",), {"acm_refresh": True, "hostname": "a.test"})):
+    for words, body in (
+        ((), {"acm_refresh": True}),
+        (("a.test",), {"acm_refresh": True, "hostname": "a.test"}),
+        (("a.test", "--force"), {"acm_refresh": True, "hostname": "a.test", "force": True}),
+    ):
         assert hostctl(tmp_path, "certs:auto:refresh", *words, "-a", "hello").status == 0
         assert hostd.requests[-1].json == body
+
+
+def test_how_names_are_proven(tmp_path, hostd):
+    hostd.on(f"POST {ACM}", (200, {})).on(STATE, (200, found(OK, challenge="tls-alpn-01")))
+    hostctl(tmp_path, "certs:auto:enable", "-a", "hello")
+    assert hostd.requests[-1].json == {}
+    hostctl(tmp_path, "certs:auto:enable", "--challenge", "tls-alpn-01", "-a", "hello")
+    assert hostd.requests[-1].json == {"challenge": "tls-alpn-01"}
+    assert "is enabled on hello with tls-alpn-01\n" in hostctl(tmp_path, "certs:auto", "-a", "hello").out
 
 
 def test_disabling_asks_first(tmp_path, hostd):

@@ -4,7 +4,6 @@ import sqlite3
 from dataclasses import replace
 
 import pytest
-from ledger_kit import open_ledger
 from test_ledger_certificates import judged
 from tls_kit import NOW
 
@@ -12,13 +11,6 @@ from hostd.acme.standings import new
 from hostd.errors import Internal, NotFound
 
 DIRECTORY = "https://acme.example/directory"
-
-
-@pytest.fixture
-def ledger(tmp_path):
-    opened = open_ledger(tmp_path)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
@@ -35,6 +27,15 @@ def test_an_app_gets_them_from_when_it_is_enabled(ledger, app):
     assert (ledger.acm.enabled(app.id), ledger.acm.apps()) == (False, [])
     with pytest.raises(NotFound):
         ledger.acm.enable("nobody")
+
+
+def test_how_names_are_to_be_proven_is_the_last_word(ledger, app):
+    assert ledger.acm.challenge(app.id) is None
+    for challenge in ("tls-alpn-01", None, "dns-01"):
+        ledger.acm.enable(app.id, challenge)
+        assert ledger.acm.challenge(app.id) == challenge
+    with pytest.raises(sqlite3.IntegrityError):
+        ledger.acm.enable(app.id, "by-word-of-mouth")
 
 
 def test_an_app_that_has_some_left_is_not_forgotten(ledger, app):
@@ -75,7 +76,7 @@ def test_an_account_has_a_key_that_is_nowhere_in_clear(ledger, tmp_path):
     ledger.backup(copy)
     assert b"A PRIVATE KEY" not in (copy / "ledger.db").read_bytes()
     ledger.acme_accounts.make("https://other.example/", "ANOTHER KEY")
-    with sqlite3.connect(tmp_path / "ledger.db") as file:
+    with sqlite3.connect(tmp_path / "master/ledger.db") as file:
         file.execute(
             "UPDATE acme_accounts SET private_key = (SELECT private_key FROM acme_accounts WHERE directory = ?)",
             (DIRECTORY,),

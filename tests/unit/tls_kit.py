@@ -9,7 +9,10 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
+
+from hostd.fetching import Unfetchable
 
 NOW = datetime.datetime(2026, 3, 1, 12, 0, tzinfo=datetime.UTC)
 DAY = datetime.timedelta(days=1)
@@ -51,8 +54,10 @@ def make(
     ends: datetime.datetime = NOW + 90 * DAY,
     hash_: hashes.HashAlgorithm | None = None,
     usage: x509.ObjectIdentifier = ExtendedKeyUsageOID.SERVER_AUTH,
+    responder: str | None = None,
+    must_staple: bool = False,
 ) -> Made:
-    """A certificate for these names; without an issuer it signs itself."""
+    """A certificate for these names; without an issuer it signs itself. `responder` is who can be asked about it."""
     key = key or ec.generate_private_key(ec.SECP256R1())
     subject = named(common_name or (names[0] if names else "nobody"))
     builder = (
@@ -85,8 +90,13 @@ def make(
         builder = builder.add_extension(alternatives, critical=False)
     if issuer:
         where = x509.UniformResourceIdentifier("http://ca.test/intermediate.crt")
-        access = x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, where)
-        builder = builder.add_extension(x509.AuthorityInformationAccess([access]), critical=False)
+        access = [x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, where)]
+        if responder:
+            place = x509.UniformResourceIdentifier(responder)
+            access.append(x509.AccessDescription(AuthorityInformationAccessOID.OCSP, place))
+        builder = builder.add_extension(x509.AuthorityInformationAccess(access), critical=False)
+    if must_staple:
+        builder = builder.add_extension(x509.TLSFeature([x509.TLSFeatureType.status_request]), critical=False)
     return Made(builder.sign(signer, hash_ or hashes.SHA256()), key)
 
 
@@ -96,3 +106,29 @@ def root() -> Made:
 
 def intermediate(of: Made) -> Made:
     return make(authority=True, common_name="Test intermediate", issuer=of, ends=NOW + 1000 * DAY)
+
+
+def said_of(
+    made: Made,
+    issuer: Made,
+    *,
+    signer: Made | None = None,
+    status: ocsp.OCSPCertStatus = ocsp.OCSPCertStatus.GOOD,
+    at: datetime.datetime = NOW,
+    until: datetime.datetime | None = NOW + 4 * DAY,
+) -> bytes:
+    """What a responder says of a certificate (OCSP)."""
+    signer = signer or issuer
+    revoked = status is ocsp.OCSPCertStatus.REVOKED
+    builder = ocsp.OCSPResponseBuilder().add_response(
+        made.certificate, issuer.certificate, hashes.SHA1(), status, at, until, at if revoked else None, None
+    )
+    builder = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, signer.certificate)
+    if signer is not issuer:
+        builder = builder.certificates([signer.certificate])
+    return builder.sign(signer.key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+
+async def nothing_fetched(address: str, kind: str) -> bytes:
+    """A Web in which nobody is there."""
+    raise Unfetchable("nobody is there")

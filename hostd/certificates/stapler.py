@@ -1,0 +1,112 @@
+"""The stapler: keeps what authorities say of the apps' certificates (OCSP) where the router finds it, and fresh."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+
+from cryptography import x509
+
+from hostd.certificates import ocsp
+from hostd.certificates.authorities import Authorities
+from hostd.certificates.ocsp import Unfit
+from hostd.certificates.shelf import Shelf
+from hostd.fetching import Unfetchable
+from hostd.ledger.certificates import Certificate
+from hostd.ledger.database import utc_now
+from hostd.nudges import nudge_or
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 300.0
+AGAIN = timedelta(hours=1)
+"""After how long it is asked again when no answer was had that is good."""
+AT_ONCE = 4
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+class Stapler:
+    """Asks for all certificates that name somebody who can be asked.
+
+    `certificates` are those that are served; `fetch` gets what is at an address, of a kind, and raises Unfetchable;
+    `revoked` tells of one that is no good any more.
+    """
+
+    def __init__(
+        self,
+        *,
+        certificates: Callable[[], Sequence[Certificate]],
+        shelf: Shelf,
+        authorities: Authorities,
+        fetch: Callable[[str, str], Awaitable[bytes]],
+        revoked: Callable[[Certificate], None],
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._certificates = certificates
+        self._shelf = shelf
+        self._authorities = authorities
+        self._fetch = fetch
+        self._revoked = revoked
+        self._clock = clock
+        self._due: dict[str, datetime] = {}
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to ask."""
+        self._task = asyncio.create_task(self._run(), name="stapler")
+
+    async def close(self) -> None:
+        """Stop."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def nudge(self) -> None:
+        """Say that there are other certificates."""
+        self._wake.set()
+
+    async def look(self) -> None:
+        """Ask for what is due."""
+        known = {certificate.content: certificate for certificate in self._certificates()}
+        self._due = {content: due for content, due in self._due.items() if content in known}
+        now, few = self._clock(), asyncio.Semaphore(AT_ONCE)
+
+        async def ask(certificate: Certificate) -> None:
+            async with few:
+                self._due[certificate.content] = await self._ask(certificate)
+
+        due = [each for content, each in known.items() if self._due.get(content, now) <= now < each.expires_at]
+        await asyncio.gather(*map(ask, due))
+
+    async def _run(self) -> None:
+        while True:
+            self._wake.clear()
+            try:
+                await self.look()
+            except Exception:
+                # One look's trouble must not end all later ones: it is said, and tried again.
+                log.exception("asking for OCSP answers failed; trying again")
+            await nudge_or(LOOK_SECONDS, self._wake)
+
+    async def _ask(self, certificate: Certificate) -> datetime:
+        """Ask for one; when to ask again."""
+        leaf, *above = x509.load_pem_x509_certificates(certificate.chain.encode())
+        place = ocsp.responder(leaf)
+        issuer = above[0] if above else self._authorities.issuer(leaf)
+        if place is None or issuer is None:
+            return _NEVER
+        try:
+            answer = await self._fetch(ocsp.address(place, leaf, issuer), ocsp.KIND)
+            until = ocsp.good_until(answer, leaf, issuer, self._clock())
+            self._shelf.staple(certificate.content, answer, until.timestamp())
+        except (Unfetchable, Unfit, OSError) as trouble:
+            log.warning("no OCSP answer for the certificate %s from %s: %s", certificate.name, place, trouble)
+            if isinstance(trouble, Unfit) and trouble.revoked:
+                self._shelf.unstaple(certificate.content)
+                self._revoked(certificate)
+            return self._clock() + AGAIN
+        now = self._clock()
+        return now + max((until - now) / 2, AGAIN)
