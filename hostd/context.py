@@ -245,6 +245,9 @@ class Router(Protocol):
     async def status(self) -> Mapping[str, Mapping[str, Any]]:
         """What each worker says of itself, by its number; an empty mapping for one that does not answer."""
 
+    async def problems(self, workers: int) -> Sequence[str]:
+        """What is wrong with the router, in sentences; so many workers should be there."""
+
 
 class CertificateKeeper(Protocol):
     """The keeper of certificates, as the API sees it."""

@@ -53,6 +53,7 @@ from hostd.manager.places import Places
 from hostd.manager.routing import Routing
 from hostd.manager.session_files import SessionFiles
 from hostd.manager.tools import Tools
+from hostd.pauser import Pauser
 from hostd.scheduler.scheduler import Scheduler
 from hostd.scheduler.timers import Timers
 from hostd.settings import Settings
@@ -91,6 +92,7 @@ class Daemon:
     stacks: StackDeploys
     scheduler: Scheduler
     sleeper: Sleeper
+    pauser: Pauser
     certificates: CertificateKeeper
     automatic: AutomaticCertificates
     pages: CustomPages
@@ -134,6 +136,7 @@ async def serve(settings: Settings) -> None:
     daemon.stacks.go_on()
     daemon.scheduler.start()
     daemon.sleeper.start()
+    daemon.pauser.start()
     daemon.certificates.start()
     daemon.automatic.start()
     daemon.pages.start()
@@ -160,6 +163,7 @@ async def serve(settings: Settings) -> None:
     await daemon.pages.close()
     await daemon.automatic.close()
     await daemon.certificates.close()
+    await daemon.pauser.close()
     await daemon.sleeper.close()
     await daemon.scheduler.close()
     await daemon.manager.close()
@@ -360,6 +364,7 @@ def assemble(settings: Settings) -> Daemon:
         stack_deploys,
         scheduler,
         sleeper,
+        Pauser(ledger=ledger, manager=manager, events=events),
         certificates,
         automatic,
         pages,

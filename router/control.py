@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -12,6 +11,8 @@ from typing import Any, TypeVar
 from aiohttp import web
 
 from router import exposition
+from router.memory import keep, undisturbed
+from router.pace import Pace
 from router.plane import Calls, Plane
 from router.reader import Reader
 from router.stage import Stage
@@ -19,8 +20,8 @@ from router.table import TableError
 
 _MAX_TABLE = 64 * 1024 * 1024
 _MAX_DRAIN = 3600.0
-_PIECE = 50
-"""Apps or dynos that are told of in one go."""
+MANY = 250
+"""New apps in a table that are kept from the garbage collector."""
 
 T = TypeVar("T")
 
@@ -131,19 +132,27 @@ class Control:
         return web.Response(text=self._plane.table.to_json(), content_type="application/json")
 
     async def _swap(self, request: web.Request) -> web.Response:
+        document = await request.read()
+        with undisturbed():
+            return await self._put(document, force=request.query.get("force") == "1")
+
+    async def _put(self, document: bytes, *, force: bool) -> web.Response:
         plane = self._plane
         try:
-            table = await self._reader.read(await request.read())
+            table = await self._reader.read(document)
         except TableError as error:
             return _problem(422, "invalid_params", f"This is not a route table: {error}")
-        if plane.loaded and table.sequence < plane.table.sequence and request.query.get("force") != "1":
-            return _problem(
-                409,
-                "conflict",
-                f"Table {table.sequence} is older than the one in force ({plane.table.sequence}). "
-                "Send a newer one, or add ?force=1 to go back on purpose.",
-            )
-        plane.swap(table)
+        async with plane.changing:
+            if plane.loaded and table.sequence < plane.table.sequence and not force:
+                return _problem(
+                    409,
+                    "conflict",
+                    f"Table {table.sequence} is older than the one in force ({plane.table.sequence}). "
+                    "Send a newer one, or add ?force=1 to go back on purpose.",
+                )
+            await plane.change(table)
+        if self._reader.fresh > MANY:
+            keep()
         return web.json_response({"sequence": table.sequence})
 
     async def _drain(self, request: web.Request) -> web.Response:
@@ -178,9 +187,9 @@ class Control:
 
 async def _in_pieces(parts: Iterator[T]) -> AsyncIterator[T]:
     """As they come, with time for requests in between."""
-    for number, part in enumerate(parts):
-        if number % _PIECE == 0:
-            await asyncio.sleep(0)
+    pace = Pace()
+    for part in parts:
+        await pace.turn()
         yield part
 
 

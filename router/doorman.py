@@ -8,7 +8,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
+from pathlib import Path
+from struct import Struct
 from time import monotonic
+from weakref import finalize
 
 from router import faults
 from router.faults import Fault
@@ -22,36 +25,54 @@ _REMEMBERED = 10_000
 """Right passwords, and wrong ones, that a worker remembers."""
 _AT_ONCE = 32
 """Passwords that may wait to be checked."""
+_PLACE = Struct("<Q")
 
 
 class Guesses:
-    """How often clients may guess: ten times at once, then ten times a minute. Who guesses right does not count."""
+    """How often clients may guess: ten times at once, then ten times a minute. Who guesses right does not count.
+
+    All workers count in one file, which lies in memory (/run) and outlives them. Each client has a place in it, which
+    says when its guesses will be paid for, in milliseconds of `clock`. What is `secret` decides which place, so that
+    nobody can choose to share one; as guesses are checked one after the other, hardly any two clients do by chance.
+    """
 
     BURST = 10
     SECONDS = 6.0
     """What a guess costs."""
-    MOST = 10_000
-    """Clients that are known at a time; of more, those are forgotten that have guessed least lately."""
+    PLACES = 1 << 14
 
-    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self, path: Path | None = None, *, secret: bytes = b"", clock: Callable[[], float] = monotonic
+    ) -> None:
+        """Without a path nobody else counts with us. Raises OSError."""
         self._clock = clock
-        self._until: OrderedDict[str, float] = OrderedDict()
-        """When the guesses of a client will be paid for."""
+        self._secret = secret or os.urandom(16)
+        options = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        self._file = os.open(path, options, 0o600) if path else os.memfd_create("guesses")
+        finalize(self, os.close, self._file)
+        os.posix_fallocate(self._file, 0, self.PLACES * _PLACE.size)
 
     def take(self, client: str) -> bool:
         """Whether this client may guess now; if so, it does."""
-        now = self._clock()
-        until = max(self._until.pop(client, now), now)
-        allowed = until - now <= (self.BURST - 1) * self.SECONDS
-        self._until[client] = until + self.SECONDS * allowed
-        if len(self._until) > self.MOST:
-            self._until.popitem(last=False)
+        place, now, cost = self._place(client), int(self._clock() * 1000), int(self.SECONDS * 1000)
+        ahead = min(max(self._until(place) - now, 0), self.BURST * cost)
+        allowed = ahead <= (self.BURST - 1) * cost
+        os.pwrite(self._file, _PLACE.pack(now + ahead + cost * allowed), place)
         return allowed
 
     def give_back(self, client: str) -> None:
         """It was no guess."""
-        if client in self._until:
-            self._until[client] -= self.SECONDS
+        place = self._place(client)
+        os.pwrite(self._file, _PLACE.pack(max(0, self._until(place) - int(self.SECONDS * 1000))), place)
+
+    def _place(self, client: str) -> int:
+        mark = blake2b(client.encode(), key=self._secret, digest_size=4).digest()
+        return int.from_bytes(mark) % self.PLACES * _PLACE.size
+
+    def _until(self, place: int) -> int:
+        until: int
+        (until,) = _PLACE.unpack(os.pread(self._file, _PLACE.size, place))
+        return until
 
 
 class Doorman:

@@ -115,7 +115,7 @@ H84 = Fault(
 H99 = Fault(
     "H99",
     "Platform error",
-    500,
+    503,
     "Something went wrong on this server",
     "This is the platform's fault, not the app's. Its operator finds the reason in: journalctl --namespace=hostd",
 )
@@ -174,7 +174,6 @@ REASONS = {
     421: "Misdirected Request",
     429: "Too Many Requests",
     431: "Request Header Fields Too Large",
-    500: "Internal Server Error",
     501: "Not Implemented",
     502: "Bad Gateway",
     503: "Service Unavailable",

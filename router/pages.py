@@ -41,7 +41,6 @@ _IDENTITIES = {
     403: "forbidden",
     404: "not_found",
     429: "rate_limit",
-    500: "internal",
     503: "unavailable",
 }
 """What JSON calls a status."""

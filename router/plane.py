@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from random import random
@@ -13,13 +13,14 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from router.affinity import token
-from router.doorman import Doorman
+from router.doorman import Doorman, Guesses
 from router.faults import Fault
 from router.journal import Journal
 from router.load import Load
 from router.masking import normal_name
 from router.metrics import Metrics
 from router.own_pages import OwnPages
+from router.pace import Pace
 from router.settings import Settings
 from router.table import App, State, Table, normal_host
 from router.upstream import Backend
@@ -39,16 +40,6 @@ class Route:
     open: bool
     sticky: Mapping[bytes, Backend]
     """What stands for each dyno in the cookies of clients, if they are to come back to theirs."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Routing:
-    """A table made ready for requests. Always replaced as a whole, in one assignment."""
-
-    table: Table
-    routes: dict[str, Route]
-    """By the id of the app."""
-    loaded: bool
 
 
 class Calls:
@@ -84,12 +75,17 @@ class Plane:
     """One per worker. Requests are handled on one event loop, so nothing here needs a lock."""
 
     def __init__(
-        self, settings: Settings, journal: Journal, loop: asyncio.AbstractEventLoop, pages: Path | None = None
+        self,
+        settings: Settings,
+        journal: Journal,
+        loop: asyncio.AbstractEventLoop,
+        pages: Path | None = None,
+        guesses: Guesses | None = None,
     ) -> None:
         self.settings = settings
         self.journal = journal
         self.loop = loop
-        self.doorman = Doorman(loop)
+        self.doorman = Doorman(loop, guesses)
         self._own_pages = OwnPages(pages)
         self.closing = False
         self.https_port = 0
@@ -108,27 +104,23 @@ class Plane:
         self.faults: Counter[str] = Counter()
         self.backends: dict[tuple[str, int, str], Backend] = {}
         self._loads: dict[str, Load] = {}
-        self._routing = _Routing(Table(), {}, loaded=False)
-
-    @property
-    def table(self) -> Table:
+        self.table = Table()
         """The table in force."""
-        return self._routing.table
-
-    @property
-    def loaded(self) -> bool:
+        self.loaded = False
         """Whether a table was ever loaded; before that no host can be said to be unknown."""
-        return self._routing.loaded
+        self.changing = asyncio.Lock()
+        """Held by whoever puts a table in force in pieces, and looks before whether it is newer."""
+        self._routes: dict[str, Route] = {}
+        """By the id of the app, of all apps of the table in force, and of one that is being put in force."""
 
     def find(self, host: str) -> Route | None:
         """The route of a Host header."""
-        routing = self._routing
-        app = routing.table.lookup(host)
-        return routing.routes[app.id] if app is not None else None
+        app = self.table.hosts.find(host)
+        return self._routes[app.id] if app is not None else None
 
     def own_page(self, fault: Fault, app_id: str) -> bytes | None:
         """The page that an app shows for a fault; None for the built-in one, and for no app."""
-        route = self._routing.routes.get(app_id)
+        route = self._routes.get(app_id)
         return self._own_pages.of(route.app, fault) if route is not None else None
 
     def misdirected(self, asked_for: str, route: Route) -> bool:
@@ -150,28 +142,50 @@ class Plane:
         """Put a table in force. Requests in flight go on; those held are looked at again; only idle connections
         to dynos that are not in the new table are closed. An app that is the same object as before, as `Reader` gives
         those that have not changed, costs next to nothing."""
-        before = self._routing.routes
-        routes = {app.id: self._route(app, before.get(app.id)) for app in table.apps}
-        self._routing = _Routing(table, routes, loaded=True)
-        self.watch(any(app.proofs for app in table.apps))
-        for app_id, route in before.items():
-            if (new := routes.get(app_id)) is not route:
-                self._retire(app_id, set(route.backends) - set(new.backends if new else ()))
-            if new is None:
-                self.metrics.end(app_id)
+        for _ in self._swap(table):
+            pass
+
+    async def change(self, table: Table) -> None:
+        """As `swap`, but in pieces: requests go on meanwhile. Only for who holds `changing`."""
+        pace = Pace()
+        for _ in self._swap(table):
+            await pace.turn()
+
+    def _swap(self, table: Table) -> Iterator[None]:
+        """One step after the other, and after each requests may go on: an app changes in one step, and so do all hosts,
+        whichever app's they become."""
+        for app in table.apps:
+            before = self._routes.get(app.id)
+            if before is None or before.app is not app:
+                self._routes[app.id] = after = self._route(app, before)
+                self._retire(app.id, set(before.backends) - set(after.backends) if before else ())
+            yield
+        leaving, self.table, self.loaded = [*self.table.apps], table, True
+        self.watch(table.hosts.proving)
         self.masks = {app.id: frozenset(map(normal_name, app.masked)) for app in table.apps if app.masked}
         if self.masks:
             self.masks[""] = frozenset().union(*self.masks.values())
-        known = {"", *(app.id for app in table.apps)}
-        self.journal.forget(known)
+        yield
         for search in list(self.held):
-            search.route()
+            if search in self.held:
+                search.route()
+            yield
+        known = {"", *(app.id for app in table.apps)}
+        for app_id in self._routes.keys() - known:
+            self._retire(app_id, self._routes.pop(app_id).backends)
+            self.metrics.end(app_id)
+            yield
+        self.journal.forget(known)
+        yield
         self.last_request = {app_id: when for app_id, when in self.last_request.items() if app_id in known}
+        yield
         self._loads = {app_id: load for app_id, load in self._loads.items() if load.active or app_id in known}
+        while leaving:
+            # To forget thousands of apps takes its time, too.
+            leaving.pop()
+            yield
 
     def _route(self, app: App, before: Route | None) -> Route:
-        if before is not None and before.app is app:
-            return before
         backends: list[Backend] = []
         metrics = self.metrics.begin(app.id)
         metrics.keep([dyno.name for dyno in app.dynos])

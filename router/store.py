@@ -34,7 +34,7 @@ def save(path: Path, table: Table, group: int | None = None) -> bytes:
 
     It is for its owner and a group, as there are keys in it; None leaves it to the owner's. Returns what it holds now.
     """
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=_draft(path), dir=path.parent)
     temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -55,3 +55,13 @@ def save(path: Path, table: Table, group: int | None = None) -> bytes:
     finally:
         os.close(folder)
     return document
+
+
+def tidy(path: Path) -> None:
+    """Take away what is left of a save that was killed. Only for who saves, and before it does."""
+    for draft in path.parent.glob(f"{_draft(path)}*"):
+        draft.unlink(missing_ok=True)
+
+
+def _draft(path: Path) -> str:
+    return f".{path.name}."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import InitVar, dataclass, field, replace
 from enum import Enum
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
@@ -88,6 +88,40 @@ class App:
         return self.certificates.get(host) or self.certificates.get(f"*.{host.partition('.')[2]}", "")
 
 
+class Hosts:
+    """Which app has a host. It is filled once, and then belongs to a table."""
+
+    __slots__ = ("_below", "_exact", "proving")
+
+    def __init__(self, apps: Iterable[App] = ()) -> None:
+        """Raises TableError when two apps claim one host."""
+        self._exact: dict[str, App] = {}
+        self._below: dict[str, App] = {}
+        """Wildcards, by what comes after the asterisk and its dot."""
+        self.proving = False
+        """Whether any app has `proofs`."""
+        for app in apps:
+            self.add(app)
+
+    def add(self, app: App) -> None:
+        """These hosts are this app's. Raises TableError when another one claims one of them."""
+        if app.proofs:
+            self.proving = True
+        for host in app.hosts:
+            other = self._below.setdefault(host[2:], app) if host[:2] == "*." else self._exact.setdefault(host, app)
+            if other is not app:
+                raise TableError(f"host {host} belongs to both {other.name} and {app.name}")
+
+    def find(self, host: str) -> App | None:
+        """The app of a Host header: any case, with or without a port or a trailing dot; exact before wildcard."""
+        name = normal_host(host)
+        app = self._exact.get(name)
+        if app is None and self._below:
+            label, _, rest = name.partition(".")
+            app = self._below.get(rest) if label else None
+        return app
+
+
 @dataclass(frozen=True)
 class Table:
     """All routes. `sequence` orders tables: a worker refuses to go back to an older one.
@@ -99,48 +133,35 @@ class Table:
     domain: str = "localhost"
     apps: tuple[App, ...] = ()
     boot: str = ""
-    _exact: Mapping[str, App] = field(init=False, repr=False, compare=False)
-    _below: Mapping[str, App] = field(init=False, repr=False, compare=False)
-    """Wildcards, by what comes after the asterisk and its dot."""
+    known: InitVar[Hosts | None] = None
+    """The hosts of these apps, from whoever has gone through them already."""
+    hosts: Hosts = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        """Build the two indexes of hosts; raises TableError when two apps claim one host."""
-        exact: dict[str, App] = {}
-        below: dict[str, App] = {}
-        for app in self.apps:
-            for host in app.hosts:
-                other = below.setdefault(host[2:], app) if host[:2] == "*." else exact.setdefault(host, app)
-                if other is not app:
-                    raise TableError(f"host {host} belongs to both {other.name} and {app.name}")
-        object.__setattr__(self, "_exact", exact)
-        object.__setattr__(self, "_below", below)
+    def __post_init__(self, known: Hosts | None) -> None:
+        """Go through the hosts; raises TableError when two apps claim one."""
+        object.__setattr__(self, "hosts", known or Hosts(self.apps))
 
     def lookup(self, host: str) -> App | None:
-        """The app of a Host header: any case, with or without a port or a trailing dot; exact before wildcard."""
-        name = normal_host(host)
-        app = self._exact.get(name)
-        if app is None and self._below:
-            label, _, rest = name.partition(".")
-            app = self._below.get(rest) if label else None
-        return app
+        """The app of a Host header."""
+        return self.hosts.find(host)
 
     @classmethod
     def parse(cls, document: str | bytes) -> Table:
         """A table from its JSON text; raises TableError naming the first thing that is wrong."""
         try:
             value = json.loads(document)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise TableError(f"not JSON: {error}") from error
         entry = _expect(value, dict, "the table")
         return cls.of(entry, tuple(read_app(item) for item in _expect(entry.get("apps"), list, "apps")))
 
     @classmethod
-    def of(cls, entry: Mapping[str, Any], apps: tuple[App, ...]) -> Table:
+    def of(cls, entry: Mapping[str, Any], apps: tuple[App, ...], known: Hosts | None = None) -> Table:
         """A table of these apps, and of what else the JSON object of a table says. Raises TableError."""
         _unique((app.id for app in apps), "app id")
         domain = _expect(entry.get("domain", "localhost"), str, "domain")
         boot = _expect(entry.get("boot", ""), str, "boot")
-        return cls(_number(entry.get("sequence"), "sequence"), domain, apps, boot)
+        return cls(_number(entry.get("sequence"), "sequence"), domain, apps, boot, known)
 
     def in_boot(self, boot: str) -> Table:
         """This table as it holds in `boot`: after a reboot no dyno is where it was, and every app is starting."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import os
 import signal
 import socket
@@ -19,11 +18,12 @@ from weakref import WeakSet
 
 import uvloop
 
-from router import journal, service, store
+from router import journal, memory, service, store
 from router.certificates import Certificates
 from router.client import Client
 from router.control import Control
 from router.door import Door
+from router.doorman import Guesses
 from router.journal import Journal, socket_path
 from router.plane import Plane
 from router.reader import Reader
@@ -110,7 +110,8 @@ class Worker:
         namespace = self._arguments.journal_namespace
         self._journal = Journal(None if namespace is None else socket_path(namespace), loop)
         routes = self._arguments.routes
-        self._plane = Plane(self._settings, self._journal, loop, routes.with_name("pages") if routes else None)
+        pages = routes.with_name("pages") if routes else None
+        self._plane = Plane(self._settings, self._journal, loop, pages, self._guesses())
         loop.set_exception_handler(self._report)
         stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -127,7 +128,7 @@ class Worker:
         await self._listen(loop)
         sweeping = loop.create_task(self._sweep())
         refreshing = loop.create_task(self._refresh())
-        _settle_memory()
+        memory.settle()
         service.notify(os.environ, "READY=1", f"STATUS=Serving {len(self._plane.table.apps)} apps")
         await stopping.wait()
         service.notify(os.environ, "STOPPING=1", "STATUS=Finishing requests")
@@ -136,6 +137,15 @@ class Worker:
         refreshing.cancel()
         await control.close()
         self._journal.close()
+
+    def _guesses(self) -> Guesses:
+        """Where all workers count who guesses passwords."""
+        control = self._arguments.control
+        try:
+            return Guesses(control.with_name("guesses") if control else None, secret=store.this_boot().encode())
+        except OSError as error:
+            self._journal.say(f"Guesses at gates are counted by each worker for itself: {error}", journal.WARNING)
+            return Guesses()
 
     def _tls(self) -> Certificates | None:
         folder, control = self._arguments.tls_directory, self._arguments.control
@@ -203,8 +213,9 @@ class Worker:
         except (TableError, OSError) as error:
             self._journal.say(f"The route table {path} cannot be used: {error}", journal.ERROR)
             return
-        if not self._plane.loaded or table.sequence > self._plane.table.sequence:
-            self._plane.swap(table.in_boot(store.this_boot()))
+        async with self._plane.changing:
+            if not self._plane.loaded or table.sequence > self._plane.table.sequence:
+                await self._plane.change(table.in_boot(store.this_boot()))
 
     async def _sweep(self) -> None:
         while True:
@@ -256,14 +267,6 @@ class _HangUp(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the event loop."""
         cast(asyncio.Transport, transport).abort()
-
-
-def _settle_memory() -> None:
-    """What was loaded so far stays for good: the garbage collector need not look at it again. Requests make next to
-    no reference cycles, so it need not run often either."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 100)
 
 
 def _endpoint(text: str) -> tuple[str, int]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import re
 from datetime import timedelta
 from typing import Any
@@ -13,7 +11,7 @@ from aiohttp import web
 from hostd.api.requests import answer, app_for, body_of, context_of, user_of
 from hostd.api.shapes import moment
 from hostd.context import Context
-from hostd.errors import BadRequest, Invalid, NotFound
+from hostd.errors import BadRequest, Invalid
 from hostd.ledger.apps import App
 from hostd.ledger.database import utc_now
 
@@ -49,8 +47,6 @@ async def update(request: web.Request) -> web.Response:
         until = utc_now() + timedelta(seconds=pause)
         context.ledger.pauses.begin(app.id, until)
         said.append(f"Pause requests for {pause} s, until {moment(until)},")
-        # Nobody has to hear of it for the pause to end; then requests go the shortest way again.
-        asyncio.get_running_loop().call_later(pause + 1, _look_again, context, app.id)
     elif "pause" in body:
         context.ledger.pauses.end(app.id)
         said.append("Resume requests")
@@ -58,11 +54,6 @@ async def update(request: web.Request) -> web.Response:
     for text in said:
         context.events.api(app, f"{text} by {user.email}")
     return answer(_json(context, app))
-
-
-def _look_again(context: Context, app_id: str) -> None:
-    with contextlib.suppress(NotFound):
-        context.manager.nudge(context.ledger.apps.get(app_id).id)
 
 
 def _names(value: Any) -> list[str]:

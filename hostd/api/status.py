@@ -35,7 +35,8 @@ class Component:
 @routes.get("/hostd/status")
 async def show(request: web.Request) -> web.Response:
     """Every component with `ok` or `degraded`; the whole is ok if all are."""
-    components = survey(context_of(request))
+    context = context_of(request)
+    components = survey(context, await context.router.problems(context.settings.router_workers))
     return answer(
         {
             "status": "ok" if all(component.ok for component in components) else "degraded",
@@ -53,11 +54,11 @@ async def show_version(_request: web.Request) -> web.Response:
     return answer({"version": __version__})
 
 
-def survey(context: Context) -> list[Component]:
-    """Look at every component."""
+def survey(context: Context, routing: Sequence[str]) -> list[Component]:
+    """Look at every component. `routing` is what is wrong with the router, as far as that is known."""
     return [
         Component("hostd", True, f"version {__version__}"),
-        *_units(context),
+        *_units(context, routing),
         _guarded("network", functools.partial(_network, context)),
         _guarded("pool", functools.partial(_pool, context)),
         _guarded("https", functools.partial(_https, context)),
@@ -85,23 +86,23 @@ _SERVICES: tuple[tuple[str, str], ...] = (
 _SYSTEM_SSHD = ("ssh.service", "ssh.socket")
 
 
-def _units(context: Context) -> list[Component]:
+def _units(context: Context, routing: Sequence[str]) -> list[Component]:
     def look(name: str, pattern: str) -> Component:
         wanted = context.settings.router_workers if name == "router" else 1
         units = context.systemd.list_units([pattern])
         if name == "sshd" and not units:
             # Without a server of its own, hostd is a part of the system's.
             units = context.systemd.list_units(_SYSTEM_SSHD)
-        return service(name, units, wanted=wanted)
+        return service(name, units, wanted=wanted, problems=routing if name == "router" else ())
 
     return [_guarded(name, functools.partial(look, name, pattern)) for name, pattern in _SERVICES]
 
 
-def service(name: str, units: Sequence[Unit], *, wanted: int) -> Component:
-    """Judge a service by its units: `wanted` of them must be active."""
+def service(name: str, units: Sequence[Unit], *, wanted: int, problems: Sequence[str] = ()) -> Component:
+    """Judge a service by its units: `wanted` of them must be active, and no `problems` known."""
     active = sum(unit.active == "active" for unit in units)
     states = ", ".join(f"{unit.name} {unit.active} ({unit.sub})" for unit in units) or "no unit is loaded"
-    return Component(name, active >= wanted, states)
+    return Component(name, active >= wanted and not problems, f"{states}. {' '.join(problems)}" if problems else states)
 
 
 def _network(context: Context) -> Component:

@@ -109,7 +109,7 @@ class Keeper:
         return await self._standing.missing(lambda: self.desired, type_, seconds)
 
     async def route(self) -> None:
-        """Tell the router how the app stands now. Raises OSError."""
+        """Tell the router how the app stands now."""
         self.desired = self._read_desired()
         await self._standing.publish(self.desired)
 

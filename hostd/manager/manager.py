@@ -107,10 +107,7 @@ class Manager:
     async def route(self, app_id: str) -> None:
         """As *nudge*, and wait until every router worker that answers knows."""
         self.nudge(app_id)
-        try:
-            await self._keepers[app_id].route()
-        except OSError:
-            log.exception("the route table cannot be written; the keeper of app %s tries again", app_id)
+        await self._keepers[app_id].route()
 
     def dynos(self, app_id: str) -> list[Dyno]:
         """Every dyno of the app, one-off dynos last."""

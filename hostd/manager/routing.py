@@ -14,7 +14,7 @@ import aiohttp
 
 from hostd.faults import FaultPoint, Faults
 from hostd.manager.dyno import Place
-from router.store import load, save, this_boot
+from router.store import load, save, this_boot, tidy
 from router.table import App, Table, TableError
 
 log = logging.getLogger(__name__)
@@ -50,6 +50,9 @@ class Routing:
         self._apps: dict[str, App] = {}
         self._holders: dict[str, str] = {}
         """The app that got each host last, by its id."""
+        self._unsaved = ""
+        """Why the table in force is not on disk, if it is not."""
+        tidy(table_file)
         # What an earlier hostd published may name apps that are gone: our first table is always a new one.
         self._published = self._tried = _saved_sequence(table_file)
         self._sequence = self._published + 1
@@ -77,8 +80,8 @@ class Routing:
     async def publish(self) -> None:
         """Make the table as it is now the one that every worker uses; returns after the swap.
 
-        Callers that come while a table is being published share the next one. A worker that hangs is
-        left out after some attempts, and told again by the next call. Raises OSError.
+        Callers that come while a table is being published share the next one. A worker that hangs is left out after
+        some attempts, and told again by the next call; so is a table saved by the next call that cannot be now.
         """
         wanted = self._sequence
         if self._published >= wanted:
@@ -106,6 +109,17 @@ class Routing:
         answers = await asyncio.gather(*(self._call(worker, "GET", "/status", None) for worker in workers))
         return {worker.stem: answer for worker, answer in zip(workers, answers, strict=True)}
 
+    async def problems(self, workers: int) -> list[str]:
+        """What is wrong with the router, in sentences; so many workers should be there."""
+        said = await self.status()
+        found = [f"The route table cannot be saved: {self._unsaved}."] if self._unsaved else []
+        for name in map(str, range(1, workers + 1)):
+            if not said.get(name):
+                found.append(f"Worker {name} does not answer.")
+            elif said[name].get("sequence") is None:
+                found.append(f"Worker {name} has no route table.")
+        return found
+
     async def quiet(self) -> dict[str, float]:
         """For how many seconds no worker has had a request for each app, by its id; empty if one does not answer."""
         answers = await asyncio.gather(*(self._call(worker, "GET", "/quiet", None) for worker in self._workers()))
@@ -124,6 +138,8 @@ class Routing:
             aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path)), timeout=timeout) as session,
             session.get("http://router/calls", raise_for_status=True) as answer,
         ):
+            # It may have begun with a table that is not the newest, if that could not be saved or read.
+            await self._keep_up(path)
             async for line in answer.content:
                 if app_id := line.decode().strip():
                     yield app_id
@@ -131,14 +147,32 @@ class Routing:
     async def _publish(self) -> None:
         sequence = self._sequence
         apps = tuple(self._without_lost_hosts(app) for app in self._apps.values())
+        table = Table(sequence, self._domain, apps, this_boot())
         # With thousands of domains it takes its time to write a table down.
-        body = await asyncio.to_thread(
-            lambda: save(self._table_file, Table(sequence, self._domain, apps, this_boot()), self._group)
-        )
+        body = await asyncio.to_thread(self._saved, table)
         self._faults.reach(FaultPoint.TABLE_SAVED)
         self._tried = sequence
-        if all(await asyncio.gather(*(self._tell(worker, body) for worker in self._workers()))):
+        told = await asyncio.gather(*(self._tell(worker, body) for worker in self._workers()))
+        if all(told) and not self._unsaved:
             self._published = sequence
+
+    def _saved(self, table: Table) -> bytes:
+        """Save the table, and return what it is in writing. Workers that run get it even if it cannot be saved."""
+        try:
+            document = save(self._table_file, table, self._group)
+        except OSError as error:
+            log.error("the route table cannot be saved, and is tried again: %s", error)
+            self._unsaved = str(error)
+            return table.to_json().encode()
+        self._unsaved = ""
+        return document
+
+    async def _keep_up(self, worker: Path) -> None:
+        said = await self._call(worker, "GET", "/status", None)
+        if said and (said.get("sequence") or 0) < self._tried:
+            log.warning("router worker %s began with an older route table, or none: it gets the newest", worker.stem)
+            self._published = 0
+            await self.publish()
 
     def _claim(self, app_id: str, before: frozenset[str], after: frozenset[str]) -> None:
         self._holders.update(dict.fromkeys(after - before, app_id))
@@ -207,7 +241,7 @@ def _nobody_listens(error: Exception) -> bool:
 def _saved_sequence(table_file: Path) -> int:
     try:
         saved = load(table_file)
-    except TableError as error:
+    except (TableError, OSError) as error:
         log.warning("%s cannot be read and is replaced: %s", table_file, error)
         return 0
     return saved.sequence if saved is not None else 0

@@ -98,3 +98,4 @@ def test_a_pause_outlives_hostd_and_ends_by_itself(platform: Platform) -> None:
     assert platform.http_get(APP, "/after").status == 200
     assert monotonic() - begun > 4
     wait_until(lambda: "Requests: pass" in platform.hostctl("router:info", "-a", APP).stdout, 20)
+    logged(platform, "The pause is over, requests go on")

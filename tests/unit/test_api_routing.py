@@ -1,6 +1,5 @@
 """What an app wants of the router, by the API: masks, pauses, features."""
 
-import asyncio
 from datetime import timedelta
 
 import pytest
@@ -9,6 +8,7 @@ from api_fakes import running_api
 from hostd.ledger.database import utc_now
 from hostd.manager.desired import desired_app
 from hostd.settings import Settings
+from tests.unit.daemon_fakes import FakeRouter, FakeUnit
 
 ROUTING, FEATURES = "/hostd/apps/hello/routing", "/apps/hello/features"
 AFFINITY = f"{FEATURES}/session-affinity"
@@ -133,23 +133,18 @@ async def test_it_is_said_how_the_workers_are(tmp_path):
         assert second == {"worker": 2, "answers": False}
 
 
-async def test_when_a_pause_is_over_the_app_is_looked_at_again_if_it_is_there(tmp_path, monkeypatch):
+async def test_what_is_wrong_with_the_router_is_in_the_status(tmp_path, monkeypatch):
     async with running_api(tmp_path) as api:
-        app = api.ledger.apps.create("hello", api.users["you"].id)
-        later = []
-        loop = asyncio.get_running_loop()
-        real = loop.call_later
+        units = [FakeUnit(f"hostd-router@{number}.service") for number in (1, 2)]
+        api.systemd.units = {"hostd-router@*.service": units}
 
-        def call_later(delay, callback, *more, **options):
-            if delay == 61:
-                later.append(lambda: callback(*more))
-            return real(delay, callback, *more, **options)
+        async def router():
+            parts = (await api("GET", "/hostd/status")).data["components"]
+            return next(part for part in parts if part["name"] == "router")
 
-        monkeypatch.setattr(loop, "call_later", call_later)
-        await api("PATCH", ROUTING, {"pause": 60})
-        (look,) = later
-        look()
-        assert api.manager.calls[-1] == ("nudge", app.id)
-        api.ledger.apps.destroy(app.id)
-        look()
-        assert len(api.manager.calls) == 2
+        assert (await router())["ok"]
+        monkeypatch.setattr(FakeRouter, "wrong", ["Worker 1 has no route table.", "Worker 2 does not answer."])
+        told = await router()
+        assert (told["status"], told["detail"].partition(". ")[2]) == (
+            "degraded", "Worker 1 has no route table. Worker 2 does not answer."
+        )  # fmt: skip

@@ -217,3 +217,55 @@ async def test_a_host_that_moves_is_the_app_s_that_got_it_last(tmp_path):
     assert await holder() is None
     routing.set(shop.id, shop)
     assert await holder() == "hello"
+
+
+async def test_a_full_disk_keeps_no_worker_from_a_table_and_the_next_call_saves_it(
+    routing, worker, table_file, monkeypatch
+):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    routing.set("id-1", HELLO)
+    worker.sequence = 1
+    with monkeypatch.context() as patch:
+        patch.setattr("hostd.manager.routing.save", full)
+        await routing.publish()
+        assert worker.tables[-1].apps == (HELLO,) and not table_file.exists()
+        (problem,) = await routing.problems(1)
+        assert problem == "The route table cannot be saved: [Errno 28] No space left on device."
+    await routing.publish()
+    assert load(table_file) == worker.tables[-1]
+    assert await routing.problems(1) == []
+
+
+async def test_what_is_wrong_with_the_workers_is_told(routing, worker):
+    assert await routing.problems(2) == ["Worker 1 has no route table.", "Worker 2 does not answer."]
+    worker.sequence = 7
+    assert await routing.problems(1) == []
+
+
+async def test_a_worker_that_begins_with_an_older_table_gets_the_newest_and_the_file_is_made_anew(
+    routing, worker, table_file
+):
+    routing.set("id-1", HELLO)
+    await routing.publish()
+    worker.sequence = worker.tables[-1].sequence
+    assert [app_id async for app_id in routing.calls(1)] == []
+    assert worker.asked == 1
+    table_file.write_text("damaged")
+    worker.sequence = 0
+    assert [app_id async for app_id in routing.calls(1)] == []
+    assert worker.asked == 2
+    assert load(table_file) == worker.tables[-1]
+
+
+async def test_a_file_that_cannot_be_read_is_replaced(make, table_file, worker):
+    table_file.mkdir()
+    routing = make()
+    routing.set("id-1", HELLO)
+    await routing.publish()
+    assert worker.tables[-1].apps == (HELLO,)
+    assert "cannot be saved" in (await routing.problems(0))[0]
+    table_file.rmdir()
+    await routing.publish()
+    assert load(table_file).apps == (HELLO,)

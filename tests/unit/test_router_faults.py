@@ -230,7 +230,7 @@ class BrokenPlane(Plane):
 
 async def test_h99_a_fault_of_our_own():
     async with rig(ok, kind=BrokenPlane) as router, router.client() as client:
-        assert (await client.get()).status == 500
+        assert (await client.get()).status == 503
         await router.logged('at=error code=H99 desc="Platform error"')
 
 

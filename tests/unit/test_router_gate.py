@@ -172,7 +172,7 @@ async def test_a_check_that_breaks_is_told_and_the_next_one_works(monkeypatch):
         close(router, USERS)
         with monkeypatch.context() as patch:
             patch.setattr("router.doorman.matches", lambda *_: 1 / 0)
-            assert (await client.get("/broken", RIGHT)).status == 500
+            assert (await client.get("/broken", RIGHT)).status == 503
             await router.logged("ZeroDivisionError")
         assert (await client.get(extra=RIGHT)).status == 200
 
@@ -200,7 +200,7 @@ def instant(monkeypatch):
 
 async def test_guessing_is_slowed_but_not_for_those_who_know(instant):
     now = [100.0]
-    doorman = Doorman(asyncio.get_running_loop(), Guesses(lambda: now[0]))
+    doorman = Doorman(asyncio.get_running_loop(), Guesses(clock=lambda: now[0]))
     assert await judged(doorman, instant, "192.0.2.1", basic("kate", "right")) is None
     for number in range(10):
         assert (await judged(doorman, instant, "192.0.2.1", basic("kate", str(number)))).code == "H41"
@@ -214,7 +214,7 @@ async def test_guessing_is_slowed_but_not_for_those_who_know(instant):
 
 
 async def test_who_guesses_right_has_not_guessed(instant):
-    doorman = Doorman(asyncio.get_running_loop(), Guesses(lambda: 1.0))
+    doorman = Doorman(asyncio.get_running_loop(), Guesses(clock=lambda: 1.0))
     for number in range(50):
         gate = Gate({"kate": str(number)})
         assert await judged(doorman, gate, "192.0.2.1", basic("kate", str(number))) is None
@@ -252,15 +252,26 @@ async def test_only_so_many_wait_and_one_password_is_checked_once(monkeypatch):
     assert doorman._checks == {}
 
 
-def test_guesses_are_remembered_of_so_many_clients():
-    guesses = Guesses(lambda: 1.0)
-    for _ in range(Guesses.BURST):
-        assert guesses.take("first")
-    assert not guesses.take("first")
-    for number in range(Guesses.MOST):
-        assert guesses.take(str(number))
-    assert len(guesses._until) == Guesses.MOST
-    assert guesses.take("first")
+def test_all_workers_count_together_and_a_restart_forgives_nothing(tmp_path):
+    now = [1.0]
+    one, other = (Guesses(tmp_path / "guesses", secret=b"same", clock=lambda: now[0]) for _ in range(2))
+    assert [(one, other)[turn % 2].take("192.0.2.1") for turn in range(12)] == [True] * 10 + [False] * 2
+    again = Guesses(tmp_path / "guesses", secret=b"same", clock=lambda: now[0])
+    assert not again.take("192.0.2.1") and again.take("192.0.2.2")
+    one.give_back("192.0.2.1")
+    assert again.take("192.0.2.1") and not other.take("192.0.2.1")
+    now[0] += Guesses.SECONDS
+    assert other.take("192.0.2.1")
+    assert (tmp_path / "guesses").stat().st_mode & 0o077 == 0
+
+
+def test_a_file_of_guesses_that_says_nonsense_locks_nobody_out_for_ever(tmp_path):
+    now = [1.0]
+    (tmp_path / "guesses").write_bytes(b"\xff" * 8 * Guesses.PLACES)
+    guesses = Guesses(tmp_path / "guesses", clock=lambda: now[0])
+    assert not guesses.take("192.0.2.1")
+    now[0] += Guesses.SECONDS
+    assert guesses.take("192.0.2.1")
 
 
 @pytest.mark.parametrize(

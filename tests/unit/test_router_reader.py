@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
 from router_rig import PATIENT
 
 from router.journal import Journal
+from router.pace import Pace
 from router.plane import Plane
 from router.reader import Reader
 from router.table import App, Dyno, State, Table, TableError
@@ -82,19 +84,75 @@ async def test_an_app_that_is_there_twice_is_refused():
         await Reader().read(b'{"sequence":1,"apps":[\n%b,\n%b\n]}\n' % (line, line))
 
 
-async def test_others_have_their_turn_while_a_table_is_read():
-    turns = 0
+@asynccontextmanager
+async def turns():
+    """Counts the turns that others have."""
+    count = [0]
 
     async def other():
-        nonlocal turns
         while True:
-            turns += 1
+            count[0] += 1
             await asyncio.sleep(0)
 
     task = asyncio.create_task(other())
-    await Reader().read(written(table(count=501)))
+    yield count
     task.cancel()
-    assert turns >= 10
+
+
+def impatient():
+    """Every step is a piece."""
+    return Pace(0)
+
+
+async def test_others_have_their_turn_while_a_table_is_read_and_put_in_force(monkeypatch):
+    loop = asyncio.get_running_loop()
+    plane = Plane(PATIENT, Journal(None, loop), loop)
+    monkeypatch.setattr("router.plane.Pace", impatient)
+    async with turns() as count:
+        read = await Reader(impatient).read(written(table(count=200)))
+        assert count[0] >= 200
+        await plane.change(read)
+        assert count[0] >= 400
+    assert plane.find("www.199.de").app == app(199)
+
+
+async def test_at_every_moment_of_a_swap_each_host_has_its_old_app_or_its_new_one(monkeypatch):
+    """In the old table and in the new one an app stays, changes, loses a host to another, comes, goes."""
+    loop = asyncio.get_running_loop()
+    plane = Plane(PATIENT, Journal(None, loop), loop)
+    moved = replace(app(2), hosts=("app-2.localhost",))
+    taker = replace(app(3), hosts=(*app(3).hosts, "www.2.de"), state=State.STARTING, dynos=())
+    old = Table(1, "localhost", (app(0), app(1), app(2), app(3), app(4)))
+    new = Table(2, "localhost", (old.apps[0], app(1, port=20001), moved, taker, app(5)))
+    hosts = {host.replace("*", "x") for one in (*old.apps, *new.apps) for host in one.hosts}
+    plane.swap(old)
+    monkeypatch.setattr("router.plane.Pace", impatient)
+    looked = 0
+
+    def owner(found):
+        return found.id if found else None
+
+    async def look():
+        nonlocal looked
+        while True:
+            for host in hosts:
+                route = plane.find(host)
+                assert owner(route and route.app) in (owner(old.lookup(host)), owner(new.lookup(host)))
+                if route is not None and route.open:
+                    assert plane.choose(route.load.ready, ()) in route.backends
+            looked += 1
+            await asyncio.sleep(0)
+
+    looking = asyncio.create_task(look())
+    await asyncio.sleep(0)
+    async with plane.changing:
+        await plane.change(new)
+    assert looked >= len(new.apps) and not looking.done()
+    looking.cancel()
+    for host in hosts:
+        route = plane.find(host)
+        assert (route.app if route else None) == new.lookup(host)
+    assert {key[2] for key in plane.backends} == {"id-0", "id-1", "id-2", "id-5"}
 
 
 async def test_a_swap_keeps_the_routes_of_apps_that_have_not_changed(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.store import BOOT_ID, load, save, this_boot
+from router.store import BOOT_ID, load, save, this_boot, tidy
 from router.table import App, Dyno, State, Table, TableError, normal_host
 
 HELLO = App("a-1", "hello", ("hello.localhost", "www.example.com"), State.UP, (Dyno("web.1", "127.0.0.1", 20001),))
@@ -83,6 +83,7 @@ DYNO = {"name": "web.1", "address": "127.0.0.1", "port": 1}
     [
         ("", "JSON"),
         ("[]", "the table"),
+        ("[" * 100_000, "JSON"),
         ("{}", "apps"),
         ('{"sequence": -1, "apps": []}', "sequence"),
         ('{"sequence": true, "apps": []}', "sequence"),
@@ -127,3 +128,12 @@ def test_a_failed_save_leaves_the_old_file(tmp_path):
         save(path, bad)
     assert load(path) == TABLE
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_a_killed_save_left_is_taken_away(tmp_path):
+    path = tmp_path / "routes.json"
+    save(path, TABLE)
+    (tmp_path / ".routes.json.x7_kq2").write_text("half of a ta")
+    (tmp_path / ".routes.other").touch()
+    tidy(path)
+    assert {item.name for item in tmp_path.iterdir()} == {"routes.json", ".routes.other"}

@@ -1,0 +1,71 @@
+"""The pauser: says in an app's log that a pause is over when its time is, and has the router forget it.
+
+The router needs nobody to end a pause: it knows until when. Of one that ended while hostd was not there it is said
+later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Protocol
+
+from hostd.events import Events, Subject
+from hostd.ledger import Ledger
+from hostd.nudges import nudge_or
+
+log = logging.getLogger(__name__)
+
+_LONGEST_LOOK = 60.0
+
+
+class Nudged(Protocol):
+    """What is needed of the dyno manager."""
+
+    def nudge(self, app_id: str) -> None:
+        """Say that the ledger has changed for this app."""
+
+
+class Pauser:
+    """Watches the pauses in the ledger."""
+
+    def __init__(self, *, ledger: Ledger, manager: Nudged, events: Events) -> None:
+        self._ledger = ledger
+        self._manager = manager
+        self._events = events
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._ledger.pauses.begun = self._wake.set
+        self._task = asyncio.create_task(self._watch())
+
+    async def close(self) -> None:
+        """Stop; pauses end all the same."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _watch(self) -> None:
+        while True:
+            self._wake.clear()
+            wait = _LONGEST_LOOK
+            try:
+                wait = self._look()
+            except Exception:
+                # One look's trouble must not keep all later ends untold: it is said, and tried again.
+                log.exception("looking for pauses that are over failed; trying again")
+            await nudge_or(wait, self._wake)
+
+    def _look(self) -> float:
+        """Tell of the pauses that are over; returns in how many seconds to look again."""
+        waits = [_LONGEST_LOOK]
+        for app_id, rest in self._ledger.pauses.left():
+            if rest > 0:
+                waits.append(rest)
+                continue
+            self._events.platform(Subject(app_id), "router", "The pause is over, requests go on")
+            self._ledger.pauses.end(app_id)
+            self._manager.nudge(app_id)
+        return min(waits)
