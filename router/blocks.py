@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from hpack import Decoder, HPACKError, OversizedHeaderListError
-
 from router import frames
 from router.fields import Field
 from router.frames import Broken, Error, Flag, Frame
+from router.packing import Unpacker
 
 _MOST_PIECES = 16
 """A head that is as long as it may be comes in four; nobody needs many more, nor empty ones (CVE-2024-27316)."""
 
 
 class Blocks:
-    """The heads of one connection, one after another. `longest`: bytes of an unpacked one, above which the connection
-    ends, as what unpacks to much more than that is meant to."""
+    """The heads of one connection, one after another. `longest`: bytes of an unpacked one."""
 
-    __slots__ = ("_decoder", "_pieces", "ends", "open", "stream", "until")
+    __slots__ = ("_pieces", "_unpacker", "ends", "open", "stream", "until")
 
     def __init__(self, longest: int) -> None:
         self.open = False
@@ -27,7 +25,7 @@ class Blocks:
         """Whether nothing comes after it on that stream."""
         self.until = 0.0
         """When it must be complete."""
-        self._decoder = Decoder(longest)
+        self._unpacker = Unpacker(longest)
         self._pieces: list[bytes] = []
 
     def begin(self, frame: Frame, until: float) -> list[Field] | None:
@@ -51,9 +49,4 @@ class Blocks:
         if not flags & Flag.END_HEADERS:
             return None
         block, self._pieces, self.open = b"".join(self._pieces), [], False
-        try:
-            return [(bytes(name), bytes(value)) for name, value in self._decoder.decode(block, raw=True)]
-        except OversizedHeaderListError as error:
-            raise Broken(Error.ENHANCE_YOUR_CALM, "the head of the request is too long") from error
-        except (HPACKError, IndexError, TypeError, ValueError) as error:
-            raise Broken(Error.COMPRESSION_ERROR, "a head cannot be unpacked") from error
+        return self._unpacker.unpack(block)

@@ -6,11 +6,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from hpack import Encoder
-
 from router import frames
 from router.fields import Field
 from router.frames import FIRST_WINDOW
+from router.packing import Packer
 
 if TYPE_CHECKING:
     from router.stream import Stream
@@ -19,15 +18,13 @@ _BATCH = 64 * 1024
 """Bytes written at once, and those that may wait for the client below us."""
 _TALK = 4 * _BATCH
 """Bytes that may wait there before we listen no further: a client that makes us answer should read."""
-_TABLE = 4096
-"""Bytes of heads that are remembered, to say them shorter."""
 
 
 class Outlet:
     """One connection's. What is said in one turn of the loop is written at once."""
 
     __slots__ = (
-        "_deaf", "_encoder", "_loop", "_out", "_paused", "_ready", "_scheduled", "_transport", "open", "window",
+        "_deaf", "_loop", "_out", "_packer", "_paused", "_ready", "_scheduled", "_transport", "open", "window",
     )  # fmt: skip
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
@@ -37,7 +34,7 @@ class Outlet:
         """Bytes of bodies that the client takes now, of all streams together."""
         self._transport = transport
         self._loop = loop
-        self._encoder = Encoder()
+        self._packer = Packer()
         self._ready: dict[Stream, None] = {}
         self._out: list[bytes] = []
         self._scheduled = self._paused = self._deaf = False
@@ -59,11 +56,11 @@ class Outlet:
 
     def pack(self, number: int, fields: list[Field], *, end: bool) -> bytes:
         """The frames of a head. They have to be sent in the order in which they are made."""
-        return frames.head(number, self._encoder.encode(fields), end=end)
+        return frames.head(number, self._packer.pack(fields), end=end)
 
     def remember(self, size: int) -> None:
         """The client would remember so many bytes of heads."""
-        self._encoder.header_table_size = min(size, _TABLE)
+        self._packer.limit(size)
 
     def pause(self) -> None:
         """The client does not read as fast as we send."""
