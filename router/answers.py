@@ -85,6 +85,9 @@ def read_answer(
             raise Refused(502, "The dyno switched to a protocol that was not asked for")
         wire = b"%b%b%bConnection: Upgrade\r\nUpgrade: %b\r\n\r\n" % (start, b"".join(lines), date, chosen)
         return AnswerHead(wire, Framing.NONE, False, False, False)
+    if framed and offered and status < 300:
+        # To a client of HTTP/2 this would say that the dyno has switched (RFC 8441, 4).
+        raise Refused(502, "The dyno did not switch protocols")
     framing, line = _answer_framing(status, found, head_only, old_client, framed)
     until_close = framing in _STREAMED and b"transfer-encoding" not in found
     keep_client = keep_client and framing is not Framing.CLOSE
