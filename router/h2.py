@@ -14,15 +14,17 @@ from typing import cast
 
 from router import faults, frames
 from router.blocks import Blocks
+from router.bridge import Bridge
 from router.exchange import Exchange
 from router.faults import refusal
 from router.fields import Field
 from router.frames import FIRST_WINDOW, MAX_WINDOW, Broken, Error, Flag, Frame, Kind, Reader, Setting
-from router.heads import RequestHead
+from router.heads import Origin, RequestHead
 from router.logline import request_line
 from router.outlet import Outlet
 from router.patience import Patience
 from router.plane import Plane
+from router.pseudo import offers
 from router.side import asked_for, origin_of
 from router.stream import Stream
 
@@ -45,9 +47,10 @@ class Http2(asyncio.Protocol):
     outlet: Outlet
     transport: asyncio.Transport
 
-    def __init__(self, plane: Plane) -> None:
+    def __init__(self, plane: Plane, protocol: str = "https") -> None:
         settings = plane.settings
         self.plane = plane
+        self.origin = Origin("", protocol, 0)
         self._reader = Reader()
         self._blocks = Blocks(2 * settings.max_head)
         self._patience = Patience(settings.trifles, settings.trifle_rate, monotonic())
@@ -137,7 +140,7 @@ class Http2(asyncio.Protocol):
         settings = self.plane.settings
         self.transport = cast(asyncio.Transport, transport)
         self.outlet = Outlet(self.transport, self.plane.loop)
-        self.origin = origin_of(self.transport, "https", _VIA)
+        self.origin = origin_of(self.transport, self.origin.protocol, _VIA)
         self.asked_for = asked_for(self.transport)
         self._deadline = monotonic() + settings.client_idle
         self.plane.clients.add(self)
@@ -145,6 +148,7 @@ class Http2(asyncio.Protocol):
             Setting.MAX_CONCURRENT_STREAMS: settings.max_streams,
             Setting.INITIAL_WINDOW_SIZE: settings.stream_window,
             Setting.MAX_HEADER_LIST_SIZE: settings.max_head,
+            Setting.ENABLE_CONNECT_PROTOCOL: 1,
             Setting.NO_RFC7540_PRIORITIES: 1,
         }
         self.transport.write(frames.settings(ours) + frames.window_update(0, self._room - FIRST_WINDOW))
@@ -237,7 +241,8 @@ class Http2(asyncio.Protocol):
                 self._ended.append(number)
 
     def _open(self, number: int, headers: list[Field], *, ended: bool) -> None:
-        stream = self._streams[number] = Stream(self, number, self._first_window)
+        kind = Bridge if offers(headers) else Stream
+        stream = self._streams[number] = kind(self, number, self._first_window)
         if len(self._streams) > self.plane.settings.max_streams:
             self.strain()
             stream.reset(Error.REFUSED_STREAM)
@@ -346,8 +351,9 @@ class Http2(asyncio.Protocol):
         fault = refusal(400, str(broken))
         head = RequestHead.improper(b"-", b"", (), self.origin)
         line = request_line(
-            head, fault=fault, dyno="", connect=0, service=None, status=fault.status, sent=0, protocol="https"
-        )
+            head, fault=fault, dyno="", connect=0, service=None, status=fault.status, sent=0,
+            protocol=self.origin.protocol,
+        )  # fmt: skip
         self.plane.faults[fault.code] += 1
         self.plane.journal.request("", line)
         self.outlet.say(frames.goaway(self._highest, broken.code, str(broken)))

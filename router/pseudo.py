@@ -8,7 +8,7 @@ and 10.3), and `heads` judges the rest, as it does for HTTP/1.1.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 
 from router.fields import Field, Refused
 from router.trailers import passing
@@ -18,6 +18,8 @@ _IMPROPER = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]|\A[ \t]|[ \t]\Z")
 _METHOD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}")
 _TARGET = re.compile(rb"/[!-~]*|\*")
 _PSEUDO = frozenset((b":method", b":scheme", b":authority", b":path"))
+_CONNECT = (b":method", b"CONNECT")
+_KEY = b"sec-websocket-key"
 _OF_CONNECTIONS = frozenset((b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade"))
 """What speaks of a connection, and so means nothing in HTTP/2."""
 
@@ -32,29 +34,33 @@ _WITH_CONTENT = frozenset((b"POST", b"PUT", b"PATCH"))
 
 def request_of(headers: Iterable[Field], *, ended: bool) -> tuple[bytes, bytes, list[Field]]:
     """Method, target and fields as HTTP/1.1 would have them; raises Refused. `ended`: no body comes."""
-    pseudo: dict[bytes, bytes] = {}
-    fields: list[Field] = []
-    for name, value in headers:
-        if name[:1] != b":":
-            fields.append(_field(name, value))
-        elif fields or name in pseudo or name not in _PSEUDO or _IMPROPER.search(value):
-            if pseudo.get(b":method") == b"CONNECT":
-                raise Refused(405, "CONNECT is not offered here")
-            raise Refused(400, "bad request line: its pseudo-headers are not proper")
-        else:
-            pseudo[name] = value
+    pseudo, fields = _parted(headers, _PSEUDO)
     method = _method(pseudo.get(b":method", b""))
-    target = _target(method, pseudo)
-    if any(name == b"cookie" for name, _ in fields):
-        fields = _one_cookie(fields)
-    if b":authority" in pseudo:
-        fields = _one_host(fields, pseudo[b":authority"])
+    target, fields = _addressed(method, pseudo, fields)
     if all(name != b"content-length" for name, _ in fields):
         if not ended:
             fields.append((b"transfer-encoding", b"chunked"))
         elif method in _WITH_CONTENT:
             fields.append((b"content-length", b"0"))
     return method, target, fields
+
+
+def offers(headers: Sequence[Field]) -> bool:
+    """Whether this is a CONNECT that names a protocol (RFC 8441, 4)."""
+    return _CONNECT in headers and any(name == b":protocol" for name, _ in headers)
+
+
+def offer_of(headers: Iterable[Field], key: bytes, *, ended: bool) -> tuple[bytes, bytes, list[Field]]:
+    """Such a CONNECT as the GET by which HTTP/1.1 offers to switch to WebSocket; raises Refused. `key` is what the dyno
+    is to prove that with (RFC 6455, 4.1); `ended`: nothing follows."""
+    pseudo, fields = _parted(headers, _PSEUDO | {b":protocol"})
+    if pseudo[b":protocol"].lower() != b"websocket":
+        raise Refused(501, "the only protocol that CONNECT is offered for here is websocket")
+    if ended or any(name == b"content-length" for name, _ in fields):
+        raise Refused(400, "bad request line: a tunnel has no length")
+    target, fields = _addressed(b"GET", pseudo, fields)
+    fields = [field for field in fields if field[0] != _KEY]
+    return b"GET", target, [*fields, (b"connection", b"Upgrade"), (b"upgrade", b"websocket"), (_KEY, key)]
 
 
 def improper_request(headers: Iterable[Field]) -> tuple[bytes, bytes, list[Field]]:
@@ -88,6 +94,30 @@ def trailing(fields: Sequence[Field]) -> list[Field]:
     return list(_lowered(passing(fields)))
 
 
+def _parted(headers: Iterable[Field], known: Set[bytes]) -> tuple[dict[bytes, bytes], list[Field]]:
+    """Pseudo-headers, and the fields that come after them; raises Refused."""
+    pseudo: dict[bytes, bytes] = {}
+    fields: list[Field] = []
+    for name, value in headers:
+        if name[:1] != b":":
+            fields.append(_field(name, value))
+        elif fields or name in pseudo or name not in known or _IMPROPER.search(value):
+            raise Refused(400, "bad request line: its pseudo-headers are not proper")
+        else:
+            pseudo[name] = value
+    return pseudo, fields
+
+
+def _addressed(method: bytes, pseudo: dict[bytes, bytes], fields: list[Field]) -> tuple[bytes, list[Field]]:
+    """The target, and the fields with one Host and one Cookie; raises Refused."""
+    target = _target(method, pseudo)
+    if any(name == b"cookie" for name, _ in fields):
+        fields = _one_cookie(fields)
+    if b":authority" in pseudo:
+        fields = _one_host(fields, pseudo[b":authority"])
+    return target, fields
+
+
 def _lowered(fields: Iterable[Sequence[bytes]]) -> Iterable[Field]:
     for name, value in fields:
         lowered = name.lower()
@@ -117,7 +147,7 @@ def _method(method: bytes) -> bytes:
 
 def _target(method: bytes, pseudo: dict[bytes, bytes]) -> bytes:
     if pseudo.get(b":scheme", b"").lower() not in (b"https", b"http"):
-        raise Refused(400, "bad request line: the scheme is not https")
+        raise Refused(400, "bad request line: the scheme is neither https nor http")
     target = pseudo.get(b":path", b"")
     if not _TARGET.fullmatch(target) or (target == b"*" and method != b"OPTIONS"):
         raise Refused(400, "bad request line: the target is not a path")

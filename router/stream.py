@@ -20,6 +20,7 @@ from router.frames import MAX_FRAME, Broken, Error, Flag, Kind
 from router.heads import RequestHead, read_request
 from router.judging import check_lengths, check_trailers
 from router.pseudo import answer_of, improper_request, request_of, trailers_of, trailing
+from router.stage import Stage
 
 if TYPE_CHECKING:
     from router.h2 import Http2
@@ -77,7 +78,7 @@ class Stream:
         self.heard = ended
         settings = self.plane.settings
         try:
-            method, target, fields = request_of(headers, ended=ended)
+            method, target, fields = self._request(headers, ended=ended)
             if len(target) > settings.max_line:
                 raise Refused(414, "the request line is too long")
             check_lengths(fields, len(target), settings)
@@ -87,9 +88,12 @@ class Stream:
         except Refused as refused:
             self._refuse(refused.fault or refusal(refused.status, refused.reason), headers)
             return
-        self._left = head.length
+        self._left = -1 if head.upgrade else head.length
         self.exchange = Exchange(self, head, fields)
-        self.exchange.begin()
+        if ended or self._left:
+            self.exchange.begin()
+        else:
+            self._hold(self.exchange)
 
     def data(self, data: bytes, size: int, *, ended: bool) -> None:
         """A piece of the body; `size` counts its padding, too. Raises Broken."""
@@ -141,9 +145,11 @@ class Stream:
 
     def check(self, now: float) -> None:
         """Act on the deadline that has passed, if one has."""
-        if self.exchange is not None:
-            if now >= self.exchange.deadline:
-                self.exchange.expired(now)
+        if (exchange := self.exchange) is not None:
+            if now >= exchange.deadline and exchange.stage is Stage.QUEUED:
+                exchange.abandon(faults.H28)
+            elif now >= exchange.deadline:
+                exchange.expired(now)
         elif now >= self._deadline and self._said:
             # What the client would still send, it need not (RFC 9113, 8.1).
             self.reset(Error.NO_ERROR)
@@ -188,7 +194,7 @@ class Stream:
             return
         if not self._begun:
             head, _, data = data.partition(b"\r\n\r\n")
-            status, fields = answer_of(head)
+            status, fields = self._answer(head)
             self._begun = status >= 200
             self._heads.append(fields)
         if data:
@@ -227,6 +233,8 @@ class Stream:
         if self._last_words is not None and not self._held:
             trailers, self._last_words = self._last_words, None
             exchange.body_end(trailers)
+            if exchange.stage is Stage.QUEUED:
+                exchange.begin()
 
     def finished(self, _exchange: Exchange, _keep: bool) -> None:
         """The request is answered, as far as it ever will be."""
@@ -243,7 +251,7 @@ class Stream:
         self._outlet.wake(self)
 
     def begin_tunnel(self, exchange: Exchange, upstream: Upstream, rest: bytes) -> None:
-        """No request of HTTP/2 offers to switch."""
+        """No request but a `Bridge`'s offers to switch."""
         raise AssertionError("a dyno switched protocols on a stream")
 
     def reset(self, code: Error) -> None:
@@ -256,15 +264,33 @@ class Stream:
 
     # Below the public part
 
+    def _request(self, headers: Sequence[Field], *, ended: bool) -> tuple[bytes, bytes, list[Field]]:
+        return request_of(headers, ended=ended)
+
+    def _answer(self, head: bytes) -> tuple[int, list[Field]]:
+        return answer_of(head)
+
+    def _hold(self, exchange: Exchange) -> None:
+        """There is to be no body, but its end was not said: wait for that, as the dyno must not take for whole what is
+        longer (RFC 9113, 8.1.1)."""
+        exchange.received = False
+        exchange.touch()
+        self._assign(exchange)
+
     def _refuse(self, fault: Fault, headers: Sequence[Field]) -> None:
         """Answer what is not a proper request, and log it."""
         self._connection.strain()
         method, target, fields = improper_request(headers)
         head = RequestHead.improper(method, target[: self.plane.settings.max_line], fields, self.origin)
         exchange = self.exchange = Exchange(self, head, fields)
-        route = self.plane.find(head.host) if head.host else None
-        exchange.app_id = route.app.id if route is not None else ""
+        self._assign(exchange)
         exchange.fail(fault)
+
+    def _assign(self, exchange: Exchange) -> None:
+        """Tell whose app's it is, for the log, of what may never begin."""
+        host = exchange.head.host
+        route = self.plane.find(host) if host else None
+        exchange.app_id = route.app.id if route is not None else ""
 
     def _improper(self, refused: Refused) -> None:
         """The rest of the request is not what it should be."""

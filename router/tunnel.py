@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from router.client import Client
     from router.exchange import Exchange
+    from router.side import Side
     from router.upstream import Upstream
+
+    class End(Side, Protocol):
+        """The client's side of a request that became a tunnel."""
+
+        tunnel: Tunnel | None
 
 
 class Tunnel:
@@ -16,7 +21,7 @@ class Tunnel:
 
     __slots__ = ("_closed", "_idle", "client", "deadline", "exchange", "sent", "upstream")
 
-    def __init__(self, exchange: Exchange, client: Client, upstream: Upstream, idle: float) -> None:
+    def __init__(self, exchange: Exchange, client: End, upstream: Upstream, idle: float) -> None:
         self.exchange = exchange
         self.client = client
         self.upstream = upstream
@@ -36,18 +41,17 @@ class Tunnel:
 
     def from_dyno(self, data: bytes) -> None:
         """Bytes for the client."""
-        self.client.transport.write(data)
+        self.client.write(data)
         self.sent += len(data)
         self.deadline = monotonic() + self._idle
         if self.client.write_paused:
             self.upstream.pause()
 
     def close(self, silent: bool = False) -> None:
-        """End both connections after what is buffered was sent. `silent`: because nobody spoke."""
+        """End both sides after what is buffered was sent. `silent`: because nobody spoke."""
         if self._closed:
             return
         self._closed = True
         self.upstream.backend.tunnels.discard(self)
-        self.client.transport.close()
         self.upstream.transport.close()
         self.exchange.tunnel_closed(self.sent, silent)

@@ -20,10 +20,10 @@ import uvloop
 
 from router import journal, memory, service, store
 from router.certificates import Certificates
-from router.client import Client
 from router.control import Control
 from router.door import Door
 from router.doorman import Guesses
+from router.doorstep import Doorstep
 from router.journal import Journal, socket_path
 from router.plane import Plane
 from router.reader import Reader
@@ -161,7 +161,7 @@ class Worker:
 
     async def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
         for listener in self._sockets.http:
-            server = await loop.create_server(lambda: Client(self._plane, "http"), sock=listener, backlog=_BACKLOG)
+            server = await loop.create_server(lambda: Doorstep(self._plane), sock=listener, backlog=_BACKLOG)
             self._servers.append(server)
         await self._listen_https(loop)
 

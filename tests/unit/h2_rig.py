@@ -1,4 +1,4 @@
-"""What the tests of HTTP/2 run on: a router behind TLS, and a client that says frames byte by byte.
+"""What the tests of HTTP/2 run on: a router, behind TLS or not, and a client that says frames byte by byte.
 
 Frames are made and read with hyperframe and hpack; the router has its own for the former.
 """
@@ -31,6 +31,7 @@ from tls_kit import make
 
 from router.certificates import Certificates
 from router.door import Door
+from router.doorstep import Doorstep
 from router.plane import Plane
 from router.settings import Settings
 
@@ -246,22 +247,22 @@ def trusting(*protocols: str) -> ssl.SSLContext:
 
 
 class Rig2:
-    """A router on https."""
+    """A router on https, or on http."""
 
-    def __init__(self, made: Rig, port: int) -> None:
+    def __init__(self, made: Rig, port: int, protocol: str) -> None:
         self.rig = made
         self.plane = made.plane
         self.port = port
+        self.protocol = protocol
 
     @asynccontextmanager
     async def client(
         self, name: str = "hello.localhost", *, greeted: bool = True, **values: int
     ) -> AsyncIterator[Wire2]:
-        """A client that has asked for this name; `values` are its settings."""
-        reader, writer = await asyncio.open_connection(
-            "127.0.0.1", self.port, ssl=trusting("h2", "http/1.1"), server_hostname=name, limit=2**20
-        )
-        assert writer.get_extra_info("ssl_object").selected_alpn_protocol() == "h2"
+        """A client that has, on https, asked for this name; `values` are its settings."""
+        secure = {"ssl": trusting("h2", "http/1.1"), "server_hostname": name} if self.protocol == "https" else {}
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, limit=2**20, **secure)
+        assert not secure or writer.get_extra_info("ssl_object").selected_alpn_protocol() == "h2"
         wire = Wire2(reader, writer)
         if greeted:
             await wire.greet(**values)
@@ -274,15 +275,16 @@ class Rig2:
 
 @asynccontextmanager
 async def rig2(
-    *behaviours: Behaviour, settings: Settings = PATIENT, kind: type[Plane] = Plane
+    *behaviours: Behaviour, settings: Settings = PATIENT, kind: type[Plane] = Plane, protocol: str = "https"
 ) -> AsyncIterator[Rig2]:
     """A running router; with behaviours, an app `hello` that is up with a dyno for each."""
     async with rig(*behaviours, settings=settings, kind=kind) as made:
         certificates = Certificates(Path(_folder().name), made.plane.certificate, lambda _: None)
         certificates.refresh()
+        door, context = (Door, certificates.context) if protocol == "https" else (Doorstep, None)
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: Door(made.plane), "127.0.0.1", 0, ssl=certificates.context)
+        server = await loop.create_server(lambda: door(made.plane), "127.0.0.1", 0, ssl=context)
         try:
-            yield Rig2(made, server.sockets[0].getsockname()[1])
+            yield Rig2(made, server.sockets[0].getsockname()[1], protocol)
         finally:
             server.close()

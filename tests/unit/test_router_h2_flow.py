@@ -123,11 +123,37 @@ async def test_answers_share_the_connection_frame_by_frame():
         assert all(len(client.answers[stream].body) > MIB // 4 for stream in streams)
 
 
-async def test_a_body_longer_than_none():
-    async with rig2(never) as router, router.client() as client:
-        stream = client.ask(get("/", ("content-length", "0"), method="POST"), [b"x"])
+_EMPTY = get("/", ("content-length", "0"), method="POST")
+
+
+async def test_a_request_that_is_to_have_no_body_waits_until_it_has_none():
+    async with rig2(ok) as router, router.client() as client:
+        stream = client.ask(_EMPTY, end=False)
+        assert (await client.get("/before")).status == 200
+        (dyno,) = router.rig.dynos
+        assert [call.line for call in dyno.calls] == ["GET /before HTTP/1.1"]
+        client.say(data(stream, b"", end=True))
+        assert (await client.answer(stream)).status == 200
+        assert dyno.calls[1].line == "POST / HTTP/1.1"
+
+
+async def test_no_dyno_hears_of_a_body_longer_than_none():
+    async with rig2(ok) as router, router.client() as client:
+        stream = client.ask(_EMPTY, [b"x"])
         assert (await client.answer(stream)).status == 400
         await router.rig.logged("code=H26")
+        assert not router.rig.dynos[0].connections
+
+
+async def test_h27_and_h28_of_a_request_that_never_begins():
+    async with rig2(ok, settings=QUICK) as router, router.client() as client:
+        taken_back, silent = client.ask(_EMPTY, end=False), client.ask(_EMPTY, end=False)
+        client.say(reset(taken_back))
+        assert (await client.answer(silent)).code == CANCEL
+        for code in ("H27", "H28"):
+            assert "host=hello.localhost" in await router.rig.logged(f"code={code}")
+        assert not router.rig.dynos[0].connections
+        assert (await client.get()).status == 200
 
 
 @pytest.mark.parametrize("fields", [(), (("content-length", "200000"),)])

@@ -92,10 +92,9 @@ class Friend:
 
 
 @asynccontextmanager
-async def friend(port: int) -> AsyncIterator[Friend]:
-    reader, writer = await asyncio.open_connection(
-        "127.0.0.1", port, ssl=trusting("h2"), server_hostname="hello.localhost"
-    )
+async def friend(port: int, protocol: str = "https") -> AsyncIterator[Friend]:
+    secure = {"ssl": trusting("h2"), "server_hostname": "hello.localhost"} if protocol == "https" else {}
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, **secure)
     try:
         yield Friend(reader, writer)
     finally:
@@ -113,10 +112,14 @@ async def echo(call: Call) -> None:
     await call.send(b"0\r\nlength: %d\r\n\r\n" % len(body))
 
 
-async def test_many_requests_of_every_size():
+@pytest.mark.parametrize(("protocol", "rounds"), [("https", 6), ("http", 1)])
+async def test_many_requests_of_every_size(protocol, rounds):
     chance = Random(7)
-    async with rig2(echo, echo, settings=Settings()) as router, friend(router.port) as client:
-        for _ in range(6):
+    async with (
+        rig2(echo, echo, settings=Settings(), protocol=protocol) as router,
+        friend(router.port, protocol) as client,
+    ):
+        for _ in range(rounds):
             sent = {}
             for number in range(40):
                 size = chance.choice((0, 1, 100, 16_384, 70_000, 300_000))
@@ -163,13 +166,16 @@ async def test_curl_sees_an_answer_that_comes_before_the_end_of_its_upload(tmp_p
         assert output == b"early404"
 
 
-async def test_a_worker_is_stopped_without_a_failed_request(installed):
+@pytest.mark.parametrize("protocol", ["https", "http"])
+async def test_a_worker_is_stopped_without_a_failed_request(installed, protocol):
     made, fake = installed
     with certificate(made.folder):
         process = await made.start()
-        async with friend(made.secure_port) as client:
+        port = made.secure_port if protocol == "https" else made.port
+        async with friend(port, protocol) as client:
             await client.answered(client.ask(get()))
-            assert fake.calls[0].headers("x-forwarded-port") == [str(made.secure_port)]
+            assert fake.calls[0].headers("x-forwarded-proto") == [protocol]
+            assert fake.calls[0].headers("x-forwarded-port") == [str(port)]
             process.terminate()
             assert (await made.told()).startswith("STOPPING=1")
             await client.answered(client.ask(get("/while/stopping")))
