@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -117,13 +117,16 @@ class AutomaticCertificates:
     def enable(self, app: App, method: Method | None = None) -> None:
         """Let an app get its certificates by itself, its names being proven in one way only, if that is given.
 
-        Raises Invalid if the admin has not made that possible.
+        Another way is tried at once. Raises Invalid if the admin has not made that possible.
         """
         if self.terms.refusal:
             raise Invalid(f"{self.terms.refusal[0].upper()}{self.terms.refusal[1:]}.")
         if method is Method.DNS and self.terms.hook is None:
             raise Invalid(f"With {method.value}, {NO_HOOK}.")
+        before = self.method(app)
         self._ledger.acm.enable(app.id, method.value if method else None)
+        if method is not before:
+            self._try_now(app, self._ledger.acm.standings(app.id), force=True)
         self.nudge()
 
     def method(self, app: App) -> Method | None:
@@ -149,21 +152,32 @@ class AutomaticCertificates:
             raise Invalid(
                 f"{app.name} does not get its certificates by itself. Let it: hostctl certs:auto:enable -a {app.name}"
             )
-        now, hosts, hindered = self._clock(), self._hosts(app), dict[str, Hindrance]()
+        hosts = self._hosts(app)
         if hostname is not None and hostname not in hosts:
             raise NotFound(f"{hostname} gets no certificate by itself. Those that do: hostctl certs:auto -a {app.name}")
-        known, own = self._ledger.acm.standings(app.id), self._ledger.certificates.list(app.id)
-        wanted = [hostname] if hostname is not None else [host for host in hosts if host in known]
-        for host in wanted:
-            standing, renew = known.get(host) or new(app.id, host, now), host == hostname
-            why = hindrance(standing, own_of(own, host) if renew else None, now, force=force)
+        if hostname is not None:
+            hindered = self._try_now(app, [hostname], force=force, renew=True)
+        else:
+            known = self._ledger.acm.standings(app.id)
+            hindered = self._try_now(app, [host for host in hosts if host in known], force=force)
+        if hindered:
+            raise RateLimited(_too_soon(app, hindered))
+        self.nudge()
+
+    def _try_now(
+        self, app: App, hosts: Collection[str], *, force: bool, renew: bool = False
+    ) -> Mapping[str, Hindrance]:
+        """Have names tried at once that nothing hinders; if that is none of them, what hinders each."""
+        now, known, hindered = self._clock(), self._ledger.acm.standings(app.id), dict[str, Hindrance]()
+        own = self._ledger.certificates.list(app.id) if renew else ()
+        for host in hosts:
+            standing = known.get(host) or new(app.id, host, now)
+            why = hindrance(standing, own_of(own, host), now, force=force)
             if why is None:
                 self._ledger.acm.put(refreshed(standing, now, renew=renew))
             else:
                 hindered[host] = why
-        if hindered and len(hindered) == len(wanted):
-            raise RateLimited(_too_soon(app, hindered))
-        self.nudge()
+        return hindered if len(hindered) == len(hosts) else {}
 
     # Looking
 

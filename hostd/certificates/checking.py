@@ -241,7 +241,7 @@ def _where(certificate: x509.Certificate) -> str:
         if access.access_method == AuthorityInformationAccessOID.CA_ISSUERS and isinstance(
             place, x509.UniformResourceIdentifier
         ):
-            return f"Get it and put it behind the certificate: curl {place.value} | openssl x509 -inform der"
+            return f"Get it (curl {place.value} | openssl x509 -inform der) and put it behind the certificate."
     return "Its authority has it; put it behind the certificate, in the same file."
 
 

@@ -17,9 +17,24 @@ from hostd.certificates.pem import key_text
 from hostd.certificates.requests import new_key, self_signed, subject_of
 from tests.support.platform import Platform
 from tests.support.waiting import wait_until
+from tests.unit.tls_kit import DAY, make, said_of
 
 SHOP, OTHER = "secure-shop", "secure-other"
 NAME, WILD = "www.secure.test", "*.wild.test"
+STAPLED, RESPONDER = "stapled.secure.test", "says.secure.test"
+RESPONDER_FILES = {"requirements.txt": "", "Procfile": "web: python3 responder.py\n", "responder.py": """\
+import http.server, os, pathlib
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        known = self.path.startswith("/say/M")  # a sequence in DER
+        self.send_response(200 if known else 404)
+        self.send_header("Content-Type", "application/ocsp-response")
+        self.end_headers()
+        self.wfile.write(pathlib.Path("answer").read_bytes())
+
+http.server.ThreadingHTTPServer(("", int(os.environ["PORT"])), Handler).serve_forever()
+"""}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -138,16 +153,19 @@ def test_each_name_is_served_with_the_certificate_of_its_own_app(platform: Platf
 def test_a_worker_that_starts_without_hostd_shows_them_and_resumes_sessions(platform: Platform, port: int) -> None:
     pair = generated(NAME)
     name = add(platform, SHOP, pair)
-    context = anybody()
-    with dial(port, NAME, context) as connection:
-        # TLS 1.3 gives its tickets out with the first bytes that are read.
-        ask(connection, NAME)
-        session = connection.session
+    sessions = []
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        context = anybody()
+        context.minimum_version = context.maximum_version = version
+        with dial(port, NAME, context) as connection:
+            # TLS 1.3 gives its tickets out with the first bytes that are read.
+            ask(connection, NAME)
+            sessions.append((context, connection.session))
     platform.run(["systemctl", "stop", "hostd.service", "hostd.socket"])
     try:
         for worker in ("1", "2"):
             platform.run(["systemctl", "try-restart", f"hostd-router@{worker}.service"])
-        for _ in range(10):
+        for context, session in sessions * 10:
             with dial(port, NAME, context, session) as connection:
                 assert connection.session_reused
             assert shown(port, NAME) == pair.der
@@ -199,6 +217,33 @@ def test_a_redirect_to_https_and_what_browsers_are_told(platform: Platform, port
         assert ask(connection, NAME).startswith("HTTP/1.1 503")
     platform.ssh("https:redirect", "off", "-a", SHOP)
     wait_until(lambda: platform.http_get("", host=NAME).status == 503, 10)
+
+
+def test_what_its_authority_says_of_a_certificate_comes_with_it(
+    platform: Platform, port: int, tmp_path: Path
+) -> None:
+    now = datetime.now(UTC)
+    dates = {"starts": now - DAY, "ends": now + 9 * DAY}
+    above = make(authority=True, common_name="Root", **dates)
+    issuer = make(authority=True, common_name="Issuer", issuer=above, **dates)
+    place = f"http://{RESPONDER}:{platform.http_port}/say"
+    made = make(STAPLED, issuer=issuer, responder=place, must_staple=True, **dates)
+    files = {**RESPONDER_FILES, "answer": said_of(made, issuer, at=now - DAY, until=now + DAY)}
+    platform.push(platform.commit(files, tmp_path / "app"), OTHER)
+    platform.hostctl("domains:add", RESPONDER, "-a", OTHER)
+    platform.hostctl("domains:add", STAPLED, "-a", SHOP)
+    platform.run(["sh", "-c", f"echo 127.0.0.1 {RESPONDER} >> /etc/hosts"])
+    try:
+        added = platform.ssh("certs:add", "-", "-a", SHOP, input=made.key_pem + made.pem + issuer.pem)
+        assert "must-staple" in added.stderr
+        there = ["find", "/var/lib/hostd/tls", "-name", "*.ocsp"]
+        wait_until(lambda: platform.run(there).stdout, 20, what="what the authority says to be there")
+        client = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-servername", STAPLED, "-status"]
+        said = platform.run(client, input="", check=False).stdout
+        assert "OCSP Response Status: successful" in said and "Cert Status: good" in said
+        platform.hostctl("domains:remove", STAPLED, "-a", SHOP)
+    finally:
+        platform.run(["sed", "-i", f"/{RESPONDER}/d", "/etc/hosts"])
 
 
 def test_http_2_is_spoken_with_those_who_do(platform: Platform, port: int) -> None:

@@ -75,6 +75,18 @@ async def test_an_app_chooses_how_its_names_are_proven(scene):
         assert keeper.method(scene.app) is None
 
 
+async def test_another_way_is_tried_at_once(scene):
+    scene.authority.failures[NAME] = [Failure("refused", unproven=True)]
+    async with scene.running() as keeper:
+        keeper.enable(scene.app, Method.HTTP)
+        scene.domain(NAME)
+        await scene.until(lambda: scene.states.get(NAME) is State.FAILING)
+        keeper.enable(scene.app, Method.HTTP)
+        assert scene.states[NAME] is State.FAILING
+        keeper.enable(scene.app, Method.TLS)
+        await scene.until(lambda: scene.states[NAME] is State.OK)
+
+
 async def test_a_proof_outlives_the_sweeping_of_certificates_that_nobody_has(scene):
     async with scene.running(start=False):
         with scene.certificates.lent("a key and a certificate") as name:
