@@ -5,17 +5,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from email.utils import formatdate
 from enum import Enum
 from functools import lru_cache
 from time import time
+from typing import Final
 
 from router.fields import VIA, Field, Found, Refused, Rules, protocols, sort, tokens, without
 from router.trailers import announcement
 
-_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
-_KEPT = ("connection", "proxy-connection", "content-length", "transfer-encoding", "upgrade", "trailer", "date")
+_CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_KEPT: Final = ("connection", "proxy-connection", "content-length", "transfer-encoding", "upgrade", "trailer", "date")
 
 
 class Framing(Enum):
@@ -28,22 +28,24 @@ class Framing(Enum):
     FRAMES = "the protocol itself, as HTTP/2 does"
 
 
-@dataclass(slots=True)
 class AnswerHead:
     """An answer's head for the client, its framing, and whether either connection can be used again.
 
     `until_close`: the dyno tells the end of its answer by the end of its connection (RFC 9112, 6.3, rule 8).
     """
 
-    wire: bytes
-    framing: Framing
-    until_close: bool
-    keep_client: bool
-    keep_dyno: bool
+    __slots__ = ("framing", "keep_client", "keep_dyno", "until_close", "wire")
+
+    def __init__(self, wire: bytes, framing: Framing, until_close: bool, keep_client: bool, keep_dyno: bool) -> None:
+        self.wire = wire
+        self.framing = framing
+        self.until_close = until_close
+        self.keep_client = keep_client
+        self.keep_dyno = keep_dyno
 
 
-_STREAMED = (Framing.CHUNKED, Framing.CLOSE, Framing.FRAMES)
-_ANSWER_RULES: Rules = {
+_STREAMED: Final = (Framing.CHUNKED, Framing.CLOSE, Framing.FRAMES)
+_ANSWER_RULES: Final[Rules] = {
     **{name.encode(): b"" for name in ("keep-alive", "proxy-authenticate", "te")},
     **{name.encode(): name.encode() for name in _KEPT},
 }

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from time import monotonic, time
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import httptools
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from router.plane import Plane
     from router.upstream import Upstream
 
-_SLICE = 32 * 1024
+_SLICE: Final = 32 * 1024
 """Bytes parsed at once, so that a read full of pipelined requests does not become thousands of waiting ones."""
 
 
@@ -241,7 +241,7 @@ class Client(asyncio.Protocol):
         self._head_fields = len(self._fields)
         if self._fed > self.plane.settings.max_line or self._head_fed or self._head_fields > 100:
             check_lengths(self._fields, len(self._target), self.plane.settings)
-        if self._target + b" HTTP/" not in self._piece:
+        if self._piece.find(self._target + b" HTTP/") < 0:
             check_protocol(self._target, self._partial + self._piece)
         if self._partial:
             self._partial = b""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
+from typing import Final
 
 from router.faults import Fault
 
 Field = tuple[bytes, bytes]
 
-VIA = {version: f"Via: {version} hostd-router\r\n".encode() for version in ("1.0", "1.1")}
+VIA: Final = {version: f"Via: {version} hostd-router\r\n".encode() for version in ("1.0", "1.1")}
 """The line that says by which version of HTTP a message reached us (RFC 9110, 7.6.3)."""
 
 Rules = Mapping[bytes, bytes]
@@ -27,12 +28,12 @@ class Refused(Exception):  # noqa: N818 - it is a verdict on a request, not a fa
         self.fault = fault
 
 
-_COMMON_CONNECTIONS = {
+_COMMON_CONNECTIONS: Final = {
     b"keep-alive": frozenset((b"keep-alive",)),
     b"close": frozenset((b"close",)),
     b"Upgrade": frozenset((b"upgrade",)),
 }
-_CONNECTION_WORDS = frozenset((b"", b"close", b"keep-alive", b"upgrade"))
+_CONNECTION_WORDS: Final = frozenset((b"", b"close", b"keep-alive", b"upgrade"))
 
 
 def sort(fields: Sequence[Field], rules: Rules) -> tuple[list[bytes], Found]:

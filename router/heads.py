@@ -7,25 +7,27 @@ ours, so that no byte sequence can mean one thing to us and another to a dyno (R
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import product
-from random import getrandbits
+from os import urandom
+from typing import Final
 
 from router import faults
 from router.fields import VIA, Field, Found, Refused, Rules, protocols, sort, tokens, without
 from router.trailers import announcement
 
-CHUNKED = -1
+CHUNKED: Final = -1
 """A body's length when it comes in chunks."""
 
-_IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
-_MAX_LENGTH = 2**63 - 1
+_IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
+_ID_BYTES: Final = 16
+_HASH: Final = ord("#")
+_MAX_LENGTH: Final = 2**63 - 1
 """Longest body; some servers count no further than this."""
-_REQUEST_ID = re.compile(rb"[A-Za-z0-9+/=-]{20,200}")
-_HOST = re.compile(rb"[A-Za-z0-9_.~!$&'()*+,;=%-]*(:[0-9]*)?|\[[0-9A-Fa-f:.]+\](:[0-9]*)?")
-_ABSOLUTE = re.compile(rb"https?://([^/?#]+)(.*)", re.IGNORECASE | re.DOTALL)
+_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9+/=-]{20,200}")
+_HOST: Final = re.compile(rb"[A-Za-z0-9_.~!$&'()*+,;=%-]*(:[0-9]*)?|\[[0-9A-Fa-f:.]+\](:[0-9]*)?")
+_ABSOLUTE: Final = re.compile(rb"https?://([^/?#]+)(.*)", re.IGNORECASE | re.DOTALL)
 
 
 class Origin:
@@ -42,7 +44,6 @@ class Origin:
         self.lines, self.old_lines = (lines + line + b"\r\n" for line in (via, VIA["1.0"]))
 
 
-@dataclass(slots=True)
 class RequestHead:
     """A request as the rest of the router needs it. `wire` is the head for the dyno, ready to be sent.
 
@@ -50,18 +51,39 @@ class RequestHead:
     case. `replayable`: it may be sent a second time.
     """
 
-    method: bytes
-    target: bytes
-    host: str
-    wire: bytes
-    length: int
-    keep_alive: bool
-    old: bool
-    expects: bool
-    upgrade: bytes
-    replayable: bool
-    request_id: str
-    forwarded: str
+    __slots__ = (
+        "expects", "forwarded", "host", "keep_alive", "length", "method", "old", "replayable", "request_id", "target",
+        "upgrade", "wire",
+    )  # fmt: skip
+
+    # Written out, as a dataclass makes its own when the module is loaded, and what is made then is not compiled.
+    def __init__(  # noqa: PLR0917 - as a dataclass would have it
+        self,
+        method: bytes,
+        target: bytes,
+        host: str,
+        wire: bytes,
+        length: int,
+        keep_alive: bool,
+        old: bool,
+        expects: bool,
+        upgrade: bytes,
+        replayable: bool,
+        request_id: str,
+        forwarded: str,
+    ) -> None:
+        self.method = method
+        self.target = target
+        self.host = host
+        self.wire = wire
+        self.length = length
+        self.keep_alive = keep_alive
+        self.old = old
+        self.expects = expects
+        self.upgrade = upgrade
+        self.replayable = replayable
+        self.request_id = request_id
+        self.forwarded = forwarded
 
     @classmethod
     def improper(cls, method: bytes, target: bytes, fields: Sequence[Field], origin: Origin) -> RequestHead:
@@ -85,12 +107,14 @@ _READ = (
     *("trailer", "max-forwards", "sec-websocket-version", "proxy-connection"),
 )
 
-_REQUEST_RULES: Rules = {
+_REQUEST_RULES: Final[Rules] = {
     **{other: b"" for name in (*_OURS, "content-length", "transfer-encoding") for other in _spellings(name)},
     **{name.encode(): b"" for name in _HOP_BY_HOP},
     **{name.encode(): name.encode() for name in (*_READ, "x-request-id")},
 }
-_COMMON = frozenset((b"host", b"connection", b"content-length", b"transfer-encoding", b"expect", b"x-forwarded-for"))
+_COMMON: Final = frozenset(
+    (b"host", b"connection", b"content-length", b"transfer-encoding", b"expect", b"x-forwarded-for")
+)
 """What is kept aside of ordinary requests."""
 
 
@@ -151,9 +175,20 @@ def read_request(
     )
 
 
+def _request_ids() -> Iterator[str]:
+    """Random ids, many of them drawn at once."""
+    while True:
+        digits = urandom(_ID_BYTES * 256).hex()
+        for at in range(0, len(digits), 2 * _ID_BYTES):
+            yield digits[at : at + 2 * _ID_BYTES]
+
+
+_ids: Final = _request_ids()
+
+
 def new_request_id() -> str:
     """A random id: 32 hexadecimal digits, as Heroku's."""
-    return f"{getrandbits(128):032x}"
+    return next(_ids)
 
 
 def _less_common(method: bytes, found: Found, length: int, upgrade: bytes) -> Iterable[bytes]:
@@ -218,7 +253,7 @@ def _where(method: bytes, target: bytes, found: Found, old: bool) -> tuple[bytes
         host, target = absolute[1], absolute[2]
         if target[:1] != b"/":
             target = b"*" if method == b"OPTIONS" and not target else b"/" + target
-    if b"#" in target:
+    if _HASH in target:
         raise Refused(400, "bad request line: a target has no fragment")
     return target, host
 

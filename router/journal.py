@@ -13,12 +13,14 @@ import socket
 import sys
 from collections import deque
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
-_COMMON = b"HOSTD_SOURCE=heroku\nHOSTD_PROCESS=router\nSYSLOG_IDENTIFIER=hostd-router\nPRIORITY=%d\nMESSAGE="
-_DATAGRAM = 96 * 1024
+_COMMON: Final = b"HOSTD_SOURCE=heroku\nHOSTD_PROCESS=router\nSYSLOG_IDENTIFIER=hostd-router\nPRIORITY=%d\nMESSAGE="
+_DATAGRAM: Final = 96 * 1024
 """Bytes after which a datagram is sent; below what a socket may send at once by default (net.core.wmem_default)."""
-INFO, WARNING, ERROR = 6, 4, 3
+INFO: Final = 6
+WARNING: Final = 4
+ERROR: Final = 3
 
 
 def socket_path(namespace: str) -> Path:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Final
 
 from router.faults import Fault
 from router.heads import RequestHead
 
-_MAX_FORWARDED = 2048
+_MAX_FORWARDED: Final = 2048
 """Only the end of a longer X-Forwarded-For is logged: the addresses nearest to us."""
 
 

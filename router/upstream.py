@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import select
 from time import monotonic
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import httptools
 
@@ -13,10 +13,10 @@ from router import faults
 from router.fields import Field, Refused
 from router.settings import Settings
 
-_NO_TRAILERS: list[Field] = []
-_SMALL = 4 * 1024
+_NO_TRAILERS: Final[list[Field]] = []
+_SMALL: Final = 4 * 1024
 """A head that came within so many bytes breaks no limit: it has fewer than 1,000 headers, and none of 8 KiB."""
-_READ = 256 * 1024
+_READ: Final = 256 * 1024
 """What one read brings at most; a body may follow the head in it."""
 
 if TYPE_CHECKING:
