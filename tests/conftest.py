@@ -2,7 +2,7 @@
 
 tests/run leaves nothing in the checkout. Without another place for compiled modules, whose asserts pytest rewrites,
 every worker of every run would begin with five seconds of compiling. Examples are the same in every run, and may
-take their time: a busy machine is no failure.
+take their time: a busy machine is no failure. With HOSTD_TEST_COMPILED the router is the compiled one.
 """
 
 import os
@@ -16,6 +16,13 @@ if "HOSTD_TEST_CACHE" in os.environ:
     # In the virtual environment that tests/run made, and gone with it.
     sys.pycache_prefix = str(Path(sys.prefix) / "compiled")
     sys.dont_write_bytecode = False
+
+if "HOSTD_TEST_COMPILED" in os.environ:
+    from hostd.install.compiling import compiled_tree
+
+    sys.path.insert(0, str(compiled_tree(Path(__file__).parents[1])))
+    for name in [name for name in sys.modules if name.partition(".")[0] == "router"]:
+        del sys.modules[name]
 
 settings.register_profile("hostd", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("hostd")

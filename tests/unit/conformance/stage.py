@@ -70,18 +70,19 @@ class Scripted:
             writer.transport.abort()
 
 
-class Counted(Client):
-    """A client that counts the bytes that came."""
+class Counted:
+    """Counts the bytes that come to a client, and is not a kind of it: the compiled one can have none."""
 
-    __slots__ = ("arrived",)
-
-    def __init__(self, plane: Plane, protocol: str) -> None:
-        super().__init__(plane, protocol)
+    def __init__(self, plane: Plane) -> None:
+        self.client = Client(plane, "http")
         self.arrived = 0
 
     def data_received(self, data: bytes) -> None:
         self.arrived += len(data)
-        super().data_received(data)
+        self.client.data_received(data)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.client, name)
 
 
 class Stage:
@@ -90,6 +91,8 @@ class Stage:
     def __init__(self, plane: Plane, log: io.BytesIO) -> None:
         self.plane = plane
         self.dyno = Scripted()
+        self.counted: Counted | None = None
+        """The connection of the case."""
         self.port = 0
         self.ports: dict[str, int] = {}
         self.ahead = 0.0
@@ -108,6 +111,7 @@ class Stage:
         self.lines()
         self._seen: list[str] = []
         self._said = 0
+        self.counted = None
         while self.plane.clients:
             await asyncio.sleep(0)
         self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self.port, limit=2**21)
@@ -125,6 +129,11 @@ class Stage:
                     upstream.transport.close()
                 backend.idle.clear()
             await asyncio.sleep(0)
+
+    def accept(self) -> Counted:
+        """The case's client has come."""
+        self.counted = Counted(self.plane)
+        return self.counted
 
     def route(self, state: str) -> None:
         """Put a table in force in which the app is in this state. It is up, too, when its dyno is `deaf` (takes no
@@ -226,7 +235,8 @@ class Stage:
     async def _settle(self) -> None:
         """What the client sent has arrived."""
         while not self._reader.at_eof():
-            if any(each.arrived >= self._said or each.reading_held for each in self.plane.clients):
+            here = self.counted
+            if here is not None and (here.arrived >= self._said or here.client.reading_held):
                 return
             await asyncio.sleep(0)
 
@@ -261,7 +271,7 @@ async def stage(settings: Settings) -> AsyncIterator[Stage]:
     log = io.BytesIO()
     made = Stage(Plane(settings, Journal(None, loop, fallback=log, delay=60), loop), log)
     dyno = await asyncio.start_server(made.dyno.serve, "127.0.0.1", 0, limit=2**21)
-    server = await loop.create_server(lambda: Counted(made.plane, "http"), "127.0.0.1", 0)
+    server = await loop.create_server(made.accept, "127.0.0.1", 0)
     made.ports["up"], made.port = (item.sockets[0].getsockname()[1] for item in (dyno, server))
     try:
         with ExitStack() as stack:
