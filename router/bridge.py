@@ -6,6 +6,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Sequence
 from secrets import token_bytes
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from router.fields import Field
@@ -60,6 +61,8 @@ class Bridge(Stream):
             super().check(now)
         elif now >= self.tunnel.deadline:
             self.tunnel.close(silent=True)
+        elif self._deadline and now >= self._deadline:
+            self.tunnel.close()
 
     # From the exchange
 
@@ -71,7 +74,8 @@ class Bridge(Stream):
         self.update_reading()
 
     def update_reading(self) -> None:
-        """Pass on what has come, if it has somewhere to go; only then the client may send more."""
+        """Pass on what has come, if it has somewhere to go; only then the client may send more. Browsers end the stream
+        with their last frame and wait for the dyno's, which has a while for it, and is not to hear of an end before."""
         tunnel = self.tunnel
         if tunnel is None:
             return
@@ -80,7 +84,7 @@ class Bridge(Stream):
             tunnel.from_client(held)
             self._free(len(held))
         if self.heard and not self._held:
-            tunnel.close()
+            self._deadline = monotonic() + self.plane.settings.linger
 
     def finished(self, exchange: Exchange, keep: bool) -> None:
         """The request is answered, or the tunnel closed."""

@@ -71,7 +71,9 @@ async def test_bytes_go_both_ways_until_the_client_ends(protocol):
         # Others are served meanwhile.
         assert (await client.get(host="nobody")).status == 404
         client.say(data(stream, b"!", end=True))
-        assert (await client.answer(stream)).ended
+        # What the dyno has to say to that is still heard; then it has had its time.
+        answer = await client.answer(stream)
+        assert (answer.body, answer.ended, answer.code) == (b"hello, world!", True, None)
         await left(call)
         assert 'path="/chat?room=1" host=hello.localhost' in await router.rig.logged("status=101 bytes=")
         assert not backend.tunnels
@@ -84,6 +86,20 @@ async def test_each_socket_has_a_key_of_its_own_whatever_the_client_says():
         keys = [call.headers("sec-websocket-key") for call in router.rig.dynos[0].calls]
         assert all(len(each) == 1 and each != ["mine"] for each in keys)
         assert keys[0] != keys[1]
+
+
+async def test_the_dyno_ends_it_when_the_client_has_said_its_last():
+    async def behaviour(call: Call) -> None:
+        await call.send(SWITCH + b"\r\n")
+        assert await call.reader.readexactly(5) == b"close"
+        await call.send(b"closed")
+        call.writer.close()
+
+    async with rig2(behaviour, settings=Settings()) as router, router.client() as client:
+        stream = await opened(client)
+        client.say(data(stream, b"close", end=True))
+        assert (await client.answer(stream)).body == b"closed"
+        await router.rig.logged("status=101 bytes=6")
 
 
 async def test_the_dyno_ends_it():
