@@ -24,10 +24,9 @@ def main(words: Sequence[str]) -> int:
     """Run the tests; returns pytest's exit status. The last line printed is pytest's."""
     # A shell starts what is to run in the background without it, and the tests type Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    arguments = [word for word in words if word not in ("--quick", "--vm")]
+    arguments = [word for word in words if word not in ("--quick", "--vm", "--browser")]
     if "--quick" in words:
-        parallel = ["--numprocesses", str(1 + (os.cpu_count() or 1)), "--dist", "worksteal"]
-        return run_pytest(["tests/unit"], [*parallel, "-m", "not thorough", *arguments])
+        return run_pytest(["tests/unit"], ["-p", "tests.support.parts", "-m", "not thorough", *arguments])
     if os.geteuid() != 0:
         print("tests/run: tests in a box or a virtual machine need root; tests/run --quick does not", file=sys.stderr)
         return 2
@@ -36,6 +35,10 @@ def main(words: Sequence[str]) -> int:
     if "--vm" in words:
         os.environ["HOSTD_TEST_VM"] = "yes"
         return run_pytest(["tests/vm"], ["-o", f"faulthandler_timeout={VM_SECONDS}", *arguments])
+    if "--browser" in words:
+        os.environ["HOSTD_TEST_BROWSER"] = "yes"
+        with throw_away_boxes(1):
+            return run_pytest(["tests/browser"], arguments)
     if names_files(arguments):
         with throw_away_boxes(1):
             return run_pytest([], arguments)

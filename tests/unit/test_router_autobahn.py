@@ -16,7 +16,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from kosoku import run_fuzzingclient, run_fuzzingserver
-from test_router_worker import Process
+from worker_rig import Process
 
 from router.store import save
 from router.table import App, Dyno, State, Table
