@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -37,3 +38,13 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
     opened = open_ledger(tmp_path / "master")
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords' hashes that cost next to nothing, where they are not what is tested."""
+    monkeypatch.setattr("router.passwords.scrypt", _cheap)
+
+
+def _cheap(password: bytes, *, salt: bytes, dklen: int, **_: int) -> bytes:
+    return hashlib.scrypt(password, salt=salt, n=2, r=1, p=1, dklen=dklen)

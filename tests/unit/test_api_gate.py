@@ -7,6 +7,8 @@ from hostd.manager.desired import desired_app
 from hostd.settings import Settings
 from router.passwords import matches
 
+pytestmark = pytest.mark.usefixtures("cheap_hashes")
+
 GATE = "/hostd/apps/hello/gate"
 OPEN = {"closed": False, "networks": [], "users": []}
 

@@ -98,14 +98,14 @@ def test_without_alternative_names_the_common_name_counts(authorities):
 
 
 ENCRYPTED = key_pem(SITE.key, b"secret")
-ENCRYPTED_OLD = key_pem(rsa.generate_private_key(65537, 2048), b"secret", traditional=True)
 REQUEST = "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n"
 SSH = "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n"
 STRANGE = "-----BEGIN NOISE-----\nAAAA\n-----END NOISE-----\n"
 WEAK = rsa.generate_private_key(65537, 1024)
+ENCRYPTED_OLD = key_pem(WEAK, b"secret", traditional=True)
 SMALL = make("a.test", key=WEAK)
 ODD = make("a.test", key=ec.generate_private_key(ec.SECP256K1()))
-DSA = make("a.test", key=dsa.generate_private_key(2048))
+DSA = make("a.test", key=dsa.generate_private_key(1024))
 GONE = make("gone.test", ends=NOW - DAY, starts=NOW - 2 * DAY)
 SOON = make("soon.test", starts=NOW + DAY)
 CLIENT = make("client.test", usage=ExtendedKeyUsageOID.CLIENT_AUTH)
@@ -156,7 +156,7 @@ def test_a_broken_hash_is_refused(authorities, monkeypatch):
 def test_keys_that_browsers_do_not_take_are_told(authorities):
     modern = make("a.test", key=ec.generate_private_key(ec.SECP384R1()))
     assert len(judged(authorities, modern.pem, modern.key_pem).warnings) == 1
-    strong = make("a.test", key=rsa.generate_private_key(65537, 3072))
+    strong = make("a.test", key=rsa.generate_private_key(65537, 2048))
     assert len(judged(authorities, strong.pem, strong.key_pem).warnings) == 1
 
 

@@ -6,14 +6,14 @@ import asyncio
 import base64
 from time import time
 
+import pytest
 from h2_rig import Rig2, get, rig2
-from router_rig import Call, ok
+from router_rig import KATE, Call, ok
 
 from router.gate import Gate
-from router.passwords import hashed
 from router.table import App, State, Table
 
-KATE = hashed("correct horse")
+pytestmark = pytest.mark.usefixtures("cheap_hashes")
 
 
 def put(router: Rig2, **wants: object) -> None:
