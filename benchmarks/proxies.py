@@ -119,14 +119,14 @@ class Proxy:
 @dataclass(frozen=True)
 class Setting:
     """What all of them are given: a folder, the ports of the server behind and of an echo of WebSockets, a core, names,
-    and the port of a sink that takes uploads."""
+    and the port of a sink that takes uploads (by default one where nobody listens)."""
 
     folder: Path
     backend: int
     echo: int
     core: int
     names: Sequence[str]
-    sink: int = 0
+    sink: int = 9
 
 
 @contextmanager
