@@ -9,6 +9,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import ExitStack, asynccontextmanager, suppress
 from time import monotonic
+from typing import Any
 from unittest.mock import patch
 
 from conformance.case import Act, Case, Step
@@ -73,15 +74,15 @@ class Scripted:
 class Counted:
     """Counts the bytes that come to a client, and is not a kind of it: the compiled one can have none."""
 
-    def __init__(self, plane: Plane) -> None:
-        self.client = Client(plane, "http")
+    def __init__(self, plane: Plane, protocol: str) -> None:
+        self.client = Client(plane, protocol)
         self.arrived = 0
 
     def data_received(self, data: bytes) -> None:
         self.arrived += len(data)
         self.client.data_received(data)
 
-    def __getattr__(self, name: str) -> object:
+    def __getattr__(self, name: str) -> Any:
         return getattr(self.client, name)
 
 
@@ -132,7 +133,7 @@ class Stage:
 
     def accept(self) -> Counted:
         """The case's client has come."""
-        self.counted = Counted(self.plane)
+        self.counted = Counted(self.plane, "http")
         return self.counted
 
     def route(self, state: str) -> None:

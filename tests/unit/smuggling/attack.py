@@ -5,18 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import ClassVar
 
 from conformance.stage import Counted
 from router_rig import Rig
 
-from router.client import Client
+from router.plane import Plane
 from router.stage import Stage
 
 
 class Watched(Counted):
     """A client that can be watched until nothing more comes of what it sent."""
 
-    __slots__ = ()
+    made: ClassVar[list[Watched]] = []
+    """Those of the attack that goes on."""
+
+    def __init__(self, plane: Plane, protocol: str) -> None:
+        super().__init__(plane, protocol)
+        self.made.append(self)
 
     def settled(self, sent: int) -> bool:
         """Whether all that can become of so many bytes has become of them."""
@@ -31,7 +37,7 @@ class Watched(Counted):
 
 async def attack(router: Rig, *pieces: bytes) -> bytes:
     """Send these pieces, each read by itself, and wait until nothing more comes of them. Returns what was answered."""
-    before = set(router.plane.clients)
+    Watched.made.clear()
     reader, writer = await asyncio.open_connection("127.0.0.1", router.port, limit=2**24)
     try:
         async with asyncio.timeout(20):
@@ -39,23 +45,23 @@ async def attack(router: Rig, *pieces: bytes) -> bytes:
             for piece in pieces:
                 writer.write(piece)
                 sent += len(piece)
-                await _read(router, before, reader, sent)
-            while not all(client.settled(sent) for client in _mine(router, before)):
+                await _read(router, reader, sent)
+            while not all(client.settled(sent) for client in _mine(router)):
                 await asyncio.sleep(0)
         return bytes(reader._buffer)
     finally:
         writer.transport.abort()
 
 
-async def _read(router: Rig, before: set[Client], reader: asyncio.StreamReader, sent: int) -> None:
+async def _read(router: Rig, reader: asyncio.StreamReader, sent: int) -> None:
     """Wait until the router has read so much, or will read no more."""
     while True:
-        mine = _mine(router, before)
+        mine = _mine(router)
         if reader.at_eof() or any(client.arrived >= sent or client._closing or client.reading_held for client in mine):
             return
         with suppress(ConnectionError):
             await asyncio.sleep(0)
 
 
-def _mine(router: Rig, before: set[Client]) -> Sequence[Watched]:
-    return [client for client in router.plane.clients - before if isinstance(client, Watched)]
+def _mine(router: Rig) -> Sequence[Watched]:
+    return [watched for watched in Watched.made if watched.client in router.plane.clients]
