@@ -15,7 +15,7 @@ from buildpacks.source import Source, TarSource
 from hostd.acme.keeper import AutomaticCertificates
 from hostd.capacity import Capacity
 from hostd.certificates.authorities import Authorities
-from hostd.certificates.checking import Description
+from hostd.certificates.checking import Checked, Description
 from hostd.dns import DomainChecks
 from hostd.events import Events
 from hostd.ledger import Ledger
@@ -255,6 +255,9 @@ class CertificateKeeper(Protocol):
     @property
     def authorities(self) -> Authorities:
         """Whom this system trusts."""
+
+    async def judge(self, chain: str, key: str) -> Checked:
+        """Whether a certificate can be served, its chain completed. Raises Invalid, saying what is wrong."""
 
     def put(self, certificate: Certificate) -> bool:
         """Give the router a certificate with its key; whether it lacked it. Raises OSError."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Collection, Sequence
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 from yarl import URL
@@ -31,6 +31,13 @@ class Unfetchable(Exception):  # noqa: N818 - says what happened
     """The page could not be had; why, in words without the address, which is a config var's value."""
 
 
+class Fetch(Protocol):
+    """Fetches what is of certain kinds."""
+
+    async def __call__(self, address: str, *kinds: str) -> bytes:
+        """What is at an address, if it is of one of these kinds. Raises Unfetchable."""
+
+
 class PageFetcher:
     """Fetches pages. `router_ports` are those of this server that anybody may reach."""
 
@@ -45,9 +52,9 @@ class PageFetcher:
         """The page as HTML in UTF-8. Raises Unfetchable."""
         return _in_utf8(*await self._fetched(address, HTML))
 
-    async def fetch_as(self, address: str, kind: str) -> bytes:
-        """What is there, if it is of that kind. Raises Unfetchable."""
-        body, _ = await self._fetched(address, (kind,))
+    async def fetch_as(self, address: str, *kinds: str) -> bytes:
+        """What is there, if it is of one of these kinds. Raises Unfetchable."""
+        body, _ = await self._fetched(address, kinds)
         return body
 
     async def _fetched(self, address: str, kinds: Sequence[str]) -> tuple[bytes, str | None]:

@@ -5,13 +5,16 @@ there than everybody else, being told from them by the one protocol that it offe
 
 In the folder lie `cert.pem` and `key.pem`, shown to whoever asks for a name without a certificate of its own, and for
 each of the others a file `<id>.pem`: key and chain. What such a file holds never changes, and the route table says
-which host has which. What lies beside it as `<id>.ocsp` is given out with it.
+which host has which. What lies beside it as `<id>.ocsp` is given out with it; the id of the first one is made of its
+text, as for the others.
 """
 
 from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +76,7 @@ class Certificates:
         self._kept = kept
         self._default: ssl.SSLContext | None = None
         self._default_is: tuple[int, ...] = ()
+        self._default_id = ""
         self._ticket_key = b""
         self._loaded: dict[str, ssl.SSLContext] = {}
         self._unusable: set[str] = set()
@@ -102,8 +106,12 @@ class Certificates:
         if identity != self._default_is:
             if (fresh := self._load("the default certificate", certificate, key, _PROTOCOLS)) is not None:
                 self._default, self._default_is = fresh, identity
+                with suppress(OSError):
+                    self._default_id = sha256(certificate.read_text(errors="replace").encode()).hexdigest()[:32]
             self._unusable.clear()
         self._seal_tickets()
+        if self._default is not None and self._default_id:
+            self._staple(self._default_id, self._default)
         for known, context in self._loaded.items():
             self._staple(known, context)
 

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from hostd.api.requests import answer, app_for, body_of, context_of, optional_text, user_of
 from hostd.api.shapes import app_ref, moment, stable_id
-from hostd.certificates.checking import Checked, check, describe
+from hostd.certificates.checking import Checked, describe
 from hostd.certificates.matching import covering
 from hostd.context import Context
 from hostd.errors import BadRequest, Invalid, Unavailable
@@ -38,7 +38,7 @@ async def create(request: web.Request) -> web.Response:
     context, app, user = context_of(request), app_for(request), user_of(request)
     body = await body_of(request)
     chain, key = optional_text(body, "certificate_chain") or "", optional_text(body, "private_key") or ""
-    judged = _judged(context, chain, key)
+    judged = await context.certificates.judge(chain, key)
     made = context.ledger.certificates.add(app.id, judged, _display_name(body))
     await _serve(context, app, made)
     context.automatic.nudge()
@@ -66,7 +66,7 @@ async def update(request: web.Request) -> web.Response:
         raise BadRequest("A private key comes with its certificate: the field certificate_chain is missing.")
     warning = None
     if chain:
-        judged = _judged(context, chain, key or _own_key(context, found, chain))
+        judged = await context.certificates.judge(chain, key or _own_key(context, found, chain))
         old, found = found, context.ledger.certificates.update(app.id, found.id, judged)
         await _serve(context, app, found)
         context.certificates.withdraw(old)
@@ -120,10 +120,6 @@ def _refuse_automatic(app: App, certificate: Certificate) -> None:
             f"{certificate.name} is looked after by itself. One that you add comes before it: hostctl certs:add CRT "
             f"KEY -a {app.name}. A new one of its kind: hostctl certs:auto:refresh {certificate.names[0]} -a {app.name}"
         )
-
-
-def _judged(context: Context, chain: str, key: str) -> Checked:
-    return check(chain, key, now=utc_now(), authorities=context.certificates.authorities)
 
 
 def _own_key(context: Context, found: Certificate, chain: str) -> str:

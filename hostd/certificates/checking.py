@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, r
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes, PrivateKeyTypes
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
+from hostd.certificates.access import place
 from hostd.certificates.authorities import Authorities, self_signed, signed
 from hostd.certificates.ocsp import must_staple, responder
 from hostd.certificates.pem import Material, certificates_text, key_text, read
@@ -231,18 +232,11 @@ def _about_ocsp(leaf: x509.Certificate) -> list[str]:
 
 
 def _where(certificate: x509.Certificate) -> str:
-    """Where an issuer's certificate is to be had, as the certificate itself says (RFC 5280, 4.2.2.1)."""
-    try:
-        found = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
-    except x509.ExtensionNotFound:
+    """Where an issuer's certificate is to be had, as the certificate itself says."""
+    where = place(certificate, AuthorityInformationAccessOID.CA_ISSUERS)
+    if where is None:
         return "Its authority has it; put it behind the certificate, in the same file."
-    for access in found:
-        place = access.access_location
-        if access.access_method == AuthorityInformationAccessOID.CA_ISSUERS and isinstance(
-            place, x509.UniformResourceIdentifier
-        ):
-            return f"Get it (curl {place.value} | openssl x509 -inform der) and put it behind the certificate."
-    return "Its authority has it; put it behind the certificate, in the same file."
+    return f"hostd cannot get it. Get it (curl {where} | openssl x509 -inform der) and put it behind the certificate."
 
 
 def _public(key: CertificatePublicKeyTypes | object) -> bytes:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from cryptography import x509
+
 from hostd.certificates.authorities import Authorities
-from hostd.certificates.checking import Description, describe
+from hostd.certificates.checking import Checked, Description, describe
+from hostd.certificates.completing import judge
 from hostd.certificates.matching import assign
-from hostd.certificates.shelf import NAME_LENGTH, Shelf
+from hostd.certificates.shelf import Shelf
 from hostd.certificates.stapler import Stapler
 from hostd.errors import HostdError
 from hostd.events import Events, Subject
+from hostd.fetching import Fetch
 from hostd.ledger import Ledger
 from hostd.ledger.apps import App
-from hostd.ledger.certificates import Certificate
+from hostd.ledger.certificates import Certificate, content_of
 from hostd.ledger.database import utc_now
 
 log = logging.getLogger(__name__)
@@ -26,6 +30,24 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 300.0
 STAGES = (30, 14, 7, 3, 1, 0)
 """Days before its end at which the log says that a certificate expires; 0: that it has expired."""
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """The platform's own certificate; `chain` is PEM."""
+
+    chain: str
+    name: str = "of the platform"
+
+    @property
+    def content(self) -> str:
+        """What the router calls it."""
+        return content_of(self.chain)
+
+    @property
+    def expires_at(self) -> datetime:
+        """Until when it is valid."""
+        return x509.load_pem_x509_certificate(self.chain.encode()).not_valid_after_utc
 
 
 class CertificateKeeper:
@@ -45,7 +67,7 @@ class CertificateKeeper:
         hosts: Callable[[App], tuple[str, ...]],
         nudge: Callable[[str], None],
         default: Callable[[], str],
-        fetch: Callable[[str, str], Awaitable[bytes]],
+        fetch: Fetch,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self.authorities = authorities
@@ -56,10 +78,12 @@ class CertificateKeeper:
         self._nudge = nudge
         self._default = default
         self._clock = clock
+        self._fetch = fetch
         self._lent: set[str] = set()
-        self.stapler = Stapler(
-            certificates=ledger.certificates.every, shelf=shelf, authorities=authorities, fetch=fetch,
-            revoked=self._revoked, clock=clock,
+        self._own: Own | None = None
+        self.stapler = Stapler[Certificate | Own](
+            certificates=lambda: [*ledger.certificates.every(), *([self._own] if self._own else [])],
+            shelf=shelf, authorities=authorities, fetch=fetch, revoked=self._revoked, clock=clock,
         )  # fmt: skip
         self._task: asyncio.Task[None] | None = None
 
@@ -78,6 +102,12 @@ class CertificateKeeper:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+
+    async def judge(self, chain: str, key: str) -> Checked:
+        """Whether a certificate can be served, in whatever order it comes; what is missing in its chain is fetched, if
+        it can be. Raises Invalid, saying what is wrong.
+        """
+        return await judge(chain, key, now=self._clock(), authorities=self.authorities, fetch=self._fetch)
 
     def put(self, certificate: Certificate, *, whole: bool = False) -> bool:
         """Give the router a certificate with its key; with `whole` look into what it has. Whether it lacked it.
@@ -98,7 +128,7 @@ class CertificateKeeper:
         """Let the router have a key with its certificate (PEM) that is no app's, as long as this lasts; under which
         name. Raises OSError.
         """
-        name = hashlib.sha256(text.encode()).hexdigest()[:NAME_LENGTH]
+        name = content_of(text)
         self._lent.add(name)
         try:
             self._shelf.put(name, lambda: text)
@@ -133,7 +163,10 @@ class CertificateKeeper:
         """Bring the router's directory up to date, and tell of certificates that end soon."""
         known = self._ledger.certificates.every()
         self._stock(known)
-        self._shelf.sweep({certificate.content for certificate in known} | self._lent)
+        chain = self._default()
+        self._own = Own(chain) if chain else None
+        own = {self._own.content} if self._own else set[str]()
+        self._shelf.sweep({certificate.content for certificate in known} | own | self._lent)
         now = self._clock()
         for certificate in known:
             stage = stage_of(certificate.expires_at, now)
@@ -146,7 +179,6 @@ class CertificateKeeper:
                 if stage == 0:
                     # Another one may be good for its hosts.
                     self._nudge(certificate.app_id)
-        self._default()
 
     def _stock(self, known: Sequence[Certificate], *, whole: bool = False) -> None:
         for certificate in known:
@@ -157,7 +189,10 @@ class CertificateKeeper:
                 # One that cannot be read must not keep all apps from being served.
                 log.error("the certificate %s cannot be given to the router: %s", certificate.name, error)
 
-    def _revoked(self, certificate: Certificate) -> None:
+    def _revoked(self, certificate: Certificate | Own) -> None:
+        if isinstance(certificate, Own):
+            log.error("the platform's own certificate has been revoked by its authority: browsers may refuse it")
+            return
         told = f"The certificate {certificate.name} ({', '.join(certificate.names[:3])}) has been revoked"
         self._events.platform(Subject(certificate.app_id), "certs", f"{told} by its authority: browsers may refuse it.")
 

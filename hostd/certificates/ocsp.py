@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
+from hostd.certificates.access import place
 from hostd.certificates.authorities import signed
 
 KIND = "application/ocsp-response"
@@ -32,17 +33,7 @@ class Unfit(Exception):  # noqa: N818 - says what it is
 
 def responder(certificate: x509.Certificate) -> str | None:
     """Where a certificate says that it can be asked about; None if it does not."""
-    try:
-        found = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
-    except x509.ExtensionNotFound:
-        return None
-    for access in found:
-        place = access.access_location
-        if access.access_method == AuthorityInformationAccessOID.OCSP and isinstance(
-            place, x509.UniformResourceIdentifier
-        ):
-            return place.value
-    return None
+    return place(certificate, AuthorityInformationAccessOID.OCSP)
 
 
 def must_staple(certificate: x509.Certificate) -> bool:
@@ -54,10 +45,10 @@ def must_staple(certificate: x509.Certificate) -> bool:
     return x509.TLSFeatureType.status_request in features
 
 
-def address(place: str, certificate: x509.Certificate, issuer: x509.Certificate) -> str:
+def address(asked: str, certificate: x509.Certificate, issuer: x509.Certificate) -> str:
     """What is asked, as an address (RFC 6960, A.1); with SHA-1, as all responders want it (RFC 5019, 2.1.1)."""
     question = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, hashes.SHA1()).build()  # noqa: S303
-    return f"{place.rstrip('/')}/{quote(base64.b64encode(question.public_bytes(Encoding.DER)), safe='')}"
+    return f"{asked.rstrip('/')}/{quote(base64.b64encode(question.public_bytes(Encoding.DER)), safe='')}"
 
 
 def good_until(answer: bytes, certificate: x509.Certificate, issuer: x509.Certificate, now: datetime) -> datetime:

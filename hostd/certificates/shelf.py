@@ -12,7 +12,7 @@ from collections.abc import Callable, Set
 from pathlib import Path
 
 _SUFFIX, _STAPLE = ".pem", ".ocsp"
-NAME_LENGTH = 32
+_NAME_LENGTH = 32
 """Characters of a name, by which the platform's own certificate and key are told from those of apps."""
 
 
@@ -71,11 +71,11 @@ class Shelf:
             path.stem
             for path in self._directory.iterdir()
             if path.suffix in (_SUFFIX, _STAPLE)
-            and len(path.stem) == NAME_LENGTH and not set(path.stem) - set("0123456789abcdef")
+            and len(path.stem) == _NAME_LENGTH and not set(path.stem) - set("0123456789abcdef")
         }
         unneeded = there - needed
         for name in unneeded & self._seen_unneeded:
             self.remove(name)
         self._seen_unneeded = unneeded
-        for draft in self._directory.glob(f".{'?' * NAME_LENGTH}.????????"):
+        for draft in self._directory.glob(f".{'?' * _NAME_LENGTH}.????????"):
             draft.unlink(missing_ok=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Generic, Protocol, TypeVar
 
 from cryptography import x509
 
@@ -13,8 +14,7 @@ from hostd.certificates import ocsp
 from hostd.certificates.authorities import Authorities
 from hostd.certificates.ocsp import Unfit
 from hostd.certificates.shelf import Shelf
-from hostd.fetching import Unfetchable
-from hostd.ledger.certificates import Certificate
+from hostd.fetching import Fetch, Unfetchable
 from hostd.ledger.database import utc_now
 from hostd.nudges import nudge_or
 
@@ -27,21 +27,43 @@ AT_ONCE = 4
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
-class Stapler:
+class Stapled(Protocol):
+    """What is needed of a certificate that is served."""
+
+    @property
+    def content(self) -> str:
+        """What the router calls it."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+
+    @property
+    def chain(self) -> str:
+        """PEM, the certificate itself first."""
+
+    @property
+    def expires_at(self) -> datetime:
+        """Until when it is valid."""
+
+
+Any = TypeVar("Any", bound=Stapled)
+
+
+class Stapler(Generic[Any]):
     """Asks for all certificates that name somebody who can be asked.
 
-    `certificates` are those that are served; `fetch` gets what is at an address, of a kind, and raises Unfetchable;
-    `revoked` tells of one that is no good any more.
+    `certificates` are those that are served; `revoked` tells of one that is no good any more.
     """
 
     def __init__(
         self,
         *,
-        certificates: Callable[[], Sequence[Certificate]],
+        certificates: Callable[[], Sequence[Any]],
         shelf: Shelf,
         authorities: Authorities,
-        fetch: Callable[[str, str], Awaitable[bytes]],
-        revoked: Callable[[Certificate], None],
+        fetch: Fetch,
+        revoked: Callable[[Any], None],
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._certificates = certificates
@@ -74,7 +96,7 @@ class Stapler:
         self._due = {content: due for content, due in self._due.items() if content in known}
         now, few = self._clock(), asyncio.Semaphore(AT_ONCE)
 
-        async def ask(certificate: Certificate) -> None:
+        async def ask(certificate: Any) -> None:
             async with few:
                 self._due[certificate.content] = await self._ask(certificate)
 
@@ -91,7 +113,7 @@ class Stapler:
                 log.exception("asking for OCSP answers failed; trying again")
             await nudge_or(LOOK_SECONDS, self._wake)
 
-    async def _ask(self, certificate: Certificate) -> datetime:
+    async def _ask(self, certificate: Any) -> datetime:
         """Ask for one; when to ask again."""
         leaf, *above = x509.load_pem_x509_certificates(certificate.chain.encode())
         place = ocsp.responder(leaf)

@@ -20,6 +20,11 @@ MOST = 1000
 """Certificates that an app may have."""
 
 
+def content_of(text: str) -> str:
+    """What tells a text in PEM from every other, in hex."""
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
 @dataclass(frozen=True, slots=True)
 class Certificate:
     """A certificate of an app. `chain` is PEM; `names` are the hosts it is for; `warned_days` what was told of its end.
@@ -44,7 +49,7 @@ class Certificate:
     @property
     def content(self) -> str:
         """What tells its chain from every other, in hex: under this name the router has chain and key."""
-        return hashlib.sha256(self.chain.encode()).hexdigest()[:32]
+        return content_of(self.chain)
 
 
 class Judged(Protocol):

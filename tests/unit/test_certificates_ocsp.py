@@ -16,11 +16,14 @@ from tls_kit import DAY, NOW, Made, make, root, said_of
 
 from hostd.certificates.authorities import Authorities
 from hostd.certificates.checking import check
+from hostd.certificates.keeper import CertificateKeeper
 from hostd.certificates.ocsp import KIND, Unfit, address, good_until, responder
 from hostd.certificates.shelf import Shelf
 from hostd.certificates.stapler import AGAIN, Stapler
 from hostd.errors import Invalid
+from hostd.events import Events
 from hostd.fetching import Unfetchable
+from hostd.ledger.certificates import content_of
 
 PLACE = "http://ocsp.test/r3"
 ROOT = root()
@@ -120,8 +123,8 @@ class Scene:
             clock=lambda: self.now,
         )
 
-    async def fetch(self, address: str, kind: str) -> bytes:
-        assert kind == KIND
+    async def fetch(self, address: str, *kinds: str) -> bytes:
+        assert kinds == (KIND,)
         self.asked.append(address)
         if self.answer is None:
             raise Unfetchable("its server cannot be reached")
@@ -183,6 +186,21 @@ async def test_one_that_is_revoked_is_told_and_its_last_answer_withdrawn(scene):
     scene.answer = said_of(OWN, ROOT, status=OCSPCertStatus.REVOKED)
     await scene.stapler.look()
     assert (scene.revoked, scene.stapled) == ([own.name], {})
+
+
+async def test_the_platforms_own_has_one_too(scene):
+    async def fetch(address: str, *kinds: str) -> bytes:
+        return said_of(OWN, ROOT)
+
+    keeper = CertificateKeeper(
+        ledger=scene.ledger, shelf=Shelf(scene.shelf, None), events=Events(scene), hosts=lambda app: (),
+        authorities=Authorities(scene.roots), nudge=scene.revoked.append, default=lambda: OWN.pem, fetch=fetch,
+        clock=lambda: scene.now,
+    )  # fmt: skip
+    for _ in range(3):
+        keeper.look()
+        await keeper.stapler.look()
+    assert list(scene.stapled) == [content_of(OWN.pem)]
 
 
 async def test_one_that_has_ended_is_not_asked_about(scene):

@@ -12,6 +12,8 @@ from https_rig import ONE, TWO, Secure, made, put, put_default, serving
 from OpenSSL import SSL
 from tls_kit import make, root, said_of
 
+from hostd.ledger.certificates import content_of
+
 HOST, OTHER = "www.example.com", "other.example.com"
 ROOT = root()
 # The router does not look into it; a client does.
@@ -81,6 +83,16 @@ async def test_it_comes_and_changes_and_goes_while_the_certificate_is_loaded(sec
     secure.certificates.refresh()
     assert await stapled(secure) == b""
     assert secure.said == []
+
+
+async def test_the_default_certificate_has_one_by_its_text(secure):
+    known = content_of((secure.folder / "cert.pem").read_text())
+    staple(secure, known, GOOD)
+    secure.certificates.refresh()
+    assert await stapled(secure, "nobody.test") == GOOD
+    put_default(secure.folder, made("localhost"))
+    secure.certificates.refresh()
+    assert await stapled(secure, "nobody.test") == b""
 
 
 async def test_an_answer_is_given_out_as_long_as_it_is_good(secure):

@@ -129,6 +129,6 @@ def said_of(
     return builder.sign(signer.key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
 
 
-async def nothing_fetched(address: str, kind: str) -> bytes:
+async def nothing_fetched(address: str, *kinds: str) -> bytes:
     """A Web in which nobody is there."""
     raise Unfetchable("nobody is there")
