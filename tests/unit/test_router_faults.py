@@ -4,12 +4,10 @@ import asyncio
 import json
 import socket
 from contextlib import closing
-from typing import NoReturn
 
 import pytest
 from router_rig import QUICK, Call, get, ok, post, rig
 
-from router.plane import Plane
 from router.table import Dyno, State
 
 
@@ -37,9 +35,20 @@ async def test_an_unknown_host_is_told_so_and_logged_for_no_app():
 
 
 async def test_before_the_first_table_no_host_is_unknown():
-    async with rig() as router, router.client() as client:
+    async with rig(settings=QUICK) as router, router.client() as client:
         assert (await client.get()).status == 503
         assert "code=H99" in await router.logged("at=error")
+        assert not router.plane.held
+
+
+async def test_a_request_that_comes_shortly_before_the_first_table_is_answered():
+    async with rig() as router, router.client() as client, router.client() as other:
+        await client.send(get())
+        await other.send(get().replace(b"hello", b"nobody"))
+        while len(router.plane.held) < 2:
+            await asyncio.sleep(0.005)
+        router.swap(await router.dyno(ok))
+        assert ((await client.answer()).status, (await other.answer()).status) == (200, 404)
 
 
 @pytest.mark.parametrize(
@@ -223,13 +232,9 @@ async def test_h28_a_client_that_stops_reading():
         await router.logged("code=H28")
 
 
-class BrokenPlane(Plane):
-    def find(self, host: str) -> NoReturn:
-        raise RuntimeError("broken")
-
-
 async def test_h99_a_fault_of_our_own():
-    async with rig(ok, kind=BrokenPlane) as router, router.client() as client:
+    async with rig(ok) as router, router.client() as client:
+        router.plane._routes.clear()
         assert (await client.get()).status == 503
         await router.logged('at=error code=H99 desc="Platform error"')
 
@@ -316,14 +321,12 @@ async def test_requests_that_are_refused(request_bytes, status):
         assert len(router.dynos[0].calls) <= 1
 
 
-async def test_h26_is_logged_for_the_app_whose_host_was_named(monkeypatch):
-    logged = []
+async def test_h26_is_logged_for_the_app_whose_host_was_named():
     async with rig(ok) as router, router.client() as client:
-        monkeypatch.setattr(router.plane.journal, "request", lambda *words: logged.append(words))
         await client.send(get("/1", "A: b\r\n") + b"GET /2 HTTP/1.1\r\nX: y\r\n" + HOST + b"Z: z\r\nX Y: z\r\n\r\n")
         assert [(await client.answer()).status for _ in range(2)] == [200, 400]
-    (first, _), (second, line) = logged
-    assert (first, second) == ("id-of-hello", "id-of-hello")
+        _, line = router.lines
+        assert set(router.plane.journal._prefixes) == {"id-of-hello"}
     assert line.startswith('at=error code=H26 desc="Request Error" cause="bad header: Invalid header token" method=GET')
     assert 'path="/2" host=hello.localhost request_id=' in line
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from router_rig import Call, get, rig
@@ -26,11 +27,7 @@ def folder(tmp_path):
 def with_pages(folder):
     """A kind of plane that knows the folder."""
 
-    class PlaneWithPages(Plane):
-        def __init__(self, settings, journal, loop):
-            super().__init__(settings, journal, loop, folder)
-
-    return PlaneWithPages
+    return partial(Plane, pages=folder)
 
 
 async def hang_up(call: Call) -> None:
