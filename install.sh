@@ -17,10 +17,12 @@ readonly TREE=(hostd slugs units buildpacks router examples pyproject.toml insta
 . "$SOURCE/hostd/install/preflight.sh"
 # shellcheck source=hostd/install/in_box.sh
 . "$SOURCE/hostd/install/in_box.sh"
+# shellcheck source=hostd/install/compile.sh
+. "$SOURCE/hostd/install/compile.sh"
 
 # shellcheck disable=SC2034 # options are read by name
 domain='' http_port='' https_port='' ssh_port='' data_dir='' pool_size='' admin='' network_name=''
-box_name=hostd box_dir='' demo=yes assume_yes=no uninstall=no with_data=no inside=no
+router_compiled='' box_name=hostd box_dir='' demo=yes assume_yes=no uninstall=no with_data=no inside=no
 
 usage() {
     cat <<'TEXT'
@@ -36,6 +38,7 @@ machine's root, and installs inside. Then it makes an admin user and an ssh key,
   --ssh-port PORT     the port for git push (default: 22 on a server, 2222 in a box)
   --data-dir DIR      where all data lies (default: /var/lib/hostd; of a box: /var/lib/hostd-box/hostd)
   --pool-size SIZE    size of the pool's sparse image where the disk is not btrfs, such as 20G
+  --no-compile        run the router interpreted, at half its speed; --compile makes machine code of it again (default)
   --admin EMAIL       the first admin (default: <your user name>@localhost)
   --no-demo           do not deploy the example app
   --yes               do not ask
@@ -84,6 +87,8 @@ parse_options() {
                 shift
                 ;;
             --no-demo) demo=no ;;
+            --compile) router_compiled=true ;;
+            --no-compile) router_compiled=false ;;
             --yes) assume_yes=yes ;;
             --uninstall) uninstall=yes ;;
             --data) with_data=yes ;;
@@ -162,6 +167,17 @@ step() {
     current_step=''
 }
 
+# attempt TEXT COMMAND...: a step that others can do without. Its status is the command's.
+attempt() {
+    local text=$1 began=$EPOCHREALTIME status=0
+    shift
+    printf -- '-----> %s... ' "$text" >&2
+    "$@" >"$log" 2>&1 </dev/null || status=$?
+    ((status)) || printf 'done (%s s)\n' "$(since "$began")" >&2
+    ((!status)) || printf 'failed (%s s)\n%s\n' "$(since "$began")" "$(tail -n 8 "$log" | sed 's/^/       /')" >&2
+    return "$status"
+}
+
 finish() {
     local status=$?
     trap - EXIT
@@ -235,20 +251,25 @@ install_here() {
     if [[ $inside == no ]]; then
         step "Copying the program to $OPT" copy_source
     fi
-    local digest new_code=()
+    local digest new_code=() build=''
     digest=$(cd $OPT/src.new && find . -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum)
-    if [[ $digest != "$(cat $OPT/installed 2>/dev/null)" || ! -x $VENV/bin/hostd-install ]]; then
+    if [[ $digest != "$(head -n 1 $OPT/installed 2>/dev/null)" || ! -x $VENV/bin/hostd-install ]]; then
         install_venv
+        compile_router
         step "Installing hostd into $VENV" $VENV/bin/pip install --quiet --no-deps --no-build-isolation \
             --force-reinstall $OPT/src.new
         new_code=(--new-code)
+    else
+        compile_router
+        [[ $build == "$(sed -n 2p $OPT/installed)" ]] || new_code=(--new-code)
     fi
     rm -rf $OPT/src
     mv $OPT/src.new $OPT/src
     platform_options
     $VENV/bin/hostd-install apply "${new_code[@]}" "${options[@]}" || exit 1
     $VENV/bin/hostd-install admin ${admin:+--email "$admin"} >$OPT/admin || exit 1
-    printf '%s\n' "$digest" >$OPT/installed
+    printf '%s\n' "$digest" "$build" >$OPT/installed
+    remove_other_builds
 }
 
 copy_source() {
@@ -262,15 +283,7 @@ pack_source() { tar -c -C "$SOURCE" --exclude=__pycache__ --exclude='*.egg-info'
 # The pinned dependencies are installed only when they, or the interpreter, have changed.
 install_venv() {
     local wanted
-    wanted=$(
-        /usr/bin/python3 --version
-        /usr/bin/python3 - $OPT/src.new/pyproject.toml <<'PYTHON'
-import sys, tomllib
-with open(sys.argv[1], "rb") as file:
-    project = tomllib.load(file)
-print(*project["build-system"]["requires"], *project["project"]["dependencies"], sep="\n")
-PYTHON
-    )
+    wanted=$(/usr/bin/python3 --version && pins)
     [[ $wanted != "$(cat $VENV/.requirements 2>/dev/null)" ]] || return 0
     if ! $VENV/bin/python --version 2>/dev/null | grep -qxF "$(head -n 1 <<<"$wanted")"; then
         step "Making the virtual environment $VENV" /usr/bin/python3 -m venv --clear $VENV
@@ -280,11 +293,22 @@ PYTHON
     printf '%s\n' "$wanted" >$VENV/.requirements
 }
 
+# pins [EXTRA]: the Python packages that pyproject.toml names: to build with, to run, and of an extra.
+pins() {
+    /usr/bin/python3 - $OPT/src.new/pyproject.toml "$@" <<'PYTHON'
+import sys, tomllib
+with open(sys.argv[1], "rb") as file:
+    project = tomllib.load(file)
+extras = [pin for extra in sys.argv[2:] for pin in project["project"]["optional-dependencies"][extra]]
+print(*project["build-system"]["requires"], *project["project"]["dependencies"], *extras, sep="\n")
+PYTHON
+}
+
 # The options of `hostd-install apply`: only what was asked for, so that an upgrade keeps the rest.
 platform_options() {
     options=()
     local name
-    for name in domain http_port https_port ssh_port network_name; do
+    for name in domain http_port https_port ssh_port network_name router_compiled; do
         [[ -z ${!name} ]] || options+=(--set "$name=${!name}")
     done
     [[ -z $data_dir ]] || options+=(--set "data_dir=$data_dir")

@@ -10,6 +10,7 @@ import argparse
 import compileall
 import fcntl
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -27,11 +28,17 @@ from router import compiled
 OPTIONS = {"opt_level": "2", "debug_level": "0", "multi_file": True, "group_name": "router"}
 """Of mypyc. A C file for each module: all processors work, and with half the memory that a single file takes."""
 FOR_MYPY = ("--strict", "--ignore-missing-imports", "--no-site-packages")
+BUILDS = Path(sys.prefix) / "router-compiled"
+"""Those of whoever works on hostd: they go with the virtual environment."""
 SECONDS = 1800
 DRAFT = ".new-"
 KEPT = 8
 """Builds beside those of an installation, which keeps one: as many checkouts of a developer."""
 
+MISTAKEN = re.compile(r"!= -113(\.0)? && PyErr_Occurred\(\)")
+"""What mypyc 2.4 makes where a tuple of a fixed length that begins with a number may not be set yet: the negation of "it
+is the value that stands for an error, and there is one", without its second half. What is set then counts as not set.
+"""
 TRIAL = """
 import sys
 sys.path.insert(0, sys.argv[1])
@@ -44,13 +51,12 @@ class CompileError(InstallError):
     """The router cannot be compiled here."""
 
 
-def compiled_tree(project: Path, builds: Path | None = None, python: str = sys.executable) -> Path:
+def compiled_tree(project: Path, builds: Path = BUILDS, python: str = sys.executable) -> Path:
     """The directory with the router of *project* compiled, for PYTHONPATH; made in *builds* if it is not there.
 
     `python` is an interpreter of the same version that has what the router imports; the build is tried with it.
     Raises CompileError with the cause.
     """
-    builds = builds or Path(sys.prefix) / "router-compiled"
     builds.mkdir(parents=True, exist_ok=True)
     with _locked(builds), _draft(builds) as draft:
         # Of what was copied: others may be writing in the checkout.
@@ -70,6 +76,11 @@ def find(project: Path, builds: Path) -> Path | None:
     """The build of a project's router by the compiler there is now, if there is one."""
     place = builds / f"{compiled.key(project / 'router')}-{_tools(project)}"
     return place if place.exists() else None
+
+
+def find_any(project: Path, builds: Path) -> Path | None:
+    """The build of a project's router by any compiler, which is what a worker takes."""
+    return compiled.find(project / "router", builds)
 
 
 def _tools(project: Path) -> str:
@@ -117,6 +128,9 @@ def _compile(draft: Path) -> None:
         subprocess.run(argv, cwd=draft, env={**os.environ, "PYTHONPATH": root}, check=True, timeout=SECONDS)
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
         raise CompileError(f"mypyc or the C compiler failed: {error}") from error
+    for file in (draft / "build").glob("*.c"):
+        if MISTAKEN.search(file.read_text()):
+            raise CompileError(f"mypyc mistakes a tuple of numbers in {file.name}: say that it is a tuple[float, ...]")
     shutil.rmtree(draft / "build")
 
 
@@ -180,19 +194,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     """`python -m hostd.install.compiling`: prints the directory, for PYTHONPATH. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m hostd.install.compiling", description=__doc__)
     parser.add_argument("--project", type=Path, default=Path(__file__).parents[2], help="where router/ lies")
-    parser.add_argument("--builds", type=Path, help="where builds lie; by default below this environment of Python's")
+    parser.add_argument("--builds", type=Path, default=BUILDS, help="where builds lie; by default %(default)s")
     parser.add_argument("--python", default=sys.executable, help="the interpreter with which the build is tried")
-    parser.add_argument("--find", action="store_true", help="make none: exit status 3 if there is none")
+    find_only = parser.add_mutually_exclusive_group()
+    find_only.add_argument("--find", action="store_true", help="make none: exit status 3 if there is none")
+    find_only.add_argument("--find-any", action="store_true", help="the same, by whatever compiler it was made")
     options = parser.parse_args(argv)
     try:
-        if options.find:
-            found = find(options.project, options.builds or Path(sys.prefix) / "router-compiled")
-            print(found or "")
-            return 0 if found else 3
-        print(compiled_tree(options.project, options.builds, options.python))
+        if options.find or options.find_any:
+            search = find if options.find else find_any
+            place = search(options.project, options.builds)
+        else:
+            place = compiled_tree(options.project, options.builds, options.python)
     except CompileError as error:
         print(error, file=sys.stderr)
         return 1
+    if place is None:
+        return 3
+    print(place)
     return 0
 
 

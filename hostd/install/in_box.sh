@@ -11,6 +11,10 @@ install_in_box() {
     for name in domain http_port https_port admin; do
         [[ -z ${!name} ]] || passed+=("--${name//_/-}" "${!name}")
     done
+    case $router_compiled in
+        true) passed+=(--compile) ;;
+        false) passed+=(--no-compile) ;;
+    esac
     # Some of a small disk stays for the rest of the box and of the machine.
     local free size=50
     free=$(df --output=avail -B1G "$(existing_parent "$(box_directory)")" | tail -n 1)
