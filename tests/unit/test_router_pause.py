@@ -7,6 +7,7 @@ from time import time
 import pytest
 from router_rig import PATIENT, Call, get, ok, rig
 
+from router.plane import Calls
 from router.table import App, State, Table, TableError
 
 SHORT = replace(PATIENT, pause_wait=0.2)
@@ -109,15 +110,15 @@ async def test_maintenance_comes_first_and_starting_apps_wait_on():
 
 
 async def test_a_sleeping_app_is_not_woken_before_the_end():
-    woken = []
+    calls = Calls(set())
     async with rig(ok) as router, router.client() as client:
-        router.plane.call = woken.append
+        router.plane.listeners.add(calls)
         pause(router, time() + 60, State.IDLE)
         await client.send(get())
         await held(router, 1)
-        assert woken == [] and router.plane.called() == set()
+        assert await calls.take(0) == set() and router.plane.called() == set()
         pause(router, 0, State.IDLE)
-        assert woken == ["id-of-hello"] and router.plane.called() == {"id-of-hello"}
+        assert await calls.take(5) == {"id-of-hello"} and router.plane.called() == {"id-of-hello"}
 
 
 def test_a_pause_is_in_the_table():
