@@ -145,9 +145,9 @@ class Plane:
         for _ in self._swap(table):
             pass
 
-    async def change(self, table: Table) -> None:
+    async def change(self, table: Table, pace: Pace | None = None) -> None:
         """As `swap`, but in pieces: requests go on meanwhile. Only for who holds `changing`."""
-        pace = Pace()
+        pace = pace or Pace()
         for _ in self._swap(table):
             await pace.turn()
 

@@ -71,7 +71,10 @@ class Search:
             self._tried = ()
         route = plane.find(exchange.head.host)
         if route is None:
-            exchange.fail(faults.NO_APP if plane.loaded else faults.NO_TABLE)
+            if plane.loaded:
+                exchange.fail(faults.NO_APP)
+            else:
+                self._hold(faults.NO_TABLE, exchange.arrived + plane.settings.settle)
             return
         if not exchange.enter(route) or not self._admit(route.app):
             return

@@ -36,6 +36,13 @@ def inherited(environ: Mapping[str, str], pid: int) -> Sockets:
     return sockets
 
 
+def pulse(environ: Mapping[str, str]) -> float | None:
+    """How often in seconds systemd wants to hear `WATCHDOG=1`, so that it takes us for alive (sd_watchdog_enabled(3));
+    None if it does not care."""
+    microseconds = environ.get("WATCHDOG_USEC", "")
+    return int(microseconds) / 2e6 if microseconds.isdigit() else None
+
+
 def notify(environ: Mapping[str, str], *lines: str) -> None:
     """Tell systemd something (`READY=1`), as sd_notify(3) does; without systemd nothing happens."""
     address = environ.get("NOTIFY_SOCKET", "")

@@ -22,7 +22,7 @@ class Settings:
     pause_wait: float = 30.0
     """How long a request waits for the end of a pause (H84)."""
     settle: float = 1.0
-    """How long a request that every dyno refused waits for news from the dyno manager before H21."""
+    """How long a request that every dyno refused, or that comes before the first table, waits for news (H21, H99)."""
 
     rest: float = 5.0
     """How long a dyno that refused a connection, or did not take it in time, gets no further ones."""

@@ -218,9 +218,14 @@ class Worker:
                 await self._plane.change(table.in_boot(store.this_boot()))
 
     async def _sweep(self) -> None:
+        pulse, told = service.pulse(os.environ), monotonic()
         while True:
             await asyncio.sleep(self._settings.tick)
-            self._plane.sweep(monotonic())
+            now = monotonic()
+            self._plane.sweep(now)
+            if pulse is not None and now - told >= pulse:
+                told = now
+                service.notify(os.environ, "WATCHDOG=1")
 
     async def _leave(self) -> None:
         """First answer with `Connection: close` while still accepting, as new connections would otherwise wait in the

@@ -20,6 +20,8 @@ from router.table import App, Table, TableError
 log = logging.getLogger(__name__)
 
 _ANSWER_SECONDS = 5.0
+_SOON_SECONDS = 2.0
+"""Within which a worker that is well says how it is."""
 _ATTEMPTS = 2
 """How often a worker that lives but does not answer is told, until a table is published without it."""
 
@@ -103,15 +105,15 @@ class Routing:
         )
         return sum(int(answer.get("left", 0)) for answer in answers)
 
-    async def status(self) -> dict[str, dict[str, Any]]:
-        """What each worker says of itself, by its number; an empty dict for one that does not answer."""
-        workers = self._workers()
-        answers = await asyncio.gather(*(self._call(worker, "GET", "/status", None) for worker in workers))
+    async def status(self, seconds: float = _ANSWER_SECONDS) -> dict[str, dict[str, Any]]:
+        """What each worker says of itself, by its number; an empty dict for one that does not answer in time."""
+        workers, timeout = self._workers(), aiohttp.ClientTimeout(total=seconds)
+        answers = await asyncio.gather(*(self._call(worker, "GET", "/status", None, timeout) for worker in workers))
         return {worker.stem: answer for worker, answer in zip(workers, answers, strict=True)}
 
     async def problems(self, workers: int) -> list[str]:
         """What is wrong with the router, in sentences; so many workers should be there."""
-        said = await self.status()
+        said = await self.status(_SOON_SECONDS)
         found = [f"The route table cannot be saved: {self._unsaved}."] if self._unsaved else []
         for name in map(str, range(1, workers + 1)):
             if not said.get(name):

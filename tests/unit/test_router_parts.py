@@ -214,6 +214,7 @@ def test_systemd_is_told(tmp_path):
         service.notify({"NOTIFY_SOCKET": str(tmp_path / "notify")}, "READY=1", "STATUS=x")
         assert systemd.recv(100) == b"READY=1\nSTATUS=x"
     service.notify({}, "READY=1")
+    assert (service.pulse({"WATCHDOG_USEC": "30000000"}), service.pulse({})) == (15.0, None)
 
 
 def test_states_have_the_words_of_the_table():

@@ -104,19 +104,18 @@ def impatient():
     return Pace(0)
 
 
-async def test_others_have_their_turn_while_a_table_is_read_and_put_in_force(monkeypatch):
+async def test_others_have_their_turn_while_a_table_is_read_and_put_in_force():
     loop = asyncio.get_running_loop()
     plane = Plane(PATIENT, Journal(None, loop), loop)
-    monkeypatch.setattr("router.plane.Pace", impatient)
     async with turns() as count:
         read = await Reader(impatient).read(written(table(count=200)))
         assert count[0] >= 200
-        await plane.change(read)
+        await plane.change(read, Pace(0))
         assert count[0] >= 400
     assert plane.find("www.199.de").app == app(199)
 
 
-async def test_at_every_moment_of_a_swap_each_host_has_its_old_app_or_its_new_one(monkeypatch):
+async def test_at_every_moment_of_a_swap_each_host_has_its_old_app_or_its_new_one():
     """In the old table and in the new one an app stays, changes, loses a host to another, comes, goes."""
     loop = asyncio.get_running_loop()
     plane = Plane(PATIENT, Journal(None, loop), loop)
@@ -126,7 +125,6 @@ async def test_at_every_moment_of_a_swap_each_host_has_its_old_app_or_its_new_on
     new = Table(2, "localhost", (old.apps[0], app(1, port=20001), moved, taker, app(5)))
     hosts = {host.replace("*", "x") for one in (*old.apps, *new.apps) for host in one.hosts}
     plane.swap(old)
-    monkeypatch.setattr("router.plane.Pace", impatient)
     looked = 0
 
     def owner(found):
@@ -146,7 +144,7 @@ async def test_at_every_moment_of_a_swap_each_host_has_its_old_app_or_its_new_on
     looking = asyncio.create_task(look())
     await asyncio.sleep(0)
     async with plane.changing:
-        await plane.change(new)
+        await plane.change(new, Pace(0))
     assert looked >= len(new.apps) and not looking.done()
     looking.cancel()
     for host in hosts:
