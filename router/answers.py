@@ -45,10 +45,10 @@ class AnswerHead:
 
 
 _STREAMED: Final = (Framing.CHUNKED, Framing.CLOSE, Framing.FRAMES)
-_ANSWER_RULES: Final[Rules] = {
+_ANSWER_RULES: Final = Rules({
     **{name.encode(): b"" for name in ("keep-alive", "proxy-authenticate", "te")},
     **{name.encode(): name.encode() for name in _KEPT},
-}
+})
 
 
 def read_answer(

@@ -12,10 +12,31 @@ Field = tuple[bytes, bytes]
 VIA: Final = {version: f"Via: {version} hostd-router\r\n".encode() for version in ("1.0", "1.1")}
 """The line that says by which version of HTTP a message reached us (RFC 9110, 7.6.3)."""
 
-Rules = Mapping[bytes, bytes]
-"""Headers that are not simply passed on: kept aside under a name to be read, or dropped (the empty name)."""
 Found = dict[bytes, list[bytes]]
 """What a rule kept aside: the values of each name, in their order."""
+
+
+class Rules:
+    """Headers that are not simply passed on, by their names in lower case: kept aside under a name to be read, or
+    dropped (the empty name)."""
+
+    __slots__ = ("_rules", "_spelt")
+
+    def __init__(self, rules: Mapping[bytes, bytes]) -> None:
+        self._rules = dict(rules)
+        self._spelt: dict[bytes, bytes | None] = {}
+        """What was found for names as clients and dynos spell them, of which there are few."""
+
+    def of(self, name: bytes) -> bytes | None:
+        """The name under which a header is kept aside, empty if it is dropped; None if it is passed on."""
+        rule = self._spelt.get(name, _NEW)
+        if rule is _NEW:
+            rule = self._rules.get(name.lower())
+            if len(name) <= _LONGEST_SPELT:
+                if len(self._spelt) == _MOST_SPELT:
+                    self._spelt.clear()
+                self._spelt[name] = rule
+        return rule
 
 
 class Refused(Exception):  # noqa: N818 - it is a verdict on a request, not a failure of ours
@@ -28,6 +49,9 @@ class Refused(Exception):  # noqa: N818 - it is a verdict on a request, not a fa
         self.fault = fault
 
 
+_NEW: Final = b"?"
+_LONGEST_SPELT: Final = 64
+_MOST_SPELT: Final = 1024
 _COMMON_CONNECTIONS: Final = {
     b"keep-alive": frozenset((b"keep-alive",)),
     b"close": frozenset((b"close",)),
@@ -41,7 +65,7 @@ def sort(fields: Sequence[Field], rules: Rules) -> tuple[list[bytes], Found]:
     lines: list[bytes] = []
     found: Found = {}
     for name, value in fields:
-        rule = rules.get(name.lower())
+        rule = rules.of(name)
         if rule is None:
             lines.append(b"%b: %b\r\n" % (name, value))
         elif rule in found:

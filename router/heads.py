@@ -107,11 +107,11 @@ _READ = (
     *("trailer", "max-forwards", "sec-websocket-version", "proxy-connection"),
 )
 
-_REQUEST_RULES: Final[Rules] = {
+_REQUEST_RULES: Final = Rules({
     **{other: b"" for name in (*_OURS, "content-length", "transfer-encoding") for other in _spellings(name)},
     **{name.encode(): b"" for name in _HOP_BY_HOP},
     **{name.encode(): name.encode() for name in (*_READ, "x-request-id")},
-}
+})
 _COMMON: Final = frozenset(
     (b"host", b"connection", b"content-length", b"transfer-encoding", b"expect", b"x-forwarded-for")
 )
