@@ -5,7 +5,6 @@ import io
 import json
 import re
 import socket
-from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -24,6 +23,7 @@ from router.table import State, Table
 from router.worker import parse_arguments
 
 HEAD = RequestHead.improper(b"GET", b"/", [(b"Host", b"hello.localhost")], Origin("1.2.3.4", "http", 80))
+HEAD.request_id = "r"
 REQUEST = {
     "dyno": "web.1",
     "connect": 0.0012,
@@ -35,12 +35,12 @@ REQUEST = {
 
 
 def test_the_log_line_is_herokus():
-    assert request_line(replace(HEAD, request_id="r"), fault=None, **REQUEST) == (
+    assert request_line(HEAD, fault=None, **REQUEST) == (
         'at=info method=GET path="/" host=hello.localhost request_id=r fwd="1.2.3.4" dyno=web.1 '
         "connect=1ms service=18ms status=200 bytes=975 protocol=http"
     )
     late = REQUEST | {"service": 30.0014, "status": 503, "sent": 0}
-    assert request_line(replace(HEAD, request_id="r"), fault=faults.H12, **late) == (
+    assert request_line(HEAD, fault=faults.H12, **late) == (
         'at=error code=H12 desc="Request timeout" method=GET path="/" host=hello.localhost request_id=r '
         'fwd="1.2.3.4" dyno=web.1 connect=1ms service=30001ms status=503 bytes=0 protocol=http'
     )
