@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence, Set
+from functools import lru_cache
 
 from router.fields import Field, Refused
 from router.trailers import passing
@@ -29,6 +30,8 @@ _WEBDAV = b"ACL BIND COPY LOCK MKCALENDAR MKCOL MOVE PROPFIND PROPPATCH REBIND R
 _OTHERS = b"CHECKOUT LINK M-SEARCH MERGE MKACTIVITY NOTIFY PURGE QUERY SOURCE SUBSCRIBE UNLINK UNSUBSCRIBE"
 METHODS = frozenset(b" ".join((_COMMON_METHODS, _WEBDAV, _OTHERS)).split())
 """Methods that are taken."""
+_SHORT = 256
+"""Bytes of a field that is judged once and remembered: a client says most of them with every request."""
 _WITH_CONTENT = frozenset((b"POST", b"PUT", b"PATCH"))
 
 
@@ -100,7 +103,7 @@ def _parted(headers: Iterable[Field], known: Set[bytes]) -> tuple[dict[bytes, by
     fields: list[Field] = []
     for name, value in headers:
         if name[:1] != b":":
-            fields.append(_field(name, value))
+            fields.append(_field_again(name, value) if len(name) + len(value) < _SHORT else _field(name, value))
         elif fields or name in pseudo or name not in known or _IMPROPER.search(value):
             raise Refused(400, "bad request line: its pseudo-headers are not proper")
         else:
@@ -133,6 +136,9 @@ def _field(name: bytes, value: bytes) -> Field:
     if name in _OF_CONNECTIONS or (name == b"te" and value.lower() != b"trailers"):
         raise Refused(400, f"bad header: HTTP/2 has no {name.decode()}")
     return name, value
+
+
+_field_again = lru_cache(2048)(_field)
 
 
 def _method(method: bytes) -> bytes:
