@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from router import exposition
+from router import compiled, exposition
 from router.memory import keep, undisturbed
 from router.pace import Pace
 from router.plane import Calls, Plane
@@ -90,6 +90,7 @@ class Control:
                 "held": len(plane.held),
                 "requests": plane.statuses.total(),
                 "log_lines_lost": plane.journal.lost,
+                "compiled": compiled.in_use(),
             }
         )
 

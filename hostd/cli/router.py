@@ -22,6 +22,7 @@ _SHOWN = {
     "websockets": "tunnels",
     "requests": "requests",
     "lost lines": "log_lines_lost",
+    "compiled": "compiled",
 }
 """Columns, and what the workers call what is in them."""
 
@@ -31,8 +32,8 @@ def router(call: Call) -> int:
     """Show how the workers of the router are.
 
     The number of the route table in force, open connections, requests that dynos work on, those that wait for a dyno,
-    open WebSockets, all requests since the worker began, and lines that the journal did not take. Exit status 1 if a
-    worker does not answer.
+    open WebSockets, all requests since the worker began, lines that the journal did not take, and whether the worker
+    is machine code or runs interpreted, at half the speed. Exit status 1 if a worker does not answer.
     """
     found = call.client.get(path("hostd", "router"))
     if call.flag("json"):
@@ -123,8 +124,13 @@ def resume(call: Call) -> None:
 
 def _row(worker: dict[str, Any]) -> tuple[str, ...]:
     up = age(worker["uptime"]) if worker["answers"] else "-"
-    counts = (worker.get(name) for name in _SHOWN.values())
-    return (str(worker["worker"]), up, *("-" if count is None else str(count) for count in counts))
+    return (str(worker["worker"]), up, *(_word(worker.get(name)) for name in _SHOWN.values()))
+
+
+def _word(said: int | bool | None) -> str:
+    if said is None:
+        return "-"
+    return ("no", "yes")[said] if isinstance(said, bool) else str(said)
 
 
 def _time(stamp: str) -> str:

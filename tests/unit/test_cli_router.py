@@ -61,17 +61,17 @@ def test_features_are_listed_and_switched(tmp_path, hostd):
 
 def test_the_workers_are_listed(tmp_path, hostd):
     counts = {"connections": 4, "in_flight": 3, "held": 2, "tunnels": 1, "requests": 1000, "log_lines_lost": 0}
-    well = {"worker": 1, "answers": True, "uptime": 7260.5, "sequence": 17, **counts}
-    hostd.on("GET /hostd/router", (200, [well, well | {"worker": 2, "sequence": None}]))
+    well = {"worker": 1, "answers": True, "uptime": 7260.5, "sequence": 17, **counts, "compiled": True}
+    hostd.on("GET /hostd/router", (200, [well, well | {"worker": 2, "sequence": None, "compiled": False}]))
     ran = hostctl(tmp_path, "router")
     assert (ran.status, ran.err) == (0, "")
     assert ran.out == (
-        "worker  up for  table  connections  in flight  held  websockets  requests  lost lines\n"
-        "1       2h      17     4            3          2     1           1000      0\n"
-        "2       2h      -      4            3          2     1           1000      0\n"
+        "worker  up for  table  connections  in flight  held  websockets  requests  lost lines  compiled\n"
+        "1       2h      17     4            3          2     1           1000      0           yes\n"
+        "2       2h      -      4            3          2     1           1000      0           no\n"
     )
     hostd.on("GET /hostd/router", (200, [well, {"worker": 2, "answers": False}]))
     ran = hostctl(tmp_path, "router")
-    assert (ran.status, ran.out.splitlines()[2].split()) == (1, ["2", *"--------"])
+    assert (ran.status, ran.out.splitlines()[2].split()) == (1, ["2", *"---------"])
     assert ran.err == " !    Worker 2 does not answer. See: systemctl status hostd-router@2\n"
     assert json.loads(hostctl(tmp_path, "router", "--json").out)[1] == {"worker": 2, "answers": False}
