@@ -15,27 +15,31 @@ from router.answers import Framing
 from router.exchange import Exchange
 from router.faults import Fault, refusal
 from router.fields import Field, Refused
-from router.heads import Origin, RequestHead, read_request
+from router.heads import CHUNKED, Origin, RequestHead, read_request
 from router.journal import ERROR
 from router.judging import check_lengths, check_protocol, check_trailers, improper
 from router.rest import rest_of_request
-from router.side import asked_for, origin_of
+from router.side import asked_for, origin_of, reset
 from router.tunnel import Tunnel
+from router.turns import CRUMBS, MORSEL
 
 if TYPE_CHECKING:
     from router.plane import Plane
     from router.upstream import Upstream
 
 _SLICE: Final = 32 * 1024
-"""Bytes parsed at once, so that a read full of pipelined requests does not become thousands of waiting ones."""
+"""Bytes of a body with a length parsed at once."""
+_AT_ONCE: Final = 16
+"""Pipelined requests taken up in one turn, if they are answered at once."""
 
 
 class Client(asyncio.Protocol):
     """One connection. Requests on it are handled one at a time, in order."""
 
     __slots__ = (
-        "_advancing", "_begun", "_closing", "_fed", "_fields", "_head_done", "_head_fed", "_head_fields", "_mute",
-        "_parser", "_partial", "_piece", "_queue", "_receiving", "_refusal", "_target", "_unparsed", "_upgraded",
+        "_advancing", "_begun", "_closing", "_fields", "_head_done", "_head_fed", "_head_fields", "_mute",
+        "_parser", "_partial", "_piece", "_pieces", "_queue", "_receiving", "_refusal", "_resting",
+        "_target", "_unparsed", "_upgraded",
         "asked_for", "deadline", "exchange", "origin", "plane", "reading_held", "transport", "tunnel", "write",
         "write_paused",
     )  # fmt: skip
@@ -61,10 +65,11 @@ class Client(asyncio.Protocol):
         self._advancing = False
         self._closing = False
         self._begun = False
+        self._resting = False
         self._head_done = False
         self._target = b""
         self._fields: list[Field] = []
-        self._head_fed = self._head_fields = self._mute = self._fed = 0
+        self._head_fed = self._head_fields = self._mute = self._pieces = 0
         self._piece = self._partial = b""
 
     @property
@@ -101,7 +106,7 @@ class Client(asyncio.Protocol):
     def break_off(self, framing: Framing) -> None:
         """Only an answer that ends with the connection could seem complete."""
         if framing is Framing.CLOSE:
-            self.transport.abort()
+            reset(self.transport)
 
     def taken(self) -> int:
         """A number that grows while the client reads."""
@@ -129,7 +134,7 @@ class Client(asyncio.Protocol):
             hold = self.tunnel.upstream.write_paused
         elif self._closing:
             hold = False
-        elif self._unparsed and self._wanted and not self._advancing:
+        elif self._unparsed and self._wanted and not self._advancing and not self._resting:
             self._advance()
             return
         else:
@@ -151,11 +156,11 @@ class Client(asyncio.Protocol):
         elif self.exchange is not None:
             if now >= self.exchange.deadline:
                 self.exchange.expired(now)
-        elif now >= self.deadline:
+        elif now >= self.deadline and not self._resting:
             if self._begun and not self._closing:
                 self._refuse(refusal(408, "the head of the request did not arrive in time"))
             elif self._closing:
-                self.transport.abort()
+                reset(self.transport)
             else:
                 self._close()
 
@@ -239,7 +244,7 @@ class Client(asyncio.Protocol):
         self._head_done = True
         self._mute = 0
         self._head_fields = len(self._fields)
-        if self._fed > self.plane.settings.max_line or self._head_fed or self._head_fields > 100:
+        if len(self._piece) > MORSEL or self._head_fed or self._head_fields > 100:
             check_lengths(self._fields, len(self._target), self.plane.settings)
         if self._piece.find(self._target + b" HTTP/") < 0:
             check_protocol(self._target, self._partial + self._piece)
@@ -262,6 +267,7 @@ class Client(asyncio.Protocol):
     def on_body(self, data: bytes) -> None:
         """A piece of a request's body, without its framing."""
         self._mute = 0
+        self._pieces += 1
         if self._receiving is not None:
             self._receiving.body(data)
 
@@ -280,18 +286,18 @@ class Client(asyncio.Protocol):
     # Below the public part
 
     def _parse(self, data: bytes) -> None:
-        """Feed the parser until it has given us more than one request to do."""
-        self._piece = data
-        self._fed = len(data)
-        while data and not self._closing and self._refusal is None:
-            if self._queue or self._upgraded:
-                self._unparsed += data
+        """Feed the parser until it has given us more than one request to do, or far too little of one in a piece."""
+        at = self._pieces = 0
+        while at < len(data) and not self._closing and self._refusal is None:
+            if self._queue or self._upgraded or self._resting:
+                self._unparsed += data[at:]
                 break
-            piece, data = (data, b"") if len(data) <= _SLICE else (data[:_SLICE], data[_SLICE:])
+            self._piece = piece = data if len(data) <= MORSEL and not at else data[at : at + self._portion]
+            at += len(piece)
             try:
                 self._parser.feed_data(piece)
             except httptools.HttpParserUpgrade as upgrade:
-                data = piece[upgrade.args[0] :] + data
+                at += upgrade.args[0] - len(piece)
                 if self._receiving is None:
                     self._upgraded = True
                 else:
@@ -303,16 +309,33 @@ class Client(asyncio.Protocol):
             self._mute += len(piece)
             if self._mute > _SLICE and self._mute > _SLICE + self.plane.settings.max_line and self._in_body:
                 self._stop_parsing(Refused(400, "bad chunk: its extensions, or the trailers, are too long"))
-        if self._begun and not self._head_done:
-            self._await_head()
+            if self._begun and not self._head_done:
+                self._await_head(piece)
+            if self._pieces > CRUMBS and at < len(data):
+                self._rest()
 
-    def _await_head(self) -> None:
-        self._partial += self._piece
+    @property
+    def _portion(self) -> int:
+        """Bytes to be parsed at once: more of a body that is only passed on."""
+        receiving = self._receiving
+        return _SLICE if receiving is not None and receiving.head.length not in (0, CHUNKED) else MORSEL
+
+    def _rest(self) -> None:
+        """Do nothing more until others have had their turn."""
+        self._resting = True
+        self.plane.turns.wait(self._go_on)
+
+    def _go_on(self) -> None:
+        self._resting = False
+        self._advance()
+
+    def _await_head(self, piece: bytes) -> None:
+        self._partial += piece
         if self._head_fed == 0:
             self.deadline = monotonic() + self.plane.settings.head_arrival
             self._head_fed = 1
             return
-        self._head_fed += self._fed
+        self._head_fed += len(piece)
         if self._head_fed > self.plane.settings.max_head + _SLICE:
             self._stop_parsing(Refused(431, "the head of the request is too long"))
 
@@ -339,14 +362,18 @@ class Client(asyncio.Protocol):
         if self._advancing:
             return
         self._advancing = True
+        taken = 0
         try:
-            while not self._closing:
+            while not self._closing and not self._resting:
                 if self._unparsed and self._wanted:
                     data, self._unparsed = self._unparsed, b""
                     self._parse(data)
                 elif self.exchange is not None or self.write_paused:
                     break
+                elif taken == _AT_ONCE:
+                    self._rest()
                 elif self._queue:
+                    taken += 1
                     self.exchange = self._queue.popleft()
                     self.exchange.begin()
                 elif self._upgraded:

@@ -20,7 +20,7 @@ BUILDS = Path("/opt/hostd/compiled")
 
 MODULES = (
     "answers", "client", "exchange", "fields", "heads", "journal", "judging", "load", "logline", "metrics", "plane",
-    "record", "rest", "search", "side", "stage", "upstream",
+    "record", "rest", "search", "side", "stage", "turns", "upstream",
 )  # fmt: skip
 """What is compiled: what every request goes through. They call each other without Python in between."""
 

@@ -23,6 +23,7 @@ from router.own_pages import OwnPages
 from router.pace import Pace
 from router.settings import Settings
 from router.table import App, State, Table, normal_host
+from router.turns import Turns
 from router.upstream import Backend
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class Plane:
         self.journal = journal
         self.loop = loop
         self.doorman = Doorman(loop, guesses)
+        self.turns = Turns(loop)
         self._own_pages = OwnPages(pages)
         self.closing = False
         self.https_port = 0

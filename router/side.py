@@ -7,6 +7,8 @@ its request on a connection of HTTP/2 (`h2`).
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -100,3 +102,12 @@ def origin_of(transport: asyncio.Transport, protocol: str, via: bytes = VIA["1.1
 def asked_for(transport: asyncio.Transport) -> str:
     """The name that a client asked for in the TLS handshake; "" without TLS, or without a name."""
     return getattr(transport.get_extra_info("ssl_object"), "asked_for", None) or ""
+
+
+def reset(transport: asyncio.Transport) -> None:
+    """End a connection so that its client can tell that it was broken off, and without leaving what the client does not
+    take to the kernel, which would hold it for as long as the client likes."""
+    line = transport.get_extra_info("socket")
+    if line is not None:
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()

@@ -12,10 +12,13 @@ import httptools
 from router import faults
 from router.fields import Field, Refused
 from router.settings import Settings
+from router.turns import CRUMBS
 
 _NO_TRAILERS: Final[list[Field]] = []
 _SMALL: Final = 4 * 1024
 """A head that came within so many bytes breaks no limit: it has fewer than 1,000 headers, and none of 8 KiB."""
+_SLICE: Final = 32 * 1024
+"""Bytes parsed at once."""
 _READ: Final = 256 * 1024
 """What one read brings at most; a body may follow the head in it."""
 
@@ -149,9 +152,12 @@ class Upstream(asyncio.Protocol):
         "_interim",
         "_mute",
         "_parser",
+        "_pieces",
         "_reason",
         "_settings",
         "_switching",
+        "_unparsed",
+        "_waiting",
         "answered",
         "backend",
         "complete",
@@ -180,7 +186,9 @@ class Upstream(asyncio.Protocol):
         self._fields: list[Field] = []
         self._reason = b""
         self._head_fields = 0
-        self._mute = 0
+        self._mute = self._pieces = 0
+        self._unparsed = b""
+        self._waiting = False
         self.complete = False
         self._interim = False
         self._switching = False
@@ -214,7 +222,9 @@ class Upstream(asyncio.Protocol):
         """Read on."""
         if self.paused:
             self.paused = False
-            if not self.transport.is_closing():
+            if self._unparsed:
+                self._wait()
+            elif not self.transport.is_closing():
                 self.transport.resume_reading()
 
     def abandon(self) -> None:
@@ -239,15 +249,21 @@ class Upstream(asyncio.Protocol):
             return
         self.answered = True
         clean = True
+        at = self._pieces = 0
         try:
-            self._mute += len(data)
-            if self._mute > _READ and self._mute > self._settings.max_answer_head + _READ:
-                raise _restricted("oversized header")
-            self._parser.feed_data(data)
+            while at < len(data) and not self._unparsed:
+                piece = data if len(data) <= _SLICE else data[at : at + _SLICE]
+                at += len(piece)
+                self._mute += len(piece)
+                if self._mute > _READ and self._mute > self._settings.max_answer_head + _READ:
+                    raise _restricted("oversized header")
+                self._parser.feed_data(piece)
+                if self._pieces > CRUMBS and at < len(data) and not self.complete:
+                    self._unparsed = data[at:]
         except httptools.HttpParserUpgrade as upgrade:
             if self._switching:
                 self.exchange = None
-                exchange.switch(data[upgrade.args[0] :])
+                exchange.switch(data[at - len(piece) + upgrade.args[0] :])
                 return
             clean = False
         except (httptools.HttpParserError, Refused) as error:
@@ -258,6 +274,25 @@ class Upstream(asyncio.Protocol):
         exchange.flush()
         if self.complete:
             self._finish(exchange, clean)
+        elif self._unparsed:
+            self._wait()
+
+    def _wait(self) -> None:
+        """Others have their turn before the rest of what came is looked at."""
+        exchange = self.exchange
+        if exchange is not None and not self._waiting and not self.transport.is_closing():
+            self._waiting = True
+            self.transport.pause_reading()
+            exchange.client.plane.turns.wait(self._go_on)
+
+    def _go_on(self) -> None:
+        self._waiting = False
+        if self.exchange is None or self.paused or self.transport.is_closing():
+            return
+        data, self._unparsed = self._unparsed, b""
+        self.data_received(data)
+        if not (self._unparsed or self.paused or self.transport.is_closing()):
+            self.transport.resume_reading()
 
     def eof_received(self) -> None:
         """Called by the event loop: the dyno will say no more. The transport closes by itself."""
@@ -330,6 +365,7 @@ class Upstream(asyncio.Protocol):
         if self.complete:
             raise Refused(502, "The dyno sent a body where there is none")
         self._mute = 0
+        self._pieces += 1
         if self.exchange is not None:
             self.exchange.answer_body(data)
 

@@ -1,0 +1,39 @@
+"""Turns: what one connection brings at once may take long to work off. It is done a little at a time, and one of those
+who bring so much has a turn each time that the loop comes round, so that all others are served meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+MORSEL: Final = 4 * 1024
+"""Bytes parsed at once of what may be many requests, or chunks of a byte: a millisecond's work or two at worst."""
+CRUMBS: Final = 256
+"""Pieces of a body after which a connection waits for its next turn, however few bytes they are."""
+
+
+class Turns:
+    """A worker's. Who waits longest is next."""
+
+    __slots__ = ("_loop", "_waiting")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._waiting: deque[Callable[[], None]] = deque()
+
+    def wait(self, act: Callable[[], None]) -> None:
+        """Call this when it is its turn, which is not before others have had theirs."""
+        self._waiting.append(act)
+        if len(self._waiting) == 1:
+            self._loop.call_soon(self._next)
+
+    def _next(self) -> None:
+        act = self._waiting[0]
+        try:
+            act()
+        finally:
+            self._waiting.popleft()
+            if self._waiting:
+                self._loop.call_soon(self._next)
