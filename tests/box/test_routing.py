@@ -14,6 +14,7 @@ from tests.support.platform import Platform
 from tests.support.waiting import wait_until
 
 APP = "routed"
+TABLE = "/var/lib/hostd/routes/routes.json"
 SERVER = """\
 import http.server
 import os
@@ -99,3 +100,31 @@ def test_a_pause_outlives_hostd_and_ends_by_itself(platform: Platform) -> None:
     assert monotonic() - begun > 4
     wait_until(lambda: "Requests: pass" in platform.hostctl("router:info", "-a", APP).stdout, 20)
     logged(platform, "The pause is over, requests go on")
+
+
+def test_the_router_serves_without_hostd(platform: Platform) -> None:
+    platform.run(["systemctl", "stop", "hostd.service"])
+    try:
+        platform.run(["systemctl", "kill", "--signal=KILL", "hostd-router@1", "hostd-router@2"])
+        assert {platform.http_get(APP).status for _ in range(12)} == {200}
+    finally:
+        platform.run(["systemctl", "start", "hostd.service"])
+
+
+def test_a_table_that_cannot_be_read_is_made_anew(platform: Platform) -> None:
+    platform.run(["sh", "-c", f"echo half > {TABLE}"])
+    platform.run(["systemctl", "kill", "--signal=KILL", "hostd-router@1", "hostd-router@2"])
+    wait_until(lambda: {platform.http_get(APP).status for _ in range(12)} == {200}, 20)
+    assert f'"name":"{APP}"' in platform.run(["cat", TABLE]).stdout
+
+
+def test_it_is_told_when_a_worker_is_not_there(platform: Platform) -> None:
+    units = ["hostd-router@2.socket", "hostd-router-tls@2.socket", "hostd-router@2.service"]
+    platform.run(["systemctl", "stop", *units])
+    try:
+        status = platform.hostctl("status", check=False)
+        assert "Worker 2 does not answer." in status.stdout and status.returncode == 1
+        assert {platform.http_get(APP).status for _ in range(12)} == {200}
+    finally:
+        platform.run(["systemctl", "start", *units])
+    wait_until(lambda: "does not answer" not in platform.hostctl("status", check=False).stdout, 20)
