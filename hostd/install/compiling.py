@@ -36,8 +36,8 @@ KEPT = 8
 """Builds beside those of an installation, which keeps one: as many checkouts of a developer."""
 
 MISTAKEN = re.compile(r"!= -113(\.0)? && PyErr_Occurred\(\)")
-"""What mypyc 2.4 makes where a tuple of a fixed length that begins with a number may not be set yet: what is set counts as
-not set then, as "it has the value that stands for an error, and there is one" is negated in its first half alone."""
+"""What mypyc 2.4 makes where a tuple of a fixed length that begins with a number may not be set, and by which one that
+is set counts as not set: of "it has the value for an error, and there is one" only the first half is negated."""
 TRIAL = """
 import sys
 sys.path.insert(0, sys.argv[1])
@@ -165,7 +165,7 @@ def build() -> None:
     extensions = mypycify([*FOR_MYPY, *sources], **OPTIONS)  # type: ignore[arg-type]
     for extension in extensions:
         # Another compiler's new warnings are no reason.
-        extension.extra_compile_args.remove("-Werror")
+        extension.extra_compile_args = [word for word in extension.extra_compile_args if word != "-Werror"]
     words = ["--quiet", "build_ext", "--inplace"]
     setup(name="router", packages=[], ext_modules=extensions, script_args=words, cmdclass={"build_ext": Parallel})
 
