@@ -173,15 +173,19 @@ class Plane:
                 search.route()
             yield
         known = {"", *(app.id for app in table.apps)}
+        yield
         for app_id in self._routes.keys() - known:
             self._retire(app_id, self._routes.pop(app_id).backends)
             self.metrics.end(app_id)
             yield
         self.journal.forget(known)
         yield
-        self.last_request = {app_id: when for app_id, when in self.last_request.items() if app_id in known}
+        for app_id in self.last_request.keys() - known:
+            del self.last_request[app_id]
         yield
-        self._loads = {app_id: load for app_id, load in self._loads.items() if load.active or app_id in known}
+        for app_id in self._loads.keys() - known:
+            if not self._loads[app_id].active:
+                del self._loads[app_id]
         while leaving:
             # To forget thousands of apps takes its time, too.
             leaving.pop()
