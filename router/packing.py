@@ -228,7 +228,8 @@ def _read_text(block: bytes, at: int) -> tuple[bytes, int]:
 
 @lru_cache(2048)
 def _decoded(text: bytes) -> bytes:
-    return decode_huffman(text)
+    plain: bytes = decode_huffman(text)
+    return plain
 
 
 _BYTES = tuple(bytes((number,)) for number in range(256))

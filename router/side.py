@@ -19,6 +19,7 @@ from router.heads import Origin
 if TYPE_CHECKING:
     from router.exchange import Exchange
     from router.plane import Plane
+    from router.tunnel import Tunnel
     from router.upstream import Upstream
 
 
@@ -70,6 +71,12 @@ class Side(Protocol):
 
     def begin_tunnel(self, exchange: Exchange, upstream: Upstream, rest: bytes, /) -> None:
         """The dyno has switched protocols and said `rest` in the new one."""
+
+
+class End(Side, Protocol):
+    """The side of a request that can become a tunnel's end."""
+
+    tunnel: Tunnel | None
 
 
 class Connection(Protocol):

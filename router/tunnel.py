@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from time import monotonic
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from router.exchange import Exchange
-    from router.side import Side
+    from router.side import End
     from router.upstream import Upstream
-
-    class End(Side, Protocol):
-        """The client's side of a request that became a tunnel."""
-
-        tunnel: Tunnel | None
 
 
 class Tunnel:

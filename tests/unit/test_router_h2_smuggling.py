@@ -21,6 +21,7 @@ from smuggling.downgrades import DOWNGRADES
 from router.frames import PREFACE, Broken, Frame, Kind, Reader, unpadded
 from router.h2 import Http2
 from router.plane import Plane
+from router.stage import Stage
 from router.table import App, Dyno, State, Table
 
 ROUNDS = int(os.environ.get("HOSTD_TEST_FUZZ", "800"))
@@ -91,10 +92,12 @@ def _seeds() -> list[list[bytes]]:
     trailers = [raw(1, 4, 13, _head(method="PUT")), raw(0, 0, 13, b"body"), raw(1, 5, 13, last)]
     block = _head(("cookie", "a=b"), ("cookie", "c=d"))
     pieces = [raw(1, 1, 15, block[:9]), raw(9, 0, 15, block[9:20]), raw(9, 4, 15, block[20:])]
+    switch = _ENCODER.encode([(":protocol", "websocket"), *get("/", host="a", method="CONNECT")])
+    socket = [raw(1, 4, 19, switch), raw(0, 0, 19, b"POST /smuggled HTTP/1.1\r\n"), raw(0, 1, 19, b"\r\n")]
     rest = [raw(6, 0, 0, bytes(8)), settings(INITIAL_WINDOW_SIZE=1000), raw(8, 0, 0, b"\0\0\1\0")]
     rest += [raw(2, 0, 1, bytes(5)), raw(3, 0, 1, bytes(4)), raw(7, 0, 0, bytes(8)), raw(77, 1, 1, b"?")]
     return [asks, post, long, trailers, pieces, [*asks, *post, *long], [*post[:2], *long[:2], *post[2:], *long[2:]],
-            [*trailers, *pieces, *rest], [*asks[:2], *rest, *post]]  # fmt: skip
+            [*trailers, *pieces, *rest], [*asks[:2], *rest, *post], socket, [*post, *socket, *asks[:1]]]  # fmt: skip
 
 
 def stream(chance: Random) -> bytes:
@@ -145,6 +148,10 @@ def requests(written: bytes) -> list[tuple[bytes, bytes, bytes]]:
                     fields = dict(decoder.decode(block, raw=True))
                     heads.setdefault(frame.stream, fields)
                     bodies.setdefault(frame.stream, b"")
+                    if b":protocol" in fields:
+                        # What follows is no part of the request by which a dyno is asked to switch.
+                        fields[b":method"] = b"GET"
+                        found.append((frame.stream, b""))
                     if flags & 1:
                         found.append((frame.stream, bodies[frame.stream]))
     except (Broken, HPACKError, IndexError):
@@ -166,6 +173,11 @@ class Taking:
     async def __call__(self, call: Call) -> None:
         method, target, version = call.head.split(b"\r\n", 1)[0].split(b" ")
         assert version == b"HTTP/1.1"
+        if call.headers("upgrade"):
+            self.requests.append((method, target, b""))
+            await call.send(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+            await call.reader.read()
+            raise ConnectionError("the tunnel is closed")
         try:
             body = await call.body()
         except ValueError as error:
@@ -189,7 +201,7 @@ class Watched(Http2):
 
     def settled(self, said: int) -> bool:
         """Whether all that can become of so many bytes has become of them."""
-        waits = any(exchange.received for exchange in self.exchanges)
+        waits = any(exchange.received and exchange.stage is not Stage.TUNNEL for exchange in self.exchanges)
         return self._closing or (self.arrived >= said and not waits)
 
 
