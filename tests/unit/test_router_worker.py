@@ -1,77 +1,19 @@
 """A whole worker process: sockets from systemd, ready and stopping, TLS, a restart under load."""
 
 import asyncio
-import os
 import socket
 import ssl
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from router_rig import FakeDyno, Wire, get, ok
+from worker_rig import Process, certificate, dialled
 
 from router.store import save
 from router.table import App, State, Table
 
-START = "import os, sys; os.environ['LISTEN_PID'] = str(os.getpid()); from router.worker import main; sys.exit(main())"
-ROOT = Path(__file__).parents[2]
-
-
-class Process:
-    """A worker with its listening sockets, as systemd would start it again and again."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.notifications = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        self.notifications.bind(str(folder / "notify"))
-        self.listeners = [socket.create_server(("127.0.0.1", 0), backlog=128) for _ in range(2)]
-        self.port, self.secure_port = (item.getsockname()[1] for item in self.listeners)
-
-    async def start(self) -> asyncio.subprocess.Process:
-        first, second = (item.fileno() for item in self.listeners)
-        shuffle = f"exec {sys.executable} -c \"$0\" \"$@\" 3<&{first} 4<&{second}"
-        with (self.folder / "log").open("ab") as log:
-            process = await asyncio.create_subprocess_exec(
-                "bash", "-c", shuffle, START, "--worker", "1", "--routes", str(self.folder / "routes.json"),
-                "--control", str(self.folder / "1.sock"), "--tls-directory", str(self.folder),
-                env={**os.environ, "PYTHONPATH": str(ROOT), "LISTEN_FDS": "2", "LISTEN_FDNAMES": "http:https",
-                     "NOTIFY_SOCKET": str(self.folder / "notify")},
-                pass_fds=(first, second), stderr=log,
-            )
-        assert (await self.told()).startswith("READY=1")
-        return process
-
-    async def told(self) -> str:
-        async with asyncio.timeout(10):
-            return (await asyncio.get_running_loop().sock_recv(self.notifications, 1000)).decode()
-
-    def close(self) -> None:
-        for item in (self.notifications, *self.listeners):
-            item.close()
-
-
-@contextmanager
-def certificate(folder: Path) -> Iterator[ssl.SSLContext]:
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1",
-         "-subj", "/CN=hello.localhost", "-addext", "subjectAltName=DNS:hello.localhost",
-         "-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")],
-        check=True, capture_output=True,
-    )
-    yield ssl.create_default_context(cafile=str(folder / "cert.pem"))
-
-
-@asynccontextmanager
-async def dialled(port: int, context: ssl.SSLContext | None = None) -> AsyncIterator[Wire]:
-    name = "hello.localhost" if context else None
-    wire = Wire(*await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname=name))
-    try:
-        yield wire
-    finally:
-        await wire.close()
+__all__ = ["certificate", "installed"]
 
 
 @pytest.fixture
