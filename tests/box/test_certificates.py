@@ -27,11 +27,12 @@ import http.server, os, pathlib
 
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        known = self.path.startswith("/say/M")  # a sequence in DER
-        self.send_response(200 if known else 404)
-        self.send_header("Content-Type", "application/ocsp-response")
+        # M is how a sequence in DER begins.
+        file, kind = ("answer", "ocsp-response") if self.path.startswith("/say/M") else ("issuer", "pkix-cert")
+        self.send_response(200)
+        self.send_header("Content-Type", f"application/{kind}")
         self.end_headers()
-        self.wfile.write(pathlib.Path("answer").read_bytes())
+        self.wfile.write(pathlib.Path(file).read_bytes())
 
 http.server.ThreadingHTTPServer(("", int(os.environ["PORT"])), Handler).serve_forever()
 """}
@@ -219,28 +220,31 @@ def test_a_redirect_to_https_and_what_browsers_are_told(platform: Platform, port
     wait_until(lambda: platform.http_get("", host=NAME).status == 503, 10)
 
 
-def test_what_its_authority_says_of_a_certificate_comes_with_it(
+def test_a_chain_is_completed_and_what_its_authority_says_comes_with_it(
     platform: Platform, port: int, tmp_path: Path
 ) -> None:
     now = datetime.now(UTC)
     dates = {"starts": now - DAY, "ends": now + 9 * DAY}
     above = make(authority=True, common_name="Root", **dates)
     issuer = make(authority=True, common_name="Issuer", issuer=above, **dates)
-    place = f"http://{RESPONDER}:{platform.http_port}/say"
-    made = make(STAPLED, issuer=issuer, responder=place, must_staple=True, **dates)
-    files = {**RESPONDER_FILES, "answer": said_of(made, issuer, at=now - DAY, until=now + DAY)}
+    at = f"http://{RESPONDER}:{platform.http_port}"
+    made = make(STAPLED, issuer=issuer, issuer_at=f"{at}/issuer", responder=f"{at}/say", must_staple=True, **dates)
+    said = said_of(made, issuer, at=now - DAY, until=now + DAY)
+    files = {**RESPONDER_FILES, "answer": said, "issuer": ssl.PEM_cert_to_DER_cert(issuer.pem)}
     platform.push(platform.commit(files, tmp_path / "app"), OTHER)
     platform.hostctl("domains:add", RESPONDER, "-a", OTHER)
     platform.hostctl("domains:add", STAPLED, "-a", SHOP)
     platform.run(["sh", "-c", f"echo 127.0.0.1 {RESPONDER} >> /etc/hosts"])
     try:
-        added = platform.ssh("certs:add", "-", "-a", SHOP, input=made.key_pem + made.pem + issuer.pem)
+        # The issuer is fetched, as it is missing.
+        added = platform.ssh("certs:add", "-", "--json", "-a", SHOP, input=made.key_pem + made.pem)
         assert "must-staple" in added.stderr
+        assert json.loads(added.stdout)["certificate_chain"] == made.pem + issuer.pem
         there = ["find", "/var/lib/hostd/tls", "-name", "*.ocsp"]
         wait_until(lambda: platform.run(there).stdout, 20, what="what the authority says to be there")
         client = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-servername", STAPLED, "-status"]
-        said = platform.run(client, input="", check=False).stdout
-        assert "OCSP Response Status: successful" in said and "Cert Status: good" in said
+        shown_to = platform.run(client, input="", check=False).stdout
+        assert "OCSP Response Status: successful" in shown_to and "Cert Status: good" in shown_to
         platform.hostctl("domains:remove", STAPLED, "-a", SHOP)
     finally:
         platform.run(["sed", "-i", f"/{RESPONDER}/d", "/etc/hosts"])

@@ -25,7 +25,7 @@ from tests.unit.tls_kit import DAY, make
 PACKAGE = "pebble"
 DNS_PORT = 53
 """What stands in a resolv.conf has no port."""
-LIFE = 24
+LIFE = 20
 """Seconds that a certificate lives: a third of that before its end it is to be renewed."""
 REFUSED_NONCES = 15
 """Per cent of nonces that are refused although they are good."""

@@ -54,6 +54,7 @@ def make(
     ends: datetime.datetime = NOW + 90 * DAY,
     hash_: hashes.HashAlgorithm | None = None,
     usage: x509.ObjectIdentifier = ExtendedKeyUsageOID.SERVER_AUTH,
+    issuer_at: str = "http://ca.test/intermediate.crt",
     responder: str | None = None,
     must_staple: bool = False,
 ) -> Made:
@@ -89,7 +90,7 @@ def make(
         alternatives = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
         builder = builder.add_extension(alternatives, critical=False)
     if issuer:
-        where = x509.UniformResourceIdentifier("http://ca.test/intermediate.crt")
+        where = x509.UniformResourceIdentifier(issuer_at)
         access = [x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, where)]
         if responder:
             place = x509.UniformResourceIdentifier(responder)
