@@ -46,4 +46,4 @@ class FailuresAtOnce:
 def pytest_configure(config: pytest.Config) -> None:
     """Where there is somebody to read it: not in the workers."""
     if (terminal := config.pluginmanager.get_plugin("terminalreporter")) and not hasattr(config, "workerinput"):
-        config.pluginmanager.register(FailuresAtOnce(terminal))
+        config.pluginmanager.register(FailuresAtOnce(terminal), "failures at once")
