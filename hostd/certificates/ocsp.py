@@ -21,6 +21,8 @@ from hostd.certificates.access import place
 from hostd.certificates.authorities import signed
 
 KIND = "application/ocsp-response"
+MOST_BYTES = 16 * 1024
+"""Of an answer, which is sent in handshakes; most have less than two."""
 
 
 class Unfit(Exception):  # noqa: N818 - says what it is
@@ -53,10 +55,18 @@ def address(asked: str, certificate: x509.Certificate, issuer: x509.Certificate)
 
 def good_until(answer: bytes, certificate: x509.Certificate, issuer: x509.Certificate, now: datetime) -> datetime:
     """Until when an answer says that a certificate is good. Raises Unfit."""
+    if len(answer) > MOST_BYTES:
+        raise Unfit(f"it is longer than {MOST_BYTES >> 10} KiB")
     try:
-        found = ocsp.load_der_ocsp_response(answer)
+        return _good_until(ocsp.load_der_ocsp_response(answer), certificate, issuer, now)
     except ValueError as error:
-        raise Unfit("it is no OCSP answer") from error
+        # What is wrong with it may show when it is looked at, as when it is about several certificates.
+        raise Unfit("it is no OCSP answer about one certificate") from error
+
+
+def _good_until(
+    found: ocsp.OCSPResponse, certificate: x509.Certificate, issuer: x509.Certificate, now: datetime
+) -> datetime:
     if found.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
         raise Unfit(f"the responder refuses to answer ({found.response_status.name})")
     if found.serial_number != certificate.serial_number:
@@ -89,9 +99,8 @@ def _may_sign(deputy: x509.Certificate, issuer: x509.Certificate, now: datetime)
 
 
 def _signed(answer: ocsp.OCSPResponse, signer: x509.Certificate) -> bool:
-    key = signer.public_key()
     try:
-        digest = answer.signature_hash_algorithm
+        key, digest = signer.public_key(), answer.signature_hash_algorithm
         if digest is None:
             return False
         if isinstance(key, rsa.RSAPublicKey):

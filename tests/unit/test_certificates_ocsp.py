@@ -17,7 +17,7 @@ from tls_kit import DAY, NOW, Made, make, root, said_of
 from hostd.certificates.authorities import Authorities
 from hostd.certificates.checking import check
 from hostd.certificates.keeper import CertificateKeeper
-from hostd.certificates.ocsp import KIND, Unfit, address, good_until, responder
+from hostd.certificates.ocsp import KIND, MOST_BYTES, Unfit, address, good_until, responder
 from hostd.certificates.shelf import Shelf
 from hostd.certificates.stapler import AGAIN, Stapler
 from hostd.errors import Invalid
@@ -63,6 +63,8 @@ OLD_DEPUTY = make(common_name="deputy", issuer=ROOT, usage=ExtendedKeyUsageOID.O
 @pytest.mark.parametrize(("answer", "why"), [
     (b"", "no OCSP answer"),
     (b"<html>", "no OCSP answer"),
+    (said_of(OWN, ROOT)[:-40], "no OCSP answer"),
+    (b"0" * (MOST_BYTES + 1), "longer than 16 KiB"),
     (OCSPResponseBuilder.build_unsuccessful(OCSPResponseStatus.TRY_LATER).public_bytes(Encoding.DER), "TRY_LATER"),
     (said_of(PLAIN, ROOT), "about another certificate"),
     (said_of(OWN, ROOT, signer=STRANGER), "not signed by"),
