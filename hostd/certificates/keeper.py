@@ -115,8 +115,10 @@ class CertificateKeeper:
         Raises OSError.
         """
         table = self._ledger.certificates
-        self.stapler.nudge()
-        return self._shelf.put(certificate.content, lambda: table.key(certificate) + certificate.chain, whole=whole)
+        lacked = self._shelf.put(certificate.content, lambda: table.key(certificate) + certificate.chain, whole=whole)
+        if lacked:
+            self.stapler.nudge()
+        return lacked
 
     def withdraw(self, certificate: Certificate) -> None:
         """Take from the router a certificate that its table does not name any more, unless another app has the same."""

@@ -21,7 +21,7 @@ from hostd.nudges import nudge_or
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 300.0
-AGAIN = timedelta(hours=1)
+AGAIN, AGAIN_IF_REVOKED = timedelta(hours=1), timedelta(days=1)
 """After how long it is asked again when no answer was had that is good."""
 AT_ONCE = 4
 _NEVER = datetime.max.replace(tzinfo=UTC)
@@ -129,6 +129,7 @@ class Stapler(Generic[Any]):
             if isinstance(trouble, Unfit) and trouble.revoked:
                 self._shelf.unstaple(certificate.content)
                 self._revoked(certificate)
+                return self._clock() + AGAIN_IF_REVOKED
             return self._clock() + AGAIN
         now = self._clock()
         return now + max((until - now) / 2, AGAIN)
