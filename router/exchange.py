@@ -389,6 +389,8 @@ class Exchange:
 
     def _finish(self, fault: Fault | None, status: int) -> None:
         self.stage = Stage.DONE
+        # Or they would keep each other, and the client, until the garbage collector comes, which it rarely does.
+        self._search = None
         if self._load is not None:
             self._load.active -= 1
         record(self, fault, status, sent=self._sent, sent_at=self._sent_at)
