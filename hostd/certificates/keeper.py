@@ -124,6 +124,7 @@ class CertificateKeeper:
         """Take from the router a certificate that its table does not name any more, unless another app has the same."""
         if all(each.content != certificate.content for each in self._ledger.certificates.every()):
             self._shelf.remove(certificate.content)
+            self.stapler.nudge()
 
     @contextlib.contextmanager
     def lent(self, text: str) -> Iterator[str]:
