@@ -172,7 +172,7 @@ def settings_of(frame: Frame) -> dict[int, int]:
     return settings
 
 
-def write(kind: Kind, flags: int, stream: int, payload: bytes | memoryview = b"") -> bytes:
+def write(kind: int, flags: int, stream: int, payload: bytes | memoryview = b"") -> bytes:
     """A frame."""
     length = len(payload)
     return b"".join((_HEAD.pack(length >> 8, length & 255, kind, flags, stream), payload))
