@@ -47,8 +47,12 @@ def test_a_session_is_resumed_with_another_worker_until_the_key_is_replaced(tmp_
             assert again
             now[0] += LIFETIME + 60
             two.certificates.refresh()
-            again, _ = await asyncio.to_thread(resumed, two.port, context, session)
+            again, session = await asyncio.to_thread(resumed, two.port, context, session)
             assert not again
+            async with serving(tmp_path, tickets=Tickets(path)) as three:
+                three.swap(hosts=("www.example.com",), certificates={"www.example.com": ONE})
+                again, _ = await asyncio.to_thread(resumed, three.port, context, session)
+                assert again
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(scene())
