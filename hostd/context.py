@@ -1,6 +1,6 @@
 """What the parts of the control plane know of one another.
 
-`hostd.daemon` makes one `Context` and hands it to the API. The protocols say what the API asks of its
+`hostd.assembly` makes one `Context` and hands it to the API. The protocols say what the API asks of its
 neighbours, so that it can be tested without systemd, and so that nobody imports in a circle.
 """
 

@@ -87,7 +87,7 @@ class FakeOrder:
 
 
 def automatic_certificates(ledger, events, certificates, checks, settings, route, accepted) -> AutomaticCertificates:
-    """The real keeper, as `hostd.daemon` makes it but for the authority."""
+    """The real keeper, as `hostd.assembly` makes it but for the authority."""
     return AutomaticCertificates(
         ledger=ledger,
         events=events,

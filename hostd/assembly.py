@@ -1,0 +1,331 @@
+"""Assembly: which parts hostd has, and what each of them is given. Nothing is started here."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import pwd
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Network
+
+from hostd.acme.keeper import AutomaticCertificates
+from hostd.acme.terms import Terms
+from hostd.capacity import Capacity, machine_memory
+from hostd.certificates.authorities import Authorities
+from hostd.certificates.keeper import CertificateKeeper
+from hostd.certificates.shelf import Shelf
+from hostd.context import Context
+from hostd.custom_pages import CustomPages, Kind
+from hostd.deploys.deploys import Deploys
+from hostd.deploys.garbage import Garbage, claim
+from hostd.deploys.lastlines import LastLines
+from hostd.deploys.locks import DeployLocks
+from hostd.deploys.push import SETTLE_MARGIN, Pusher
+from hostd.deploys.repositories import Repositories
+from hostd.deploys.slug_store import SlugStore
+from hostd.deploys.sources import Sources
+from hostd.deploys.stack_moves import StackMoves
+from hostd.deploys.stacks import StackDeploys
+from hostd.dns import Dns, DomainChecks, own_addresses
+from hostd.errors import NotFound
+from hostd.events import Events
+from hostd.faults import Faults
+from hostd.fetching import PageFetcher
+from hostd.install.certificate import own_certificate
+from hostd.ledger import Ledger
+from hostd.logplex.key import ensure_key
+from hostd.manager.desired import DesiredApp, desired_app, hosts_of
+from hostd.manager.environment import EnvironmentFiles
+from hostd.manager.launcher import Launcher
+from hostd.manager.manager import Manager
+from hostd.manager.places import Places
+from hostd.manager.routing import Routing
+from hostd.manager.session_files import SessionFiles
+from hostd.manager.tools import Tools
+from hostd.pauser import Pauser
+from hostd.scheduler.scheduler import Scheduler
+from hostd.scheduler.timers import Timers
+from hostd.settings import Settings
+from hostd.sleeper import Sleeper
+from slugs.build_unit import BuildLimits
+from slugs.compiler import Compiler
+from slugs.pool import Pool
+from slugs.space import DiskGuard
+from slugs.stack_maker import STACK_BYTES, StackMaker
+from slugs.stacks import HOST, Stacks
+from slugs.tree_unit import TreeUnits
+from units.journal import Writer
+from units.network import Networks
+from units.ruleset import Door
+from units.systemd import Systemd
+
+NAMESPACE = "hostd"
+ROUTER_USER = "hostd-router"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts that have a life of their own."""
+
+    context: Context
+    manager: Manager
+    deploys: Deploys
+    garbage: Garbage
+    ledger: Ledger
+    systemd: Systemd
+    networks: Networks
+    stacks: StackDeploys
+    scheduler: Scheduler
+    sleeper: Sleeper
+    pauser: Pauser
+    certificates: CertificateKeeper
+    automatic: AutomaticCertificates
+    pages: CustomPages
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What all other parts stand on."""
+
+    settings: Settings
+    ledger: Ledger
+    pool: Pool
+    stacks: Stacks
+    systemd: Systemd
+    events: Events
+    faults: Faults
+    networks: Networks
+
+
+def assemble(settings: Settings) -> Parts:
+    """Make all parts and join them; nothing is started. Raises HostdError when something is missing."""
+    ground = _ground(settings)
+    ledger, pool, systemd, events = ground.ledger, ground.pool, ground.systemd, ground.events
+    stack = ground.stacks.current(HOST)
+    environment_files = EnvironmentFiles(settings.env_dir)
+    tools = _tools(ground, environment_files)
+    fetcher = PageFetcher((settings.http_port, settings.https_port))
+    pages = CustomPages(settings.pages_dir, fetcher.fetch, events)
+    manager = Manager(
+        systemd=systemd,
+        pool=pool,
+        environment_files=environment_files,
+        session_files=SessionFiles(settings.sessions_dir),
+        tools=tools,
+        desired=_desired(ground, pages, lambda: automatic),
+        app_ids=lambda: [app.id for app in ledger.apps.in_order()],
+    )
+    pages.changed = manager.nudge
+    locks = DeployLocks()
+    repositories = Repositories(settings)
+    garbage = Garbage(ledger, pool, stack, systemd, repositories, settings.kept_slugs, ground.faults)
+    pool.thrown_away = garbage.want
+    deploys = Deploys(
+        ledger=ledger,
+        manager=manager,
+        events=events,
+        locks=locks,
+        pusher=_pusher(ground, manager, garbage, locks),
+        garbage=garbage,
+        stacks=ground.stacks,
+    )
+    stacks = _stack_deploys(ground, manager, garbage, deploys, locks)
+    scheduler = Scheduler(ledger=ledger, one_offs=manager.one_offs, timers=Timers(systemd), events=events)
+    systemd.subscribe(scheduler.unit_changed)
+    sleeper = Sleeper(
+        ledger=ledger, manager=manager, router=tools.routing, workers=settings.router_workers, events=events
+    )
+    certificates = _certificates(ground, manager, fetcher)
+    checks = DomainChecks(Dns(), settings.domain, lambda: own_addresses(settings.network_prefix))
+    automatic = _automatic(ground, manager, certificates, checks)
+    context = Context(
+        settings=settings,
+        ledger=ledger,
+        manager=manager,
+        deploys=deploys,
+        events=events,
+        pool=pool,
+        slug_store=SlugStore.of(pool=pool, stack=stack, trees=TreeUnits(systemd), garbage=garbage, locks=locks),
+        systemd=systemd,
+        networks=ground.networks,
+        repositories=repositories,
+        sources=Sources(settings.uploads_dir),
+        stacks=stacks,
+        scheduler=scheduler,
+        capacity=Capacity(machine_memory(), settings.memory_overcommit),
+        sleeper=sleeper,
+        certificates=certificates,
+        router=tools.routing,
+        automatic=automatic,
+        domain_checks=checks,
+        log_key=ensure_key(),
+    )
+    return Parts(
+        context, manager, deploys, garbage, ledger, systemd, ground.networks, stacks, scheduler, sleeper,
+        Pauser(ledger=ledger, manager=manager, events=events), certificates, automatic, pages,
+    )  # fmt: skip
+
+
+def _ground(settings: Settings) -> _Ground:
+    ledger = Ledger.open(settings.master_dir, uid_base=settings.uid_base)
+    pool = Pool(settings.pool_dir, settings.pool_image)
+    claim(pool, ledger)
+    systemd = Systemd()
+    systemd.attach(asyncio.get_running_loop())
+    return _Ground(
+        settings=settings,
+        ledger=ledger,
+        pool=pool,
+        stacks=Stacks(pool, ledger.stacks),
+        systemd=systemd,
+        events=Events(Writer(NAMESPACE)),
+        faults=Faults(settings.run_dir / "faults"),
+        networks=_networks(settings),
+    )
+
+
+def _networks(settings: Settings) -> Networks:
+    """Root, for the probe of a dyno that starts, and the router reach dynos; no other user of the machine does."""
+    door = Door(settings.dyno_port, (os.getuid(), pwd.getpwnam(ROUTER_USER).pw_uid))
+    prefix = IPv4Network(settings.network_prefix)
+    return Networks(name=settings.network_name, prefix=prefix, run_dir=settings.run_dir, door=door)
+
+
+def _tools(ground: _Ground, environment_files: EnvironmentFiles) -> Tools:
+    settings = ground.settings
+    return Tools(
+        launcher=Launcher(
+            systemd=ground.systemd,
+            pool=ground.pool,
+            stacks=ground.stacks,
+            environment_files=environment_files,
+            networks=ground.networks,
+            faults=ground.faults,
+        ),
+        routing=Routing(
+            table_file=settings.routes_file,
+            control_directory=settings.router_dir,
+            domain=settings.domain,
+            faults=ground.faults,
+            group=pwd.getpwnam(ROUTER_USER).pw_gid,
+        ),
+        places=Places(ground.networks, settings.dyno_port),
+        events=ground.events,
+        settings=settings,
+        faults=ground.faults,
+    )
+
+
+def _desired(
+    ground: _Ground, pages: CustomPages, automatic: Callable[[], AutomaticCertificates]
+) -> Callable[[str], DesiredApp | None]:
+    """What an app shall be: what the ledger says, with the pages and proofs that are not in there."""
+
+    def desired(app_id: str) -> DesiredApp | None:
+        try:
+            wanted = desired_app(ground.ledger, ground.settings, ground.ledger.apps.get(app_id))
+        except NotFound:
+            pages.forget(app_id)
+            return None
+        own = pages.of(app_id, wanted.config)
+        return replace(
+            wanted,
+            maintenance_page=own.get(Kind.MAINTENANCE, ""),
+            error_page=own.get(Kind.ERROR, ""),
+            challenges=automatic().challenges(app_id),
+            proofs=automatic().proofs(app_id),
+        )
+
+    return desired
+
+
+def _pusher(ground: _Ground, manager: Manager, garbage: Garbage, locks: DeployLocks) -> Pusher:
+    settings = ground.settings
+    return Pusher(
+        ledger=ground.ledger,
+        compiler=Compiler(
+            systemd=ground.systemd,
+            pool=ground.pool,
+            networks=ground.networks,
+            limits=BuildLimits(
+                timeout=settings.build_timeout,
+                memory_max=settings.build_memory_mb << 20,
+                disk_max=settings.build_disk_mb << 20,
+            ),
+            max_slug_bytes=settings.slug_limit_mb << 20,
+            at_once=settings.builds_at_once,
+            make_room=garbage.collect_all,
+        ),
+        manager=manager,
+        events=ground.events,
+        settings=settings,
+        locks=locks,
+        faults=ground.faults,
+        last_lines=LastLines(NAMESPACE),
+        garbage=garbage,
+        stacks=ground.stacks,
+    )
+
+
+def _stack_deploys(
+    ground: _Ground, manager: Manager, garbage: Garbage, deploys: Deploys, locks: DeployLocks
+) -> StackDeploys:
+    return StackDeploys(
+        ledger=ground.ledger,
+        stacks=ground.stacks,
+        maker=StackMaker(
+            systemd=ground.systemd,
+            pool=ground.pool,
+            guard=DiskGuard(ground.pool, min_free=STACK_BYTES, make_room=garbage.collect_all),
+        ),
+        pool=ground.pool,
+        systemd=ground.systemd,
+        manager=manager,
+        moves=StackMoves(
+            ledger=ground.ledger,
+            deploys=deploys,
+            manager=manager,
+            locks=locks,
+            limit=ground.settings.boot_timeout + SETTLE_MARGIN,
+        ),
+    )
+
+
+def _certificates(ground: _Ground, manager: Manager, fetcher: PageFetcher) -> CertificateKeeper:
+    settings = ground.settings
+    return CertificateKeeper(
+        ledger=ground.ledger,
+        shelf=Shelf(settings.router_tls_dir, pwd.getpwnam(ROUTER_USER).pw_gid),
+        events=ground.events,
+        authorities=Authorities(),
+        hosts=lambda app: hosts_of(ground.ledger, settings, app),
+        nudge=manager.nudge,
+        default=lambda: own_certificate(settings),
+        fetch=fetcher.fetch_as,
+    )
+
+
+def _automatic(
+    ground: _Ground, manager: Manager, certificates: CertificateKeeper, checks: DomainChecks
+) -> AutomaticCertificates:
+    settings = ground.settings
+
+    async def route(app_id: str) -> None:
+        # An app may have been destroyed meanwhile.
+        with contextlib.suppress(NotFound):
+            ground.ledger.apps.get(app_id)
+            await manager.route(app_id)
+
+    return AutomaticCertificates(
+        ledger=ground.ledger,
+        events=ground.events,
+        certificates=certificates,
+        checks=checks,
+        terms=Terms.of(settings),
+        # The built-in name, which comes first, is served with the platform's own certificate.
+        hosts=lambda app: hosts_of(ground.ledger, settings, app)[1:],
+        target=lambda app: settings.built_in_host(app.name),
+        route=route,
+    )
