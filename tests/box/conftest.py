@@ -10,6 +10,7 @@ import os
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,6 +43,16 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Platform:
 def box(platform: Platform) -> Platform:
     """`box.run([...])` runs a command as root inside the box."""
     return platform
+
+
+@pytest.fixture
+def scenario(platform: Platform, request: pytest.FixtureRequest) -> Callable[[str], Any]:
+    """`scenario("form")` runs one of the module's SCENARIOS inside the box; what it found."""
+
+    def run(name: str) -> Any:
+        return platform.python(request.module.SCENARIOS, name)
+
+    return run
 
 
 @pytest.fixture

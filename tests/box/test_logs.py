@@ -1,25 +1,10 @@
 """The logplex against a real journald: the scenarios run inside the box and print what they found."""
 
-import json
 import re
 from pathlib import Path
-from typing import Any
 
-import pytest
-
-PYTHON = "/opt/hostd/venv/bin/python"
 SCENARIOS = Path(__file__).with_name("logs_scenarios.py").read_text()
 STAMP = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00 ")
-
-
-@pytest.fixture
-def scenario(box):
-    """Runs one scenario inside the box."""
-
-    def run(name: str) -> Any:
-        return json.loads(box.run([PYTHON, "-c", SCENARIOS, name]).stdout)
-
-    return run
 
 
 def test_lines_have_the_exact_form(scenario):

@@ -1,23 +1,8 @@
 """units/ against a real systemd: the scenarios run inside the box and print what they found."""
 
-import json
 from pathlib import Path
-from typing import Any
 
-import pytest
-
-PYTHON = "/opt/hostd/venv/bin/python"
 SCENARIOS = Path(__file__).with_name("units_scenarios.py").read_text()
-
-
-@pytest.fixture
-def scenario(box):
-    """Runs one scenario inside the box."""
-
-    def run(name: str) -> Any:
-        return json.loads(box.run([PYTHON, "-c", SCENARIOS, name]).stdout)
-
-    return run
 
 
 def test_exposure_of_the_sandbox_also_after_systemd_has_read_its_files_anew(scenario):

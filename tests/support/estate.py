@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from hostd.manager.visits import VISIT_UNITS
 from tests.support.platform import Platform
 from tests.support.waiting import wait_until
 
-PYTHON = "/opt/hostd/venv/bin/python"
 SURVEY = Path(__file__).with_name("survey.py").read_text()
 WORKERS = 2
 SETTLED_SECONDS = 60.0
@@ -20,7 +18,7 @@ SETTLED_SECONDS = 60.0
 
 def survey(platform: Platform) -> dict[str, Any]:
     """What the ledger wants and what there is; see `tests/support/survey.py`."""
-    found: dict[str, Any] = json.loads(platform.run([PYTHON, "-c", SURVEY]).stdout)
+    found: dict[str, Any] = platform.python(SURVEY)
     return found
 
 

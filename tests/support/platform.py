@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import shlex
 import shutil
@@ -10,6 +11,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hostd.box import Box
 from hostd.box.box import clean_environment
@@ -18,6 +20,8 @@ from hostd.install.admin import ensure_key
 from tests.support.waiting import patient
 
 USER = "tester@example.com"
+PYTHON = "/opt/hostd/venv/bin/python"
+"""hostd's own, in the box."""
 Finished = subprocess.CompletedProcess[str]
 
 
@@ -63,6 +67,10 @@ class Platform:
     ) -> Finished:
         """Run a command as root inside the box."""
         return _run(self.machine.command(argv), check=check, timeout=timeout, input=input, env=clean_environment())
+
+    def python(self, program: str, *words: str) -> Any:
+        """Run a program as root inside the box, with what hostd can import; what it printed as JSON."""
+        return json.loads(self.run([PYTHON, "-c", program, *words]).stdout)
 
     def hostctl(
         self,
@@ -219,7 +227,7 @@ def _run(
         check=False,
     )
     if check and done.returncode != 0:
-        raise AssertionError(f"{shlex.join(argv)}\nended with {done.returncode}\n{done.stdout}{done.stderr}")
+        raise AssertionError(f"{_shown(argv)}\nended with {done.returncode}\n{done.stdout}{done.stderr}")
     return done
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from tests.support.platform import Platform
 
 _SCRIPT = """
@@ -37,8 +35,7 @@ def own_files(platform: Platform, app: str) -> dict[str, list[str]]:
     so that no package lists them: those of locales and of gconv. What is in /tmp the process itself has made: Java
     maps its figures there.
     """
-    told = platform.run(["/opt/hostd/venv/bin/python", "-c", _SCRIPT, app]).stdout
-    found: dict[str, list[list[str]]] = json.loads(told)
+    found: dict[str, list[list[str]]] = platform.python(_SCRIPT, app)
     assert found, f"no process of {app} runs"
     strange = {file for _, some in found.values() for file in some}
     made = ("/locale-archive", "/gconv-modules.cache")
