@@ -1,0 +1,1 @@
+"""What hostile clients and hostile dynos do; `assaults` and `rogues` are the tables."""
