@@ -181,13 +181,13 @@ async def test_all_end_with_the_connection():
 
 
 async def test_h15_a_socket_in_which_nobody_speaks():
-    async with rig2(echo, settings=QUICK) as router, router.client() as client:
+    async with rig2(echo, settings=replace(QUICK, idle=0.6)) as router, router.client() as client:
         stream = await opened(client)
-        for _ in range(5):
+        for _ in range(8):
             client.say(data(stream, b"ping"))
-            await asyncio.sleep(QUICK.idle / 2)
+            await asyncio.sleep(0.1)
         assert (await client.answer(stream)).ended
-        assert client.answers[stream].body == b"ping" * 5
+        assert client.answers[stream].body == b"ping" * 8
         await router.rig.logged("code=H15")
         await left(await called(router))
         assert (await client.get(host="nobody")).status == 404
