@@ -83,6 +83,8 @@ def logplex(name: str) -> int:
 
 def form() -> Any:
     dyno("echo hello; printf 'caf\\xe9 \\033[31mred\\033[0m\\033[2J\\n'; echo error >&2; printf 'no line end'")
+    # journald reads what comes by two sockets in any order.
+    settled(4)
     platform("Scaled to web@2 by you@example.com", "api")
     return settled(5)
 
