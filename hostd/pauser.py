@@ -65,7 +65,7 @@ class Pauser:
             if rest > 0:
                 waits.append(rest)
                 continue
-            self._events.platform(Subject(app_id), "router", "The pause is over, requests go on")
             self._ledger.pauses.end(app_id)
+            self._events.platform(Subject(app_id), "router", "The pause is over, requests go on")
             self._manager.nudge(app_id)
         return min(waits)

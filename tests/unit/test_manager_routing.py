@@ -259,6 +259,13 @@ async def test_a_worker_that_begins_with_an_older_table_gets_the_newest_and_the_
     assert load(table_file) == worker.tables[-1]
 
 
+async def test_what_a_killed_hostd_was_writing_is_taken_away(make, table_file):
+    draft = table_file.with_name(".routes.json.k3j_2x")
+    draft.write_text("half of a ta")
+    make()
+    assert not draft.exists()
+
+
 async def test_a_file_that_cannot_be_read_is_replaced(make, table_file, worker):
     table_file.mkdir()
     routing = make()

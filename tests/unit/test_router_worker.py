@@ -119,3 +119,26 @@ async def test_requests_wait_in_the_socket_while_a_killed_worker_is_replaced(ins
         assert (await client.answer()).status == 200
     process.kill()
     await process.wait()
+
+
+async def test_a_worker_tells_systemd_that_it_lives_if_that_wants_to_know(installed, monkeypatch):
+    made, _ = installed
+    monkeypatch.setenv("WATCHDOG_USEC", "400000")
+    process = await made.start()
+    assert [await made.told() for _ in range(2)] == ["WATCHDOG=1"] * 2
+    process.kill()
+    await process.wait()
+
+
+async def test_a_worker_that_cannot_read_its_table_begins_all_the_same_and_takes_the_next(installed):
+    made, _ = installed
+    good = (made.folder / "routes.json").read_text()
+    (made.folder / "routes.json").write_text(good[: len(good) // 2])
+    process = await made.start()
+    assert (await made.ask("/status"))["sequence"] is None
+    assert "cannot be used: not JSON" in (made.folder / "log").read_text()
+    assert await made.ask("/routes", "PUT", good) == {"sequence": 1}
+    async with dialled(made.port) as client:
+        assert (await client.get()).status == 200
+    process.kill()
+    await process.wait()
