@@ -136,9 +136,9 @@ async def test_a_worker_that_cannot_read_its_table_begins_all_the_same_and_takes
     (made.folder / "routes.json").write_text(good[: len(good) // 2])
     process = await made.start()
     assert (await made.ask("/status"))["sequence"] is None
-    assert "cannot be used: not JSON" in (made.folder / "log").read_text()
     assert await made.ask("/routes", "PUT", good) == {"sequence": 1}
     async with dialled(made.port) as client:
         assert (await client.get()).status == 200
-    process.kill()
+    process.terminate()
     await process.wait()
+    assert "cannot be used: not JSON" in (made.folder / "log").read_text()
