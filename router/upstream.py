@@ -12,7 +12,7 @@ import httptools
 from router import faults
 from router.fields import Field, Refused
 from router.settings import Settings
-from router.turns import CRUMBS
+from router.turns import CRUMBS, MORSEL
 
 _NO_TRAILERS: Final[list[Field]] = []
 _SMALL: Final = 4 * 1024
@@ -249,10 +249,11 @@ class Upstream(asyncio.Protocol):
             return
         self.answered = True
         clean = True
+        size = MORSEL if self._pieces > CRUMBS else _SLICE
         at = self._pieces = 0
         try:
             while at < len(data) and not self._unparsed:
-                piece = data if len(data) <= _SLICE else data[at : at + _SLICE]
+                piece = data if len(data) <= size else data[at : at + size]
                 at += len(piece)
                 self._mute += len(piece)
                 if self._mute > _READ and self._mute > self._settings.max_answer_head + _READ:

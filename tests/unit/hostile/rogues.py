@@ -140,7 +140,9 @@ ACTING: dict[str, Rogue] = {
     "endless interim answers": _rogue(_floods(b"", b"HTTP/1.1 100 Continue||"), (502, True), (0, False), code="H25"),
     "endless trailers": _rogue(_floods(_CHUNKED + b"1|x|0|", b"X: y|"), _BROKEN, code="H25"),
     "an endless extension": _rogue(_floods(_CHUNKED + b"1;", b"x"), _BROKEN, code="H25"),
-    "crumbs": _rogue(_floods(_CHUNKED, b"1|x|", much=2**20, last=b"0||"), (200, True)),
+    "an answer in crumbs": _rogue(
+        _floods(_CHUNKED, b"1|x|", much=2**20, last=b"0||"), (200, True)
+    ),
     "a byte at a time": _rogue(_trickles, (200, True)),
     "an early answer": _rogue(_answers_early, (413, True), request=_UPLOAD),
     "an early answer, and away": _rogue(_answers_early_and_leaves, (413, True), request=_UPLOAD),
