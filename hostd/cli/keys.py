@@ -102,7 +102,7 @@ def _read(file: Path) -> str:
             raise Refused(f"{file} is not the file of a public key.")
         text = file.read_text(errors="replace")
     except OSError as error:
-        raise Refused(f"The key cannot be read: {error}.") from error
+        raise Refused(f"{file} cannot be read: {error.strerror}.") from error
     if "PRIVATE KEY" in text:
         raise Refused(f"{file} is a private key, which must stay with you. Give the public one: {file}.pub")
     return text
