@@ -243,6 +243,7 @@ class Client(asyncio.Protocol):
         """The head is complete."""
         self._head_done = True
         self._mute = 0
+        self._pieces += CRUMBS // _AT_ONCE
         self._head_fields = len(self._fields)
         if len(self._piece) > MORSEL or self._head_fed or self._head_fields > 100:
             check_lengths(self._fields, len(self._target), self.plane.settings)
