@@ -273,10 +273,10 @@ _TYPES = {
 _DOCUMENT = """\
 # Settings
 
-`{path}` is written by `install.sh` and read when hostd starts. After a change run `./install.sh` again: it writes
-units and ssh configuration anew and restarts what must be, while dynos run on. The file is TOML, holds no secret, and
-each setting may be left out. The variable `HOSTD_CONFIG` names another file; `HOSTD_RUN_DIR` overrides `run_dir`.
-Times are in seconds.
+`{path}` is written by `install.sh` and read when hostd starts. After a change run `./install.sh` again:
+it writes units and ssh configuration anew and restarts what must be, while dynos run on. The file is TOML, holds no
+secret, and each setting may be left out. The variable `HOSTD_CONFIG` names another file; `HOSTD_RUN_DIR` overrides
+`run_dir`. Times are in seconds.
 
 | setting | type | default | what it is |
 |---|---|---|---|
