@@ -7,11 +7,14 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from hostd.box import Box
+from hostd.install import compiling
+from router import compiled
 from tests.support import slots, watcher
 
 PROJECT = Path(__file__).parents[2]
@@ -19,6 +22,8 @@ ADMIN = "admin@example.com"
 INSTALL_SECONDS = 900
 POOL_SIZE = "8G"
 HANDED_OUT = "HOSTD_TEST_BOXES"
+PROGRAM = "opt/hostd"
+COMPILED = compiled.BUILDS.relative_to("/")
 
 
 @contextlib.contextmanager
@@ -43,12 +48,16 @@ def take_own() -> None:
 @contextlib.contextmanager
 def _throw_away_box(number: int) -> Iterator[dict[str, str]]:
     """A box with the platform in it, as variables for tests/box/conftest.py."""
-    box = Box(f"test-{os.getpid()}-{number}")
+    box, first = (Box(f"test-{os.getpid()}-{each}") for each in (number, 0))
     with slots.take() as slot:
         watcher.start(os.getpid(), box.name)
         try:
+            if number:
+                _take_packages(first, box)
             words = _options(box, slot)
+            _copy_builds(compiling.BUILDS, box.upper / COMPILED)
             _install(words)
+            _copy_builds(box.upper / COMPILED, compiling.BUILDS)
             yield {
                 "HOSTD_TEST_BOX": box.name,
                 "HOSTD_TEST_DIRECTORY": str(box.directory),
@@ -59,6 +68,24 @@ def _throw_away_box(number: int) -> Iterator[dict[str, str]]:
             }
         finally:
             box.remove()
+
+
+def _take_packages(first: Box, box: Box) -> None:
+    """Let a box have what pip has made in the first: that install.sh can make it is seen there."""
+    (box.upper / PROGRAM).mkdir(parents=True)
+    subprocess.run(["cp", "-a", "--reflink=auto", first.upper / PROGRAM / "venv", box.upper / PROGRAM], check=True)
+
+
+def _copy_builds(source: Path, target: Path) -> None:
+    """What was compiled for a source once, be it in the box of an earlier run, need not be again."""
+    build = compiling.find(PROJECT, source)
+    if build is not None and not (target / build.name).exists():
+        target.mkdir(parents=True, exist_ok=True)
+        draft = target / f"{compiling.DRAFT}{os.getpid()}"
+        subprocess.run(["cp", "-a", build, draft], check=True)
+        with contextlib.suppress(OSError):  # it is there
+            draft.rename(target / build.name)
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _options(box: Box, slot: slots.Slot) -> list[str]:
