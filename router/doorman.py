@@ -24,7 +24,7 @@ Check = asyncio.Task[None]
 _REMEMBERED = 10_000
 """Right passwords, and wrong ones, that a worker remembers."""
 _AT_ONCE = 32
-"""Passwords that may wait to be checked."""
+"""Passwords of one app that may wait to be checked."""
 _PLACE = Struct("<Q")
 
 
@@ -85,7 +85,7 @@ class Doorman:
         self._nobodys = nobodys()
         self._right = _Remembered()
         self._wrong = _Remembered()
-        self._checks: dict[bytes, Check] = {}
+        self._lines: dict[str, _Line] = {}
         self._thread = ThreadPoolExecutor(1, "passwords")
 
     def judge(self, app: str, gate: Gate, address: str, authorization: Sequence[bytes]) -> Fault | Check | None:
@@ -107,23 +107,38 @@ class Doorman:
             return None
         if mark in self._wrong:
             return faults.unauthorized(app, "wrong name or password")
-        if mark not in self._checks:
+        line = self._lines.get(app) or _Line()
+        if mark not in line.checks:
             client = neighbourhood(address)
-            if len(self._checks) >= _AT_ONCE or not self._guesses.take(client):
+            if len(line.checks) >= _AT_ONCE or not self._guesses.take(client):
                 return faults.H42
-            self._checks[mark] = self._loop.create_task(self._check(mark, client, password, kept))
-        return self._checks[mark]
+            self._lines[app] = line
+            line.checks[mark] = self._loop.create_task(self._check(app, mark, client, password, kept))
+        return line.checks[mark]
 
-    async def _check(self, mark: bytes, client: str, password: bytes, kept: str) -> None:
+    async def _check(self, app: str, mark: bytes, client: str, password: bytes, kept: str) -> None:
+        line = self._lines[app]
         try:
-            fits = await self._loop.run_in_executor(self._thread, matches, password, kept or self._nobodys)
+            async with line.turn:
+                fits = await self._loop.run_in_executor(self._thread, matches, password, kept or self._nobodys)
         finally:
-            del self._checks[mark]
+            del line.checks[mark]
+            if not line.checks:
+                del self._lines[app]
         if fits and kept:
             self._right.add(mark)
             self._guesses.give_back(client)
         else:
             self._wrong.add(mark)
+
+
+class _Line:
+    """The passwords of one app that are to be checked. As only the first of them waits for the thread, apps take turns
+    there: who guesses at one, from however many addresses, does not shut the gates of others."""
+
+    def __init__(self) -> None:
+        self.turn = asyncio.Lock()
+        self.checks: dict[bytes, Check] = {}
 
 
 class _Remembered:

@@ -151,7 +151,7 @@ async def test_a_client_that_leaves_while_its_password_is_checked_is_forgotten(m
         async with router.client() as client:
             await client.send(get("/gone", RIGHT))
             async with asyncio.timeout(5):
-                while not router.plane.doorman._checks:
+                while not router.plane.doorman._lines:
                     await asyncio.sleep(0.005)
         assert "code=H27" in await router.logged("/gone")
         left.set()
@@ -253,7 +253,30 @@ async def test_only_so_many_wait_and_one_password_is_checked_once(monkeypatch):
     assert ask(99, "more") is faults.H42
     go.set()
     await asyncio.gather(*waiting)
-    assert doorman._checks == {}
+    assert doorman._lines == {}
+
+
+async def test_who_guesses_at_one_app_does_not_shut_the_gate_of_another(monkeypatch):
+    loop, go, checked = asyncio.get_running_loop(), asyncio.Event(), []
+
+    def check(password, kept):
+        checked.append(password)
+        return asyncio.run_coroutine_threadsafe(go.wait(), loop).result()
+
+    monkeypatch.setattr("router.doorman.matches", check)
+    doorman = Doorman(loop)
+
+    def ask(app, number):
+        name_and_password = value(basic("kate", f"{app}{number}"))
+        return doorman.judge(app, USERS, f"192.0.2.{number}", [name_and_password])
+
+    waiting = [ask("attacked", number) for number in range(32)]
+    assert ask("attacked", 32) is faults.H42
+    waiting += [ask("other", 0), ask("other", 1)]
+    go.set()
+    await asyncio.gather(*waiting)
+    assert [number for number, password in enumerate(checked) if password.startswith(b"other")] == [1, 3]
+    assert doorman._lines == {}
 
 
 def test_all_workers_count_together_and_a_restart_forgives_nothing(tmp_path):
