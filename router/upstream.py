@@ -353,6 +353,7 @@ class Upstream(asyncio.Protocol):
         if self._mute > _SMALL:
             self._check_lengths()
         if self._interim:
+            self._pieces += CRUMBS // 16
             exchange.interim(status, self._reason, self._fields)
             self._fields, self._reason = [], b""
             return
