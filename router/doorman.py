@@ -7,6 +7,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from fcntl import LOCK_EX, LOCK_UN, flock
 from hashlib import blake2b
 from pathlib import Path
 from struct import Struct
@@ -26,14 +27,16 @@ _REMEMBERED = 10_000
 _AT_ONCE = 32
 """Passwords of one app that may wait to be checked."""
 _PLACE = Struct("<Q")
+_KEY_BYTES = 32
 
 
 class Guesses:
     """How often clients may guess: ten times at once, then ten times a minute. Who guesses right does not count.
 
     All workers count in one file, which lies in memory (/run) and outlives them. Each client has a place in it, which
-    says when its guesses will be paid for, in milliseconds of `clock`. What is `secret` decides which place, so that
-    nobody can choose to share one; as guesses are checked one after the other, hardly any two clients do by chance.
+    says when its guesses will be paid for, in milliseconds of `clock`. A key behind the last place, which nobody else
+    can read, decides which one, so that nobody can choose to share a place and lock another out; as guesses are checked
+    one after the other, hardly any two clients share one by chance.
     """
 
     BURST = 10
@@ -41,16 +44,14 @@ class Guesses:
     """What a guess costs."""
     PLACES = 1 << 14
 
-    def __init__(
-        self, path: Path | None = None, *, secret: bytes = b"", clock: Callable[[], float] = monotonic
-    ) -> None:
+    def __init__(self, path: Path | None = None, *, clock: Callable[[], float] = monotonic) -> None:
         """Without a path nobody else counts with us. Raises OSError."""
         self._clock = clock
-        self._secret = secret or os.urandom(16)
         options = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
         self._file = os.open(path, options, 0o600) if path else os.memfd_create("guesses")
         finalize(self, os.close, self._file)
         os.posix_fallocate(self._file, 0, self.PLACES * _PLACE.size)
+        self._key = self._agreed()
 
     def take(self, client: str) -> bool:
         """Whether this client may guess now; if so, it does."""
@@ -65,8 +66,19 @@ class Guesses:
         place = self._place(client)
         os.pwrite(self._file, _PLACE.pack(max(0, self._until(place) - int(self.SECONDS * 1000))), place)
 
+    def _agreed(self) -> bytes:
+        """The key in the file; who finds none writes it, one at a time."""
+        end = self.PLACES * _PLACE.size
+        flock(self._file, LOCK_EX)
+        try:
+            if os.fstat(self._file).st_size < end + _KEY_BYTES:
+                os.pwrite(self._file, os.urandom(_KEY_BYTES), end)
+            return os.pread(self._file, _KEY_BYTES, end)
+        finally:
+            flock(self._file, LOCK_UN)
+
     def _place(self, client: str) -> int:
-        mark = blake2b(client.encode(), key=self._secret, digest_size=4).digest()
+        mark = blake2b(client.encode(), key=self._key, digest_size=4).digest()
         return int.from_bytes(mark) % self.PLACES * _PLACE.size
 
     def _until(self, place: int) -> int:

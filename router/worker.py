@@ -142,7 +142,7 @@ class Worker:
         """Where all workers count who guesses passwords."""
         control = self._arguments.control
         try:
-            return Guesses(control.with_name("guesses") if control else None, secret=store.this_boot().encode())
+            return Guesses(control.with_name("guesses") if control else None)
         except OSError as error:
             self._journal.say(f"Guesses at gates are counted by each worker for itself: {error}", journal.WARNING)
             return Guesses()

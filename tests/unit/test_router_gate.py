@@ -281,15 +281,26 @@ async def test_who_guesses_at_one_app_does_not_shut_the_gate_of_another(monkeypa
 
 def test_all_workers_count_together_and_a_restart_forgives_nothing(tmp_path):
     now = [1.0]
-    one, other = (Guesses(tmp_path / "guesses", secret=b"same", clock=lambda: now[0]) for _ in range(2))
+    one, other = (Guesses(tmp_path / "guesses", clock=lambda: now[0]) for _ in range(2))
     assert [(one, other)[turn % 2].take("192.0.2.1") for turn in range(12)] == [True] * 10 + [False] * 2
-    again = Guesses(tmp_path / "guesses", secret=b"same", clock=lambda: now[0])
+    again = Guesses(tmp_path / "guesses", clock=lambda: now[0])
     assert not again.take("192.0.2.1") and again.take("192.0.2.2")
     one.give_back("192.0.2.1")
     assert again.take("192.0.2.1") and not other.take("192.0.2.1")
     now[0] += Guesses.SECONDS
     assert other.take("192.0.2.1")
     assert (tmp_path / "guesses").stat().st_mode & 0o077 == 0
+
+
+def test_who_shares_a_place_with_whom_is_known_only_to_who_may_read_the_file(tmp_path):
+    def places(guesses):
+        return [guesses._place(f"192.0.2.{number}") for number in range(10)]
+
+    one, same, other = (Guesses(tmp_path / name) for name in ("one", "one", "other"))
+    assert places(one) == places(same) != places(other)
+    for number in range(10):
+        assert one.take(f"192.0.2.{number}")
+    assert places(Guesses(tmp_path / "one")) == places(one)
 
 
 def test_a_file_of_guesses_that_says_nonsense_locks_nobody_out_for_ever(tmp_path):
