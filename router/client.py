@@ -150,7 +150,7 @@ class Client(asyncio.Protocol):
 
     def check(self, now: float) -> None:
         """Act on the deadline that has passed, if one has."""
-        if self.tunnel is not None:
+        if self.tunnel is not None and not self._closing:
             if now >= self.tunnel.deadline:
                 self.tunnel.close(silent=True)
         elif self.exchange is not None:

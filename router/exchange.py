@@ -70,13 +70,9 @@ class Exchange:
         """Its turn on the client's connection has come: take a pooled connection, or search for one."""
         plane = self.client.plane
         route = plane.find(self.head.host)
-        if route is not None and self.client.asked_for and plane.misdirected(self.client.asked_for, route):
-            self.app_id = route.app.id
-            self.fail(faults.H31)
-            return
-        if route is not None and (route.app.https_only or route.app.challenges) and self._answered_here(route):
-            return
         if route is not None and route.open:
+            if self.answered_here(route):
+                return
             if not self.enter(route):
                 return
             backend = plane.choose(route.load.ready, ())
@@ -128,9 +124,16 @@ class Exchange:
         if self.client.reading_held:
             self.client.update_reading()
 
-    def _answered_here(self, route: Route) -> bool:
-        """Answer what is the router's own to answer: a certificate authority, and http that is to be https."""
+    def answered_here(self, route: Route) -> bool:
+        """Answer what is no dyno's to answer: a host that its TLS connection is not for, a certificate authority, and
+        http that is to be https. Returns whether it was one of these."""
         app, plane = route.app, self.client.plane
+        if self.client.asked_for and plane.misdirected(self.client.asked_for, route):
+            self.app_id = app.id
+            self.fail(faults.H31)
+            return True
+        if not app.https_only and not app.challenges:
+            return False
         keep = self.head.keep_alive and self.received and not plane.closing
         own = proof(app, self.head, keep) if app.challenges else None
         if own is None and app.https_only and plane.https_port and self.client.origin.protocol == "http":

@@ -25,6 +25,7 @@ _ID_BYTES: Final = 16
 _HASH: Final = ord("#")
 _MAX_LENGTH: Final = 2**63 - 1
 """Longest body; some servers count no further than this."""
+_MOST_DIGITS: Final = 1000
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9+/=-]{20,200}")
 _HOST: Final = re.compile(rb"[A-Za-z0-9_.~!$&'()*+,;=%-]*(:[0-9]*)?|\[[0-9A-Fa-f:.]+\](:[0-9]*)?")
 _ABSOLUTE: Final = re.compile(rb"https?://([^/?#]+)(.*)", re.IGNORECASE | re.DOTALL)
@@ -223,7 +224,8 @@ def _body(found: Found, old: bool) -> tuple[int, bytes]:
     if lengths is None and codings is None:
         return 0, b""
     if codings is None and lengths is not None and len(lengths) == 1 and lengths[0].isdigit():
-        length = int(lengths[0])
+        # Python reads no numbers of thousands of digits.
+        length = int(lengths[0]) if len(lengths[0]) <= _MOST_DIGITS else _MAX_LENGTH + 1
         if length > _MAX_LENGTH:
             raise Refused(400, "bad header: Content-Length is too large")
         return length, b"Content-Length: %d\r\n" % length

@@ -26,7 +26,8 @@ def check_lengths(fields: list[Field], target: int, settings: Settings) -> None:
 
 def check_protocol(target: bytes, head: bytes) -> None:
     """Raises Refused for what the parser takes for HTTP, too: RTSP and ICE."""
-    if not re.search(rb" %b +HTTP/" % re.escape(target), head):
+    _, *rests = head.split(b" %b " % target)
+    if not any(rest.lstrip(b" ").startswith(b"HTTP/") for rest in rests):
         raise Refused(400, "bad request line: this is not HTTP")
 
 

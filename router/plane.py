@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from router.affinity import token
 from router.doorman import Doorman, Guesses
 from router.faults import Fault
-from router.journal import Journal
+from router.journal import ERROR, Journal
 from router.load import Load
 from router.masking import normal_name
 from router.metrics import Metrics
@@ -154,20 +154,29 @@ class Plane:
             await pace.turn()
 
     def _swap(self, table: Table) -> Iterator[None]:
-        """One step after the other, and after each requests may go on: an app changes in one step, and so do all hosts,
-        whichever app's they become."""
+        """One step after the other, and after each requests may go on: all hosts change in one step, whichever app's
+        they become, and with them what is asked of their visitors."""
+        changed: list[tuple[Route, bool]] = []
+        gone: list[tuple[str, set[Backend]]] = []
         for app in table.apps:
             before = self._routes.get(app.id)
             if before is None or before.app is not app:
-                self._routes[app.id] = after = self._route(app, before)
-                self._retire(app.id, set(before.backends) - set(after.backends) if before else ())
+                after = self._route(app)
+                changed.append((after, before is None or app != before.app))
+                gone.append((app.id, set(before.backends) - set(after.backends) if before else set()))
             yield
         leaving, self.table, self.loaded = [*self.table.apps], table, True
+        for after, rested in changed:
+            self._routes[after.app.id] = after
+            after.load.place(after.backends, rested=rested)
         self.watch(table.hosts.proving)
         self.masks = {app.id: frozenset(map(normal_name, app.masked)) for app in table.apps if app.masked}
         if self.masks:
             self.masks[""] = frozenset().union(*self.masks.values())
         yield
+        for app_id, backends in gone:
+            self._retire(app_id, backends)
+            yield
         for search in list(self.held):
             if search in self.held:
                 search.route()
@@ -191,7 +200,7 @@ class Plane:
             leaving.pop()
             yield
 
-    def _route(self, app: App, before: Route | None) -> Route:
+    def _route(self, app: App) -> Route:
         backends: list[Backend] = []
         metrics = self.metrics.begin(app.id)
         metrics.keep([dyno.name for dyno in app.dynos])
@@ -204,7 +213,6 @@ class Plane:
             self.backends[key] = backend
             backends.append(backend)
         load = self._loads.setdefault(app.id, Load())
-        load.place(backends, rested=before is None or app != before.app)
         is_open = app.state is State.UP and bool(backends) and not (app.gate or app.affinity or app.paused_until)
         sticky = {token(app.affinity, backend.name): backend for backend in backends} if app.affinity else {}
         return Route(app, tuple(backends), load, is_open, sticky)
@@ -258,7 +266,11 @@ class Plane:
     def sweep(self, now: float) -> None:
         """Look at every deadline that has passed at `now` (`time.monotonic`)."""
         for client in list(self.clients):
-            client.check(now)
+            try:
+                client.check(now)
+            except Exception as error:  # noqa: BLE001 - told; the deadlines of all others are looked at all the same
+                self.journal.say(f"H99 at a deadline: {error!r}", ERROR)
+                client.transport.abort()
         for key, backend in list(self.backends.items()):
             backend.sweep(now)
             if not backend.live and not backend.busy:

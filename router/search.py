@@ -76,7 +76,7 @@ class Search:
             else:
                 self._hold(faults.NO_TABLE, exchange.arrived + plane.settings.settle)
             return
-        if not exchange.enter(route) or not self._admit(route.app):
+        if exchange.answered_here(route) or not exchange.enter(route) or not self._admit(route.app):
             return
         fault = _FAULT_OF_STATE.get(route.app.state)
         if fault is not None:
