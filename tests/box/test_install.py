@@ -22,6 +22,15 @@ def test_hostctl_speaks_from_the_machine_and_over_ssh(app, hostctl, ssh):
     assert re.search(r"\d+\.\d+", ssh("version").stdout)
 
 
+def test_the_router_is_compiled_by_nobody_but_root(box, hostctl):
+    workers = json.loads(hostctl("router", "--json").stdout)
+    assert [worker["compiled"] for worker in workers] == [True] * len(workers) != []
+    for worker in workers:
+        assert "/opt/hostd/compiled/" in box.run(["cat", f"/proc/{worker['pid']}/maps"]).stdout
+    others = box.run(["find", "/opt/hostd/compiled", "(", "!", "-user", "root", "-o", "-perm", "/022", ")"]).stdout
+    assert others == ""
+
+
 def test_limits_are_enforced(box):
     script = "x = bytearray(200 * 2**20)"
     done = box.run(["systemd-run", "--wait", "--quiet", "-p", "MemoryMax=64M", "python3", "-c", script], check=False)

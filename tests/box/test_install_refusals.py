@@ -44,7 +44,7 @@ def test_help_names_every_option():
     done = subprocess.run([PROJECT / "install.sh", "--help"], capture_output=True, text=True, check=True, timeout=30)
     for option in (
         "--domain", "--http-port", "--https-port", "--ssh-port", "--data-dir", "--pool-size", "--no-demo", "--yes",
-        "--uninstall", "--data", "--help",
+        "--compile", "--no-compile", "--uninstall", "--data", "--help",
     ):  # fmt: skip
         assert option in done.stdout
 
