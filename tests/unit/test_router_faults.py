@@ -159,6 +159,22 @@ async def test_h18_an_answer_broken_off():
             assert line.startswith('sock=backend at=error code=H18 desc="Server Request Interrupted"')
 
 
+async def test_h18_whoever_cannot_tell_by_its_framing_that_an_answer_is_broken_off_is_reset():
+    async def break_off(call: Call) -> None:
+        await call.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\npart\r\n")
+        await seen.wait()
+        call.writer.close()
+
+    seen = asyncio.Event()
+    async with rig(break_off) as router, router.client() as client:
+        await client.send(b"GET / HTTP/1.0\r\nHost: hello.localhost\r\n\r\n")
+        await client.head()
+        assert await client.reader.readexactly(4) == b"part"
+        seen.set()
+        with pytest.raises(ConnectionResetError):
+            await client.reader.read()
+
+
 async def test_h19_connecting_takes_too_long():
     with closing(socket.socket()) as full:
         full.bind(("127.0.0.1", 0))
