@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Collection, Sequence
+from encodings import normalize_encoding
+from encodings.aliases import aliases
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any, Protocol
 
@@ -20,6 +22,12 @@ SECONDS = 10.0
 MOST_REDIRECTS = 3
 WEB_PORTS = (80, 443)
 HTML = ("text/html", "application/xhtml+xml")
+_CHARSETS = frozenset(
+    ("utf_8", "utf_16", "utf_16_le", "utf_16_be", "ascii", "latin_1", "koi8_r", "shift_jis", "euc_jp", "euc_kr",
+     "big5", "gb2312", "gbk", "gb18030", *(f"iso8859_{part}" for part in range(2, 17)),
+     *(f"cp125{page}" for page in range(9)))
+)  # fmt: skip
+"""The encodings that pages have, by Python's names. Others that it knows take seconds for a page, as punycode does."""
 
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 """What else Python calls global has addresses of another protocol in it (64:ff9b::/96), or is no place (ff00::/8)."""
@@ -143,7 +151,12 @@ def is_own(address: Address) -> bool:
 
 
 def _in_utf8(page: bytes, charset: str | None) -> bytes:
+    charset = charset or "UTF-8"
+    # Not looked up among Python's codecs, which remember every name that somebody comes up with.
+    known = normalize_encoding(charset.lower())
+    if (known := aliases.get(known, known)) not in _CHARSETS:
+        raise Unfetchable(f"its encoding, {charset[:40]!a}, is none that pages have: make it UTF-8")
     try:
-        return page.decode(charset or "utf-8").encode()
-    except (UnicodeError, LookupError) as error:
-        raise Unfetchable(f"it is not text in {(charset or 'UTF-8')[:40]}") from error
+        return page.decode(known).encode()
+    except UnicodeError as error:
+        raise Unfetchable(f"it is not text in {charset[:40]}") from error

@@ -53,6 +53,16 @@ async def test_a_page_is_fetched_as_utf8():
     assert (await fetched(latin)).decode() == PAGE
 
 
+@pytest.mark.parametrize("charset", [
+    "UTF-8", "utf8", "utf-16", "utf-16le", "UTF-16BE", "us-ascii", "iso-8859-1", "latin1", "ISO-8859-2", "iso-8859-15",
+    "windows-1250", "Windows-1252", "cp1258", "Shift_JIS", "euc-jp", "EUC-KR", "gb18030", "GBK", "gb2312", "Big5",
+    "KOI8-R",
+])  # fmt: skip
+async def test_a_page_may_have_any_encoding_that_pages_have(charset):
+    page = "<h1>Down</h1>"
+    assert (await fetched(answers(page.encode(charset), kind=f"text/html; charset={charset}"))).decode() == page
+
+
 async def test_what_is_asked_says_what_is_wanted():
     seen = {}
 
@@ -72,7 +82,11 @@ async def test_what_is_asked_says_what_is_wanted():
         (answers(kind="application/pdf"), "it is no plain HTML but application/pdf"),
         (answers(**{"Content-Encoding": "gzip"}), "it is no plain HTML"),
         (answers(b"\xff\xfe"), "it is not text in UTF-8"),
-        (answers(kind="text/html; charset=klingon"), "it is not text in klingon"),
+        (answers(kind="text/html; charset=klingon"), "its encoding, 'klingon', is none that pages have: make it UTF-8"),
+        (answers(kind="text/html; charset=punycode"), "its encoding, 'punycode', is none"),
+        (answers(kind="text/html; charset=idna"), "its encoding, 'idna', is none"),
+        (answers(kind="text/html; charset=unicode_escape"), "its encoding, 'unicode_escape', is none"),
+        (answers(b"\xff", kind="text/html; charset=utf-8"), "it is not text in utf-8"),
         (answers(b"x" * (MOST_BYTES + 1)), "it is longer than 256 KiB"),
     ],
 )
