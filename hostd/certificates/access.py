@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from cryptography import x509
+
+_ADDRESS = re.compile(r"[!-~]{1,2000}")
+"""Nothing else stands in a URI (RFC 3986, 2), and this goes to logs and terminals; certificates may have anything."""
 
 
 def place(certificate: x509.Certificate, method: x509.ObjectIdentifier) -> str | None:
@@ -12,4 +17,5 @@ def place(certificate: x509.Certificate, method: x509.ObjectIdentifier) -> str |
     except x509.ExtensionNotFound:
         return None
     named = (access.access_location for access in found if access.access_method == method)
-    return next((each.value for each in named if isinstance(each, x509.UniformResourceIdentifier)), None)
+    places = (each.value for each in named if isinstance(each, x509.UniformResourceIdentifier))
+    return next((each for each in places if _ADDRESS.fullmatch(each)), None)

@@ -6,6 +6,7 @@ What can only be a mistake is refused, saying what it is; what may be meant is t
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -236,7 +237,8 @@ def _where(certificate: x509.Certificate) -> str:
     where = place(certificate, AuthorityInformationAccessOID.CA_ISSUERS)
     if where is None:
         return "Its authority has it; put it behind the certificate, in the same file."
-    return f"hostd cannot get it. Get it (curl {where} | openssl x509 -inform der) and put it behind the certificate."
+    get = f"curl {shlex.quote(where)} | openssl x509 -inform der"
+    return f"hostd cannot get it. Get it ({get}) and put it behind the certificate."
 
 
 def _public(key: CertificatePublicKeyTypes | object) -> bytes:

@@ -11,6 +11,7 @@ from tls_kit import DAY, NOW, intermediate, key_pem, make, root
 
 from hostd.certificates.authorities import Authorities
 from hostd.certificates.checking import Checked, check, describe
+from hostd.certificates.ocsp import responder
 from hostd.errors import Invalid
 
 ROOT = root()
@@ -67,6 +68,21 @@ def test_a_missing_intermediate_is_told_with_its_place(authorities):
     assert "Test intermediate" in warning
     assert "www.example.com" in warning
     assert "curl http://ca.test/intermediate.crt" in warning
+
+
+def test_its_place_is_one_word_for_a_shell(authorities):
+    made = make("a.test", issuer=MIDDLE, issuer_at="http://ca.test/a;reboot")
+    (warning,) = judged(authorities, made.pem, made.key_pem).warnings
+    assert "(curl 'http://ca.test/a;reboot' | openssl x509 -inform der)" in warning
+
+
+@pytest.mark.parametrize("where", ["http://ca.test/\n<0>hostd: all is lost", "http://ca.test/\x1b[2J", "http://a b"])
+def test_what_is_no_address_is_shown_nowhere(authorities, where):
+    made = make("a.test", issuer=MIDDLE, issuer_at=where)
+    (warning,) = judged(authorities, made.pem, made.key_pem).warnings
+    assert "http:" not in warning
+    assert "Its authority has it" in warning
+    assert responder(make("a.test", issuer=MIDDLE, responder=where).certificate) is None
 
 
 def test_what_does_not_belong_to_the_chain_is_left_out_and_told(authorities):
