@@ -133,7 +133,7 @@ def test_the_compiled_router_does_as_its_source_says(suite):
     files = [f"tests/unit/{name}" for name in SUITES[suite]]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-x", *files], cwd=ROOT, env=environment | {"HOSTD_TEST_COMPILED": "yes"},
+        [sys.executable, "-m", "pytest", "-x", *files], cwd=ROOT, env=environment | {"HOSTD_TEST_COMPILED": "yes", "HOSTD_TEST_FUZZ": "400"},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
