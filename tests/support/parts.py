@@ -18,6 +18,7 @@ import pytest
 
 SLOW = (
     "test_lint", "test_buildpacks_runner", "test_router_smuggling", "test_router_h2_smuggling", "test_router_worker",
+    "test_router_h2_others", "test_router_packing",
 )  # fmt: skip
 """Files that are taken first, so that none of them is what all wait for in the end."""
 _fork = multiprocessing.get_context("fork")
