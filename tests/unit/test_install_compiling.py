@@ -131,11 +131,10 @@ def test_a_tuple_that_mypyc_mistakes_is_found():
 def test_the_compiled_router_does_as_its_source_says(suite):
     """The tests of the source, by the compiled router."""
     files = [f"tests/unit/{name}" for name in SUITES[suite]]
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-x", *files], cwd=ROOT, env=environment | {"HOSTD_TEST_COMPILED": "yes", "HOSTD_TEST_FUZZ": "400"},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    env = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
+    env |= {"HOSTD_TEST_COMPILED": "yes", "HOSTD_TEST_FUZZ": "400"}
+    argv = [sys.executable, "-m", "pytest", "-x", *files]
+    done = subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
 
 
