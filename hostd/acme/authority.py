@@ -13,6 +13,7 @@ from typing import Any, cast
 import josepy.errors
 from acme import challenges, errors, messages
 from acme.client import ClientNetwork, ClientV2
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from josepy.jwa import ES256
@@ -59,6 +60,7 @@ class Authority:
         self._network.session.hooks["response"].append(self._heard)
         self._connected: ClientV2 | None = None
         self._order: messages.OrderResource | None = None
+        self._ordered: tuple[str, ...] = ()
 
     def register(self, contact: str) -> str:
         """Make an account, whose terms were accepted; what the authority calls it. The same key has one account."""
@@ -71,6 +73,9 @@ class Authority:
 
     def order(self, request: str) -> None:
         """Order a certificate for the names of a request (PKCS #10, PEM)."""
+        wanted = x509.load_pem_x509_csr(request.encode()).extensions
+        names = wanted.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(x509.DNSName)
+        self._ordered = tuple(name.removeprefix("*.") for name in names)
         with self._explained():
             self._order = self._client().new_order(request.encode())
 
@@ -83,7 +88,8 @@ class Authority:
             challenge = next((each for each in task.body.challenges if each.chall.typ == method.value), None)
             if challenge is None:
                 raise Failure(f"the authority takes no proof by {method.value}", unproven=True)
-            name = task.body.identifier.value
+            if (name := task.body.identifier.value) not in self._ordered:
+                raise Failure(f"the authority wants a proof of {name}, which was not ordered", general=True)
             found.append(
                 Proof(
                     name=name,

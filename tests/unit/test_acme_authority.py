@@ -12,6 +12,7 @@ from tls_kit import NOW
 
 from hostd.acme.authority import Authority
 from hostd.acme.failure import Failure
+from hostd.acme.planner import Method
 from hostd.certificates.pem import key_text
 from hostd.certificates.requests import new_key, signing_request, subject_of
 
@@ -124,6 +125,30 @@ def test_what_makes_no_sense_is_not_the_names_fault(answer, said):
         failure = order(server)
     assert failure.general
     assert said in failure.reason
+
+
+@pytest.mark.parametrize(("name", "believed"), [
+    ("www.example.com", True), ("example.org", True), ("*.example.org", False), ("other.example.com", False),
+    ("$(reboot)", False), (["www.example.com"], False),
+])  # fmt: skip
+def test_a_proof_is_of_a_name_that_was_ordered(name, believed):
+    request = signing_request(new_key(), subject_of(""), ["www.example.com", "*.example.org"])
+    challenge = {"type": "dns-01", "url": "http://127.0.0.1/1", "token": "dG9rZW4" * 4, "status": "pending"}
+    task = {"identifier": {"type": "dns", "value": name}, "status": "pending", "challenges": [challenge]}
+    placed = 201, {"Location": "https://acme.example/order/1"}, {"status": "pending", "authorizations": ["TASK"]}
+    with serving(placed, (200, {}, task)) as server:
+        placed[2]["authorizations"] = [f"{server.at}/task"]
+        made = authority(server)
+        try:
+            made.order(request)
+            if believed:
+                assert [proof.name for proof in made.proofs(Method.DNS)] == [name]
+                return
+            with pytest.raises(Failure, match="which was not ordered") as failed:
+                made.proofs(Method.DNS)
+            assert failed.value.general
+        finally:
+            made.close()
 
 
 def test_one_that_is_not_there():
