@@ -19,7 +19,7 @@ class Hook:
     """A program, and the user as whom it runs.
 
     It is called as `PROGRAM add NAME VALUE`, and `PROGRAM remove NAME VALUE` when the record of type TXT at that name
-    is not needed any more. There may be other records at the same name, which must stay.
+    is not needed any more. There may be other records at the same name, which must stay. VALUE may begin with `-`.
     """
 
     program: str

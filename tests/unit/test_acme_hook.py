@@ -1,6 +1,7 @@
 """The admin's program for records in the DNS: how it is called, and what is made of its failure."""
 
 import os
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -13,6 +14,7 @@ from hostd.acme.hook import Hook
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 ME = "root"
+DOCS = Path(__file__).parents[2] / "docs" / "certificates.md"
 NAME, VALUE = "_acme-challenge.example.com", "a-b_c"
 
 
@@ -42,6 +44,17 @@ async def test_it_gets_the_words_as_they_are_and_no_environment_of_hostds(progra
     assert f"<add><{NAME}><{VALUE}>" in text and f"<remove><{NAME}><{VALUE}>" in text
     assert "SECRET_OF_HOSTD" not in text
     assert str(os.getuid()) in text.splitlines()
+
+
+async def test_a_value_that_looks_like_an_option_stays_a_value(program, tmp_path):
+    said, example = tmp_path / "said", re.search(r"```sh\n#!/bin/sh\n(.*?)```", DOCS.read_text(), re.DOTALL)
+    tool = Path(program("")).with_name("zone-tool")
+    tool.write_text(f'#!/bin/sh\nprintf "<%s>" "$@" >> {said}\n')
+    tool.chmod(0o755)
+    hook = Hook(program(example[1].replace("zone-tool ", f"{tool} ")), ME)
+    await hook.add(NAME, "-rf")
+    await hook.remove(NAME, "-rf")
+    assert said.read_text() == f"<add-txt><--wait><--><{NAME}><-rf><remove-txt><--><{NAME}><-rf>"
 
 
 async def test_it_runs_as_another_user_without_any_right_of_roots(program):
