@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from router.openssl import Control, control
-from router.stapling import staple
+from router.stapling import forget_expired, staple
 from router.tickets import Tickets, seal_with
 
 CERTIFICATE, KEY = "cert.pem", "key.pem"
@@ -114,6 +114,7 @@ class Certificates:
             self._staple(self._default_id, self._default)
         for known, context in self._loaded.items():
             self._staple(known, context)
+        forget_expired()
 
     def watch(self, proving: bool) -> None:
         """Tell authorities from visitors from now on, or stop doing so: it costs visitors a little."""

@@ -22,10 +22,16 @@ _OK, _NOTHING = 0, 3
 
 
 def staple(context: ssl.SSLContext, path: Path) -> bool:
-    """Give out the answer that lies there, if one does, with the certificate of this context; False where that cannot
-    be done. `path` is `<id>.ocsp`, the id being in hex. Raises OSError for an answer that cannot be read."""
+    """Give out the answer that lies there, if a good one does, with the certificate of this context; False where that
+    cannot be done. `path` is `<id>.ocsp`, the id being in hex. Raises OSError for an answer that cannot be read."""
     stapler = _stapler()
     return stapler is not None and stapler.give(context, path)
+
+
+def forget_expired() -> None:
+    """Let go of answers that are not good any more, as of certificates that are not served now."""
+    if (stapler := _stapler()) is not None:
+        stapler.forget_expired()
 
 
 @cache
@@ -55,13 +61,18 @@ class Stapler:
         """Give out the answer at `path` with this context's certificate from now on."""
         known = int(path.stem[:14], 16)
         with suppress(FileNotFoundError):
-            until = path.stat().st_mtime
-            if self._answers.get(known, (b"", 0.0))[1] != until:
-                self._answers[known] = path.read_bytes(), until
-            control(context, Control.STATUS_ARGUMENT, 0, known)
-            return bool(self._register(inner(context), _STATUS_CALLBACK, self._address))
+            if (until := path.stat().st_mtime) > time.time():
+                if self._answers.get(known, (b"", 0.0))[1] != until:
+                    self._answers[known] = path.read_bytes(), until
+                control(context, Control.STATUS_ARGUMENT, 0, known)
+                return bool(self._register(inner(context), _STATUS_CALLBACK, self._address))
         self._answers.pop(known, None)
         return False
+
+    def forget_expired(self) -> None:
+        """Let go of answers that are not good any more."""
+        now = time.time()
+        self._answers = {known: answer for known, answer in self._answers.items() if answer[1] > now}
 
     def _asked(self, connection: int, known: int | None) -> int:
         answer, until = self._answers.get(known or 0, (b"", 0.0))

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import time
+from types import SimpleNamespace
 
 import pytest
 from https_rig import ONE, TWO, Secure, made, put, put_default, serving
@@ -13,6 +14,7 @@ from OpenSSL import SSL
 from tls_kit import make, root, said_of
 
 from hostd.ledger.certificates import content_of
+from router import stapling
 
 HOST, OTHER = "www.example.com", "other.example.com"
 ROOT = root()
@@ -100,7 +102,22 @@ async def test_an_answer_is_given_out_as_long_as_it_is_good(secure):
     assert await stapled(secure) == b""
 
 
+async def test_an_answer_is_kept_no_longer_than_it_is_good(secure, monkeypatch):
+    staple(secure, ONE, GOOD)
+    assert await stapled(secure) == GOOD
+    known = int(ONE[:14], 16)
+    assert known in stapling._stapler()._answers
+    # Its certificate is not loaded any more, as after a renewal, and nobody asks for it.
+    secure.certificates._loaded.clear()
+    later = time.time() + 700
+    monkeypatch.setattr(stapling, "time", SimpleNamespace(time=lambda: later))
+    secure.certificates.refresh()
+    assert known not in stapling._stapler()._answers
+
+
 async def test_an_answer_that_cannot_be_read_is_told(secure):
-    (secure.folder / f"{ONE}.ocsp").mkdir()
+    path = secure.folder / f"{ONE}.ocsp"
+    path.mkdir()
+    os.utime(path, (time.time() + 600,) * 2)
     assert await stapled(secure) == b""
     assert "cannot be given out" in secure.said[0]
