@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from router.h2 import Http2
     from router.upstream import Upstream
 
-_FRAME = 256
-"""What a frame for the dyno earns at least (`patience`): what is said in a socket comes in small pieces."""
+_WORTH = 16
+"""Bytes of another body that one for the dyno is worth (`patience`): what is said in a socket comes in small pieces."""
 
 
 class Bridge(Stream):
@@ -38,7 +38,7 @@ class Bridge(Stream):
     def data(self, data: bytes, size: int, *, ended: bool) -> None:
         """Bytes for the dyno. Raises Broken."""
         if self.tunnel is not None and data:
-            self._connection.earn(_FRAME)
+            self._connection.earn((_WORTH - 1) * len(data))
         super().data(data, size, ended=ended)
 
     def trail_in(self, headers: Sequence[Field], *, ended: bool) -> None:

@@ -13,7 +13,7 @@ from router_rig import PATIENT, QUICK, Call, ok
 
 from router.settings import Settings
 
-PROTOCOL, NO_ERROR = 1, 0
+PROTOCOL, NO_ERROR, CALM = 1, 0, 11
 MIB = 1024 * 1024
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n"
 
@@ -237,9 +237,17 @@ async def test_many_small_messages_are_no_abuse():
     async with rig2(echo, settings=few) as router, router.client() as client:
         stream = await opened(client)
         for number in range(50):
-            client.say(*[data(stream, b"small")] * 10)
-            await heard(client, stream, (number + 1) * 50)
+            client.say(*[data(stream, b"a small message.")] * 10)
+            await heard(client, stream, (number + 1) * 160)
         assert not client.went_away
+
+
+async def test_a_message_in_crumbs_is_abuse():
+    few = replace(PATIENT, trifles=100, trifle_rate=0.0)
+    async with rig2(echo, settings=few) as router, router.client() as client:
+        stream = await opened(client)
+        client.say(*[data(stream, b"x")] * 200)
+        assert await client.ended() == CALM
 
 
 async def test_a_tunnel_has_no_trailers():
