@@ -7,6 +7,8 @@ from enum import IntEnum
 from struct import Struct
 from typing import Final, NamedTuple
 
+from router.settings import Settings
+
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 """What a client says first."""
 MAX_FRAME = 16 * 1024
@@ -95,26 +97,34 @@ class Frame(NamedTuple):
 class Reader:
     """Takes the frames from what a client sends, however it comes in pieces."""
 
-    __slots__ = ("_begun", "_rest")
+    __slots__ = ("_at", "_begun", "_data")
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._data = b""
+        self._at = 0
         self._begun = False
 
-    def frames(self, data: bytes) -> Iterator[Frame]:
-        """The frames that are complete with this; raises Broken. It has to be run to its end."""
-        if self._rest:
-            data = self._rest + data
-        at = 0
+    @property
+    def behind(self) -> bool:
+        """Whether something was fed that was not taken."""
+        return self._at < len(self._data)
+
+    def feed(self, data: bytes) -> None:
+        """This has come."""
+        self._data = self._data[self._at :] + data if self.behind else data
+        self._at = 0
+
+    def frames(self) -> Iterator[Frame]:
+        """The frames that are complete; raises Broken. Those that are not taken come the next time."""
+        data = self._data
         if not self._begun:
             if data[: len(PREFACE)] != PREFACE[: len(data)]:
                 raise Broken(Error.PROTOCOL_ERROR, "this is not HTTP/2")
             if len(data) < len(PREFACE):
-                self._rest = data
                 return
             self._begun = True
-            at = len(PREFACE)
-        size = len(data)
+            self._at = len(PREFACE)
+        at, size = self._at, len(data)
         while size - at >= _HEAD.size:
             high, low, kind, flags, stream = _HEAD.unpack_from(data, at)
             length = high << 8 | low
@@ -123,9 +133,10 @@ class Reader:
             end = at + _HEAD.size + length
             if end > size:
                 break
+            self._at = end
             yield Frame(kind, flags, stream & _HIGHEST, data[at + _HEAD.size : end])
             at = end
-        self._rest = data[at:]
+        self._data, self._at = data[at:], 0
 
 
 def unpadded(frame: Frame) -> bytes:
@@ -194,8 +205,20 @@ def head(stream: int, block: bytes, *, end: bool) -> bytes:
     )
 
 
+def greeting(bounds: Settings) -> bytes:
+    """What we say first: our settings, and how much of all bodies together may come."""
+    ours = {
+        Setting.MAX_CONCURRENT_STREAMS: bounds.max_streams,
+        Setting.INITIAL_WINDOW_SIZE: bounds.stream_window,
+        Setting.MAX_HEADER_LIST_SIZE: bounds.max_head,
+        Setting.ENABLE_CONNECT_PROTOCOL: 1,
+        Setting.NO_RFC7540_PRIORITIES: 1,
+    }
+    return settings(ours) + window_update(0, bounds.connection_window - FIRST_WINDOW)
+
+
 def settings(values: Mapping[Setting, int]) -> bytes:
-    """Our settings."""
+    """Settings of ours."""
     return write(Kind.SETTINGS, 0, 0, b"".join(_SETTING.pack(key, value) for key, value in values.items()))
 
 

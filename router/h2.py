@@ -19,17 +19,18 @@ from router.exchange import Exchange
 from router.faults import refusal
 from router.fields import Field
 from router.frames import FIRST_WINDOW, MAX_WINDOW, Broken, Error, Flag, Frame, Kind, Reader, Setting
-from router.heads import Origin, RequestHead
-from router.logline import request_line
+from router.heads import Origin
 from router.outlet import Outlet
 from router.patience import Patience
 from router.plane import Plane
 from router.pseudo import offers
+from router.record import record_broken
 from router.side import asked_for, origin_of
 from router.stream import Stream
+from router.turns import CRUMBS
 
-_SLICE = 16 * 1024
-"""Bytes of small frames that are taken before the patience with them is looked at."""
+_HEAD = CRUMBS // 16
+"""What a head counts for in a turn, and one more for so many of its fields."""
 _VIA = b"Via: 2.0 hostd-router\r\n"
 _REMEMBERED = 256
 """Streams of our ending of which the client may not have heard yet: what still comes there is no fault."""
@@ -40,8 +41,8 @@ class Http2(asyncio.Protocol):
 
     __slots__ = (
         "_blocks", "_closing", "_deadline", "_ended", "_first_window", "_freed", "_greeted", "_highest", "_last",
-        "_leaves_at", "_patience", "_reader", "_room", "_streams", "asked_for", "origin", "outlet", "plane",
-        "transport",
+        "_leaves_at", "_patience", "_pieces", "_reader", "_resting", "_room", "_streams", "asked_for", "origin",
+        "outlet", "plane", "transport",
     )  # fmt: skip
 
     outlet: Outlet
@@ -62,14 +63,14 @@ class Http2(asyncio.Protocol):
         self._first_window = FIRST_WINDOW
         self._room = settings.connection_window
         self._freed = 0
-        self._greeted = False
-        self._closing = False
+        self._pieces = 0
+        self._greeted = self._closing = self._resting = False
         self._deadline = 0.0
 
     @property
     def idle(self) -> bool:
         """Whether no request is being handled or has begun to arrive."""
-        return not self._streams and not self._blocks.open
+        return not self._streams and not self._blocks.open and not self._resting
 
     @property
     def exchanges(self) -> Sequence[Exchange]:
@@ -88,6 +89,8 @@ class Http2(asyncio.Protocol):
             self._leave(now)
         for stream in list(self._streams.values()):
             stream.check(now)
+        if self._resting:
+            return
         if self._blocks.open:
             if now >= self._blocks.until:
                 self._break(Broken(Error.ENHANCE_YOUR_CALM, "the head of the request did not arrive in time"))
@@ -137,21 +140,13 @@ class Http2(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the event loop, or by whoever found out that this is HTTP/2."""
-        settings = self.plane.settings
         self.transport = cast(asyncio.Transport, transport)
         self.outlet = Outlet(self.transport, self.plane.loop)
         self.origin = origin_of(self.transport, self.origin.protocol, _VIA)
         self.asked_for = asked_for(self.transport)
-        self._deadline = monotonic() + settings.client_idle
+        self._deadline = monotonic() + self.plane.settings.client_idle
         self.plane.clients.add(self)
-        ours = {
-            Setting.MAX_CONCURRENT_STREAMS: settings.max_streams,
-            Setting.INITIAL_WINDOW_SIZE: settings.stream_window,
-            Setting.MAX_HEADER_LIST_SIZE: settings.max_head,
-            Setting.ENABLE_CONNECT_PROTOCOL: 1,
-            Setting.NO_RFC7540_PRIORITIES: 1,
-        }
-        self.transport.write(frames.settings(ours) + frames.window_update(0, self._room - FIRST_WINDOW))
+        self.transport.write(frames.greeting(self.plane.settings))
 
     def connection_lost(self, error: Exception | None) -> None:
         """Called by the event loop."""
@@ -162,17 +157,10 @@ class Http2(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Called by the event loop."""
-        if self._closing:
-            return
-        self._patience.rest(monotonic())
-        try:
-            for at in range(0, len(data), _SLICE):
-                for frame in self._reader.frames(data[at : at + _SLICE]):
-                    self._take(frame)
-                if self._patience.over:
-                    raise Broken(Error.ENHANCE_YOUR_CALM, "too much that is no request")
-        except Broken as broken:
-            self._break(broken)
+        if not self._closing:
+            self._reader.feed(data)
+            if not self._resting:
+                self._read()
 
     def pause_writing(self) -> None:
         """Called by the event loop: the client does not read as fast as we send."""
@@ -181,8 +169,39 @@ class Http2(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Called by the event loop."""
         self.outlet.resume()
+        self._listen()
 
     # What comes
+
+    def _read(self) -> None:
+        """Take what has come, or so much of it that others have to have their turn."""
+        self._patience.rest(monotonic())
+        self._pieces = 0
+        try:
+            for frame in self._reader.frames():
+                self._take(frame)
+                if self._pieces > CRUMBS and self._reader.behind:
+                    break
+            if self._patience.over:
+                raise Broken(Error.ENHANCE_YOUR_CALM, "too much that is no request")
+        except Broken as broken:
+            self._break(broken)
+            return
+        if self._pieces > CRUMBS and self._reader.behind:
+            self._resting = True
+            self.transport.pause_reading()
+            self.plane.turns.wait(self._go_on)
+
+    def _go_on(self) -> None:
+        self._resting = False
+        if not self._closing:
+            self._read()
+        self._listen()
+
+    def _listen(self) -> None:
+        """Read again, unless what has come has to be taken, or heard by the client, before."""
+        if not self._resting and not self.outlet.deaf and not self.transport.is_closing():
+            self.transport.resume_reading()
 
     def _take(self, frame: Frame) -> None:
         """One frame; raises Broken."""
@@ -193,6 +212,7 @@ class Http2(asyncio.Protocol):
                 raise Broken(Error.PROTOCOL_ERROR, "SETTINGS come first")
             self._greeted = True
         self._patience.spend(1)
+        self._pieces += 1
         take = _TAKE.get(frame.kind)
         if take is None:
             return
@@ -228,6 +248,7 @@ class Http2(asyncio.Protocol):
         number, ends = self._blocks.stream, self._blocks.ends
         if headers is None:
             return
+        self._pieces += _HEAD + len(headers) // _HEAD
         if (stream := self._streams.get(number)) is not None:
             stream.trail_in(headers, ended=ends)
         elif number <= self._highest:
@@ -348,14 +369,7 @@ class Http2(asyncio.Protocol):
         """The connection cannot go on; the operator is told why, like the client."""
         if self._closing:
             return
-        fault = refusal(400, str(broken))
-        head = RequestHead.improper(b"-", b"", (), self.origin)
-        line = request_line(
-            head, fault=fault, dyno="", connect=0, service=None, status=fault.status, sent=0,
-            protocol=self.origin.protocol,
-        )  # fmt: skip
-        self.plane.faults[fault.code] += 1
-        self.plane.journal.request("", line)
+        record_broken(self.plane, self.origin, refusal(400, str(broken)))
         self.outlet.say(frames.goaway(self._highest, broken.code, str(broken)))
         self.outlet.close()
         # The client may still be sending; closing right away could destroy what it should read.

@@ -24,12 +24,14 @@ class Outlet:
     """One connection's. What is said in one turn of the loop is written at once."""
 
     __slots__ = (
-        "_deaf", "_loop", "_out", "_packer", "_paused", "_ready", "_scheduled", "_transport", "open", "window",
+        "_loop", "_out", "_packer", "_paused", "_ready", "_scheduled", "_transport", "deaf", "open", "window",
     )  # fmt: skip
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self.open = True
         """Whether anything can still be said."""
+        self.deaf = False
+        """Whether so much waits for the client that we listen no further."""
         self.window = FIRST_WINDOW
         """Bytes of bodies that the client takes now, of all streams together."""
         self._transport = transport
@@ -37,7 +39,7 @@ class Outlet:
         self._packer = Packer()
         self._ready: dict[Stream, None] = {}
         self._out: list[bytes] = []
-        self._scheduled = self._paused = self._deaf = False
+        self._scheduled = self._paused = False
         transport.set_write_buffer_limits(high=_BATCH)
 
     def say(self, frame: bytes) -> None:
@@ -68,10 +70,7 @@ class Outlet:
 
     def resume(self) -> None:
         """It has read."""
-        self._paused = False
-        if self._deaf:
-            self._deaf = False
-            self._transport.resume_reading()
+        self._paused = self.deaf = False
         self._pump_soon()
 
     def pump(self) -> None:
@@ -82,8 +81,8 @@ class Outlet:
         while self._out or (self._ready and not self._paused):
             if batch := self._batch():
                 self._transport.write(b"".join(batch))
-        if self._transport.get_write_buffer_size() > _TALK and not self._deaf:
-            self._deaf = True
+        if self._transport.get_write_buffer_size() > _TALK and not self.deaf:
+            self.deaf = True
             self._transport.pause_reading()
 
     def close(self) -> None:

@@ -1,16 +1,18 @@
-"""Record: what is counted and logged of a request that is over."""
+"""Record: what is counted and logged of a request that is over, or of a connection that cannot go on."""
 
 from __future__ import annotations
 
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from router.heads import Origin, RequestHead
 from router.logline import request_line
 from router.masking import masked
 
 if TYPE_CHECKING:
     from router.exchange import Exchange
     from router.faults import Fault
+    from router.plane import Plane
 
 
 def record(exchange: Exchange, fault: Fault | None, status: int, *, sent: int, sent_at: float) -> None:
@@ -40,3 +42,13 @@ def record(exchange: Exchange, fault: Fault | None, status: int, *, sent: int, s
         path=masked(exchange.head.target, names) if names else None,
     )
     plane.journal.request(exchange.app_id, line)
+
+
+def record_broken(plane: Plane, origin: Origin, fault: Fault) -> None:
+    """Take note of why a connection was ended on which no request is at fault."""
+    head = RequestHead.improper(b"-", b"", (), origin)
+    line = request_line(
+        head, fault=fault, dyno="", connect=0, service=None, status=fault.status, sent=0, protocol=origin.protocol
+    )
+    plane.faults[fault.code] += 1
+    plane.journal.request("", line)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from dataclasses import replace
+from time import monotonic
 
 import pytest
 from h2_dynos import called, gone, left, never, sending
@@ -13,7 +14,7 @@ from router_rig import PATIENT, QUICK, Call, ok
 
 from router.settings import Settings
 
-NO_ERROR, INTERNAL, CANCEL, CALM = 0, 2, 8, 11
+NO_ERROR, PROTOCOL, INTERNAL, CANCEL, CALM = 0, 1, 2, 8, 11
 MIB = 1024 * 1024
 
 
@@ -297,15 +298,54 @@ async def test_a_client_that_makes_us_talk_and_does_not_listen_is_heard_no_furth
         connection.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         ping = raw(6, 0, 0, bytes(8)) * 1000
         async with asyncio.timeout(20):
-            while not connection.outlet._deaf:
+            while not connection.outlet.deaf:
                 client.say(ping)
                 await asyncio.sleep(0)
         assert connection.transport.get_write_buffer_size() < 2 * MIB
         client.reader._transport.resume_reading()
         async with asyncio.timeout(20):
-            while connection.outlet._deaf:
+            while connection.outlet.deaf:
                 await client.until(lambda: client.pings)
                 client.pings.clear()
+
+
+async def test_who_brings_much_at_once_waits_for_its_next_turn():
+    async with rig2(ok, protocol="http") as router, router.client() as client, router.client() as other:
+        asked = get(host="nobody", scheme="http")
+        assert (await client.get("/first", scheme="http")).status == 200
+        one, two = sorted(router.plane.clients, key=lambda each: -each._highest)
+        told = [number.to_bytes(8) for number in range(1000)]
+        one.data_received(b"".join(raw(6, 0, 0, each) for each in told))
+        two.data_received(b"".join(other.head(number, asked) for number in range(1, 121, 2)))
+        assert not any(each.idle or each.transport.is_reading() for each in (one, two))
+        # It is not the client who keeps us waiting.
+        one.check(monotonic() + 1000)
+        assert len(two._streams) < 20
+        await client.until(lambda: len(client.pings) == 1000)
+        assert client.pings == told
+        assert [(await other.answer(number)).status for number in range(1, 121, 2)] == [404] * 60
+        assert (await client.get("/last", scheme="http")).status == 200
+        assert one.transport.is_reading() and two.transport.is_reading() and one.idle
+
+
+async def test_what_waits_for_its_turn_is_not_taken_after_the_end():
+    ping, nothing = raw(6, 0, 0, bytes(8)), window(0, 0)
+    async with rig2(ok, protocol="http") as router:
+        async with router.client() as client, router.client() as gone:
+            one, two = router.plane.clients
+            for connection in (one, two):
+                connection.data_received(ping * 1000 + nothing + ping * 1000)
+            assert await client.ended() == await gone.ended() == PROTOCOL
+            assert len(client.pings) == len(gone.pings) == 1000
+        async with router.client() as client:
+            (connection,) = router.plane.clients
+            connection.data_received(ping * 1000 + nothing)
+            connection.transport.abort()
+            await client.end()
+        async with asyncio.timeout(5):
+            while router.plane.turns._waiting:
+                await asyncio.sleep(0)
+        assert sum("a window grows by nothing" in line for line in router.rig.lines) == 2
 
 
 # The end

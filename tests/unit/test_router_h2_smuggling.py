@@ -137,7 +137,9 @@ def requests(written: bytes) -> list[tuple[bytes, bytes, bytes]]:
     found = []
     block, flags = b"", 0
     try:
-        for frame in Reader().frames(PREFACE + written):
+        reader = Reader()
+        reader.feed(PREFACE + written)
+        for frame in reader.frames():
             if frame.kind == Kind.DATA and frame.stream in heads:
                 bodies[frame.stream] += unpadded(frame)
                 if frame.flags & 1:
