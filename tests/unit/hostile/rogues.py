@@ -145,7 +145,8 @@ ACTING: dict[str, Rogue] = {
     ),
     "a byte at a time": _rogue(_trickles, (200, True)),
     "an early answer": _rogue(_answers_early, (413, True), request=_UPLOAD),
-    "an early answer, and away": _rogue(_answers_early_and_leaves, (413, True), request=_UPLOAD),
+    # Closing resets what is still being sent, and with it, by chance, what was answered.
+    "an early answer, and away": _rogue(_answers_early_and_leaves, (413, True), _PAGE, request=_UPLOAD),
 }
 
 ROGUES = WAITING | ACTING
