@@ -2,6 +2,7 @@
 for requests that have waited, and the end of whoever does not read."""
 
 import asyncio
+import socket
 from time import monotonic
 
 import pytest
@@ -83,6 +84,46 @@ async def test_whoever_reads_nothing_of_a_websocket_that_is_over_is_let_go():
         async with asyncio.timeout(5):
             while router.plane.clients:
                 await asyncio.sleep(0.01)
+
+
+class Line(asyncio.Transport):
+    """A connection, and what is asked of its socket."""
+
+    def __init__(self, real):
+        super().__init__()
+        self.real, self.asked = real, []
+
+    def get_extra_info(self, name, default=None):
+        return self if name == "socket" else self.real.get_extra_info(name, default)
+
+    def setsockopt(self, level, option, value):
+        self.asked.append((level, option, value))
+
+    def write(self, data):
+        self.real.write(data)
+
+    def is_closing(self):
+        return self.real.is_closing()
+
+
+@pytest.mark.parametrize(("pieces", "times"), [((b"ok",), 0), ((b"", b"o", b"k"), 1)])
+async def test_the_first_of_several_pieces_of_an_answer_is_acknowledged_at_once(pieces, times):
+    """Else a dyno whose kernel waits for that keeps the rest back for 40 ms."""
+
+    async def sends(call):
+        first, *others = pieces
+        await call.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n" + first)
+        for piece in others:
+            await asyncio.sleep(0.02)
+            await call.send(piece)
+
+    async with rig(sends) as router, router.client() as client:
+        await client.get()
+        upstream = router.plane.find(HOST).load.ready[0].idle[0]
+        upstream.transport = line = Line(upstream.transport)
+        assert (await client.get()).body == b"ok"
+        upstream.transport = line.real
+    assert line.asked == [(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)] * times
 
 
 @pytest.mark.parametrize("digits", [20, 5000])
