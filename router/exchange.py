@@ -12,6 +12,7 @@ import httptools
 
 from router import faults, pages
 from router.answers import AnswerHead, Framing, interim, read_answer
+from router.backend import Backend
 from router.challenges import proof
 from router.faults import Fault
 from router.fields import Field, Refused
@@ -22,7 +23,7 @@ from router.record import record
 from router.search import Search
 from router.stage import Stage
 from router.trailers import trailer_lines
-from router.upstream import Backend, Upstream
+from router.upstream import Upstream
 
 if TYPE_CHECKING:
     from router.load import Load
@@ -71,9 +72,7 @@ class Exchange:
         plane = self.client.plane
         route = plane.find(self.head.host)
         if route is not None and route.open:
-            if self.answered_here(route):
-                return
-            if not self.enter(route):
+            if self.answered_here(route) or not self.enter(route):
                 return
             backend = plane.choose(route.load.ready, ())
             assert backend is not None

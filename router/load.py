@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from router.backend import Backend
     from router.search import Search
-    from router.upstream import Backend
 
 
 class Load:

@@ -13,6 +13,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from router.affinity import token
+from router.backend import Backend
 from router.doorman import Doorman, Guesses
 from router.faults import Fault
 from router.journal import ERROR, Journal
@@ -24,7 +25,6 @@ from router.pace import Pace
 from router.settings import Settings
 from router.table import App, State, Table, normal_host
 from router.turns import Turns
-from router.upstream import Backend
 
 if TYPE_CHECKING:
     from router.search import Search

@@ -13,12 +13,13 @@ from time import monotonic, time
 from typing import TYPE_CHECKING
 
 from router import affinity, faults
+from router.backend import Backend
 from router.doorman import Check
 from router.faults import Fault
 from router.gate import Gate, without_credentials
 from router.journal import ERROR
 from router.table import App, State
-from router.upstream import Backend, Upstream
+from router.upstream import Upstream
 
 if TYPE_CHECKING:
     from router.exchange import Exchange

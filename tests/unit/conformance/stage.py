@@ -13,7 +13,7 @@ from typing import Any
 from unittest.mock import patch
 
 from conformance.case import Act, Case, Step
-from router import client, exchange, plane, record, search, tunnel, upstream
+from router import backend, client, exchange, plane, record, search, tunnel
 from router.client import Client
 from router.journal import Journal
 from router.plane import Plane
@@ -125,10 +125,10 @@ class Stage:
         finally:
             self._writer.transport.abort()
             self.dyno.forget()
-            for backend in self.plane.backends.values():
-                for upstream in backend.idle:
+            for behind in self.plane.backends.values():
+                for upstream in behind.idle:
                     upstream.transport.close()
-                backend.idle.clear()
+                behind.idle.clear()
             await asyncio.sleep(0)
 
     def accept(self) -> Counted:
@@ -166,8 +166,8 @@ class Stage:
         self.dyno.release()
         await asyncio.sleep(0)
         assert self.dyno.heads.empty(), "the dyno got one more request"
-        for backend in self.plane.backends.values():
-            assert (backend.in_flight, backend.answering) == (0, 0)
+        for behind in self.plane.backends.values():
+            assert (behind.in_flight, behind.answering) == (0, 0)
         for load in self.plane._loads.values():
             assert (load.active, len(load.queue)) == (0, 0)
 
@@ -276,7 +276,7 @@ async def stage(settings: Settings) -> AsyncIterator[Stage]:
     made.ports["up"], made.port = (item.sockets[0].getsockname()[1] for item in (dyno, server))
     try:
         with ExitStack() as stack:
-            for module in (client, exchange, plane, record, search, tunnel, upstream):
+            for module in (backend, client, exchange, plane, record, search, tunnel):
                 stack.enter_context(patch.object(module, "monotonic", made.clock))
             made.ports["dead"] = _port(stack, None)
             made.ports["deaf"] = _port(stack, 0)
