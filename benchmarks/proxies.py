@@ -21,6 +21,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from hostd.install.compiling import compiled_tree
 from router.store import save
 from router.table import App, Dyno, State, Table
 
@@ -174,8 +175,10 @@ def hostd_router(setting: Setting) -> Iterator[Proxy]:
     ]
     save(setting.folder / "routes.json", Table(1, "localhost", tuple(apps)))
     options = [f"--{name}={setting.folder / path}" for name, path in _PATHS.items()]
-    argv = ["taskset", "-c", str(setting.core), sys.executable, "-c", _ROUTER, str(port), str(tls), *options]
-    with (setting.folder / "router.log").open("wb") as log, running(argv, port, stderr=log) as pid:
+    # As it is installed: compiled.
+    environment = {**os.environ, "PYTHONPATH": f"{compiled_tree(PROJECT)}:{PROJECT}"}
+    argv = ["taskset", "-c", str(setting.core), sys.executable, "-P", "-c", _ROUTER, str(port), str(tls), *options]
+    with (setting.folder / "router.log").open("wb") as log, running(argv, port, stderr=log, env=environment) as pid:
         yield Proxy("hostd-router", pid, port, tls)
 
 
@@ -198,8 +201,7 @@ def backend(folder: Path, core: int) -> Iterator[int]:
 @contextmanager
 def running(argv: Sequence[str], port: int, **options: Any) -> Iterator[int]:
     """A child process that listens on the port when the block begins and is ended with it; yields its pid."""
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
-    process = subprocess.Popen(argv, env=environment, **options)
+    process = subprocess.Popen(argv, **{"env": {**os.environ, "PYTHONPATH": str(PROJECT)}, **options})
     try:
         _wait_for(port, process)
         yield process.pid
