@@ -260,7 +260,7 @@ def _where(method: bytes, target: bytes, found: Found, old: bool) -> tuple[bytes
     return target, host
 
 
-@lru_cache(1024)
+@lru_cache(16 * 1024)
 def _host(host: bytes) -> str:
     """A Host header as text, sure to be harmless in a log line; raises Refused."""
     if len(host) > 300 or not _HOST.fullmatch(host):

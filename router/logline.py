@@ -49,7 +49,7 @@ def quoted(text: str) -> str:
     return "".join(char if _harmless(char) else _escape(char) for char in text)
 
 
-@lru_cache(1024)
+@lru_cache(16 * 1024)
 def bare(text: str) -> str:
     """Text that can stand in a log line without quotes: as `quoted`, and blanks and equal signs escaped too."""
     if text.isascii() and text.isprintable() and not ('"' in text or "\\" in text or " " in text or "=" in text):
