@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from time import monotonic, time
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import httptools
 
@@ -16,30 +16,25 @@ from router.exchange import Exchange
 from router.faults import Fault, refusal
 from router.fields import Field, Refused
 from router.heads import CHUNKED, Origin, RequestHead, read_request
+from router.incoming import Incoming
 from router.journal import ERROR
-from router.judging import check_lengths, check_protocol, check_trailers, improper
+from router.judging import check_trailers, improper
 from router.rest import rest_of_request
 from router.side import asked_for, origin_of, reset
 from router.tunnel import Tunnel
-from router.turns import CRUMBS, MORSEL
+from router.turns import CRUMBS, HEADS, MORSEL, SLICE
 
 if TYPE_CHECKING:
     from router.plane import Plane
     from router.upstream import Upstream
-
-_SLICE: Final = 32 * 1024
-"""Bytes of a body with a length parsed at once."""
-_AT_ONCE: Final = 16
-"""Pipelined requests taken up in one turn, if they are answered at once."""
 
 
 class Client(asyncio.Protocol):
     """One connection. Requests on it are handled one at a time, in order."""
 
     __slots__ = (
-        "_advancing", "_begun", "_closing", "_fields", "_head_done", "_head_fed", "_head_fields", "_mute",
-        "_parser", "_partial", "_piece", "_pieces", "_queue", "_receiving", "_refusal", "_resting",
-        "_target", "_unparsed", "_upgraded",
+        "_advancing", "_begun", "_closing", "_incoming", "_mute", "_parser", "_pieces", "_queue", "_receiving",
+        "_refusal", "_resting", "_unparsed", "_upgraded",
         "asked_for", "deadline", "exchange", "origin", "plane", "reading_held", "transport", "tunnel", "write",
         "write_paused",
     )  # fmt: skip
@@ -61,16 +56,9 @@ class Client(asyncio.Protocol):
         self._receiving: Exchange | None = None
         self._refusal: Fault | None = None
         self._unparsed = b""
-        self._upgraded = False
-        self._advancing = False
-        self._closing = False
-        self._begun = False
-        self._resting = False
-        self._head_done = False
-        self._target = b""
-        self._fields: list[Field] = []
-        self._head_fed = self._head_fields = self._mute = self._pieces = 0
-        self._piece = self._partial = b""
+        self._advancing = self._begun = self._closing = self._resting = self._upgraded = False
+        self._mute = self._pieces = 0
+        self._incoming = Incoming()
 
     @property
     def idle(self) -> bool:
@@ -224,41 +212,28 @@ class Client(asyncio.Protocol):
         if self._closing:
             raise Refused(400, "a request behind the last")
         self._begun = True
-        self._head_done = False
-        self._target = b""
-        self._fields = []
-        self._head_fed = self._head_fields = 0
+        self._incoming.begin()
 
     def on_url(self, part: bytes) -> None:
         """A part of the request target."""
-        self._target += part
-        if len(self._target) > self.plane.settings.max_line:
-            raise Refused(414, "the request line is too long")
+        self._incoming.add_target(part, self.plane.settings)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header or a trailer."""
-        self._fields.append((name, value))
+        self._incoming.fields.append((name, value))
 
     def on_headers_complete(self) -> None:
         """The head is complete."""
-        self._head_done = True
         self._mute = 0
-        self._pieces += CRUMBS // _AT_ONCE
-        self._head_fields = len(self._fields)
-        if len(self._piece) > MORSEL or self._head_fed or self._head_fields > 100:
-            check_lengths(self._fields, len(self._target), self.plane.settings)
-        if self._piece.find(self._target + b" HTTP/") < 0:
-            check_protocol(self._target, self._partial + self._piece)
-        if self._partial:
-            self._partial = b""
+        self._pieces += CRUMBS // HEADS
+        incoming = self._incoming
+        incoming.end(self.plane.settings)
         method = self._parser.get_method()
         if method == b"CONNECT":
             raise Refused(405, "CONNECT is not offered here")
-        version = self._parser.get_http_version()
-        head = read_request(
-            method, self._target, version, self._fields, origin=self.origin, now_ms=int(time() * 1000)
-        )
-        exchange = self._receiving = Exchange(self, head, self._fields)
+        version, now_ms = self._parser.get_http_version(), int(time() * 1000)
+        head = read_request(method, incoming.target, version, incoming.fields, origin=self.origin, now_ms=now_ms)
+        exchange = self._receiving = Exchange(self, head, incoming.fields)
         if self.exchange is None and not self.write_paused and not self._queue:
             self.exchange = exchange
             exchange.begin()
@@ -278,7 +253,7 @@ class Client(asyncio.Protocol):
         if receiving is not None and not receiving.received:
             if self._parser.should_upgrade():
                 return
-            trailers = self._fields[self._head_fields :]
+            trailers = self._incoming.trailers
             check_trailers(trailers, self.plane.settings)
             receiving.body_end(trailers)
         self._begun = False
@@ -293,7 +268,7 @@ class Client(asyncio.Protocol):
             if self._queue or self._upgraded or self._resting:
                 self._unparsed += data[at:]
                 break
-            self._piece = piece = data if len(data) <= MORSEL and not at else data[at : at + self._portion]
+            self._incoming.piece = piece = data if len(data) <= MORSEL and not at else data[at : at + self._portion]
             at += len(piece)
             try:
                 self._parser.feed_data(piece)
@@ -306,12 +281,12 @@ class Client(asyncio.Protocol):
             except httptools.HttpParserCallbackError as error:
                 self._stop_parsing(error.__context__ or error)
             except httptools.HttpParserError as error:
-                self._stop_parsing(improper(error, piece, self._in_body, bool(self._target)))
+                self._stop_parsing(improper(error, piece, self._in_body, bool(self._incoming.target)))
             self._mute += len(piece)
-            if self._mute > _SLICE and self._mute > _SLICE + self.plane.settings.max_line and self._in_body:
+            if self._mute > SLICE and self._mute > SLICE + self.plane.settings.max_line and self._in_body:
                 self._stop_parsing(Refused(400, "bad chunk: its extensions, or the trailers, are too long"))
-            if self._begun and not self._head_done:
-                self._await_head(piece)
+            if self._begun and not self._incoming.complete:
+                self._await_head()
             if self._pieces > CRUMBS and at < len(data):
                 self._rest()
 
@@ -319,7 +294,7 @@ class Client(asyncio.Protocol):
     def _portion(self) -> int:
         """Bytes to be parsed at once: more of a body that is only passed on."""
         receiving = self._receiving
-        return _SLICE if receiving is not None and receiving.head.length not in (0, CHUNKED) else MORSEL
+        return SLICE if receiving is not None and receiving.head.length not in (0, CHUNKED) else MORSEL
 
     def _rest(self) -> None:
         """Do nothing more until others have had their turn."""
@@ -330,19 +305,16 @@ class Client(asyncio.Protocol):
         self._resting = False
         self._advance()
 
-    def _await_head(self, piece: bytes) -> None:
-        self._partial += piece
-        if self._head_fed == 0:
-            self.deadline = monotonic() + self.plane.settings.head_arrival
-            self._head_fed = 1
-            return
-        self._head_fed += len(piece)
-        if self._head_fed > self.plane.settings.max_head + _SLICE:
-            self._stop_parsing(Refused(431, "the head of the request is too long"))
+    def _await_head(self) -> None:
+        try:
+            if self._incoming.await_rest(self.plane.settings):
+                self.deadline = monotonic() + self.plane.settings.head_arrival
+        except Refused as refused:
+            self._stop_parsing(refused)
 
     @property
     def _in_body(self) -> bool:
-        return self._begun and self._head_done and self._refusal is None
+        return self._begun and self._incoming.complete and self._refusal is None
 
     def _stop_parsing(self, error: BaseException) -> None:
         """Nothing that comes after an error can be trusted; what came before is still answered."""
@@ -371,7 +343,7 @@ class Client(asyncio.Protocol):
                     self._parse(data)
                 elif self.exchange is not None or self.write_paused:
                     break
-                elif taken == _AT_ONCE:
+                elif taken == HEADS:
                     self._rest()
                 elif self._queue:
                     taken += 1
@@ -401,11 +373,12 @@ class Client(asyncio.Protocol):
 
     def _refuse(self, fault: Fault) -> None:
         """Answer what is not a proper request, log it, and close."""
-        target = self._target[: self.plane.settings.max_line]
+        incoming = self._incoming
+        target = incoming.target[: self.plane.settings.max_line]
         method = self._parser.get_method() if target else b"-"
         self._refusal = fault
-        head = RequestHead.improper(method, target, self._fields[: self._head_fields or None], self.origin)
-        self.exchange = Exchange(self, head, self._fields)
+        head = RequestHead.improper(method, target, incoming.headers, self.origin)
+        self.exchange = Exchange(self, head, incoming.fields)
         route = self.plane.find(head.host) if head.host else None
         self.exchange.app_id = route.app.id if route is not None else ""
         self.exchange.fail(fault)

@@ -19,9 +19,9 @@ BUILDS = Path("/opt/hostd/compiled")
 """Where those of the installation lie, which belong to root."""
 
 MODULES = (
-    "answers", "backend", "blocks", "bridge", "client", "exchange", "fields", "frames", "h2", "heads", "journal",
-    "judging", "load", "logline", "metrics", "outlet", "packing", "patience", "plane", "pseudo", "record", "rest",
-    "search", "side", "stage", "stream", "tunnel", "turns", "upstream",
+    "answers", "backend", "blocks", "bridge", "client", "exchange", "fields", "frames", "h2", "heads", "incoming",
+    "journal", "judging", "load", "logline", "metrics", "outlet", "packing", "patience", "plane", "pseudo", "record",
+    "rest", "search", "side", "stage", "stream", "tunnel", "turns", "upstream",
 )  # fmt: skip
 """What is compiled: what every request goes through. They call each other without Python in between."""
 

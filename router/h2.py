@@ -27,9 +27,9 @@ from router.pseudo import offers
 from router.record import record_broken
 from router.side import asked_for, origin_of
 from router.stream import Stream
-from router.turns import CRUMBS
+from router.turns import CRUMBS, HEADS
 
-_HEAD = CRUMBS // 16
+_HEAD = CRUMBS // HEADS
 """What a head counts for in a turn, and one more for so many of its fields."""
 _VIA = b"Via: 2.0 hostd-router\r\n"
 _REMEMBERED = 256

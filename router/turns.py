@@ -10,8 +10,12 @@ from typing import Final
 
 MORSEL: Final = 4 * 1024
 """Bytes parsed at once of what may be many requests, or chunks of a byte: a millisecond's work or two at worst."""
+SLICE: Final = 32 * 1024
+"""Bytes parsed at once of what is only passed on."""
 CRUMBS: Final = 256
 """Pieces of a body after which a connection waits for its next turn, however few bytes they are. A head is several."""
+HEADS: Final = 16
+"""Heads after which it does, too."""
 
 
 class Turns:

@@ -12,13 +12,11 @@ import httptools
 from router import faults
 from router.fields import Field, Refused
 from router.settings import Settings
-from router.turns import CRUMBS, MORSEL
+from router.turns import CRUMBS, HEADS, MORSEL, SLICE
 
 _NO_TRAILERS: Final[list[Field]] = []
 _SMALL: Final = 4 * 1024
 """A head that came within so many bytes breaks no limit: it has fewer than 1,000 headers, and none of 8 KiB."""
-_SLICE: Final = 32 * 1024
-"""Bytes parsed at once."""
 _READ: Final = 256 * 1024
 """What one read brings at most; a body may follow the head in it."""
 
@@ -134,7 +132,7 @@ class Upstream(asyncio.Protocol):
             return
         first, self.answered = not self.answered, True
         clean = True
-        size = MORSEL if self._pieces > CRUMBS else _SLICE
+        size = MORSEL if self._pieces > CRUMBS else SLICE
         at = self._pieces = 0
         try:
             while at < len(data) and not self._unparsed:
@@ -247,7 +245,7 @@ class Upstream(asyncio.Protocol):
         if self._mute > _SMALL:
             self._check_lengths()
         if self._interim:
-            self._pieces += CRUMBS // 16
+            self._pieces += CRUMBS // HEADS
             exchange.interim(status, self._reason, self._fields)
             self._fields, self._reason = [], b""
             return

@@ -1,0 +1,66 @@
+"""Incoming: what has come of a request's head, and of its trailers, piece by piece."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from router.fields import Field, Refused
+from router.judging import check_lengths, check_protocol
+from router.settings import Settings
+from router.turns import MORSEL, SLICE
+
+_MANY: Final = 100
+"""Headers; a head with fewer that came in one small piece breaks no limit."""
+
+
+class Incoming:
+    """One request. `piece` is what the parser is being fed; `complete` says whether the head is, `target` and `fields`
+    are as the parser gives them, trailers behind headers."""
+
+    __slots__ = ("_before", "_fed", "_headers", "complete", "fields", "piece", "target")
+
+    def __init__(self) -> None:
+        self.piece = self._before = b""
+        self.begin()
+
+    def begin(self) -> None:
+        """Another request begins."""
+        self.complete = False
+        self.target = b""
+        self.fields: list[Field] = []
+        self._fed = self._headers = 0
+
+    @property
+    def headers(self) -> list[Field]:
+        """What is no trailer."""
+        return self.fields[: self._headers or None]
+
+    @property
+    def trailers(self) -> list[Field]:
+        """What came behind the body."""
+        return self.fields[self._headers :]
+
+    def add_target(self, part: bytes, settings: Settings) -> None:
+        """A part of the request target; raises Refused."""
+        self.target += part
+        if len(self.target) > settings.max_line:
+            raise Refused(414, "the request line is too long")
+
+    def await_rest(self, settings: Settings) -> bool:
+        """The head goes on behind this piece. Returns whether it was its first; raises Refused."""
+        first = not self._fed
+        self._before += self.piece
+        self._fed += 1 if first else len(self.piece)
+        if self._fed > settings.max_head + SLICE:
+            raise Refused(431, "the head of the request is too long")
+        return first
+
+    def end(self, settings: Settings) -> None:
+        """The head is complete; raises Refused."""
+        self.complete = True
+        self._headers = len(self.fields)
+        if len(self.piece) > MORSEL or self._fed or self._headers > _MANY:
+            check_lengths(self.fields, len(self.target), settings)
+        if self.piece.find(self.target + b" HTTP/") < 0:
+            check_protocol(self.target, self._before + self.piece)
+        self._before = b""
