@@ -11,9 +11,9 @@ import pytest
 
 from hostd.cli.client import Client
 from tests.support.endless import BUILDING, ENDLESS, WEB, pushing
-from tests.support.estate import PYTHON, settled
+from tests.support.estate import settled
 from tests.support.formation import current
-from tests.support.platform import Platform
+from tests.support.platform import PYTHON, Platform
 from tests.support.tarballs import tar_of, upload
 from tests.support.terminal import open_terminal
 from tests.support.waiting import wait_until

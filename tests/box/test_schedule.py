@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from hostd.cli.output import seconds
-from tests.support.estate import PYTHON, in_order
+from tests.support.estate import in_order
 from tests.support.formation import dynos
-from tests.support.platform import Platform
+from tests.support.platform import PYTHON, Platform
 from tests.support.waiting import wait_until
 
 APP = "schedule-jobs"

@@ -1,6 +1,6 @@
 """Memory and file descriptors of a worker stay flat, whatever is asked and however often.
 
-    HOSTD_TEST_REQUESTS=10000000 python -m pytest -s tests/unit/test_router_endurance.py     longer than 20,000 requests
+    HOSTD_TEST_REQUESTS=10000000 python -m pytest -s tests/unit/test_router_endurance.py     longer than 40,000 requests
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from endurance import mixed
 
-REQUESTS = int(os.environ.get("HOSTD_TEST_REQUESTS", "20000"))
-WARM_UP = 20_000
-LEAK = 96
+REQUESTS = int(os.environ.get("HOSTD_TEST_REQUESTS", "40000"))
+WARM_UP = 40_000
+LEAK = 128
 """Bytes for each request: less than anything of it that could be kept by mistake, with its place in what keeps it."""
 
 
