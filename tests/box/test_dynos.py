@@ -177,9 +177,12 @@ def test_a_dyno_that_fills_its_disk_is_stopped_alone(platform: Platform, crowd: 
 def test_neither_empty_files_nor_subvolumes_are_a_way_around(platform: Platform, crowd: Crowd) -> None:
     platform.hostctl("ps:scale", "-a", APP, "sower=1", "hider=1")
     error = "M of files in /app and /tmp, and a dyno may have 300.0M (dyno_disk_mb)"
-    for type_ in ("sower", "hider"):
-        logged(platform, type_, error, "State changed from up to crashed", within=90)
-    platform.hostctl("ps:scale", "-a", APP, "sower=0", "hider=0")
+    try:
+        for type_ in ("sower", "hider"):
+            # Half a million files are sown in seconds, or in minutes where the disk is somebody else's, too.
+            logged(platform, type_, error, "State changed from up to crashed", within=240)
+    finally:
+        platform.hostctl("ps:scale", "-a", APP, "sower=0", "hider=0")
 
 
 def test_systemd_restarts_a_dyno_while_hostd_is_down(platform: Platform, crowd: Crowd) -> None:

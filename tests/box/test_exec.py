@@ -130,6 +130,8 @@ def test_a_shell_has_a_real_terminal(platform: Platform, shell: list[str]) -> No
         terminal.expect("$ ")
         terminal.type("trap 'stty size' WINCH; echo $((7 * 7)) lives\n")
         terminal.expect("49 lives")
+        # A trap that comes due between a command and the prompt waits for the next line.
+        terminal.expect("$ ")
         terminal.resize(21, 77)
         terminal.expect("21 77")
         terminal.type("\nsleep 1000 &\nexit 42\n")
