@@ -218,11 +218,17 @@ class Worker:
                 await self._plane.change(table.in_boot(store.this_boot()))
 
     async def _sweep(self) -> None:
+        tick = self._settings.tick
         pulse, told = service.pulse(os.environ), monotonic()
+        now, stood_still = told, False
         while True:
-            await asyncio.sleep(self._settings.tick)
+            before = now
+            await asyncio.sleep(tick)
             now = monotonic()
-            self._plane.sweep(now)
+            # After a standstill (a frozen machine, a full disk) what came meanwhile is read before anybody is late.
+            stood_still = not stood_still and now - before > 2 * tick
+            if not stood_still:
+                self._plane.sweep(now)
             if pulse is not None and now - told >= pulse:
                 told = now
                 service.notify(os.environ, "WATCHDOG=1")

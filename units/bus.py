@@ -53,10 +53,12 @@ class BusError(Exception):
 
 
 class BusLost(Exception):
-    """The connection is gone, or no answer came in time; whether the call arrived is unknown."""
+    """The connection is gone, or no answer came in time; whether the call arrived is unknown. ``absent``: there is not
+    even a socket to connect to."""
 
-    def __init__(self, message: str, *, timed_out: bool = False) -> None:
+    def __init__(self, message: str, *, timed_out: bool = False, absent: bool = False) -> None:
         self.timed_out = timed_out
+        self.absent = absent
         super().__init__(message)
 
 
@@ -89,7 +91,8 @@ class Bus:
         try:
             self._bus.open()
         except DBusBaseError as error:
-            raise BusLost(f"no systemd at {address}: {error}") from error
+            absent = abs(int(error.errno)) == errno.ENOENT
+            raise BusLost(f"no systemd at {address}: {error}", absent=absent) from error
         self.detailed: set[str] = set()
 
     def fileno(self) -> int:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
@@ -11,7 +12,9 @@ from units.errors import SystemdError, SystemdUnavailable, UnknownUnit
 T = TypeVar("T")
 
 _TICK = 1.0
-_RECONNECT = 0.05
+_RECONNECT = 0.02
+_BLINK = 5.0
+"""Seconds for which PID 1 may turn everybody away while it re-executes; usually a fifth of one."""
 
 
 class Connection:
@@ -23,6 +26,7 @@ class Connection:
         self._on_lost = on_lost
         self._bus: Bus | None = None
         self._descriptor = -1
+        self._missed = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tick: asyncio.TimerHandle | None = None
         self.detailed: set[str] = set()
@@ -40,6 +44,7 @@ class Connection:
     def close(self) -> None:
         """Hang up."""
         self._drop()
+        self._missed = False
         if self._tick is not None:
             self._tick.cancel()
         self._loop = self._tick = None
@@ -49,20 +54,17 @@ class Connection:
 
         Raises UnknownUnit, SystemdError with systemd's reason, or SystemdUnavailable.
         """
-        try:
-            with self.once() as bus:
-                return call(bus)
-        except BusLost as error:
-            if error.timed_out:
-                raise SystemdUnavailable(str(error)) from error
-        except BusError as error:
-            raise refused(error) from error
-        try:
-            return call(self._reopen())
-        except BusLost as error:
-            raise SystemdUnavailable(str(error)) from error
-        except BusError as error:
-            raise refused(error) from error
+        last = time.monotonic() + _BLINK
+        while True:
+            try:
+                with self.once() as bus:
+                    return call(bus)
+            except BusLost as error:
+                if error.timed_out or time.monotonic() >= last:
+                    raise SystemdUnavailable(str(error)) from error
+                self._drop()
+            except BusError as error:
+                raise refused(error) from error
 
     @contextlib.contextmanager
     def once(self) -> Iterator[Bus]:
@@ -79,9 +81,10 @@ class Connection:
 
         Raises SystemdUnavailable when the loop's clock passes ``deadline``.
         """
+        self._drop()
         while True:
             try:
-                self._reopen()
+                self._open(patience=0)
             except SystemdUnavailable:
                 if asyncio.get_running_loop().time() >= deadline:
                     raise
@@ -89,16 +92,26 @@ class Connection:
             else:
                 return
 
-    def _open(self) -> Bus:
-        if self._bus is None:
+    def _open(self, patience: float = _BLINK) -> Bus:
+        last = time.monotonic() + patience
+        while self._bus is None:
             try:
                 self._bus = Bus(self._address)
             except BusLost as error:
-                raise SystemdUnavailable(str(error)) from error
-            self._descriptor = self._bus.fileno()
-            if self._loop is not None:
-                self._loop.add_reader(self._descriptor, self._drain)
+                if error.absent or time.monotonic() >= last:
+                    raise SystemdUnavailable(str(error)) from error
+                time.sleep(_RECONNECT)
+            else:
+                self._opened(self._bus)
         return self._bus
+
+    def _opened(self, bus: Bus) -> None:
+        self._descriptor = bus.fileno()
+        if self._loop is not None:
+            self._loop.add_reader(self._descriptor, self._drain)
+            if self._missed:
+                self._loop.call_soon(self._on_lost)
+        self._missed = False
 
     def _drop(self) -> None:
         # A lost bus has closed its descriptor already, so the number is remembered here.
@@ -107,13 +120,7 @@ class Connection:
                 self._loop.remove_reader(self._descriptor)
             self._bus.close()
             self._bus = None
-
-    def _reopen(self) -> Bus:
-        self._drop()
-        bus = self._open()
-        if self._loop is not None:
-            self._loop.call_soon(self._on_lost)
-        return bus
+            self._missed = True
 
     def _drain(self) -> None:
         if self._bus is None:
@@ -123,7 +130,7 @@ class Connection:
             signals, more = self._bus.signals()
         except BusLost:
             self._drop()
-            self._try_again()
+            self._open_if_possible()
             return
         for signal in signals:
             self._on_signal(signal)
@@ -135,12 +142,12 @@ class Connection:
             return
         self._tick = self._loop.call_later(_TICK, self._ticked)
         if self._bus is None:
-            self._try_again()
+            self._open_if_possible()
         self._drain()
 
-    def _try_again(self) -> None:
+    def _open_if_possible(self) -> None:
         with contextlib.suppress(SystemdUnavailable):
-            self._reopen()
+            self._open(patience=0)
 
 
 def refused(error: BusError) -> SystemdError:

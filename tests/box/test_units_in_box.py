@@ -60,7 +60,7 @@ def test_stop_tells_how_the_unit_ended(scenario):
 
 
 def test_a_reexecuted_systemd_loses_no_unit(scenario):
-    assert scenario("reexec") == {"loaded": [["loaded", "running"]] * 8, "left": 0, "told": True}
+    assert scenario("reexec") == {"loaded": [["loaded", "running"]] * 8, "asked": True, "left": 0, "told": True}
 
 
 def test_logs_arrive_whole_and_are_read_on_from_a_cursor(scenario):

@@ -80,7 +80,8 @@ async def expose(besieged: Siege, *names: str) -> None:
     async with besieged.neighbour() as neighbour:
         seen = await asyncio.gather(*(ask(besieged, name) for name in names for _ in range(CLIENTS)))
         await neighbour.more()
-    assert not [(name, each) for name, each in seen if each not in ROGUES[name].sees]
+    surprised = {(name, each) for name, each in seen if each not in ROGUES[name].sees}
+    assert not surprised, (surprised, [line for name, _ in surprised for line in besieged.logged(host_of(name))])
     await besieged.at_rest(files)
     for code in set(codes.values()) - {""}:
         assert await besieged.faults(code) == before[code] + CLIENTS * list(codes.values()).count(code)

@@ -1,19 +1,23 @@
 """A whole worker process: sockets from systemd, ready and stopping, TLS, a restart under load."""
 
 import asyncio
+import signal
 import socket
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from router_rig import FakeDyno, Wire, get, ok
-from worker_rig import Process, certificate, dialled
+from router_rig import Call, FakeDyno, Wire, get, ok
+from worker_rig import PATIENCE, Process, certificate, dialled, hasty
 
 from router.store import save
 from router.table import App, State, Table
 
 __all__ = ["certificate", "installed"]
+
+FIRST_BYTE = 1.0
+HURRIED = hasty(first_byte=FIRST_BYTE, tick=0.05)
 
 
 @pytest.fixture
@@ -128,6 +132,33 @@ async def test_a_worker_tells_systemd_that_it_lives_if_that_wants_to_know(instal
     assert [await made.told() for _ in range(2)] == ["WATCHDOG=1"] * 2
     process.kill()
     await process.wait()
+
+
+async def test_what_came_while_a_worker_stood_still_is_not_late(installed):
+    """As when a virtual machine is frozen for a backup."""
+    made, fake = installed
+    hurried = Process(made.folder, 2, script=HURRIED)
+    process = await hurried.start()
+    thawed = asyncio.Event()
+
+    async def thinks(call: Call) -> None:
+        await thawed.wait()
+        await call.answer(b"at last")
+
+    fake.behaviour = thinks
+    async with dialled(hurried.port) as client:
+        await client.send(get())
+        async with asyncio.timeout(PATIENCE):
+            while not fake.calls:
+                await asyncio.sleep(0.01)
+        process.send_signal(signal.SIGSTOP)
+        thawed.set()
+        await asyncio.sleep(FIRST_BYTE + 0.2)
+        process.send_signal(signal.SIGCONT)
+        assert (await client.answer()).body == b"at last"
+    process.terminate()
+    assert await process.wait() == 0
+    hurried.close()
 
 
 async def test_a_worker_that_cannot_read_its_table_begins_all_the_same_and_takes_the_next(installed):

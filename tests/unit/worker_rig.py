@@ -20,6 +20,16 @@ from router_rig import Call, Wire
 import router
 
 START = "import os, sys; os.environ['LISTEN_PID'] = str(os.getpid()); from router.worker import main; sys.exit(main())"
+_HASTY = """
+import os, sys
+from dataclasses import replace
+os.environ["LISTEN_PID"] = str(os.getpid())
+from router import worker
+from router.settings import Settings
+worker.Settings = lambda: replace(Settings(), **{limits})
+worker._HANDSHAKE = {handshake}
+sys.exit(worker.main())
+"""
 ROOT = Path(__file__).parents[2]
 SOURCE = Path(router.__file__).parents[1]
 """Where the tests' own router is from, which may be a compiled one."""
@@ -88,6 +98,11 @@ class Process:
     def close(self) -> None:
         for item in (self.notifications, *self.listeners):
             item.close()
+
+
+def hasty(*, handshake: float = 10.0, **limits: float) -> str:
+    """The script of a worker with other limits than a worker's own, in seconds."""
+    return _HASTY.format(limits=limits, handshake=handshake)
 
 
 @contextmanager

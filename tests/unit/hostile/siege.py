@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from router_rig import Call, FakeDyno
-from worker_rig import PATIENCE, Process, certificate, obliging
+from worker_rig import PATIENCE, Process, certificate, hasty, obliging
 
 from hostile.rogues import ROGUES
 from hostile.target import Target
@@ -19,18 +19,7 @@ from router.table import App, State, Table
 NEIGHBOUR, VICTIM = "hello.localhost", "victim.localhost"
 
 # Time limits short enough to be met, and long enough for the other app on any machine.
-HASTY = """
-import os, sys
-from dataclasses import replace
-os.environ["LISTEN_PID"] = str(os.getpid())
-from router import worker
-from router.settings import Settings
-worker.Settings = lambda: replace(
-    Settings(), first_byte=4.0, idle=2.0, head_arrival=2.0, client_idle=6.0, linger=1.0, tick=0.1
-)
-worker._HANDSHAKE = 2.0
-sys.exit(worker.main())
-"""
+HASTY = hasty(first_byte=6.0, idle=4.0, head_arrival=2.0, client_idle=6.0, linger=1.0, tick=0.1, handshake=2.0)
 
 
 class Neighbour:
@@ -104,6 +93,10 @@ class Siege:
     async def faults(self, code: str) -> int:
         """How often the worker has counted this."""
         return (await self.worker.ask("/metrics"))["faults"].get(code, 0)
+
+    def logged(self, host: str) -> list[str]:
+        """What the worker has said about requests for a host."""
+        return [line for line in (self.worker.folder / "log").read_text().splitlines() if f"host={host}" in line]
 
     async def at_rest(self, files: int) -> None:
         """Wait until the worker holds no more than it did with so many files, and nothing is under way."""
