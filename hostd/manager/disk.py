@@ -12,6 +12,7 @@ import logging
 import math
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -26,7 +27,9 @@ log = logging.getLogger(__name__)
 _LOOK_SECONDS = 2.0
 _COUNTS_PER_LIMIT = 8
 _COMMIT_SECONDS = 35.0
-"""Until what was written shows in a folder's generation: btrfs commits every 30 seconds (btrfs(5), commit=)."""
+"""Until what was written shows in a folder's generation, which is the number of the last commit that changed it: btrfs
+commits every 30 seconds (btrfs(5), commit=). One that is new has the number of the commit that is yet to come, which
+more can be written to."""
 _FREEING_SECONDS = 30.0
 """How long it may take until what a stopped dyno had is free: nobody else is stopped for it meanwhile."""
 _WORTH_STOPPING = 64 << 20
@@ -52,6 +55,17 @@ class Room(Protocol):
         """The slug with whose files the dyno began."""
 
 
+@dataclass(frozen=True)
+class _Count:
+    """What a dyno had on disk (bytes) when its folders had this generation, which was seen first at `since`.
+    `settled`: nothing can have been written since that would not change it."""
+
+    generation: int
+    has: float
+    since: float
+    settled: bool
+
+
 class DiskWatch:
     """Finds the dynos that have more than `limit` bytes on disk, slug and temporary files included."""
 
@@ -68,7 +82,7 @@ class DiskWatch:
         self._count = count
         self._clock = clock
         self._counted_at = room.used_bytes()
-        self._seen: dict[str, tuple[int, float]] = {}
+        self._seen: dict[str, _Count] = {}
         self._slugs: dict[str, Path | None] = {}
         self._slug_has: dict[Path | None, float] = {None: 0.0}
         self._patient_until = 0.0
@@ -99,24 +113,28 @@ class DiskWatch:
         self._counted_at = taken
         self._seen = {name: await self._counted(name) for name in names}
         self._slugs = {name: slug for name, slug in self._slugs.items() if name in self._seen}
-        found = {name: self._too_much(has) for name, (_, has) in self._seen.items() if has > self._limit}
+        found = {name: self._too_much(seen.has) for name, seen in self._seen.items() if seen.has > self._limit}
         if full:
             found = found or await self._largest_writer(free)
             self._patient_until = self._clock() + _FREEING_SECONDS if found else 0.0
         return found
 
-    async def _counted(self, name: str) -> tuple[int, float]:
-        """The state of a dyno's folders, and the bytes that they have in it."""
+    async def _counted(self, name: str) -> _Count:
         folders = self._room.dyno_folders(name)
-        generation = sum(map(self._room.generation, folders))
+        generation, now = sum(map(self._room.generation, folders)), self._clock()
         before = self._seen.get(name)
-        return before if before and before[0] == generation else (generation, await self._count(folders))
+        if before is None or before.generation != generation:
+            return _Count(generation, await self._count(folders), now, settled=False)
+        if before.settled:
+            return before
+        settled = now - before.since >= _COMMIT_SECONDS
+        return _Count(generation, await self._count(folders), before.since, settled)
 
     def _too_much(self, has: float) -> Trouble:
         return Trouble(words.disk(has, self._limit), f"{amount(has)} on disk, the limit is {size(self._limit)}")
 
     async def _largest_writer(self, free: int) -> dict[str, Trouble]:
-        written = {name: has - await self._began_with(name) for name, (_, has) in self._seen.items()}
+        written = {name: seen.has - await self._began_with(name) for name, seen in self._seen.items()}
         name = max(written, key=lambda name: written[name], default="")
         if written.get(name, 0) < _WORTH_STOPPING:
             return {}

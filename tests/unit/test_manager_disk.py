@@ -80,18 +80,33 @@ async def test_room_that_came_back_is_not_lost_again(pool, watch):
     assert pool.counted == []
 
 
-async def test_only_what_has_changed_is_counted_again(pool, watch):
+async def settle(pool, watch):
+    """Look until nothing that was written until now can be unseen."""
     pool.write("web", 200)
     await watch.look(["web", "worker"])
+    pool.now += 35
+    await watch.look(["web", "worker"])
     pool.counted.clear()
+
+
+async def test_only_what_has_changed_is_counted_again(pool, watch):
+    await settle(pool, watch)
     pool.write("worker", 200)
     assert await watch.look(["web", "worker"]) == {}
     assert pool.counted == ["worker"]
 
 
-async def test_what_shows_only_when_btrfs_has_committed_it_is_found_then(pool, watch):
+async def test_what_is_written_to_the_same_commit_as_a_new_folder_is_found(pool, watch):
+    """The folder's generation is that of the commit to come, and stays so."""
     pool.write("web", 200)
-    await watch.look(["web", "worker"])
+    assert await watch.look(["web", "worker"]) == {}
+    pool.now += 20
+    pool.write("web", 2000, generation=0)
+    assert await found(watch, "web", "worker") == {"web": words.disk(2210, LIMIT)}
+
+
+async def test_what_shows_only_when_btrfs_has_committed_it_is_found_then(pool, watch):
+    await settle(pool, watch)
     pool.write("web", 2000, generation=0)
     assert await watch.look(["web", "worker"]) == {}
     pool.now += 34
