@@ -227,11 +227,11 @@ class Client(asyncio.Protocol):
         self._mute = 0
         self._pieces += CRUMBS // HEADS
         incoming = self._incoming
-        incoming.end(self.plane.settings)
         method = self._parser.get_method()
+        version = incoming.end(method, self.plane.settings) or self._parser.get_http_version()
         if method == b"CONNECT":
             raise Refused(405, "CONNECT is not offered here")
-        version, now_ms = self._parser.get_http_version(), int(time() * 1000)
+        now_ms = int(time() * 1000)
         head = read_request(method, incoming.target, version, incoming.fields, origin=self.origin, now_ms=now_ms)
         exchange = self._receiving = Exchange(self, head, incoming.fields)
         if self.exchange is None and not self.write_paused and not self._queue:
@@ -269,6 +269,7 @@ class Client(asyncio.Protocol):
                 self._unparsed += data[at:]
                 break
             self._incoming.piece = piece = data if len(data) <= MORSEL and not at else data[at : at + self._portion]
+            self._incoming.leads = not self._begun
             at += len(piece)
             try:
                 self._parser.feed_data(piece)

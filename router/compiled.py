@@ -21,7 +21,7 @@ BUILDS = Path("/opt/hostd/compiled")
 MODULES = (
     "answers", "backend", "blocks", "bridge", "client", "exchange", "fields", "frames", "h2", "heads", "incoming",
     "journal", "judging", "load", "logline", "metrics", "outlet", "packing", "patience", "plane", "pseudo", "record",
-    "rest", "search", "side", "stage", "stream", "tunnel", "turns", "upstream",
+    "rest", "search", "settings", "side", "stage", "stream", "tunnel", "turns", "upstream",
 )  # fmt: skip
 """What is compiled: what every request goes through. They call each other without Python in between."""
 

@@ -15,12 +15,13 @@ _MANY: Final = 100
 
 class Incoming:
     """One request. `piece` is what the parser is being fed; `complete` says whether the head is, `target` and `fields`
-    are as the parser gives them, trailers behind headers."""
+    are as the parser gives them, trailers behind headers. `leads`: a piece begins with this request."""
 
-    __slots__ = ("_before", "_fed", "_headers", "complete", "fields", "piece", "target")
+    __slots__ = ("_before", "_fed", "_headers", "complete", "fields", "leads", "piece", "target")
 
     def __init__(self) -> None:
         self.piece = self._before = b""
+        self.leads = False
         self.begin()
 
     def begin(self) -> None:
@@ -55,12 +56,16 @@ class Incoming:
             raise Refused(431, "the head of the request is too long")
         return first
 
-    def end(self, settings: Settings) -> None:
-        """The head is complete; raises Refused."""
+    def end(self, method: bytes, settings: Settings) -> str:
+        """The head is complete. Returns its version of HTTP, or "" if that cannot be told at a glance; raises
+        Refused."""
         self.complete = True
         self._headers = len(self.fields)
         if len(self.piece) > MORSEL or self._fed or self._headers > _MANY:
             check_lengths(self.fields, len(self.target), settings)
-        if self.piece.find(self.target + b" HTTP/") < 0:
-            check_protocol(self.target, self._before + self.piece)
-        self._before = b""
+        before, self._before = self._before, b""
+        leads, self.leads = self.leads, False
+        if leads and self.piece.startswith(b"%b %b HTTP/1.1\r\n" % (method, self.target)):
+            return "1.1"
+        check_protocol(self.target, before + self.piece)
+        return ""

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 _COMMON: Final = b"HOSTD_SOURCE=heroku\nHOSTD_PROCESS=router\nSYSLOG_IDENTIFIER=hostd-router\nPRIORITY=%d\nMESSAGE="
+_MARK: Final = b"\nMESSAGE="
 _DATAGRAM: Final = 96 * 1024
 """Bytes after which a datagram is sent; below what a socket may send at once by default (net.core.wmem_default)."""
 INFO: Final = 6
@@ -49,6 +50,7 @@ class Journal:
         self._path = str(path) if path else ""
         self._loop = loop
         self._fallback = fallback or sys.stderr.buffer
+        self._between = b"\n" if path else b""
         self._delay, self._batch, self._room = delay, batch, room
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * 1024 * 1024)
@@ -64,7 +66,7 @@ class Journal:
         """One request of an app (`""`: of no app). The line must be a single line of ASCII."""
         prefix = self._prefixes.get(app_id)
         if prefix is None:
-            prefix = self._prefixes[app_id] = _prefix(app_id, INFO)
+            prefix = self._prefixes[app_id] = self._prefix(app_id, INFO)
         entry = prefix + line.encode() + b"\n"
         self._lines.append(entry)
         self._size += len(entry)
@@ -75,7 +77,7 @@ class Journal:
 
     def say(self, text: str, priority: int = INFO) -> None:
         """A line about the router itself; line breaks in it become blanks."""
-        self._lines.append(_prefix("", priority) + " ".join(text.split()).encode() + b"\n")
+        self._lines.append(self._prefix("", priority) + " ".join(text.split()).encode() + b"\n")
         if self._timer is None:
             self._timer = self._loop.call_later(self._delay, self._tick)
 
@@ -87,7 +89,7 @@ class Journal:
     def flush(self) -> None:
         """Hand what is buffered to journald, as far as it takes it now."""
         if self._lines:
-            self._queue(b"\n".join(self._lines), len(self._lines))
+            self._queue(self._between.join(self._lines), len(self._lines))
             self._lines, self._size = [], 0
         while self._waiting and self._send(self._waiting[0][0]):
             self._waiting_bytes -= len(self._waiting.popleft()[0])
@@ -126,22 +128,20 @@ class Journal:
         except BlockingIOError:
             return False
         except (FileNotFoundError, ConnectionRefusedError):
-            return self._print(datagram)
+            return self._print(b"".join(entry.partition(_MARK)[2] + b"\n" for entry in datagram[:-1].split(b"\n\n")))
         except OSError:
-            self.lost += datagram.count(b"\nMESSAGE=")
+            self.lost += datagram.count(_MARK)
         return True
 
-    def _print(self, datagram: bytes) -> bool:
-        marker = b"\nMESSAGE="
-        lines = [entry.partition(marker)[2].rstrip(b"\n") for entry in datagram.split(b"\n\n")]
+    def _print(self, lines: bytes) -> bool:
         try:
-            self._fallback.write(b"\n".join(lines) + b"\n")
+            self._fallback.write(lines)
             self._fallback.flush()
         except (OSError, ValueError):
-            self.lost += len(lines)
+            self.lost += lines.count(b"\n")
         return True
 
-
-def _prefix(app_id: str, priority: int) -> bytes:
-    app = f"HOSTD_APP={app_id}\n".encode() if app_id else b""
-    return app + _COMMON % priority
+    def _prefix(self, app_id: str, priority: int) -> bytes:
+        """What an entry for journald begins with; plain lines have nothing before them."""
+        app = f"HOSTD_APP={app_id}\n".encode() if app_id else b""
+        return app + _COMMON % priority if self._path else b""

@@ -12,6 +12,7 @@ from router.settings import Settings
 _UNKNOWN_METHOD = re.compile(
     rb"(?!(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) )[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32} \S+ HTTP/1\.[01]\r\n"
 )
+_OTHER_PROTOCOLS = (b"RTSP/", b"ICE/")
 _OF_CONNECTIONS = (b"connection", b"proxy-connection")
 
 
@@ -25,9 +26,13 @@ def check_lengths(fields: list[Field], target: int, settings: Settings) -> None:
 
 
 def check_protocol(target: bytes, head: bytes) -> None:
-    """Raises Refused for what the parser takes for HTTP, too: RTSP and ICE."""
+    """Raises Refused for what the parser takes for HTTP, too: RTSP, ICE and what names no protocol. `head` may have
+    further requests behind this one."""
+    if head.find(b" HTTP/") >= 0 and all(head.find(b" " + other) < 0 for other in _OTHER_PROTOCOLS):
+        return
     _, *rests = head.split(b" %b " % target)
-    if not any(rest.lstrip(b" ").startswith(b"HTTP/") for rest in rests):
+    said = [rest.lstrip(b" ") for rest in rests]
+    if not any(rest.startswith(b"HTTP/") for rest in said) or any(rest.startswith(_OTHER_PROTOCOLS) for rest in said):
         raise Refused(400, "bad request line: this is not HTTP")
 
 

@@ -10,6 +10,7 @@ from router.heads import RequestHead
 
 _MAX_FORWARDED: Final = 2048
 """Only the end of a longer X-Forwarded-For is logged: the addresses nearest to us."""
+_SMALL: Final = [str(number) for number in range(1000)]
 
 
 def request_line(
@@ -29,8 +30,8 @@ def request_line(
     be seen whole."""
     shown = quoted((head.target if path is None else path).decode("latin-1"))
     if service is not None:
-        timing = f"dyno={dyno} connect={int(connect * 1000)}ms service={int(service * 1000)}ms"
-        result = f"status={status} bytes={sent}"
+        timing = f"dyno={dyno} connect={_number(int(connect * 1000))}ms service={_number(int(service * 1000))}ms"
+        result = f"status={_number(status)} bytes={_number(sent)}"
     elif dyno:
         timing, result = f"dyno={dyno} connect={int(connect * 1000)}ms service=", f"status={status} bytes="
     else:
@@ -55,6 +56,10 @@ def bare(text: str) -> str:
     if text.isascii() and text.isprintable() and not ('"' in text or "\\" in text or " " in text or "=" in text):
         return text
     return "".join(char if _harmless(char) and char not in " =" else _escape(char) for char in text)
+
+
+def _number(number: int) -> str:
+    return _SMALL[number] if 0 <= number < len(_SMALL) else str(number)
 
 
 def _opening(fault: Fault) -> str:

@@ -33,6 +33,7 @@ class Upstream(asyncio.Protocol):
         "_fields",
         "_head_fields",
         "_interim",
+        "_modern",
         "_mute",
         "_parser",
         "_pieces",
@@ -73,7 +74,7 @@ class Upstream(asyncio.Protocol):
         self._unparsed = b""
         self._waiting = False
         self.complete = False
-        self._interim = False
+        self._interim = self._modern = False
         self._switching = False
 
     # What an exchange asks for
@@ -131,6 +132,7 @@ class Upstream(asyncio.Protocol):
             self.transport.close()
             return
         first, self.answered = not self.answered, True
+        self._modern = first and data.startswith(b"HTTP/1.1 ")
         clean = True
         size = MORSEL if self._pieces > CRUMBS else SLICE
         at = self._pieces = 0
@@ -247,11 +249,12 @@ class Upstream(asyncio.Protocol):
         if self._interim:
             self._pieces += CRUMBS // HEADS
             exchange.interim(status, self._reason, self._fields)
-            self._fields, self._reason = [], b""
+            self._fields, self._reason, self._modern = [], b"", False
             return
         self._head_fields = len(self._fields)
         self._switching = status == 101
-        if exchange.answer(status, self._reason, self._parser.get_http_version(), self._fields):
+        version = "1.1" if self._modern else self._parser.get_http_version()
+        if exchange.answer(status, self._reason, version, self._fields):
             self.complete = True
 
     def on_body(self, data: bytes) -> None:

@@ -138,3 +138,5 @@ def test_http_is_told_from_what_looks_like_it(line):
     check_protocol(b"/a.*", line)
     with pytest.raises(Refused, match="not HTTP"):
         check_protocol(b"/a.*", line.replace(b"HTTP", b"RTSP"))
+    with pytest.raises(Refused, match="not HTTP"):
+        check_protocol(b"/a.*", line + line.replace(b"HTTP", b"ICE") + line)
