@@ -18,7 +18,7 @@ from time import monotonic
 
 from hostd.events import Events, Subject
 from hostd.fetching import Unfetchable
-from hostd.nudges import nudge_or
+from hostd.lookout import Lookout
 
 log = logging.getLogger(__name__)
 
@@ -61,9 +61,8 @@ class CustomPages:
         """The newest file of each address, by the address's digest."""
         self._fetched: dict[str, float] = {}
         self._troubles: dict[str, str] = {}
-        self._wake = asyncio.Event()
         self._turns = asyncio.Semaphore(_AT_ONCE)
-        self._task: asyncio.Task[None] | None = None
+        self._lookout = Lookout("fetching custom pages", self.look, REFRESH)
         self.changed: Callable[[str], None] = lambda _app_id: None
         directory.mkdir(mode=0o755, parents=True, exist_ok=True)
         for path in sorted(directory.iterdir(), key=lambda path: path.stat().st_mtime):
@@ -73,37 +72,24 @@ class CustomPages:
 
     def start(self) -> None:
         """Begin to fetch. By then `of` was asked about every app."""
-        self._task = asyncio.create_task(self._watch())
+        self._lookout.start()
 
     async def close(self) -> None:
         """Stop; the pages stay."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._lookout.close()
 
     def of(self, app_id: str, config: Mapping[str, str]) -> dict[Kind, str]:
         """The files of an app's pages, as far as they were fetched; the others will be."""
         wanted = {kind: config[kind.variable] for kind in Kind if config.get(kind.variable)}
         if wanted != self._wanted.get(app_id, {}):
             self._wanted[app_id] = wanted
-            self._wake.set()
+            self._lookout.nudge()
         return {kind: self._names[key] for kind, url in wanted.items() if (key := _digest(url.encode())) in self._names}
 
     def forget(self, app_id: str) -> None:
         """The app is gone."""
         if self._wanted.pop(app_id, None):
-            self._wake.set()
-
-    async def _watch(self) -> None:
-        while True:
-            self._wake.clear()
-            wait = REFRESH
-            try:
-                wait = await self.look()
-            except Exception:
-                # Or no page would ever be fetched again.
-                log.exception("fetching custom pages failed; trying again")
-            await nudge_or(wait, self._wake)
+            self._lookout.nudge()
 
     async def look(self) -> float:
         """Fetch what is due and delete what nobody wants any more; returns in how many seconds to look again."""

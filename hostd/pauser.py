@@ -6,15 +6,11 @@ later.
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from typing import Protocol
 
 from hostd.events import Events, Subject
 from hostd.ledger import Ledger
-from hostd.nudges import nudge_or
-
-log = logging.getLogger(__name__)
+from hostd.lookout import Lookout
 
 _LONGEST_LOOK = 60.0
 
@@ -33,32 +29,18 @@ class Pauser:
         self._ledger = ledger
         self._manager = manager
         self._events = events
-        self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._lookout = Lookout("looking for pauses that are over", self._look, _LONGEST_LOOK)
 
     def start(self) -> None:
         """Begin to watch."""
-        self._ledger.pauses.begun = self._wake.set
-        self._task = asyncio.create_task(self._watch())
+        self._ledger.pauses.begun = self._lookout.nudge
+        self._lookout.start()
 
     async def close(self) -> None:
         """Stop; pauses end all the same."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._lookout.close()
 
-    async def _watch(self) -> None:
-        while True:
-            self._wake.clear()
-            wait = _LONGEST_LOOK
-            try:
-                wait = self._look()
-            except Exception:
-                # One look's trouble must not keep all later ends untold: it is said, and tried again.
-                log.exception("looking for pauses that are over failed; trying again")
-            await nudge_or(wait, self._wake)
-
-    def _look(self) -> float:
+    async def _look(self) -> float:
         """Tell of the pauses that are over; returns in how many seconds to look again."""
         waits = [_LONGEST_LOOK]
         for app_id, rest in self._ledger.pauses.left():

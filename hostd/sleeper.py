@@ -18,9 +18,9 @@ from hostd.errors import HostdError
 from hostd.events import Events, Subject
 from hostd.ledger import Ledger
 from hostd.ledger.idling import Idle
+from hostd.lookout import Lookout
 from hostd.manager.dyno import Dyno, DynoState
 from hostd.manager.idle import awake_for
-from hostd.nudges import nudge_or
 
 log = logging.getLogger(__name__)
 
@@ -68,23 +68,24 @@ class Sleeper:
         self._workers = workers
         self._events = events
         self._clock = clock
-        self._wake = asyncio.Event()
+        self._lookout = Lookout("looking for apps that may sleep", self._look, _LONGEST_LOOK)
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin to watch, and to listen to the router."""
         self._tasks = [asyncio.create_task(self._listen(worker)) for worker in range(1, self._workers + 1)]
-        self._tasks.append(asyncio.create_task(self._watch()))
+        self._lookout.start()
 
     async def close(self) -> None:
         """Stop; what sleeps goes on sleeping."""
+        await self._lookout.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def nudge(self) -> None:
         """Say that an app may sleep earlier than was known."""
-        self._wake.set()
+        self._lookout.nudge()
 
     def wake(self, app_id: str) -> bool:
         """Let an app be awake; whether it slept."""
@@ -97,17 +98,6 @@ class Sleeper:
         self._manager.nudge(app_id)
         self.nudge()
         return True
-
-    async def _watch(self) -> None:
-        while True:
-            self._wake.clear()
-            wait = _LONGEST_LOOK
-            try:
-                wait = await self._look()
-            except Exception:
-                # One look's trouble must not keep all apps awake for ever: it is said, and tried again.
-                log.exception("looking for apps that may sleep failed; trying again")
-            await nudge_or(wait, self._wake)
 
     async def _look(self) -> float:
         """Let those sleep that may; returns in how many seconds to look again."""

@@ -32,7 +32,7 @@ from hostd.ledger import Ledger
 from hostd.ledger.acm import Standing
 from hostd.ledger.apps import App
 from hostd.ledger.database import utc_now
-from hostd.nudges import nudge_or
+from hostd.lookout import Lookout
 
 log = logging.getLogger(__name__)
 
@@ -76,26 +76,26 @@ class AutomaticCertificates:
         self._chance = chance
         self._dealings = Dealings(terms, ledger.acme_accounts, connect=connect, clock=clock, chance=chance)
         self._showcase = Showcase(route, certificates.lent, terms.hook, events, clock)
-        self._wake = asyncio.Event()
         self._tries: dict[tuple[str, str], asyncio.Task[None]] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._lookout = Lookout("looking for certificates that are due", self._look, LOOK_SECONDS)
 
     # What others ask
 
     def start(self) -> None:
         """Begin to look; the router must have its routes."""
-        self._task = asyncio.create_task(self._run(), name="automatic certificates")
+        self._lookout.start()
 
     async def close(self) -> None:
         """Stop. What is being tried is broken off, and tried again by the next hostd."""
-        tasks = [*self._tries.values(), *([self._task] if self._task else [])]
-        for task in tasks:
+        await self._lookout.close()
+        tries = list(self._tries.values())
+        for task in tries:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tries, return_exceptions=True)
 
     def nudge(self) -> None:
         """Say that apps, domains or certificates have changed."""
-        self._wake.set()
+        self._lookout.nudge()
 
     @property
     def hold(self) -> Hold | None:
@@ -181,24 +181,12 @@ class AutomaticCertificates:
 
     # Looking
 
-    async def _run(self) -> None:
-        while True:
-            self._wake.clear()
-            wait = LOOK_SECONDS
-            try:
-                again = await self._look()
-                if again is not None:
-                    wait = min(max((again - self._clock()).total_seconds(), 0.0), wait)
-            except Exception:
-                # One look's trouble must not end all later ones: it is said, and tried again.
-                log.exception("looking for certificates that are due failed; trying again")
-            await nudge_or(wait, self._wake)
-
-    async def _look(self) -> datetime | None:
-        """Begin what is due; when something is due next."""
+    async def _look(self) -> float:
+        """Begin what is due; returns in how many seconds something is due next."""
         apps = [self._ledger.apps.get(app_id) for app_id in self._ledger.acm.apps()]
         moments = await asyncio.gather(*map(self._look_at, apps))
-        return min((moment for moment in moments if moment is not None), default=None)
+        again = min((moment for moment in moments if moment is not None), default=None)
+        return LOOK_SECONDS if again is None else max((again - self._clock()).total_seconds(), 0.0)
 
     async def _look_at(self, app: App) -> datetime | None:
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,6 +23,7 @@ from hostd.ledger import Ledger
 from hostd.ledger.apps import App
 from hostd.ledger.certificates import Certificate, content_of
 from hostd.ledger.database import utc_now
+from hostd.lookout import Lookout
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ class CertificateKeeper:
             certificates=lambda: [*ledger.certificates.every(), *([self._own] if self._own else [])],
             shelf=shelf, authorities=authorities, fetch=fetch, revoked=self._revoked, clock=clock,
         )  # fmt: skip
-        self._task: asyncio.Task[None] | None = None
+        self._lookout = Lookout("looking after the certificates", self._look, LOOK_SECONDS)
 
     def stock(self) -> None:
         """Give the router what it may lack, before it gets a table that names it."""
@@ -93,15 +93,13 @@ class CertificateKeeper:
 
     def start(self) -> None:
         """Begin to watch."""
-        self._task = asyncio.create_task(self._watch())
+        self._lookout.start()
         self.stapler.start()
 
     async def close(self) -> None:
         """Stop."""
         await self.stapler.close()
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._lookout.close()
 
     async def judge(self, chain: str, key: str) -> Checked:
         """Whether a certificate can be served, in whatever order it comes; what is missing in its chain is fetched, if
@@ -199,14 +197,9 @@ class CertificateKeeper:
         told = f"The certificate {certificate.name} ({', '.join(certificate.names[:3])}) has been revoked"
         self._events.platform(Subject(certificate.app_id), "certs", f"{told} by its authority: browsers may refuse it.")
 
-    async def _watch(self) -> None:
-        while True:
-            try:
-                self.look()
-            except Exception:
-                # One look's trouble must not end all later ones: it is said, and tried again.
-                log.exception("looking after the certificates failed; trying again")
-            await asyncio.sleep(LOOK_SECONDS)
+    async def _look(self) -> float:
+        self.look()
+        return LOOK_SECONDS
 
 
 def stage_of(expires_at: datetime, now: datetime) -> int | None:

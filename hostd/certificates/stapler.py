@@ -16,7 +16,7 @@ from hostd.certificates.ocsp import Unfit
 from hostd.certificates.shelf import Shelf
 from hostd.fetching import Fetch, Unfetchable
 from hostd.ledger.database import utc_now
-from hostd.nudges import nudge_or
+from hostd.lookout import Lookout
 
 log = logging.getLogger(__name__)
 
@@ -73,25 +73,22 @@ class Stapler(Generic[Any]):
         self._revoked = revoked
         self._clock = clock
         self._due: dict[str, datetime] = {}
-        self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._lookout = Lookout("asking for OCSP answers", self.look, LOOK_SECONDS)
 
     def start(self) -> None:
         """Begin to ask."""
-        self._task = asyncio.create_task(self._run(), name="stapler")
+        self._lookout.start()
 
     async def close(self) -> None:
         """Stop."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._lookout.close()
 
     def nudge(self) -> None:
         """Say that there are other certificates."""
-        self._wake.set()
+        self._lookout.nudge()
 
-    async def look(self) -> None:
-        """Ask for what is due."""
+    async def look(self) -> float:
+        """Ask for what is due; returns in how many seconds to look again."""
         known = {certificate.content: certificate for certificate in self._certificates()}
         self._due = {content: due for content, due in self._due.items() if content in known}
         now, few = self._clock(), asyncio.Semaphore(AT_ONCE)
@@ -102,16 +99,7 @@ class Stapler(Generic[Any]):
 
         due = [each for content, each in known.items() if self._due.get(content, now) <= now < each.expires_at]
         await asyncio.gather(*map(ask, due))
-
-    async def _run(self) -> None:
-        while True:
-            self._wake.clear()
-            try:
-                await self.look()
-            except Exception:
-                # One look's trouble must not end all later ones: it is said, and tried again.
-                log.exception("asking for OCSP answers failed; trying again")
-            await nudge_or(LOOK_SECONDS, self._wake)
+        return LOOK_SECONDS
 
     async def _ask(self, certificate: Any) -> datetime:
         """Ask for one; when to ask again."""

@@ -20,9 +20,9 @@ from hostd.ledger.database import utc_now
 from hostd.ledger.job_runs import JobRun
 from hostd.ledger.jobs import Job
 from hostd.ledger.users import User
+from hostd.lookout import Lookout
 from hostd.manager.dyno import SCHEDULED, Dyno, DynoState
 from hostd.manager.oneoffs import OneOffs
-from hostd.nudges import nudge_or
 from hostd.scheduler.calendar import following, parse
 from hostd.scheduler.planner import PUNCTUAL, Plan, plan
 from hostd.scheduler.timers import Alarm, Timers
@@ -55,26 +55,23 @@ class Scheduler:
         self._timers = timers
         self._events = events
         self._clock = clock
-        self._wake = asyncio.Event()
         self._launching: dict[int, asyncio.Task[None]] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._lookout = Lookout("looking at the scheduled jobs", self._look, _LOOK_AGAIN_SECONDS)
         one_offs.on_end = self._ended
 
     def start(self) -> None:
         """Begin; the dyno manager must have adopted what runs."""
-        self._task = asyncio.create_task(self._run(), name="scheduler")
+        self._lookout.start()
 
     async def close(self) -> None:
         """Stop looking. What is being started is waited for, so that the next hostd finds it; runs go on."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._lookout.close()
         if self._launching:
             await asyncio.wait(self._launching.values(), timeout=_CLOSE_SECONDS)
 
     def nudge(self) -> None:
         """Say that jobs or apps have changed."""
-        self._wake.set()
+        self._lookout.nudge()
 
     def unit_changed(self, unit: str) -> None:
         """Say that systemd may have changed a unit."""
@@ -90,17 +87,7 @@ class Scheduler:
             raise Conflict(f"Job {job.number} could not be started: {run.reason}")
         return run
 
-    async def _run(self) -> None:
-        while True:
-            self._wake.clear()
-            try:
-                await self._look()
-            except Exception:
-                # One look's trouble must not end the scheduler: it is said, and tried again.
-                log.exception("looking at the scheduled jobs failed; trying again")
-            await nudge_or(_LOOK_AGAIN_SECONDS, self._wake)
-
-    async def _look(self) -> None:
+    async def _look(self) -> float:
         for run in self._ledger.job_runs.open():
             if run.sequence not in self._launching:
                 self._follow(run)
@@ -112,8 +99,7 @@ class Scheduler:
                 log.warning("job %d of app %s cannot be run: %s", job.number, job.app_id, error)
         await self._timers.keep(alarms)
         # A timer for a moment that has passed never elapses.
-        if any(alarm.at <= self._clock() for alarm in alarms):
-            self._wake.set()
+        return 0.0 if any(alarm.at <= self._clock() for alarm in alarms) else _LOOK_AGAIN_SECONDS
 
     def _consider(self, job: Job) -> list[Alarm]:
         """Settle what is due of a job; returns when it is due next, unless that is never."""
