@@ -84,6 +84,8 @@ def main() -> int:
         ours = stack.enter_context(hostd_router(setting))
         theirs = stack.enter_context(nginx(setting))
         field = Field(folder, cores[-1], behind, options)
+        for proxy in (ours, theirs):
+            field.visit(proxy)  # which has just been started
         heading = f"{'p50 before → during':>21} {'p99':>15} {'ratio':>6}"
         print(f"{'hostd-router, then nginx':<32}{heading}  {heading}")
         for name in options.names or (*ASSAULTS, *ROGUES):

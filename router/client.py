@@ -22,7 +22,7 @@ from router.judging import check_trailers, improper
 from router.rest import rest_of_request
 from router.side import asked_for, origin_of, reset
 from router.tunnel import Tunnel
-from router.turns import CRUMBS, HEADS, MORSEL, SLICE
+from router.turns import CRUMBS, HEADS, SLICE, SPECK
 
 if TYPE_CHECKING:
     from router.plane import Plane
@@ -33,7 +33,7 @@ class Client(asyncio.Protocol):
     """One connection. Requests on it are handled one at a time, in order."""
 
     __slots__ = (
-        "_advancing", "_begun", "_closing", "_incoming", "_mute", "_parser", "_pieces", "_queue", "_receiving",
+        "_advancing", "_begun", "_closing", "_incoming", "_most", "_parser", "_queue", "_receiving",
         "_refusal", "_resting", "_unparsed", "_upgraded",
         "asked_for", "deadline", "exchange", "origin", "plane", "reading_held", "transport", "tunnel", "write",
         "write_paused",
@@ -44,12 +44,10 @@ class Client(asyncio.Protocol):
     write: Callable[[bytes], None]
 
     def __init__(self, plane: Plane, protocol: str) -> None:
-        self.plane = plane
-        self.origin = Origin("", protocol, 0)
+        self.plane, self.origin = plane, Origin("", protocol, 0)
         self.exchange: Exchange | None = None
         self.tunnel: Tunnel | None = None
-        self.write_paused = False
-        self.reading_held = False
+        self.write_paused = self.reading_held = False
         self.deadline = 0.0
         self._parser: Any = httptools.HttpRequestParser(self)
         self._queue: deque[Exchange] = deque()
@@ -57,8 +55,7 @@ class Client(asyncio.Protocol):
         self._refusal: Fault | None = None
         self._unparsed = b""
         self._advancing = self._begun = self._closing = self._resting = self._upgraded = False
-        self._mute = self._pieces = 0
-        self._incoming = Incoming()
+        self._incoming, self._most = Incoming(), CRUMBS
 
     @property
     def idle(self) -> bool:
@@ -224,8 +221,6 @@ class Client(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """The head is complete."""
-        self._mute = 0
-        self._pieces += CRUMBS // HEADS
         incoming = self._incoming
         method = self._parser.get_method()
         version = incoming.end(method, self.plane.settings) or self._parser.get_http_version()
@@ -234,7 +229,7 @@ class Client(asyncio.Protocol):
         now_ms = int(time() * 1000)
         head = read_request(method, incoming.target, version, incoming.fields, origin=self.origin, now_ms=now_ms)
         exchange = self._receiving = Exchange(self, head, incoming.fields)
-        if self.exchange is None and not self.write_paused and not self._queue:
+        if self.exchange is None and not self.write_paused and not self._queue and incoming.pieces <= self._most:
             self.exchange = exchange
             exchange.begin()
         else:
@@ -242,10 +237,7 @@ class Client(asyncio.Protocol):
 
     def on_body(self, data: bytes) -> None:
         """A piece of a request's body, without its framing."""
-        self._mute = 0
-        self._pieces += 1
-        if self._receiving is not None:
-            self._receiving.body(data)
+        self._incoming.add_body(data)
 
     def on_message_complete(self) -> None:
         """A request is complete, or its head, if it offers to switch protocols."""
@@ -253,6 +245,7 @@ class Client(asyncio.Protocol):
         if receiving is not None and not receiving.received:
             if self._parser.should_upgrade():
                 return
+            self._pass_on()
             trailers = self._incoming.trailers
             check_trailers(trailers, self.plane.settings)
             receiving.body_end(trailers)
@@ -261,15 +254,22 @@ class Client(asyncio.Protocol):
 
     # Below the public part
 
+    def _pass_on(self) -> None:
+        """What has come of the body, in one piece however many it came in."""
+        body = self._incoming.take_body()
+        if body and self._receiving is not None:
+            self._receiving.body(body)
+
     def _parse(self, data: bytes) -> None:
         """Feed the parser until it has given us more than one request to do, or far too little of one in a piece."""
-        at = self._pieces = 0
+        at = self._incoming.pieces = 0
+        self._most = self.plane.turns.crumbs
         while at < len(data) and not self._closing and self._refusal is None:
             if self._queue or self._upgraded or self._resting:
                 self._unparsed += data[at:]
                 break
-            self._incoming.piece = piece = data if len(data) <= MORSEL and not at else data[at : at + self._portion]
-            self._incoming.leads = not self._begun
+            piece = data if len(data) <= SPECK and not at else data[at : at + self._portion]
+            self._incoming.piece, self._incoming.leads = piece, not self._begun
             at += len(piece)
             try:
                 self._parser.feed_data(piece)
@@ -283,19 +283,20 @@ class Client(asyncio.Protocol):
                 self._stop_parsing(error.__context__ or error)
             except httptools.HttpParserError as error:
                 self._stop_parsing(improper(error, piece, self._in_body, bool(self._incoming.target)))
-            self._mute += len(piece)
-            if self._mute > SLICE and self._mute > SLICE + self.plane.settings.max_line and self._in_body:
+            self._pass_on()
+            self._incoming.mute += len(piece)
+            if self._incoming.mute > SLICE + self.plane.settings.max_line and self._in_body:
                 self._stop_parsing(Refused(400, "bad chunk: its extensions, or the trailers, are too long"))
             if self._begun and not self._incoming.complete:
                 self._await_head()
-            if self._pieces > CRUMBS and at < len(data):
+            if at < len(data) and self._incoming.pieces > self._most:
                 self._rest()
 
     @property
     def _portion(self) -> int:
         """Bytes to be parsed at once: more of a body that is only passed on."""
-        receiving = self._receiving
-        return SLICE if receiving is not None and receiving.head.length not in (0, CHUNKED) else MORSEL
+        known = self._receiving is not None and self._receiving.head.length not in (0, CHUNKED)
+        return SLICE if known else self.plane.turns.morsel
 
     def _rest(self) -> None:
         """Do nothing more until others have had their turn."""

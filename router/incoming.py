@@ -1,4 +1,4 @@
-"""Incoming: what has come of a request's head, and of its trailers, piece by piece."""
+"""Incoming: what has come of a request, piece by piece: of its head, its trailers, and of its body at once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 from router.fields import Field, Refused
 from router.judging import check_lengths, check_protocol
 from router.settings import Settings
-from router.turns import MORSEL, SLICE
+from router.turns import CRUMBS, HEADS, MORSEL, SLICE
 
 _MANY: Final = 100
 """Headers; a head with fewer that came in one small piece breaks no limit."""
@@ -15,13 +15,18 @@ _MANY: Final = 100
 
 class Incoming:
     """One request. `piece` is what the parser is being fed; `complete` says whether the head is, `target` and `fields`
-    are as the parser gives them, trailers behind headers. `leads`: a piece begins with this request."""
+    are as the parser gives them, trailers behind headers. `leads`: a piece begins with this request. `pieces` are those
+    of bodies that came in one read, a head being several, and `mute` the bytes since the last of them."""
 
-    __slots__ = ("_before", "_fed", "_headers", "complete", "fields", "leads", "piece", "target")
+    __slots__ = (
+        "_before", "_body", "_fed", "_headers", "complete", "fields", "leads", "mute", "piece", "pieces", "target",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.piece = self._before = b""
         self.leads = False
+        self._body: list[bytes] = []
+        self.mute = self.pieces = 0
         self.begin()
 
     def begin(self) -> None:
@@ -47,6 +52,20 @@ class Incoming:
         if len(self.target) > settings.max_line:
             raise Refused(414, "the request line is too long")
 
+    def add_body(self, part: bytes) -> None:
+        """A part of the body, which waits for others that come with it: many may be of a byte."""
+        self.mute = 0
+        self.pieces += 1
+        self._body.append(part)
+
+    def take_body(self) -> bytes:
+        """What waits of the body."""
+        if not self._body:
+            return b""
+        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        self._body.clear()
+        return body
+
     def await_rest(self, settings: Settings) -> bool:
         """The head goes on behind this piece. Returns whether it was its first; raises Refused."""
         first = not self._fed
@@ -59,6 +78,8 @@ class Incoming:
     def end(self, method: bytes, settings: Settings) -> str:
         """The head is complete. Returns its version of HTTP, or "" if that cannot be told at a glance; raises
         Refused."""
+        self.mute = 0
+        self.pieces += CRUMBS // HEADS
         self.complete = True
         self._headers = len(self.fields)
         if len(self.piece) > MORSEL or self._fed or self._headers > _MANY:

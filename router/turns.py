@@ -16,16 +16,35 @@ CRUMBS: Final = 256
 """Pieces of a body after which a connection waits for its next turn, however few bytes they are. A head is several."""
 HEADS: Final = 16
 """Heads after which it does, too."""
+SPECK: Final = 512
+"""Bytes parsed at once while others wait for their turns: as long as a short head."""
 
 
 class Turns:
     """A worker's. Who waits longest is next."""
 
-    __slots__ = ("_loop", "_waiting")
+    __slots__ = ("_acting", "_loop", "_waiting")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._waiting: deque[Callable[[], None]] = deque()
+        self._acting = False
+
+    @property
+    def scarce(self) -> bool:
+        """Whether others wait, and it is not the turn of whoever asks: only what most bring is done at once then, as
+        many may bring something in the same round."""
+        return bool(self._waiting) and not self._acting
+
+    @property
+    def morsel(self) -> int:
+        """Bytes to be parsed at once now."""
+        return SPECK if self.scarce else MORSEL
+
+    @property
+    def crumbs(self) -> int:
+        """Pieces of a body after which a connection waits for its next turn now."""
+        return CRUMBS // HEADS if self.scarce else CRUMBS
 
     def wait(self, act: Callable[[], None]) -> None:
         """Call this when it is its turn, which is not before others have had theirs."""
@@ -35,9 +54,11 @@ class Turns:
 
     def _next(self) -> None:
         act = self._waiting[0]
+        self._acting = True
         try:
             act()
         finally:
+            self._acting = False
             self._waiting.popleft()
             if self._waiting:
                 self._loop.call_soon(self._next)

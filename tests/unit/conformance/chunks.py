@@ -66,7 +66,8 @@ CASES: tuple[Case, ...] = (
     ok("9112 7.1", "a size in small hexadecimal", CHUNKED + b"a|0123456789|0||"),
     ok("9112 7.1", "a size in large hexadecimal", CHUNKED + b"A|0123456789|0||", CHUNKED + b"a|0123456789|0||"),
     ok("9112 7.1", "no chunk but the last", CHUNKED + b"0||"),
-    ok("9112 7.1", "several chunks", CHUNKED + b"2|he|3|llo|0||"),
+    ok("9112 7.1", "several chunks that come at once go on as one", CHUNKED + b"2|he|3|llo|0||",
+       CHUNKED + b"5|hello|0||"),
     ok("9112 7.1", "a line break in a chunk", CHUNKED + b"2|||0||"),
     ok("9112 7.1", "a chunk that looks like an end", CHUNKED + b"5|0|||0||"),
     *(talk("9112 7.1", f"refused: {what}", say(CHUNKED + chunks), hear(400), ENDED, logged('cause="bad chunk'))
