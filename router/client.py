@@ -284,11 +284,8 @@ class Client(asyncio.Protocol):
             except httptools.HttpParserError as error:
                 self._stop_parsing(improper(error, piece, self._in_body, bool(self._incoming.target)))
             self._pass_on()
-            self._incoming.mute += len(piece)
-            if self._incoming.mute > SLICE + self.plane.settings.max_line and self._in_body:
-                self._stop_parsing(Refused(400, "bad chunk: its extensions, or the trailers, are too long"))
-            if self._begun and not self._incoming.complete:
-                self._await_head()
+            if self._begun and self._refusal is None:
+                self._await_rest()
             if at < len(data) and self._incoming.pieces > self._most:
                 self._rest()
 
@@ -307,7 +304,7 @@ class Client(asyncio.Protocol):
         self._resting = False
         self._advance()
 
-    def _await_head(self) -> None:
+    def _await_rest(self) -> None:
         try:
             if self._incoming.await_rest(self.plane.settings):
                 self.deadline = monotonic() + self.plane.settings.head_arrival

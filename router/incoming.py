@@ -67,7 +67,14 @@ class Incoming:
         return body
 
     def await_rest(self, settings: Settings) -> bool:
-        """The head goes on behind this piece. Returns whether it was its first; raises Refused."""
+        """The request goes on behind this piece. Returns whether its head does, and has only begun; raises Refused."""
+        if len(self.fields) - self._headers > settings.max_headers:
+            raise Refused(431, "there are too many headers")
+        self.mute += len(self.piece)
+        if self.complete:
+            if self.mute > SLICE + settings.max_line:
+                raise Refused(400, "bad chunk: its extensions, or the trailers, are too long")
+            return False
         first = not self._fed
         self._before += self.piece
         self._fed += 1 if first else len(self.piece)

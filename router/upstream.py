@@ -85,7 +85,7 @@ class Upstream(asyncio.Protocol):
         self.answered = False
         self.complete = False
         self._mute = 0
-        self._fields, self._reason = [], b""
+        self._fields, self._reason, self._head_fields = [], b"", 0
         self.transport.write(data)
 
     def fresh(self, since: float) -> bool:
@@ -140,10 +140,7 @@ class Upstream(asyncio.Protocol):
             while at < len(data) and not self._unparsed:
                 piece = data if len(data) <= size else data[at : at + size]
                 at += len(piece)
-                self._mute += len(piece)
-                if self._mute > _READ and self._mute > self._settings.max_answer_head + _READ:
-                    raise _restricted("oversized header")
-                self._parser.feed_data(piece)
+                self._feed(piece)
                 if self._pieces > CRUMBS and at < len(data) and not self.complete:
                     self._unparsed = data[at:]
         except httptools.HttpParserUpgrade as upgrade:
@@ -165,6 +162,15 @@ class Upstream(asyncio.Protocol):
             self._acknowledge()
         if self._unparsed:
             self._wait()
+
+    def _feed(self, piece: bytes) -> None:
+        """Parse a piece; raises HttpParserError, and Refused when headers or trailers have no end."""
+        self._mute += len(piece)
+        if self._mute > _READ and self._mute > self._settings.max_answer_head + _READ:
+            raise _restricted("oversized header")
+        self._parser.feed_data(piece)
+        if len(self._fields) - self._head_fields > self._settings.max_headers:
+            raise _restricted("oversized header")
 
     def _acknowledge(self) -> None:
         """Many servers send a head and then a body, and their kernels keep that back until the head is acknowledged,
