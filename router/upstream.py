@@ -17,8 +17,6 @@ from router.turns import CRUMBS, HEADS, MORSEL, SLICE
 _NO_TRAILERS: Final[list[Field]] = []
 _SMALL: Final = 4 * 1024
 """A head that came within so many bytes breaks no limit: it has fewer than 1,000 headers, and none of 8 KiB."""
-_READ: Final = 256 * 1024
-"""What one read brings at most; a body may follow the head in it."""
 
 if TYPE_CHECKING:
     from router.backend import Backend
@@ -166,11 +164,13 @@ class Upstream(asyncio.Protocol):
     def _feed(self, piece: bytes) -> None:
         """Parse a piece; raises HttpParserError, and Refused when headers or trailers have no end."""
         self._mute += len(piece)
-        if self._mute > _READ and self._mute > self._settings.max_answer_head + _READ:
+        if self._mute > SLICE and self._mute > self._settings.max_answer_head + SLICE:
             raise _restricted("oversized header")
         self._parser.feed_data(piece)
         if len(self._fields) - self._head_fields > self._settings.max_headers:
             raise _restricted("oversized header")
+        if len(self._reason) > self._settings.max_line:
+            raise _restricted("oversized status line")
 
     def _acknowledge(self) -> None:
         """Many servers send a head and then a body, and their kernels keep that back until the head is acknowledged,
