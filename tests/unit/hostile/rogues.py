@@ -138,7 +138,7 @@ ACTING: dict[str, Rogue] = {
     "an endless field": _rogue(_floods(b"HTTP/1.1 200 OK|X: ", b"y"), (502, True), code="H25"),
     "an endless status line": _rogue(_floods(b"HTTP/1.1 200 ", b"y"), (502, True), code="H25"),
     "endless interim answers": _rogue(_floods(b"", b"HTTP/1.1 100 Continue||"), (502, True), (0, False), code="H25"),
-    "endless trailers": _rogue(_floods(_CHUNKED + b"1|x|0|", b"X: y|"), _BROKEN, (502, True), code="H25"),
+    "trailers without end": _rogue(_floods(_CHUNKED + b"1|x|0|", b"X: y|"), _BROKEN, (502, True), code="H25"),
     "an endless extension": _rogue(_floods(_CHUNKED + b"1;", b"x"), _BROKEN, code="H25"),
     "an answer in crumbs": _rogue(
         _floods(_CHUNKED, b"1|x|", much=2**20, last=b"0||"), (200, True)
