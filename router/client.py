@@ -20,7 +20,7 @@ from router.incoming import Incoming
 from router.journal import ERROR
 from router.judging import check_trailers, improper
 from router.rest import rest_of_request
-from router.side import asked_for, origin_of, reset
+from router.side import asked_for, gone, origin_of, reset
 from router.tunnel import Tunnel
 from router.turns import CRUMBS, HEADS, SLICE, SPECK
 
@@ -92,6 +92,10 @@ class Client(asyncio.Protocol):
         """Only an answer that ends with the connection could seem complete."""
         if framing is Framing.CLOSE:
             reset(self.transport)
+
+    def gone(self) -> bool:
+        """Whether the client has reset the connection."""
+        return gone(self.transport)
 
     def taken(self) -> int:
         """A number that grows while the client reads."""
@@ -333,8 +337,7 @@ class Client(asyncio.Protocol):
         """Take the next request, in a loop rather than by recursion, as many may fail at once."""
         if self._advancing:
             return
-        self._advancing = True
-        taken = 0
+        self._advancing, taken = True, 0
         try:
             while not self._closing and not self._resting:
                 if self._unparsed and self._wanted:

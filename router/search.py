@@ -251,6 +251,10 @@ class Search:
 
     async def _reach(self, backend: Backend) -> None:
         plane = self._exchange.client.plane
+        if self._exchange.client.gone():
+            # Thousands of requests may come of which this is true, and a connection costs more than all else of them.
+            self._exchange.abandon(faults.H27)
+            return
         try:
             _, upstream = await plane.loop.create_connection(
                 lambda: Upstream(backend, plane.settings), backend.address, backend.port

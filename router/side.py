@@ -7,6 +7,7 @@ its request on a connection of HTTP/2 (`h2`).
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 import struct
 from collections.abc import Sequence
@@ -60,6 +61,9 @@ class Side(Protocol):
     def break_off(self, framing: Framing, /) -> None:
         """Show the client that this answer, which is framed so, ends before its end."""
 
+    def gone(self) -> bool:
+        """Whether the client has reset its connection, even if the event loop has not noticed yet."""
+
     def taken(self) -> int:
         """A number that grows while the client takes what it is sent, faster than a slow reader may."""
 
@@ -109,6 +113,16 @@ def origin_of(transport: asyncio.Transport, protocol: str, via: bytes = VIA["1.1
 def asked_for(transport: asyncio.Transport) -> str:
     """The name that a client asked for in the TLS handshake; "" without TLS, or without a name."""
     return getattr(transport.get_extra_info("ssl_object"), "asked_for", None) or ""
+
+
+def gone(transport: asyncio.Transport) -> bool:
+    """Whether the other end has reset a connection. The event loop learns of it later, as it reads first what came
+    before."""
+    if transport.is_closing():
+        return True
+    watch = select.poll()
+    watch.register(transport.get_extra_info("socket").fileno(), 0)
+    return bool(watch.poll(0))
 
 
 def reset(transport: asyncio.Transport) -> None:

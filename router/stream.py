@@ -20,6 +20,7 @@ from router.frames import MAX_FRAME, Broken, Error, Flag, Kind
 from router.heads import RequestHead, read_request
 from router.judging import check_lengths, check_trailers
 from router.pseudo import answer_of, improper_request, request_of, trailers_of, trailing
+from router.side import gone
 from router.stage import Stage
 
 if TYPE_CHECKING:
@@ -213,6 +214,10 @@ class Stream:
     def break_off(self, _framing: Framing) -> None:
         """The answer ends before its end."""
         self.reset(Error.INTERNAL_ERROR)
+
+    def gone(self) -> bool:
+        """Whether the client has reset the connection, and this stream with it."""
+        return gone(self._connection.transport)
 
     def taken(self) -> int:
         """How often the client has taken as much as it must in the idle time."""

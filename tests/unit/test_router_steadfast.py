@@ -3,6 +3,7 @@ for requests that have waited, and the end of whoever does not read."""
 
 import asyncio
 import socket
+import struct
 from time import monotonic
 
 import pytest
@@ -140,3 +141,17 @@ def test_http_is_told_from_what_looks_like_it(line):
         check_protocol(b"/a.*", line.replace(b"HTTP", b"RTSP"))
     with pytest.raises(Refused, match="not HTTP"):
         check_protocol(b"/a.*", line + line.replace(b"HTTP", b"ICE") + line)
+
+
+async def test_no_connection_to_a_dyno_is_made_for_a_client_that_has_gone():
+    async with rig(ok) as router:
+        for _ in range(20):
+            with socket.create_connection(("127.0.0.1", router.port)) as line:
+                line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                line.sendall(get())
+        async with asyncio.timeout(10):
+            while sum("code=H27" in line for line in router.lines) < 20:
+                await asyncio.sleep(0.01)
+        assert router.dynos[0].connections == 0
+        async with router.client() as client:
+            assert (await client.get()).status == 200
