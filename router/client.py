@@ -288,7 +288,7 @@ class Client(asyncio.Protocol):
             except httptools.HttpParserError as error:
                 self._stop_parsing(improper(error, piece, self._in_body, bool(self._incoming.target)))
             self._pass_on()
-            if self._begun and self._refusal is None:
+            if self._begun:
                 self._await_rest()
             if at < len(data) and self._incoming.pieces > self._most:
                 self._rest()
@@ -310,7 +310,7 @@ class Client(asyncio.Protocol):
 
     def _await_rest(self) -> None:
         try:
-            if self._incoming.await_rest(self.plane.settings):
+            if self._refusal is None and self._incoming.await_rest(self.plane.settings):
                 self.deadline = monotonic() + self.plane.settings.head_arrival
         except Refused as refused:
             self._stop_parsing(refused)
