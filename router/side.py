@@ -118,10 +118,12 @@ def asked_for(transport: asyncio.Transport) -> str:
 def gone(transport: asyncio.Transport) -> bool:
     """Whether the other end has reset a connection. The event loop learns of it later, as it reads first what came
     before."""
-    if transport.is_closing():
+    line = transport.get_extra_info("socket")
+    # TLS says only a round later that its connection is lost.
+    if transport.is_closing() or line is None or line.fileno() < 0:
         return True
     watch = select.poll()
-    watch.register(transport.get_extra_info("socket").fileno(), 0)
+    watch.register(line.fileno(), 0)
     return bool(watch.poll(0))
 
 

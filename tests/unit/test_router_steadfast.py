@@ -13,6 +13,7 @@ from router.fields import Refused
 from router.gate import Gate
 from router.heads import Origin, read_request
 from router.judging import check_protocol
+from router.side import gone
 from router.table import App, Dyno, State, Table
 
 HOST = "hello.localhost"
@@ -141,6 +142,21 @@ def test_http_is_told_from_what_looks_like_it(line):
         check_protocol(b"/a.*", line.replace(b"HTTP", b"RTSP"))
     with pytest.raises(Refused, match="not HTTP"):
         check_protocol(b"/a.*", line + line.replace(b"HTTP", b"ICE") + line)
+
+
+@pytest.mark.parametrize("descriptor", [None, -1])
+def test_a_tls_connection_that_was_lost_in_this_round_is_gone(descriptor):
+    class Lost:
+        def is_closing(self):
+            return False
+
+        def get_extra_info(self, _):
+            return None if descriptor is None else self
+
+        def fileno(self):
+            return descriptor
+
+    assert gone(Lost())
 
 
 async def test_no_connection_to_a_dyno_is_made_for_a_client_that_has_gone():
