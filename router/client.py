@@ -183,9 +183,9 @@ class Client(asyncio.Protocol):
             self._advancing = True
             self._parse(data)
             self._advancing = False
-            exchange = self.exchange
-            if exchange is None or not exchange.received or self._queue or self._unparsed:
+            if self.exchange is None or not self.exchange.received or self._queue or self._unparsed:
                 self._advance()
+        self.plane.turns.brought(self, len(data))
 
     def pause_writing(self) -> None:
         """Called by the event loop: the client does not read as fast as the dyno sends."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 MORSEL: Final = 4 * 1024
 """Bytes parsed at once of what may be many requests, or chunks of a byte: a millisecond's work or two at worst."""
@@ -18,6 +18,20 @@ HEADS: Final = 16
 """Heads after which it does, too."""
 SPECK: Final = 512
 """Bytes parsed at once while others wait for their turns: as long as a short head."""
+BULK: Final = 128 * 1024
+"""A read of so many bytes, of 256 KiB at most. libuv would go on reading there, 8 MiB before it looks at others."""
+
+
+class Reading(Protocol):
+    """Whose connection is read."""
+
+    @property
+    def transport(self) -> asyncio.Transport:
+        """What it is read from."""
+
+    @property
+    def reading_held(self) -> bool:
+        """Whether it must not be read now."""
 
 
 class Turns:
@@ -52,6 +66,12 @@ class Turns:
         if len(self._waiting) == 1:
             self._loop.call_soon(self._next)
 
+    def brought(self, reading: Reading, size: int) -> None:
+        """A read has brought so many bytes. After many it is read on from there in its turn."""
+        if size >= BULK and not reading.transport.is_closing():
+            reading.transport.pause_reading()
+            self.wait(lambda: _read_on(reading))
+
     def _next(self) -> None:
         act = self._waiting[0]
         self._acting = True
@@ -62,3 +82,8 @@ class Turns:
             self._waiting.popleft()
             if self._waiting:
                 self._loop.call_soon(self._next)
+
+
+def _read_on(reading: Reading) -> None:
+    if not reading.reading_held and not reading.transport.is_closing():
+        reading.transport.resume_reading()

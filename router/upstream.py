@@ -75,6 +75,11 @@ class Upstream(asyncio.Protocol):
         self._interim = self._modern = False
         self._switching = False
 
+    @property
+    def reading_held(self) -> bool:
+        """Whether the dyno has to wait before it is read."""
+        return self.paused or self._waiting
+
     # What an exchange asks for
 
     def begin(self, exchange: Exchange, data: bytes) -> None:
@@ -124,6 +129,7 @@ class Upstream(asyncio.Protocol):
         """Called by the event loop."""
         if self.tunnel is not None:
             self.tunnel.from_dyno(data)
+            self.tunnel.client.plane.turns.brought(self, len(data))
             return
         exchange = self.exchange
         if exchange is None:
@@ -160,6 +166,8 @@ class Upstream(asyncio.Protocol):
             self._acknowledge()
         if self._unparsed:
             self._wait()
+        else:
+            exchange.client.plane.turns.brought(self, len(data))
 
     def _feed(self, piece: bytes) -> None:
         """Parse a piece; raises HttpParserError, and Refused when headers or trailers have no end."""
