@@ -18,8 +18,8 @@ HEADS: Final = 16
 """Heads after which it does, too."""
 SPECK: Final = 512
 """Bytes parsed at once while others wait for their turns: as long as a short head."""
-BULK: Final = 128 * 1024
-"""A read of so many bytes, of 256 KiB at most. libuv would go on reading there, 8 MiB before it looks at others."""
+BULK: Final = 256 * 1024
+"""Bytes that are read from one connection at once. libuv would go on reading there, 8 MiB before it looks at others."""
 
 
 class Reading(Protocol):
@@ -37,12 +37,14 @@ class Reading(Protocol):
 class Turns:
     """A worker's. Who waits longest is next."""
 
-    __slots__ = ("_acting", "_loop", "_waiting")
+    __slots__ = ("_acting", "_bulk", "_latest", "_loop", "_waiting")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._waiting: deque[Callable[[], None]] = deque()
         self._acting = False
+        self._latest: Reading | None = None
+        self._bulk = 0
 
     @property
     def scarce(self) -> bool:
@@ -67,8 +69,12 @@ class Turns:
             self._loop.call_soon(self._next)
 
     def brought(self, reading: Reading, size: int) -> None:
-        """A read has brought so many bytes. After many it is read on from there in its turn."""
-        if size >= BULK and not reading.transport.is_closing():
+        """A read has brought so many bytes. After many, with nobody else's between, it is read on from there in its
+        turn."""
+        self._bulk = self._bulk + size if reading is self._latest else size
+        self._latest = reading
+        if self._bulk >= BULK and not reading.transport.is_closing():
+            self._bulk = 0
             reading.transport.pause_reading()
             self.wait(lambda: _read_on(reading))
 

@@ -129,6 +129,7 @@ class Worker:
         sweeping = loop.create_task(self._sweep())
         refreshing = loop.create_task(self._refresh())
         memory.settle()
+        memory.keep_pages()
         service.notify(os.environ, "READY=1", f"STATUS=Serving {len(self._plane.table.apps)} apps")
         await stopping.wait()
         service.notify(os.environ, "STOPPING=1", "STATUS=Finishing requests")
