@@ -50,12 +50,12 @@ class Mix:
         self._sequence = 1
         self._kept: list[Wire] = []
 
-    async def round(self) -> None:
-        """Some thousand requests, and another table at the end."""
+    async def round(self, pipelines: int = 2) -> None:
+        """Some thousand requests, and another table at the end. `pipelines` are those of each connection that is kept."""
         if not self._kept:
             await self._open()
         await asyncio.gather(
-            *(self._pipeline(wire) for wire in self._kept),
+            *(self._pipeline(wire, pipelines) for wire in self._kept),
             *(self._many(kind, times) for kind, times in (
                 (self._closed, 20), (self._secure, 10), (self._aborted, 20), (self._upload, 20), (self._chunks, 20),
                 (self._broken_upload, 10), (self._refused, 10), (self._nowhere, 10), (self._websocket, 10),
@@ -99,10 +99,10 @@ class Mix:
         for _ in range(times):
             await kind()
 
-    async def _pipeline(self, wire: Wire) -> None:
+    async def _pipeline(self, wire: Wire, times: int) -> None:
         # A connection of TLS is one app's (H31).
         asked = ASKED.replace(QUICK.encode(), HOST.encode()) if wire.writer.get_extra_info("ssl_object") else ASKED
-        for _ in range(2):
+        for _ in range(times):
             self.made += PIPELINED
             wire.writer.write(asked * PIPELINED)
             said = b""
