@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 from pathlib import Path
 
@@ -12,7 +13,8 @@ import pytest
 from endurance import mixed
 
 REQUESTS = int(os.environ.get("HOSTD_TEST_REQUESTS", "40000"))
-PIPELINES = 2 if REQUESTS < 1_000_000 else 25
+LONG = REQUESTS >= 1_000_000
+PIPELINES = 50 if LONG else 2
 """A long run has more that are quick."""
 WARM_UP = 40_000
 LEAK = 128
@@ -21,6 +23,8 @@ LEAK = 128
 
 @pytest.mark.thorough
 async def test_nothing_is_kept_of_requests(tmp_path: Path) -> None:
+    if LONG:
+        faulthandler.cancel_dump_traceback_later()  # which would end it, as any test that takes so long
     async with mixed(tmp_path) as mix:
         while mix.made < WARM_UP:
             await mix.round()
