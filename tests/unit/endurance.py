@@ -42,11 +42,14 @@ class Quick(asyncio.Protocol):
 class Mix:
     """Clients of every kind. `made` counts their requests."""
 
-    def __init__(self, worker: Process, trusted: ssl.SSLContext, table: Callable[[int], Table]) -> None:
+    def __init__(
+        self, worker: Process, trusted: ssl.SSLContext, table: Callable[[int], Table], dyno: FakeDyno
+    ) -> None:
         self.worker = worker
         self.made = 0
         self._trusted = trusted
         self._table = table
+        self._dyno = dyno
         self._sequence = 1
         self._kept: list[Wire] = []
 
@@ -62,6 +65,7 @@ class Mix:
                 (self._http2, 2),
             )),
         )  # fmt: skip
+        self._dyno.calls.clear()
         await self.swap(self._table(self._sequence + 1))
 
     async def rest(self, files: int = -1) -> int:
@@ -192,7 +196,7 @@ async def mixed(folder: Path) -> AsyncIterator[Mix]:
     with certificate(folder) as trusted:
         process = await made.start()
     try:
-        yield Mix(made, trusted, table)
+        yield Mix(made, trusted, table, fake)
         process.terminate()
         assert await process.wait() == 0
     finally:
