@@ -54,7 +54,7 @@ class Mix:
         self._kept: list[Wire] = []
 
     async def round(self, pipelines: int = 2) -> None:
-        """Some thousand requests, and another table at the end. `pipelines` are those of each connection that is kept."""
+        """Some thousand requests, and another table at the end. `pipelines` are those of each connection kept."""
         if not self._kept:
             await self._open()
         await asyncio.gather(
