@@ -28,6 +28,7 @@ IDLE = 10_000
 PACE, PACED_CLIENTS = 1000, 50
 REQUEST = b"GET / HTTP/1.1\r\nHost: app-0.localhost\r\n\r\n"
 ECHO_CLIENTS, ECHO_BYTES = 64, 128
+HANDSHAKERS = 8
 _SLACK_SECONDS = 180
 
 
@@ -88,7 +89,21 @@ def secure(asking: Asking, proxy: Proxy) -> Figures:
 
 
 def handshakes(asking: Asking, proxy: Proxy) -> Figures:
-    """Twelve bytes by https, a handshake for each (TLS 1.3, ECDSA with P-256, none resumed)."""
+    """Full handshakes and nothing after them (TLS 1.3, ECDSA with P-256)."""
+    argv = ["taskset", "-c", str(asking.core), "openssl", "s_time", "-connect", f"{HOST}:{proxy.tls}"]
+    argv += ["-new", "-tls1_3", "-time", str(asking.seconds)]
+    with busy(proxy) as used:
+        greeting = [subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) for _ in range(HANDSHAKERS)]
+        told = [one.communicate(timeout=asking.seconds + _SLACK_SECONDS)[0] for one in greeting]
+    found = [re.search(r"(\d+) connections in \d+ real seconds", text) for text in told]
+    count = sum(int(each[1]) for each in found if each is not None)
+    if None in found or not count:
+        raise SystemExit(f"{proxy.name} shook no hands:\n{told[0]}")
+    return {"handshakes/s": count / asking.seconds, "us/request": used() / count * 1e6}
+
+
+def resumed(asking: Asking, proxy: Proxy) -> Figures:
+    """Twelve bytes by https, a handshake for each: all but the first of each client resume its session (TLS 1.3)."""
     return asking.wrk(proxy, "/", "-H", "Connection: close", secure=True)
 
 
@@ -147,7 +162,7 @@ def websocket(asking: Asking, proxy: Proxy) -> Figures:
 
 LOADS: dict[str, Callable[[Asking, Proxy], Figures]] = {
     "small": small, "1k": kib, "100k": hundred_kib, "names": names, "https": secure, "handshakes": handshakes,
-    "paced": paced, "download": download, "upload": upload, "idle": idle, "websocket": websocket,
+    "resumed": resumed, "paced": paced, "download": download, "upload": upload, "idle": idle, "websocket": websocket,
 }  # fmt: skip
 
 

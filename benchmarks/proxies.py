@@ -2,7 +2,7 @@
 server behind them: nginx 1.22, which answers faster than any of them can ask.
 
 nginx and HAProxy are set to do what the router does for a dyno: keep connections on both sides, stream bodies both
-ways, and add the same headers.
+ways, add the same headers, and speak TLS 1.3, which nginx 1.22 does not by itself.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ _PROXY = """
   upstream sink {{ server {host}:{sink}; }}
   server {{ listen {host}:{port} backlog=4096; listen {host}:{tls} ssl backlog=4096; server_name {names};
     ssl_certificate {folder}/tls/cert.pem; ssl_certificate_key {folder}/tls/key.pem; ssl_session_cache shared:s:10m;
+    ssl_protocols TLSv1.2 TLSv1.3;
     proxy_http_version 1.1; proxy_set_header Host $host; proxy_set_header X-Request-ID $request_id;
     proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_set_header X-Forwarded-Proto $scheme;
     proxy_set_header X-Forwarded-Port $server_port; proxy_set_header X-Request-Start $msec;
