@@ -18,7 +18,7 @@ from router_rig import PATIENT, QUICK, Answer, Behaviour, Call, Rig, Wire, get, 
 from router import faults
 from router.doorman import Doorman, Guesses
 from router.gate import Gate
-from router.passwords import hashed
+from router.passwords import nobodys
 from router.settings import Settings
 from router.table import App, Dyno, State, Table
 
@@ -197,7 +197,7 @@ def plain(request_line: bytes, fields: bytes = HOST, body: bytes = b"") -> bytes
 
 
 KNOWN = [value for value in vars(faults).values() if isinstance(value, faults.Fault)]
-CLOSED = Gate({"kate": hashed("correct horse")})
+CLOSED = Gate({"kate": nobodys()})
 WEBSOCKET = b"Sec-WebSocket-Version: 13\r\n"
 STALLS = says(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\npart")
 TWO_LENGTHS = says(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok")

@@ -30,7 +30,10 @@ BLOCKS = 4
 _LINE = re.compile(r'method=(\S+) path="([^"]*)" .* request_id=(\S+) .* dyno=web\.1 .* status=200 ')
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=NAMES)
+KINDS = [pytest.param(name, marks=pytest.mark.thorough if name != "aiohttp" else ()) for name in NAMES]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=KINDS)
 async def behind(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Rig2, Backend]]:
     """A router in front of a real server."""
     async with backend(request.param) as server, rig2() as router:
