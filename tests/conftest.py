@@ -1,8 +1,9 @@
 """What all tests run under: where Python keeps what it compiles, how Hypothesis looks for examples, and failures told.
 
 tests/run leaves nothing in the checkout. Without another place for compiled modules, whose asserts pytest rewrites,
-every worker of every run would begin with five seconds of compiling. Examples are the same in every run, and may
-take their time: a busy machine is no failure. With HOSTD_TEST_COMPILED the router is the compiled one.
+every worker of every run would begin with five seconds of compiling. Examples are the same in every run, a quarter of
+them in a quick one, and may take their time: a busy machine is no failure. With HOSTD_TEST_COMPILED the router is the
+compiled one.
 """
 
 import os
@@ -25,6 +26,7 @@ if "HOSTD_TEST_COMPILED" in os.environ:
         del sys.modules[name]
 
 settings.register_profile("hostd", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", settings.get_profile("hostd"), max_examples=25)
 settings.load_profile("hostd")
 
 

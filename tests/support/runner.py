@@ -30,7 +30,8 @@ def main(words: Sequence[str]) -> int:
     arguments = [word for word in words if word not in ("--quick", "--vm", "--browser")]
     if "--quick" in words:
         with TemporaryDirectory(prefix="hostd-", dir=quick_folder()) as folder:
-            shared = ["-p", "tests.support.parts", "--basetemp", f"{folder}/tests"]
+            compiled_once()
+            shared = ["-p", "tests.support.parts", "--basetemp", f"{folder}/tests", "--hypothesis-profile", "quick"]
             return run_pytest(["tests/unit"], [*shared, "-m", "not thorough", *arguments])
     if os.geteuid() != 0:
         print("tests/run: tests in a box or a virtual machine need root; tests/run --quick does not", file=sys.stderr)
@@ -56,6 +57,12 @@ def main(words: Sequence[str]) -> int:
 def run_pytest(folders: Sequence[str], arguments: Sequence[str]) -> int:
     """Run pytest in this process: on `folders`, unless the arguments name files themselves."""
     return int(pytest.main([*([] if names_files(arguments) else folders), *arguments]))
+
+
+def compiled_once() -> None:
+    """Let programs that tests start keep the modules that they compile where this one's are, and find them there."""
+    os.environ["PYTHONPYCACHEPREFIX"] = str(Path(sys.prefix) / "compiled")
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def quick_folder() -> str | None:
