@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import socketserver
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +22,15 @@ from hostd.cli.call import Surroundings
 
 NOW = 1_447_781_861.0 + 3600
 """One hour after 2015-11-17 17:37:41 UTC."""
+_ROOT = Path(__file__).parents[2]
+_LEFT_AS_IT_IS = ("PATH", "PYTHONPYCACHEPREFIX", "PYTHONDONTWRITEBYTECODE")
+"""What says that nothing compiled is left in the checkout, too."""
+
+
+def as_a_program(directory: Path, **more: str) -> dict[str, str]:
+    """The environment of a command line that is a process of its own, for the hostd in this directory."""
+    kept = {name: os.environ[name] for name in _LEFT_AS_IT_IS if name in os.environ}
+    return {**kept, "HOSTD_RUN_DIR": str(directory), "PYTHONPATH": str(_ROOT), **more}
 
 
 @dataclass

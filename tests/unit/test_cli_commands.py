@@ -8,10 +8,9 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-from cli_fakes import app, dyno, hostctl
+from cli_fakes import app, as_a_program, dyno, hostctl
 
 from hostd.cli import main
 from hostd.cli.call import Surroundings
@@ -225,6 +224,6 @@ def test_as_a_program(hostd, tmp_path):
     hostd.on("GET /apps/hello/config-vars", (200, {str(n): "x" * 1000 for n in range(1000)}))
     program = "import sys; from hostd.cli import main; sys.exit(main())"
     command = f"{sys.executable} -c '{program}' config -a hello | head -n 1; echo ${{PIPESTATUS[0]}}"
-    env = {"HOSTD_RUN_DIR": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[2])}
+    env = as_a_program(tmp_path)
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=env)
     assert (done.stdout, done.stderr) == ("=== hello Config Vars\n0\n", "")

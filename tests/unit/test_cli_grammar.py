@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli_fakes import hostctl
+from cli_fakes import as_a_program, hostctl
 
 from hostd.cli.command import Usage, parse
 from hostd.cli.index import ALIASES, COMMANDS, everything, find, old_names
@@ -136,7 +136,7 @@ def test_nothing_heavy_is_loaded(tmp_path, line):
     program = "import sys; from hostd.cli import main; main(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
     done = subprocess.run(
         [sys.executable, "-c", program, *line],
-        capture_output=True, text=True, env={"HOSTD_RUN_DIR": str(tmp_path)}, cwd=Path(__file__).parents[2], check=True,
+        capture_output=True, text=True, env=as_a_program(tmp_path), check=True,
     )  # fmt: skip
     assert not HEAVY & set(done.stderr.split())
 

@@ -14,13 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from cli_fakes import FakeHostd, dyno, hostctl
+from cli_fakes import FakeHostd, as_a_program, dyno, hostctl
 
 from hostd.cli.command import Usage
 from hostd.cli.copy import amount
 from hostd.cli.forward import Pair, pairs_of, relay
 
-ROOT = Path(__file__).parents[2]
 PROGRAM = "import sys; from hostd.cli import main; sys.exit(main())"
 
 
@@ -89,7 +88,7 @@ def door(fake, tmp_path) -> Iterator[FakeDoor]:
 
 
 def run(tmp_path: Path, *words: str, **how: object) -> subprocess.CompletedProcess[bytes]:
-    env = {"HOSTD_RUN_DIR": str(tmp_path), "PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}
+    env = as_a_program(tmp_path)
     argv = [sys.executable, "-c", PROGRAM, *words]
     return subprocess.run(argv, env=env, capture_output=True, check=False, timeout=30, cwd=tmp_path, **how)
 
@@ -188,7 +187,7 @@ def test_a_port_is_forwarded_until_ctrl_c(tmp_path, fake, door):
     with socket.create_server(("127.0.0.1", 0)) as inside, socket.create_server(("127.0.0.1", 0)) as free:
         door.port, local = inside.getsockname()[1], free.getsockname()[1]
         free.close()
-        env = {"HOSTD_RUN_DIR": str(tmp_path), "PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}
+        env = as_a_program(tmp_path)
         words = ["ps:forward", f"{local}:5000", "-a", "hello"]
         argv = ["env", "--default-signal=INT", sys.executable, "-c", PROGRAM, *words]
         with subprocess.Popen(argv, env=env, stderr=subprocess.PIPE) as forwarding:

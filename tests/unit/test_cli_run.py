@@ -24,12 +24,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from cli_fakes import FakeHostd, dyno, hostctl
+from cli_fakes import FakeHostd, as_a_program, dyno, hostctl
 
 from hostd.cli.run import command_line, environment
 
 PROGRAM = "import sys; from hostd.cli import main; sys.exit(main())"
-ROOT = Path(__file__).parents[2]
 DEFAULT_SIGNALS = ["env", "--default-signal=INT"]
 """A test run in the background of a shell ignores Ctrl-C, and so would its children."""
 
@@ -133,7 +132,7 @@ def attach(fake, tmp_path) -> Iterator[FakeAttach]:
 
 
 def spawn(tmp_path: Path, *words: str, **streams: int) -> subprocess.Popen[bytes]:
-    env = {"HOSTD_RUN_DIR": str(tmp_path), "PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], "TERM": "xterm"}
+    env = as_a_program(tmp_path, TERM="xterm")
     line = [*DEFAULT_SIGNALS, sys.executable, "-c", PROGRAM, "run", "-a", "hello", *words]
     return subprocess.Popen(line, env=env, **streams)
 
@@ -162,7 +161,7 @@ class Terminal:
 
     def run(self, tmp_path: Path, *words: str) -> subprocess.Popen[bytes]:
         # A session of its own with this as its terminal, so that resizing signals it as it would a user's.
-        env = {"HOSTD_RUN_DIR": str(tmp_path), "PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], "TERM": "xterm"}
+        env = as_a_program(tmp_path, TERM="xterm")
         line = ["setsid", "--ctty", *DEFAULT_SIGNALS, sys.executable, "-c", PROGRAM, "run", "-a", "hello", *words]
         return subprocess.Popen(line, env=env, stdin=self.other, stdout=self.other, stderr=self.other)
 
