@@ -51,7 +51,10 @@ class Taking:
         await call.answer(b"" if call.line.startswith("HEAD") else b"ok")
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["https", "http"])
+WAYS = ["https", pytest.param("http", marks=pytest.mark.thorough)]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=WAYS)
 async def behind(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Rig2, Taking]]:
     taking = Taking()
     async with rig2(taking, settings=Settings(), protocol=request.param) as made:
