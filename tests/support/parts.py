@@ -63,7 +63,8 @@ def pytest_runtestloop(session: pytest.Session) -> object:
     files.sort(key=lambda items: items[0].path.stem not in SLOW)
     gc.freeze()
     taken = _fork.Value("i", 0)
-    for _ in range(1 + (os.cpu_count() or 1)):
+    # Some wait, for time-outs and for programs.
+    for _ in range(2 + (os.cpu_count() or 1)):
         _start(session, lambda: _each(files, taken))
     while _running:
         for child in wait(list(_running)):

@@ -35,7 +35,8 @@ def streaming(*chunks: bytes, breaks: bool = False):
 
 
 @pytest.fixture
-def fake(tmp_path):
+def fake(tmp_path, monkeypatch):
+    monkeypatch.setattr("hostd.cli.logs.RECONNECT_PAUSE", 0.01)
     with FakeHostd(tmp_path).on("POST /apps/hello/log-sessions", SESSION).serving("hostd.sock", "logplex.sock") as fake:
         yield fake
 

@@ -106,7 +106,8 @@ async def test_a_dyno_is_not_stopped_before_its_cancelled_launch_has_cleared_up(
     assert bench.launcher.clashes == []
 
 
-async def test_a_step_that_failed_is_tried_again(bench):
+async def test_a_step_that_failed_is_tried_again(bench, monkeypatch):
+    monkeypatch.setattr("hostd.manager.keeper._AGAIN_SECONDS", 0.01)
     bench.launcher.units[dyno(version=1).unit] = "active"
     bench.launcher.refusals = 1
     bench.wanted = desired(worker=0)
