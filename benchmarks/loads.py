@@ -29,6 +29,7 @@ PACE, PACED_CLIENTS = 1000, 50
 REQUEST = b"GET / HTTP/1.1\r\nHost: app-0.localhost\r\n\r\n"
 ECHO_CLIENTS, ECHO_BYTES = 64, 128
 HANDSHAKERS = 8
+HTTP2_CLIENTS, STREAMS = 16, 10
 _SLACK_SECONDS = 180
 
 
@@ -59,6 +60,26 @@ class Asking:
             "us/request": used() / int(found[1]) * 1e6,
         }
 
+    def h2load(self, proxy: Proxy, path: str) -> Figures:
+        """As many requests as it takes by HTTP/2 over TLS, on connections that are kept, on each some at once."""
+        log = self.folder / "h2load.log"
+        log.unlink(missing_ok=True)
+        argv = ["h2load", f"-c{HTTP2_CLIENTS}", f"-m{STREAMS}", f"-D{self.seconds}", f"--log-file={log}"]
+        with busy(proxy) as used:
+            text = self.run([*argv, f"https://{HOST}:{proxy.tls}{path}"])
+        rate = re.search(r"finished in [^,]+, ([\d.]+) req/s", text)
+        # When the request began, its status, and how long it took, in microseconds.
+        rows = [line.split("\t") for line in log.read_text().splitlines()]
+        if "Application protocol: h2\n" not in text or rate is None or any(row[1] != "200" for row in rows):
+            raise SystemExit(f"requests to {proxy.name} failed:\n{text}")
+        ranks = quantiles((int(row[2]) / 1000 for row in rows), n=100)
+        return {
+            "req/s": float(rate[1]),
+            "p50 ms": ranks[49],
+            "p99 ms": ranks[98],
+            "us/request": used() / len(rows) * 1e6,
+        }
+
     def run(self, argv: Sequence[str]) -> str:
         """What a program says that runs where everything but the proxy runs."""
         argv = ["taskset", "-c", str(self.core), *argv]
@@ -86,6 +107,11 @@ def hundred_kib(asking: Asking, proxy: Proxy) -> Figures:
 def secure(asking: Asking, proxy: Proxy) -> Figures:
     """Twelve bytes by https, over connections that are kept."""
     return asking.wrk(proxy, "/", secure=True)
+
+
+def http2(asking: Asking, proxy: Proxy) -> Figures:
+    """Twelve bytes by HTTP/2 over TLS, ten requests at once on each of 16 connections that are kept."""
+    return asking.h2load(proxy, "/")
 
 
 def handshakes(asking: Asking, proxy: Proxy) -> Figures:
@@ -161,8 +187,9 @@ def websocket(asking: Asking, proxy: Proxy) -> Figures:
 
 
 LOADS: dict[str, Callable[[Asking, Proxy], Figures]] = {
-    "small": small, "1k": kib, "100k": hundred_kib, "names": names, "https": secure, "handshakes": handshakes,
-    "resumed": resumed, "paced": paced, "download": download, "upload": upload, "idle": idle, "websocket": websocket,
+    "small": small, "1k": kib, "100k": hundred_kib, "names": names, "https": secure, "http2": http2,
+    "handshakes": handshakes, "resumed": resumed, "paced": paced, "download": download, "upload": upload,
+    "idle": idle, "websocket": websocket,
 }  # fmt: skip
 
 

@@ -50,7 +50,7 @@ _PROXY = """
   upstream dyno {{ server {host}:{backend}; keepalive 128; keepalive_requests 1000000000; }}
   upstream echo {{ server {host}:{echo}; }}
   upstream sink {{ server {host}:{sink}; }}
-  server {{ listen {host}:{port} backlog=4096; listen {host}:{tls} ssl backlog=4096; server_name {names};
+  server {{ listen {host}:{port} backlog=4096; listen {host}:{tls} ssl http2 backlog=4096; server_name {names};
     ssl_certificate {folder}/tls/cert.pem; ssl_certificate_key {folder}/tls/key.pem; ssl_session_cache shared:s:10m;
     ssl_protocols TLSv1.2 TLSv1.3;
     proxy_http_version 1.1; proxy_set_header Host $host; proxy_set_header X-Request-ID $request_id;
@@ -79,7 +79,7 @@ defaults
   timeout server 60s
 frontend all
   bind {host}:{port} backlog 4096
-  bind {host}:{tls} ssl crt {folder}/tls/both.pem alpn http/1.1 backlog 4096
+  bind {host}:{tls} ssl crt {folder}/tls/both.pem alpn h2,http/1.1 backlog 4096
   http-request set-header X-Request-ID %[uuid]
   http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]
   http-request set-header X-Forwarded-Port %[dst_port]

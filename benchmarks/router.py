@@ -2,10 +2,9 @@
 
     python benchmarks/router.py [LOAD...] [--seconds 3] [--rounds 5] [--clients 64]
 
-LOAD is one or more of: small 1k 100k names https handshakes resumed paced download upload idle websocket; without any,
-all.
-The table has 1,000 apps with 10,000 names. Prints medians of all rounds, and the ratio of ours to nginx in the same
-round. The proxy under load has the first core for itself; whoever asks and the server behind share the last one.
+LOAD is one or more of: small 1k 100k names https http2 handshakes resumed paced download upload idle websocket; without
+any, all. The table has 1,000 apps and 10,000 names. Prints medians of all rounds, and the ratio of ours to nginx in
+the same round. The proxy under load has the first core for itself; whoever asks and the server behind share the last.
 Needs nginx, HAProxy, wrk and h2load: apt-get install nginx-light haproxy wrk nghttp2-client.
 """
 
