@@ -31,7 +31,7 @@ _OTHERS = b"CHECKOUT LINK M-SEARCH MERGE MKACTIVITY NOTIFY PURGE QUERY SOURCE SU
 METHODS = frozenset(b" ".join((_COMMON_METHODS, _WEBDAV, _OTHERS)).split())
 """Methods that are taken."""
 _SHORT = 256
-"""Bytes of a field that is judged once and remembered: a client says most of them with every request."""
+"""Bytes of a field that is judged once and remembered: clients and dynos say most of them again and again."""
 _WITH_CONTENT = frozenset((b"POST", b"PUT", b"PATCH"))
 
 
@@ -87,14 +87,18 @@ def trailers_of(headers: Iterable[Field]) -> list[Field]:
 
 def answer_of(head: bytes) -> tuple[int, list[Field]]:
     """The status and the fields of a head that was written, by us, as HTTP/1.1."""
-    start, *lines = head.split(b"\r\n")
-    status = start[9:12]
-    return int(status), [(b":status", status), *_lowered(line.partition(b":")[::2] for line in lines)]
+    lines = head.split(b"\r\n")
+    status = lines[0][9:12]
+    fields = [(b":status", status)]
+    for line in lines[1:]:
+        if (field := _line_again(line) if len(line) < _SHORT else _line(line)) is not None:
+            fields.append(field)
+    return int(status), fields
 
 
 def trailing(fields: Sequence[Field]) -> list[Field]:
     """Those of a dyno's trailers that go on, as HTTP/2 has them."""
-    return list(_lowered(passing(fields)))
+    return [found for name, value in passing(fields) if (found := _lowered(name, value)) is not None]
 
 
 def _parted(headers: Iterable[Field], known: Set[bytes]) -> tuple[dict[bytes, bytes], list[Field]]:
@@ -121,11 +125,17 @@ def _addressed(method: bytes, pseudo: dict[bytes, bytes], fields: list[Field]) -
     return target, fields
 
 
-def _lowered(fields: Iterable[Sequence[bytes]]) -> Iterable[Field]:
-    for name, value in fields:
-        lowered = name.lower()
-        if lowered not in _OF_CONNECTIONS:
-            yield lowered, value.strip(b" \t")
+def _line(line: bytes) -> Field | None:
+    name, _, value = line.partition(b":")
+    return _lowered(name, value)
+
+
+_line_again = lru_cache(2048)(_line)
+
+
+def _lowered(name: bytes, value: bytes) -> Field | None:
+    lowered = name.lower()
+    return None if lowered in _OF_CONNECTIONS else (lowered, value.strip(b" \t"))
 
 
 def _field(name: bytes, value: bytes) -> Field:
