@@ -210,8 +210,8 @@ def room_is_back(platform: Platform) -> bool:
 def test_one_that_fills_the_disk_is_stopped_alone(platform: Platform, stopping: list[Future[Finished]]) -> None:
     filler = run_detached(platform, "python3", "-c", FILL, "/var/tmp/fill", "stay")
     told = "Error: the disk of all dynos is full ("
-    lines = f"app[{filler}]: full", told, "and this one has written most: ", "State changed from up to complete"
-    logged(platform, filler, *lines, seconds=60)
+    # It is often stopped before it can say itself that the disk is full.
+    logged(platform, filler, told, "and this one has written most: ", "State changed from up to complete", seconds=60)
     wait_until(lambda: room_is_back(platform), 60)
 
 
