@@ -1,0 +1,121 @@
+"""The journald of one namespace: its limits as text, its units by name, and what it is asked to do.
+
+Each namespace has a process of its own, which its sockets start and which ends by itself when nothing writes to it
+(systemd-journald.service(8), Journal Namespaces; journald.conf(5)).
+"""
+
+import asyncio
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from units.journal import JournalUnavailable
+
+SYNCHRONIZED_SECONDS = 15.0
+"""How long journald may take to write down what it was sent."""
+SMALLEST_MB = 16
+"""A journal of less holds no 1,500 lines: it consists of eight files, and the oldest is deleted as a whole."""
+_FILES = 8
+_LARGEST_FILE_MB = 128
+_DAY = 86400
+_ETC = Path("/etc/systemd")
+_RUN = Path("/run/systemd")
+
+_CONFIG = """\
+# {why}
+[Journal]
+Storage=persistent
+# By default every uid gets files of its own, and every app has a uid.
+SplitMode=none
+# What a dyno may write is limited in its unit; nothing else is to be dropped.
+RateLimitIntervalSec=0
+RateLimitBurst=0
+SystemMaxUse={size}M
+SystemKeepFree=1G
+SystemMaxFileSize={file}M
+ForwardToSyslog=no
+ForwardToKMsg=no
+ForwardToConsole=no
+ForwardToWall=no
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a journal keeps: MiB on disk, and days after which lines are deleted (0: when the room is needed)."""
+
+    size_mb: int
+    retention_days: int = 0
+
+
+def config_text(limits: Limits, why: str) -> str:
+    """The file that gives a namespace its limits; `why` is one line on whose it is, for those who find it.
+
+    With a retention lines are kept for all of these days, as far as the size goes, and deleted a day later at the
+    latest: whole files are deleted, by the age of their first line, so each holds no more than a day. journald then
+    never ends by itself, since it has to watch the time.
+    """
+    file = max(1, min(limits.size_mb // _FILES, _LARGEST_FILE_MB))
+    text = _CONFIG.format(why=why, size=limits.size_mb, file=file)
+    if not limits.retention_days:
+        return text
+    return f"{text}MaxFileSec={_DAY}\nMaxRetentionSec={(limits.retention_days + 1) * _DAY}\n"
+
+
+def config_path(namespace: str, etc: Path = _ETC) -> Path:
+    """Where journald looks for the limits of a namespace."""
+    return etc / f"journald@{namespace}.conf"
+
+
+def service(namespace: str) -> str:
+    """The unit of a namespace's journald."""
+    return f"systemd-journald@{namespace}.service"
+
+
+def sockets(namespace: str) -> tuple[str, str]:
+    """The units of a namespace's sockets: for lines, and for questions."""
+    return f"systemd-journald@{namespace}.socket", f"systemd-journald-varlink@{namespace}.socket"
+
+
+async def synchronize(namespace: str, timeout: float = SYNCHRONIZED_SECONDS, run: Path = _RUN) -> None:
+    """Return when all that was sent to a namespace before this call can be read in its journal.
+
+    Does not block the loop. Raises JournalUnavailable when its journald is not there or needs longer than `timeout`
+    seconds.
+    """
+    await _ask(namespace, "io.systemd.Journal.Synchronize", timeout, run)
+
+
+async def rotate(namespace: str, timeout: float = SYNCHRONIZED_SECONDS, run: Path = _RUN) -> None:
+    """Have journald begin new files, and delete old ones beyond its limits. Raises JournalUnavailable."""
+    await _ask(namespace, "io.systemd.Journal.Rotate", timeout, run)
+
+
+def disk_usage(directory: Path) -> int:
+    """Bytes on disk of the journal's files in a directory; 0 if there is none."""
+    total = 0
+    for file in directory.glob("*.journal*"):
+        try:
+            total += file.stat().st_blocks * 512
+        except FileNotFoundError:
+            continue
+    return total
+
+
+async def _ask(namespace: str, method: str, timeout: float, run: Path) -> None:
+    """One call of journald's varlink interface (varlink.org): a JSON text and a zero byte, each way."""
+    path = run / f"journal.{namespace}" / "io.systemd.journal"
+    try:
+        async with asyncio.timeout(timeout):
+            reader, writer = await asyncio.open_unix_connection(path)
+            try:
+                writer.write(json.dumps({"method": method, "parameters": {}}).encode() + b"\0")
+                answer = json.loads((await reader.readuntil(b"\0"))[:-1])
+            finally:
+                writer.close()
+    except TimeoutError as error:
+        raise JournalUnavailable(f"the journal {namespace} did not answer within {timeout:g} s") from error
+    except (OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
+        raise JournalUnavailable(f"the journal {namespace} cannot be asked: {error}") from error
+    if failure := answer.get("error"):
+        raise JournalUnavailable(f"the journal {namespace} refused {method}: {failure}")
