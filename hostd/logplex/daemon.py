@@ -49,8 +49,8 @@ async def _serve(key: bytes, listener: socket.socket) -> None:
     server.close()
 
 
-def open_journal(trusted: Trusted, matches: Mapping[str, str]) -> Reader:
-    """The journal of all apps, narrowed to entries with these values; what strangers sent comes empty."""
+def open_journal(trusted: Trusted, _app_id: str, matches: Mapping[str, str]) -> Reader:
+    """The journal of an app, narrowed to entries with these values; what strangers sent comes empty."""
     return Reader(NAMESPACE, fields=FIELDS, matches=matches, believed=partial(is_believed, trusted=trusted))
 
 

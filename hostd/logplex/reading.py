@@ -83,7 +83,8 @@ class History:
     incomplete: bool = False
 
 
-OpenJournal = Callable[[Mapping[str, str]], Journal]
+OpenJournal = Callable[[str, Mapping[str, str]], Journal]
+"""Opens the journal of an app (its id), narrowed to entries with some values."""
 
 
 def is_believed(fields: Mapping[str, str], trusted: Trusted) -> bool:

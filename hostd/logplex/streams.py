@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
+from functools import partial
 
 from hostd.logplex.lines import overflow, written
 from hostd.logplex.reading import Filter, History, OpenJournal, Trusted, history, is_cursor
@@ -19,7 +20,7 @@ Render = Callable[[list[str], str | None], bytes]
 class Streams:
     """Opens streams.
 
-    `open_journal` opens the journal anew, narrowed to entries with some values; `trusted` knows the platform's uids.
+    `open_journal` opens an app's journal anew; `trusted` knows the platform's uids.
     """
 
     def __init__(self, open_journal: OpenJournal, trusted: Trusted, clock: Callable[[], float] = time.time) -> None:
@@ -27,7 +28,7 @@ class Streams:
         self._trusted = trusted
         self._clock = clock
         self._slots = asyncio.Semaphore(HISTORIES_AT_ONCE)
-        self._follower = Follower(open_journal, trusted)
+        self._followers: dict[str, Follower] = {}
 
     async def read(self, session: Session, render: Render, after: str | None = None) -> AsyncGenerator[bytes, None]:
         """The pieces of a stream's body; endless for a tail.
@@ -41,7 +42,10 @@ class Streams:
             yield self._past(past, render, None if after else session.lines)
             return
         tail = Tail(wanted, self._clock)
-        until = self._follower.add(tail)
+        follower = self._followers.get(session.app)
+        if follower is None:
+            follower = self._followers[session.app] = Follower(partial(self._open, session.app), self._trusted)
+        until = follower.add(tail)
         try:
             # The first piece comes at once, whatever the log holds: it tells the reader that the stream is open.
             past = await self._history(wanted, until, session.lines, after) if until is not None else History([])
@@ -51,18 +55,21 @@ class Streams:
                 head = render([missing], None) if missing else b""
                 yield head + b"".join(render(written(line), line.cursor) for line in lines)
         finally:
-            self._follower.remove(tail)
+            follower.remove(tail)
+            if follower.idle and self._followers.get(session.app) is follower:
+                del self._followers[session.app]
 
     def close(self) -> None:
         """End all tails."""
-        self._follower.close()
+        for follower in self._followers.values():
+            follower.close()
 
     async def _history(self, wanted: Filter, until: str | None, count: int, after: str | None) -> History:
         async with self._slots:
             return await asyncio.to_thread(self._read_history, wanted, until, count, after)
 
     def _read_history(self, wanted: Filter, until: str | None, count: int, after: str | None) -> History:
-        journal = self._open(wanted.matches())
+        journal = self._open(wanted.app, wanted.matches())
         try:
             return history(journal, wanted, self._trusted, until=until, lines=count, after=after)
         finally:

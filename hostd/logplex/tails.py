@@ -1,4 +1,4 @@
-"""Live lines: one follower of the journal, and a bounded queue for each reader."""
+"""Live lines: one follower of an app's journal, and a bounded queue for each reader."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from hostd.errors import Unavailable
 from hostd.logplex.lines import Line, overflow
-from hostd.logplex.reading import Filter, Journal, OpenJournal, Trusted, line_of
+from hostd.logplex.reading import Filter, Journal, Trusted, line_of
 
 MOST_QUEUED = 1024 * 1024
 """Bytes waiting for one slow reader; beyond that its oldest lines are dropped and counted."""
@@ -72,14 +72,19 @@ class Tail:
 
 
 class Follower:
-    """Reads the journal once for all tails, and only while there are any."""
+    """Reads an app's journal once for all its tails, and only while there are any."""
 
-    def __init__(self, open_journal: OpenJournal, trusted: Trusted) -> None:
+    def __init__(self, open_journal: Callable[[Mapping[str, str]], Journal], trusted: Trusted) -> None:
         self._open = open_journal
         self._trusted = trusted
         self._tails: set[Tail] = set()
         self._task: asyncio.Task[None] | None = None
         self._place: str | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody listens."""
+        return not self._tails
 
     def add(self, tail: Tail) -> str | None:
         """Begin to feed a tail. Returns the cursor of the last entry it will not get; None for an empty journal.
@@ -88,7 +93,7 @@ class Follower:
         `MOST_TAILS`.
         """
         if len(self._tails) >= MOST_TAILS:
-            raise Unavailable(f"{MOST_TAILS} log streams are open on this server already. Close some and try again.")
+            raise Unavailable(f"{MOST_TAILS} log streams of this app are open already. Close some and try again.")
         if self._task is None:
             self._start()
         self._tails.add(tail)

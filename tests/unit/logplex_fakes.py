@@ -38,7 +38,10 @@ class Store:
             event.set()
         return entry
 
-    def open(self, matches: Mapping[str, str]) -> FakeReader:
+    def open(self, app: str, matches: Mapping[str, str]) -> FakeReader:
+        return self.open_any(matches)
+
+    def open_any(self, matches: Mapping[str, str]) -> FakeReader:
         self.opened += 1
         return FakeReader(self, matches)
 

@@ -12,7 +12,7 @@ def said(found):
 def read(store, wanted=None, **options):
     wanted = wanted or Filter(APP)
     options = {"until": None, "lines": 100} | options
-    return history(store.open(wanted.matches()), wanted, trusted, **options)
+    return history(store.open_any(wanted.matches()), wanted, trusted, **options)
 
 
 def mixed(count=20):
