@@ -57,6 +57,7 @@ from slugs.stack_maker import STACK_BYTES, StackMaker
 from slugs.stacks import HOST, Stacks
 from slugs.tree_unit import TreeUnits
 from units.journal import Writer
+from units.journald import synchronize
 from units.network import Networks
 from units.ruleset import Door
 from units.systemd import Systemd
@@ -180,7 +181,7 @@ def _ground(settings: Settings) -> _Ground:
         pool=pool,
         stacks=Stacks(pool, ledger.stacks),
         systemd=systemd,
-        events=Events(Writer(NAMESPACE)),
+        events=Events(Writer(NAMESPACE), lambda _: synchronize(NAMESPACE)),
         faults=Faults(settings.run_dir / "faults"),
         networks=_networks(settings),
     )

@@ -90,6 +90,7 @@ async def _close(parts: Parts) -> None:
     await parts.sleeper.close()
     await parts.scheduler.close()
     await parts.manager.close()
+    await parts.context.events.close()
     await parts.networks.close()
     parts.systemd.close()
     parts.ledger.close()

@@ -9,6 +9,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from hostd.ends import Ends, Synchronize
 from units.journal import JournalUnavailable
 
 if TYPE_CHECKING:
@@ -40,11 +41,16 @@ class Sender(Protocol):
         """Write one journal entry."""
 
 
-class Events:
-    """Writes platform lines; one instance serves all apps."""
+async def _at_once(_app_id: str) -> None:
+    """What is asked of a journal that has everything the moment it is sent."""
 
-    def __init__(self, writer: Sender) -> None:
+
+class Events:
+    """Writes platform lines; one instance serves all apps. `synchronize` asks an app's journal for what it has."""
+
+    def __init__(self, writer: Sender, synchronize: Synchronize = _at_once) -> None:
         self._writer = writer
+        self._ends = Ends(self._say, synchronize)
 
     def api(self, app: Identified, text: str) -> None:
         """Say what a person did, such as `Scaled to web@2 by you@example.com`. Never with a config value in it."""
@@ -57,8 +63,30 @@ class Events:
 
     def platform(self, app: Identified, process: str, text: str) -> None:
         """Say what the platform did to `process`, a dyno such as `web.1` or a component such as `api`."""
+        if not self._ends.hold(app.id, process, text):
+            self._say(app.id, process, text)
+
+    def ended(self, app: Identified, process: str, *lines: str) -> None:
+        """Say how a dyno ended, behind all that it wrote: as soon as journald has it, and what is said of it later."""
+        self._ends.add(app.id, process, lines)
+
+    def relayed(self, app: Identified, process: str, text: str) -> None:
+        """A line that one of the app's own processes printed, and that came to hostd instead of to the journal."""
         try:
-            self._writer.send(text, HOSTD_APP=app.id, HOSTD_SOURCE="heroku", HOSTD_PROCESS=process)
+            self._send(app.id, "app", process, text)
+        except JournalUnavailable as error:
+            _log.warning("%s; a line of %s is lost", error, process)
+
+    async def close(self) -> None:
+        """Say what waits for journald still."""
+        await self._ends.close()
+
+    def _say(self, app_id: str, process: str, text: str) -> None:
+        try:
+            self._send(app_id, "heroku", process, text)
         except JournalUnavailable as error:
             # What a line tells has happened; that it cannot be told must not undo or stop it.
             _log.warning("%s; the line was: %s", error, text)
+
+    def _send(self, app_id: str, source: str, process: str, text: str) -> None:
+        self._writer.send(text, HOSTD_APP=app_id, HOSTD_SOURCE=source, HOSTD_PROCESS=process)

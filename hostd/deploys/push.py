@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import AsyncIterator, Mapping
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 
 from buildpacks.report import Report
 from hostd.context import Deploy, Output, PushOutcome, short
+from hostd.deploys.echo import echoed_build
 from hostd.deploys.garbage import Garbage
 from hostd.deploys.lastlines import LastLines
 from hostd.deploys.locks import DeployLocks
 from hostd.deploys.recording import Recording
-from hostd.deploys.transcript import Indent, detail, problem, quoted, step
+from hostd.deploys.release_phase import ReleasePhase
+from hostd.deploys.transcript import detail, problem, quoted, step
 from hostd.errors import Conflict, HostdError, Invalid
 from hostd.events import Events
 from hostd.faults import FaultPoint, Faults
@@ -31,7 +32,6 @@ from slugs.compiler import CompiledSlug, Compiler, CompileRequest
 from slugs.errors import SlugsError
 from slugs.pool import size
 from slugs.stacks import Stack, Stacks, name_of, version_of
-from units.pipes import pieces
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +40,6 @@ SETTLE_MARGIN = 15.0
 KEPT_OUTPUTS = 100
 """Builds of an app whose transcripts are kept: up to 1 MiB each, on the disk that the ledger is on."""
 CLIENT_GONE = "cancelled: the client went away"
-_RELEASE_OUTPUT = 1024 * 1024
-"""Bytes of the release command's output that are kept with the release: its end."""
 
 
 @dataclass(slots=True)
@@ -192,10 +190,6 @@ class Pusher:
             timeout=deploy.timeout or deploy.app.build_timeout,
         )
 
-        async def output(piece: bytes) -> None:
-            self._faults.reach(FaultPoint.BUILDING)
-            await push.say(piece)
-
         def learn(report: Report) -> None:
             ledger.builds.learn(
                 deploy.id,
@@ -204,11 +198,20 @@ class Pusher:
                 report=report.metadata or None,
             )
 
-        slug = await self._compiler.compile(request, source=push.tree, output=output, learn=learn)
-        shared = ""
-        if current.slug_id is not None:
-            shared = f" ({size(slug.shared_bytes)} shared with v{current.version})"
-        await push.say(step(f"Snapshotting slug... done: {size(slug.size_bytes)}{shared}"))
+        with echoed_build(self._events, deploy.app, deploy.what) as echo:
+
+            async def output(piece: bytes) -> None:
+                self._faults.reach(FaultPoint.BUILDING)
+                echo.hear(piece)
+                await push.say(piece)
+
+            slug = await self._compiler.compile(request, source=push.tree, output=output, learn=learn)
+            shared = ""
+            if current.slug_id is not None:
+                shared = f" ({size(slug.shared_bytes)} shared with v{current.version})"
+            snapshot = step(f"Snapshotting slug... done: {size(slug.size_bytes)}{shared}")
+            echo.hear(snapshot)
+            await push.say(snapshot)
         return slug
 
     async def _release_phase(self, push: Push, slug: CompiledSlug) -> bytes | None:
@@ -217,38 +220,25 @@ class Pusher:
             return None
         await push.say(step("Running release command..."))
         current = self._ledger.releases.current(push.app.id)
-        kept, indent = bytearray(), Indent()
-        reader, writer = os.pipe()
-        try:
-            running = asyncio.create_task(
-                self._manager.one_offs.run_captured(
-                    push.app.id,
-                    command,
-                    slug_id=slug.slug_id,
-                    stack=slug.stack,
-                    config=with_suggested(current, slug.config_vars),
-                    type_="release",
-                    version=current.version + 1,
-                    output=writer,
-                )
-            )
-            running.add_done_callback(lambda _: os.close(writer))
-            async with aclosing(pieces(os.fdopen(reader, "rb"))) as printed:
-                async for piece in printed:
-                    self._faults.reach(FaultPoint.RELEASE_PHASE_RUNNING)
-                    kept += piece
-                    if len(kept) > 2 * _RELEASE_OUTPUT:
-                        del kept[:-_RELEASE_OUTPUT]
-                    await push.say(indent(piece))
-            await push.say(indent.end())
-            status = await running
-        except BaseException:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
-            raise
+
+        async def say(piece: bytes) -> None:
+            self._faults.reach(FaultPoint.RELEASE_PHASE_RUNNING)
+            await push.say(piece)
+
+        phase = ReleasePhase(push.app, say, self._events)
+        status = await self._manager.one_offs.run_captured(
+            push.app.id,
+            command,
+            slug_id=slug.slug_id,
+            stack=slug.stack,
+            config=with_suggested(current, slug.config_vars),
+            type_="release",
+            version=current.version + 1,
+            hearer=phase,
+        )
         if status != 0:
             raise Conflict(f"The release command failed with exit status {status}: the lines above say why.")
-        return bytes(kept[-_RELEASE_OUTPUT:])
+        return phase.output
 
     def _append(self, push: Push, slug: CompiledSlug, phase_output: bytes | None) -> Release:
         ledger, deploy = self._ledger, push.deploy

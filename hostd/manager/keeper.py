@@ -341,7 +341,8 @@ class Keeper:
         """Forget a dyno whose unit somebody stopped: that is no crash, and if it is wanted it starts anew."""
         if record.task is not None:
             record.task.cancel()
-        self._say(record, *words.ended(ended), record.move(DynoState.DOWN, self._tools.clock()))
+        last_words = (*words.ended(ended), record.move(DynoState.DOWN, self._tools.clock()))
+        self._tools.events.ended(self._subject, record.id.name, *last_words)
         self._forget(record)
 
     def _crash(self, record: Record, ended: Exit) -> None:
@@ -352,9 +353,8 @@ class Keeper:
             record.crashes = 0
         record.crashes += 1
         record.retry_at = now + cool_off(record.crashes, self._tools.settings.cool_off)
-        record.exit_status = ended.status
-        record.reason = ended.reason
-        self._say(record, *words.ended(ended))
+        record.exit_status, record.reason = ended.status, ended.reason
+        self._tools.events.ended(self._subject, record.id.name, *words.ended(ended))
         record.phase = Phase.CRASHED
         self._say(record, record.move(DynoState.CRASHED, now))
         self._wake.set()
@@ -384,7 +384,7 @@ class Keeper:
         self._tools.faults.reach(FaultPoint.STOPPED)
         if self._tools.clock() - asked >= STOP_SECONDS:
             self._say(record, *words.exit_timeout(STOP_SECONDS))
-        self._say(record, f"Process exited with status {ended.status}")
+        self._tools.events.ended(self._subject, record.id.name, f"Process exited with status {ended.status}")
         self._say(record, record.move(DynoState.DOWN, self._tools.clock()))
         self._forget(record)
         await self._standing.tell()

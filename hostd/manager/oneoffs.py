@@ -17,6 +17,7 @@ from hostd import sizes
 from hostd.errors import Conflict, NotFound
 from hostd.events import Subject
 from hostd.manager import words
+from hostd.manager.capture import Hearer, hear_out
 from hostd.manager.desired import DesiredApp
 from hostd.manager.dyno import FIRST_ONE_OFF, SCHEDULED, Dyno, DynoId, DynoState
 from hostd.manager.launcher import STOP_SECONDS, Exit, Launch, LaunchFailedError
@@ -60,6 +61,9 @@ class _OneOffSession(Session):
     launch: Launch | None
     time_limit: float | None = None
     stopping: bool = False
+    captured: bool = False
+    last_words: list[str] = field(default_factory=list)
+    """What is told of a captured dyno's end, once all that it printed was heard."""
 
 
 class OneOffs:
@@ -196,23 +200,31 @@ class OneOffs:
 
     async def run_captured(
         self, app_id: str, command: str, *, slug_id: str, config: Mapping[str, str], type_: str,
-        version: int, output: int, stack: str,
+        version: int, hearer: Hearer, stack: str,
     ) -> int:
-        """Run *command* of a release to be, its output going to descriptor *output*; return its status.
+        """Run *command* of a release to be; *hearer* hears what it prints. Return its status.
 
         Used for the release phase: slug, stack and config are those of the release that is being made.
         """
         to_be = ReleaseToBe(version, slug_id, stack, config)
         session = self.prepare(app_id, command, env={}, type_=type_, release=to_be)
-        assert session.launch is not None
-        session.launch = replace(session.launch, stdio=(output, output, output))
-        try:
+        session.captured = True
+        hearer.begins(session.record.id.name)
+
+        async def start(stdio: Stdio) -> None:
+            assert session.launch is not None
+            session.launch = replace(session.launch, stdio=stdio)
             await self._start(session)
+
+        try:
+            await hear_out(start, hearer)
             await session.ended.wait()
-        except asyncio.CancelledError:
+        except BaseException:
             await self._tools.launcher.terminate(session.record.id)
             self._finish(session, Exit(_SIGTERMED, "cancelled"))
             raise
+        finally:
+            self._say(session.record, *session.last_words)
         return session.status
 
     def status(self, unit: str) -> int:
@@ -322,9 +334,12 @@ class OneOffs:
         record.phase = Phase.STOPPING
         record.exit_status, record.reason = ended.status, ended.reason
         session.status = ended.status
-        self._say(record, *words.ended(ended))
         after = DynoState.DOWN if record.state is DynoState.CREATED else DynoState.COMPLETE
-        self._say(record, record.move(after, self._tools.clock()))
+        last_words = [*words.ended(ended), record.move(after, self._tools.clock())]
+        if session.captured:
+            session.last_words = last_words
+        else:
+            self._tools.events.ended(Subject(record.app_id), record.id.name, *last_words)
         asyncio.get_running_loop().call_later(_REMEMBERED_SECONDS, self._sessions.pop, record.id.unit, None)
         session.ended.set()
         self._tools.places.give_back(record.id.place)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,6 +33,8 @@ class FakeLauncher:
         self.ending = False
         self.launches: list[str] = []
         self.hung_up: list[str] = []
+        self.outputs: dict[str, int] = {}
+        """What systemd holds of a unit that was started on a pipe."""
         self.ends_by_hangup = True
         self.may_start = asyncio.Event()
         self.may_start.set()
@@ -48,6 +51,8 @@ class FakeLauncher:
         self._check(unit)
         self.busy.add(unit)
         self.launches.append(unit)
+        if launch.stdio is not None:
+            self.outputs[unit] = os.dup(launch.stdio[1])
         if self.failures:
             self.failures -= 1
             self.busy.discard(unit)
@@ -101,6 +106,8 @@ class FakeLauncher:
 
     def remove(self, dyno: DynoId) -> None:
         self.units.pop(dyno.unit, None)
+        if (output := self.outputs.pop(dyno.unit, None)) is not None:
+            os.close(output)
         self.by_hand.discard(dyno.unit)
 
     def _check(self, unit: str) -> None:
@@ -154,6 +161,10 @@ class FakeEvents:
 
     def platform(self, app: Subject, process: str, text: str) -> None:
         self.lines.append(f"{process}: {text}")
+
+    def ended(self, app: Subject, process: str, *lines: str) -> None:
+        for line in lines:
+            self.platform(app, process, line)
 
 
 class Bench:

@@ -1,15 +1,33 @@
 """One-off dynos: how they end, whoever ends them, and the release phase."""
 
 import asyncio
+import os
 from dataclasses import replace
 
 import pytest
 from manager_fakes import APP_ID, Bench, desired
 
 from hostd.errors import Conflict
+from hostd.events import Subject
 from hostd.manager.dyno import DynoId, DynoState, Place
 from hostd.manager.oneoffs import OneOffs
 from hostd.manager.session_files import SessionFiles
+
+
+class FakeHearer:
+    """Keeps what is heard; the end is said in the log."""
+
+    def __init__(self, bench):
+        self.bench, self.heard = bench, b""
+
+    def begins(self, process):
+        self.process = process
+
+    async def hear(self, piece):
+        self.heard += piece
+
+    async def ends(self):
+        self.bench.events.platform(Subject(APP_ID), self.process, "heard out")
 
 
 @pytest.fixture
@@ -71,9 +89,10 @@ async def test_an_app_without_code_runs_nothing_but_its_first_release_phase(benc
     bench.wanted = replace(desired(), slug_id=None)
     with pytest.raises(Conflict, match="push to it first"):
         await detached(one_offs)
+    hearer = FakeHearer(bench)
     running = asyncio.create_task(
         one_offs.run_captured(
-            APP_ID, "migrate", slug_id="new", config={}, type_="release", version=3, output=1, stack="host"
+            APP_ID, "migrate", slug_id="new", config={}, type_="release", version=3, hearer=hearer, stack="host"
         )
     )
     await bench.launched()
@@ -81,6 +100,10 @@ async def test_an_app_without_code_runs_nothing_but_its_first_release_phase(benc
     assert unit.startswith("hostd-hello-release.") and unit.endswith("-v3.service")
     while one_offs.dynos(APP_ID)[0].state is not DynoState.UP:
         await asyncio.sleep(0)
+    os.write(bench.launcher.outputs[unit], b"no line end")
     bench.launcher.units[unit] = "failed"
     one_offs.nudge(unit)
     assert await running == 1
+    assert hearer.heard == b"no line end"
+    told = [line.partition(": ")[2] for line in bench.events.lines[-3:]]
+    assert told == ["heard out", "Process exited with status 1", "State changed from up to complete"]

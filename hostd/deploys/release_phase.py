@@ -1,0 +1,48 @@
+"""The release command of a deploy: what it prints goes to the pusher, into the app's log, and into the release."""
+
+from __future__ import annotations
+
+from hostd.context import Output
+from hostd.deploys.echo import Echo
+from hostd.deploys.transcript import Indent
+from hostd.events import Events, Identified
+
+KEPT = 1024 * 1024
+"""Bytes of the output that are kept with the release: its end."""
+
+
+class ReleasePhase:
+    """Hears a release command (`hostd.manager.capture.Hearer`)."""
+
+    def __init__(self, app: Identified, say: Output, events: Events) -> None:
+        """`say` takes a piece of the transcript."""
+        self._app = app
+        self._say = say
+        self._events = events
+        self._indent = Indent()
+        self._kept = bytearray()
+        self._echo: Echo | None = None
+
+    @property
+    def output(self) -> bytes:
+        """What it printed, as far as it is kept."""
+        return bytes(self._kept[-KEPT:])
+
+    def begins(self, process: str) -> None:
+        """Its output is that of `process`."""
+        self._echo = Echo(lambda line: self._events.relayed(self._app, process, line))
+
+    async def hear(self, piece: bytes) -> None:
+        """Take what it printed just now."""
+        self._kept += piece
+        if len(self._kept) > 2 * KEPT:
+            del self._kept[:-KEPT]
+        if self._echo is not None:
+            self._echo.hear(piece)
+        await self._say(self._indent(piece))
+
+    async def ends(self) -> None:
+        """It has printed all."""
+        if self._echo is not None:
+            self._echo.end()
+        await self._say(self._indent.end())
