@@ -25,20 +25,37 @@ _SEND_BUFFER = 8 * 1024 * 1024
 _SEND_TIMEOUT = 2.0
 _BATCH = 500
 _LOCAL_ONLY = 1  # SD_JOURNAL_LOCAL_ONLY
+_PLACE = struct.Struct("<QQQ16sQ16s")
 
 
 class JournalUnavailable(Exception):
     """The journal's socket is not there, or journald does not take what is sent to it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Entry:
-    """One journal entry: its cursor, when journald received it (unix microseconds), and the fields asked for."""
+    """One journal entry: its place, when journald received it (unix microseconds), and the fields asked for.
 
-    cursor: str
+    `place` is its cursor, or 64 bytes that make one: few are ever looked at.
+    """
+
+    place: str | bytes
     realtime_us: int
     message: bytes
     fields: Mapping[str, str]
+
+    @property
+    def cursor(self) -> str:
+        """The entry's cursor, with which it is found again."""
+        return cursor_of(self.place)
+
+
+def cursor_of(place: str | bytes) -> str:
+    """The cursor of a place: 48 bytes as they are in an entry, and the id of the file's numbering."""
+    if isinstance(place, str):
+        return place
+    number, realtime, monotonic, boot, check, numbering = _PLACE.unpack(place)
+    return f"s={numbering.hex()};i={number:x};b={boot.hex()};m={monotonic:x};t={realtime:x};x={check:x}"
 
 
 def socket_path(namespace: str | None) -> str:
@@ -159,6 +176,11 @@ class Reader:
             return True
         self._reader._previous()
         return False
+
+    def at(self, cursor: str) -> Entry | None:
+        """The entry with this cursor, and to after it; None when it is gone."""
+        self._reader.seek_cursor(cursor)
+        return self._entry() if self._reader._next() and self._reader.test_cursor(cursor) else None
 
     def read(self, limit: int = _BATCH) -> list[Entry]:
         """The next entries, oldest first; empty at the end."""

@@ -1,0 +1,206 @@
+"""A namespace's journal, read forward over all its files as it grows (`units.journal_file`).
+
+journald tells readers of new entries at most four times a second, and each reader that waits for that costs one of few
+inotify instances. So nobody waits: the files' heads are looked at, all in one turn, which takes a microsecond each.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from units.journal import Entry, Reader
+from units.journal_file import Fields, Header, JournalFile, header_of
+from units.ticking import Ticker
+
+ROOTS = (Path("/var/log/journal"), Path("/run/log/journal"))
+"""Where journald keeps files: over reboots, and without a disk that can be written."""
+MACHINE_ID = Path("/etc/machine-id")
+ACTIVE = "system.journal"
+FILES = "system*.journal*"
+_LOOKS_BETWEEN = 10
+"""Looks at the file that is read for each one at which file is written."""
+_CURSOR = re.compile(r"s=([0-9a-f]{32});i=([0-9a-f]{1,16});.*;t=([0-9a-f]{1,16});")
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    path: Path
+    header: Header
+
+
+class LiveJournal:
+    """Reads what comes, from a place that a ``seek`` sets, with the meaning of `units.journal.Reader`.
+
+    Of the journal's files only those that journald does not split by uid are read (``SplitMode=none``). `missed` counts
+    entries that journald removed, for want of space, before they were read. Not thread-safe; a batch is read in a
+    millisecond. Raises OSError if a file cannot be read, and its kind UnknownFormat if libsystemd has to.
+    """
+
+    def __init__(
+        self,
+        namespace: str,
+        *,
+        fields: Sequence[str],
+        believed: Callable[[Fields], bool],
+        ticker: Ticker,
+        roots: Iterable[Path] = ROOTS,
+        machine: str | None = None,
+    ) -> None:
+        machine = machine or MACHINE_ID.read_text("ascii").strip()
+        self._folders = [root / f"{machine}.{namespace}" for root in roots]
+        self._namespace, self._fields, self._believed = namespace, fields, believed
+        self._ticker = ticker
+        self._file: JournalFile | None = None
+        self._seen: set[bytes] = set()
+        self._looks = 0
+        self.missed = 0
+
+    def seek_head(self) -> None:
+        """To before the oldest entry."""
+        self.close()
+        self._seen = set()
+
+    def seek_after(self, cursor: str) -> bool:
+        """To after the entry with this cursor; False when it is gone, then to before the next one kept."""
+        self.seek_head()
+        match = _CURSOR.match(cursor)
+        if match is None:
+            raise ValueError(f"not a journal cursor: {cursor}")
+        numbering, number, time = bytes.fromhex(match[1]), int(match[2], 16), int(match[3], 16)
+        files = [found for found in self._files() if found.header.entries]
+        own = [found for found in files if found.header.numbering == numbering]
+        before = [found for found in own if found.header.head <= number]
+        if not own:
+            # The journal was begun anew: by time, which is all there is.
+            before = [found for found in files if found.header.head_realtime <= time]
+        if not before:
+            self._pass(files[: files.index(own[0])] if own else [])
+            return False
+        place = files.index(before[-1])
+        self._pass(files[:place])
+        self._enter(before[-1])
+        if self._file is None:
+            return False
+        return self._file.seek_after(number) if own else self._file.seek_after_time(time)
+
+    def last(self, limit: int = 1) -> list[Entry]:
+        """The newest `limit` entries, oldest first; `read` goes on behind them."""
+        self.seek_head()
+        files = self._files()
+        self._pass(files)
+        entries: list[Entry] = []
+        for found in reversed(files):
+            file = self._opened(found)
+            if file is None:
+                continue
+            file.seek_end()
+            entries = file.back(limit - len(entries)) + entries
+            if self._file is None:
+                self._file = file
+            else:
+                file.close()
+            if len(entries) == limit:
+                break
+        return entries
+
+    def read(self, limit: int = 256) -> list[Entry]:
+        """The next entries, oldest first; empty at the end for now."""
+        while True:
+            if self._file is not None and (self._file.left or self._file.look()):
+                entries = self._file.read(limit)
+                if entries:
+                    return entries
+            elif not self._advance():
+                return []
+
+    async def wait(self) -> None:
+        """Return when there is something to read."""
+        await self._ticker.until(self._has_more)
+
+    def close(self) -> None:
+        """Close the files."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _has_more(self) -> bool:
+        if self._file is not None and self._file.look():
+            return True
+        self._looks = (self._looks + 1) % _LOOKS_BETWEEN
+        archived = self._file is not None and self._file.archived
+        return (archived or self._looks == 0) and self._advance()
+
+    def _advance(self) -> bool:
+        """Go on to the next file if journald writes to another one; True if there may be something to read."""
+        file = self._file
+        if file is not None and any(file.is_at(folder / ACTIVE) for folder in self._folders):
+            return False
+        following = next((found for found in self._files() if found.header.file_id not in self._seen), None)
+        if following is None:
+            return False
+        # Whatever came since the last look was written before the next file was there.
+        if file is not None and file.look():
+            return True
+        self._enter(following)
+        if file is not None and self._file is not file:
+            self.missed += _between(file.current_header(), following.header)
+            file.close()
+        return self._file is not file
+
+    def _enter(self, found: _Found) -> None:
+        """Go on with a file, from its beginning."""
+        self._seen.add(found.header.file_id)
+        self._file = self._opened(found) or self._file
+
+    def _pass(self, files: Iterable[_Found]) -> None:
+        self._seen.update(found.header.file_id for found in files)
+
+    def _opened(self, found: _Found) -> JournalFile | None:
+        """A file that was found, which may have got another name meanwhile; None if it is gone."""
+        for again in (found, *(other for other in self._files() if other.header.file_id == found.header.file_id)):
+            with suppress(FileNotFoundError):
+                file = JournalFile(
+                    again.path, fields=self._fields, believed=self._believed, decompress=self._by_libsystemd
+                )
+                if file.header.file_id == found.header.file_id:
+                    return file
+                file.close()
+        return None
+
+    def _files(self) -> list[_Found]:
+        found: list[_Found] = []
+        for path in (path for folder in self._folders for path in folder.glob(FILES)):
+            with suppress(FileNotFoundError):
+                found.append(_Found(path, header_of(path)))
+        return _in_order(found)
+
+    def _by_libsystemd(self, cursor: str) -> Entry | None:
+        """An entry whose text is compressed."""
+        reader = Reader(self._namespace, fields=self._fields, believed=self._believed)
+        try:
+            return reader.at(cursor)
+        finally:
+            reader.close()
+
+
+def _in_order(files: Sequence[_Found]) -> list[_Found]:
+    """Oldest first: by journald's numbers, where several series of them by the time; the one being written last."""
+    began: dict[bytes, int] = {}
+    for file in files:
+        if file.header.entries:
+            known = began.get(file.header.numbering, file.header.head_realtime)
+            began[file.header.numbering] = min(known, file.header.head_realtime)
+    active = {file.header.numbering for file in files if file.path.name == ACTIVE}
+
+    def key(file: _Found) -> tuple[bool, int, bool, int]:
+        header = file.header
+        return header.numbering in active, began.get(header.numbering, 0), not header.entries, header.head
+
+    return sorted((file for file in files if file.header.entries or file.path.name == ACTIVE), key=key)
+
+
+def _between(before: Header, after: Header) -> int:
+    """How many entries there were between two files."""
+    return max(0, after.head - before.tail - 1) if before.numbering == after.numbering and after.entries else 0
