@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import time
 from dataclasses import dataclass
+
+from units.journal import cursor_of
 
 LONGEST = 10_000
 """Bytes of text in one line; longer ones are split, as Heroku's logplex does."""
@@ -14,19 +17,24 @@ _CONTROL = re.compile(r"(\x1b\[[0-9;]{0,32}m)|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _NAMES = {"\r": "\\r", "\x1b": "\\e", "\0": "\\0", "\a": "\\a", "\b": "\\b", "\v": "\\v", "\f": "\\f"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Line:
     """What one journal entry says in an app's log, before it is written out.
 
-    `microseconds` since the epoch, when journald received it; `cursor` is its place in the journal.
+    `microseconds` since the epoch, when journald received it; `place` is its cursor, or what it is made of.
     """
 
-    cursor: str
+    place: str | bytes
     microseconds: int
     app: str
     source: str
     process: str
     message: bytes
+
+    @property
+    def cursor(self) -> str:
+        """Its place in the journal. It takes as long as all else to make: ask for it where it is needed."""
+        return cursor_of(self.place)
 
 
 def written(line: Line) -> list[str]:
@@ -44,7 +52,7 @@ def harmless(text: str) -> str:
 def stamp(microseconds: int) -> str:
     """A moment as `2026-01-27T10:48:08.123456+00:00`; always UTC, always six digits."""
     seconds, rest = divmod(microseconds, 1_000_000)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest:06d}+00:00"
+    return f"{_second(seconds)}.{rest:06d}+00:00"
 
 
 def overflow(now: int, lost: int | None, since: int) -> str:
@@ -53,6 +61,11 @@ def overflow(now: int, lost: int | None, since: int) -> str:
         f"{stamp(now)} heroku[logplex]: Error L11 (Tail buffer overflow) -> "
         f"This tail session dropped {lost or 'some'} messages since {stamp(since)}."
     )
+
+
+@functools.lru_cache(maxsize=64)
+def _second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
 def _spelled(match: re.Match[str]) -> str:

@@ -103,7 +103,7 @@ def line_of(entry: Entry, trusted: Trusted) -> Line | None:
     if app is None or not is_believed(fields, trusted):
         return None
     source, process = fields.get("HOSTD_SOURCE", "app"), fields.get("HOSTD_PROCESS", "unknown")
-    return Line(entry.cursor, entry.realtime_us, app, source, process, entry.message)
+    return Line(entry.place, entry.realtime_us, app, source, process, entry.message)
 
 
 def is_cursor(text: str) -> bool:
