@@ -9,6 +9,8 @@ from hostd.errors import Unavailable
 from hostd.ledger.access import Access
 from hostd.ledger.acm import Acm
 from hostd.ledger.acme_accounts import AcmeAccounts
+from hostd.ledger.alert_firings import AlertFirings
+from hostd.ledger.alerts import Alerts
 from hostd.ledger.apps import Apps
 from hostd.ledger.build_outputs import BuildOutputs
 from hostd.ledger.buildpacks import Buildpacks
@@ -68,6 +70,8 @@ class Ledger:
         self.pauses = Pauses(database, self.apps)
         self.jobs = Jobs(database, self.apps)
         self.job_runs = JobRuns(database)
+        self.alerts = Alerts(database, self.apps, vault)
+        self.alert_firings = AlertFirings(database)
 
     @classmethod
     def open(cls, directory: Path, *, clock: Clock = utc_now, uid_base: int = UID_BASE) -> Ledger:

@@ -93,6 +93,12 @@ def challenge(db: SqliteUtils) -> None:
     db.executescript(_sql("0013_challenge.sql"))
 
 
+@MIGRATIONS()
+def alerts(db: SqliteUtils) -> None:
+    """Alerts, their firings, and who was told."""
+    db.executescript(_sql("0016_alerts.sql"))
+
+
 def upgrade(db: SqliteUtils, migrations: Migrations = MIGRATIONS) -> list[str]:
     """Apply what is missing, all in one transaction, and tell what it was.
 

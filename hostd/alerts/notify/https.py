@@ -1,0 +1,86 @@
+"""By https: the message as JSON in a POST. Without redirects, and not to addresses that only hostd can reach."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Collection, Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import Any
+
+import aiohttp
+
+from hostd.alerts.notify.notifier import Message, NotSent
+from hostd.fetching import Address, is_own, is_public
+
+SECONDS = 15.0
+"""For everything: names, connection and answer."""
+_PASSING = (408, 425, 429)
+"""Statuses from 400 to 499 that say nothing of what was sent."""
+
+Network = IPv4Network | IPv6Network
+
+
+class Poster:
+    """Sends to servers. `router_ports` are those of this server that anybody may reach, `internal` the networks that
+    are not the Internet's and may be reached nevertheless."""
+
+    def __init__(
+        self,
+        router_ports: Collection[int],
+        internal: Sequence[Network] = (),
+        *,
+        seconds: float = SECONDS,
+        own: Callable[[Address], bool] = is_own,
+    ) -> None:
+        self._router_ports = frozenset(router_ports)
+        self._internal = tuple(internal)
+        self._timeout = aiohttp.ClientTimeout(total=seconds)
+        self._own = own
+
+    async def send(self, where: str, message: Message) -> None:
+        """POST the message there; any status from 200 to 299 will do. Raises NotSent."""
+        refused: list[str] = []
+        try:
+            async with (
+                self._session(refused) as session,
+                session.post(where, json=dict(message), allow_redirects=False) as answer,
+            ):
+                status = answer.status
+        except TimeoutError as error:
+            raise NotSent(f"it took longer than {self._timeout.total:g} seconds") from error
+        except aiohttp.ClientSSLError as error:
+            raise NotSent("its server's certificate is not valid, or it does not speak https") from error
+        except aiohttp.ClientConnectorError as error:
+            raise NotSent(refused[0] if refused else "its server cannot be reached") from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            # The message of such an error may have the address in it.
+            raise NotSent(f"it cannot be sent ({type(error).__name__})") from error
+        if 300 <= status < 400:
+            raise NotSent(f"its server answers with status {status}, and redirects are not followed", final=True)
+        if not 200 <= status < 300:
+            final = 400 <= status < 500 and status not in _PASSING
+            raise NotSent(f"its server answers with status {status}", final=final)
+
+    def judge(self, address: Address, port: int) -> str | None:
+        """Why no connection may be made there; None if it may."""
+        if any(address in network for network in self._internal):
+            return None
+        if self._own(address):
+            return None if port in self._router_ports else "it is on this server, at a port that is not the router's"
+        return None if is_public(address) else "it is at an internal address (see internal_receivers)"
+
+    def _session(self, refused: list[str]) -> aiohttp.ClientSession:
+        def judged(info: tuple[Any, Any, int, str, tuple[Any, ...]]) -> socket.socket:
+            family, kind, protocol, _, where = info
+            if reason := self.judge(ip_address(str(where[0]).partition("%")[0]), int(where[1])):
+                refused.append(reason)
+                raise OSError(reason)
+            return socket.socket(family, kind, protocol)
+
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(socket_factory=judged, use_dns_cache=False, force_close=True),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": "hostd"},
+            timeout=self._timeout,
+            trust_env=False,
+        )
