@@ -17,6 +17,8 @@ from dataclasses import dataclass
 
 from systemd._reader import _Reader
 
+from units.cursors import cursor_of
+
 Value = str | bytes | int
 
 _FIELD_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
@@ -25,7 +27,6 @@ _SEND_BUFFER = 8 * 1024 * 1024
 _SEND_TIMEOUT = 2.0
 _BATCH = 500
 _LOCAL_ONLY = 1  # SD_JOURNAL_LOCAL_ONLY
-_PLACE = struct.Struct("<QQQ16sQ16s")
 
 
 class JournalUnavailable(Exception):
@@ -48,14 +49,6 @@ class Entry:
     def cursor(self) -> str:
         """The entry's cursor, with which it is found again."""
         return cursor_of(self.place)
-
-
-def cursor_of(place: str | bytes) -> str:
-    """The cursor of a place: 48 bytes as they are in an entry, and the id of the file's numbering."""
-    if isinstance(place, str):
-        return place
-    number, realtime, monotonic, boot, check, numbering = _PLACE.unpack(place)
-    return f"s={numbering.hex()};i={number:x};b={boot.hex()};m={monotonic:x};t={realtime:x};x={check:x}"
 
 
 def socket_path(namespace: str | None) -> str:

@@ -15,7 +15,8 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TypeVar
 
-from units.journal import Entry, cursor_of
+from units.cursors import cursor_of
+from units.journal import Entry
 
 Fields = Mapping[str, str]
 _Key = TypeVar("_Key")

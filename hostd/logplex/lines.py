@@ -7,7 +7,7 @@ import re
 import time
 from dataclasses import dataclass
 
-from units.journal import cursor_of
+from units.cursors import cursor_of
 
 LONGEST = 10_000
 """Bytes of text in one line; longer ones are split, as Heroku's logplex does."""
