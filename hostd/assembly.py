@@ -34,6 +34,7 @@ from hostd.events import Events
 from hostd.faults import Faults
 from hostd.fetching import PageFetcher
 from hostd.install.certificate import own_certificate
+from hostd.journals import Journals, namespace
 from hostd.ledger import Ledger
 from hostd.logplex.key import ensure_key
 from hostd.manager.desired import DesiredApp, desired_app, hosts_of
@@ -49,6 +50,7 @@ from hostd.scheduler.scheduler import Scheduler
 from hostd.scheduler.timers import Timers
 from hostd.settings import Settings
 from hostd.sleeper import Sleeper
+from hostd.writers import Writers
 from slugs.build_unit import BuildLimits
 from slugs.compiler import Compiler
 from slugs.pool import Pool
@@ -56,13 +58,11 @@ from slugs.space import DiskGuard
 from slugs.stack_maker import STACK_BYTES, StackMaker
 from slugs.stacks import HOST, Stacks
 from slugs.tree_unit import TreeUnits
-from units.journal import Writer
-from units.journald import synchronize
+from units.journald import Limits, synchronize
 from units.network import Networks
 from units.ruleset import Door
 from units.systemd import Systemd
 
-NAMESPACE = "hostd"
 ROUTER_USER = "hostd-router"
 
 
@@ -84,6 +84,8 @@ class Parts:
     certificates: CertificateKeeper
     automatic: AutomaticCertificates
     pages: CustomPages
+    journals: Journals
+    writers: Writers
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,8 @@ class _Ground:
     stacks: Stacks
     systemd: Systemd
     events: Events
+    writers: Writers
+    journals: Journals
     faults: Faults
     networks: Networks
 
@@ -121,7 +125,7 @@ def assemble(settings: Settings) -> Parts:
     pages.changed = manager.nudge
     locks = DeployLocks()
     repositories = Repositories(settings)
-    garbage = Garbage(ledger, pool, stack, systemd, repositories, settings.kept_slugs, ground.faults)
+    garbage = Garbage(ledger, pool, stack, systemd, repositories, settings.kept_slugs, ground.faults, ground.journals)
     pool.thrown_away = garbage.want
     deploys = Deploys(
         ledger=ledger,
@@ -159,6 +163,7 @@ def assemble(settings: Settings) -> Parts:
         sleeper=sleeper,
         certificates=certificates,
         router=tools.routing,
+        journals=ground.journals,
         automatic=automatic,
         domain_checks=checks,
         log_key=ensure_key(),
@@ -166,6 +171,7 @@ def assemble(settings: Settings) -> Parts:
     return Parts(
         context, manager, deploys, garbage, ledger, systemd, ground.networks, stacks, scheduler, sleeper,
         Pauser(ledger=ledger, manager=manager, events=events), certificates, automatic, pages,
+        ground.journals, ground.writers,
     )  # fmt: skip
 
 
@@ -175,15 +181,31 @@ def _ground(settings: Settings) -> _Ground:
     claim(pool, ledger)
     systemd = Systemd()
     systemd.attach(asyncio.get_running_loop())
+    writers = Writers()
     return _Ground(
         settings=settings,
         ledger=ledger,
         pool=pool,
         stacks=Stacks(pool, ledger.stacks),
         systemd=systemd,
-        events=Events(Writer(NAMESPACE), lambda _: synchronize(NAMESPACE)),
+        events=Events(writers, lambda app_id: synchronize(namespace(app_id))),
+        writers=writers,
+        journals=_journals(settings, ledger, systemd, writers),
         faults=Faults(settings.run_dir / "faults"),
         networks=_networks(settings),
+    )
+
+
+def _journals(settings: Settings, ledger: Ledger, systemd: Systemd, writers: Writers) -> Journals:
+    def limits(app_id: str) -> Limits:
+        own = ledger.log_limits.get(app_id)
+        return Limits(own.size_mb or settings.log_size_mb, own.retention_days or 0)
+
+    return Journals(
+        systemd,
+        limits=limits,
+        app_ids=lambda: [app.id for app in ledger.apps.in_order()],
+        forget=writers.forget,
     )
 
 
@@ -204,6 +226,7 @@ def _tools(ground: _Ground, environment_files: EnvironmentFiles) -> Tools:
             environment_files=environment_files,
             networks=ground.networks,
             faults=ground.faults,
+            log_rate=settings.log_rate,
         ),
         routing=Routing(
             table_file=settings.routes_file,
@@ -264,7 +287,7 @@ def _pusher(ground: _Ground, manager: Manager, garbage: Garbage, locks: DeployLo
         settings=settings,
         locks=locks,
         faults=ground.faults,
-        last_lines=LastLines(NAMESPACE),
+        last_lines=LastLines(),
         garbage=garbage,
         stacks=ground.stacks,
     )

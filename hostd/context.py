@@ -6,7 +6,7 @@ neighbours, so that it can be tested without systemd, and so that nobody imports
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -31,6 +31,7 @@ from hostd.ledger.users import User
 from hostd.manager.dyno import Dyno
 from hostd.manager.settling import Missing
 from hostd.settings import Settings
+from units.journald import Contents
 
 Output = Callable[[bytes], Awaitable[None]]
 
@@ -275,6 +276,19 @@ class CertificateKeeper(Protocol):
         """The hosts of an app that browsers warn of."""
 
 
+class Journals(Protocol):
+    """The journals of apps, as the API sees them."""
+
+    async def ensure(self, app_ids: Iterable[str] | None = None) -> None:
+        """Have these apps' journals take lines, or all apps'."""
+
+    async def limit(self, app_id: str) -> None:
+        """Put the limits that the ledger has of an app's journal in force."""
+
+    async def contents(self, app_id: str) -> Contents:
+        """What is in an app's journal. Raises JournalUnavailable."""
+
+
 class Repositories(Protocol):
     """The bare git repositories."""
 
@@ -395,6 +409,7 @@ class Context:
     domain_checks: DomainChecks
     certificates: CertificateKeeper
     router: Router
+    journals: Journals
     automatic: AutomaticCertificates
     log_key: bytes = field(repr=False)
     """Signs log sessions; the logplex holds the same key."""

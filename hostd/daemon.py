@@ -52,7 +52,7 @@ async def serve(settings: Settings) -> None:
     gc.freeze()
     notify("READY=1")
     log.info("ready: %d apps", len(parts.ledger.apps.list()))
-    works = (_clean(parts), parts.garbage.run(), Leftovers("hostd-*.service").run())
+    works = (_clean(parts), parts.garbage.run(), parts.journals.keep(), Leftovers("hostd-*.service").run())
     tasks = [asyncio.create_task(work) for work in works]
     await stop.wait()
     notify("STOPPING=1")
@@ -69,6 +69,7 @@ async def serve(settings: Settings) -> None:
 async def _start(parts: Parts) -> None:
     await parts.stacks.recover()
     await parts.garbage.recover()
+    await parts.journals.ensure()
     await parts.networks.start()
     parts.certificates.stock()
     await parts.manager.start()
@@ -92,6 +93,7 @@ async def _close(parts: Parts) -> None:
     await parts.manager.close()
     await parts.context.events.close()
     await parts.networks.close()
+    parts.writers.close()
     parts.systemd.close()
     parts.ledger.close()
 

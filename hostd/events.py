@@ -1,22 +1,17 @@
 """The platform's own lines in an app's log: what people did (`heroku[api]`) and what became of its dynos.
 
-The only store is the journal: a line is one entry of the namespace `hostd` whose fields say whose it is.
+The only store is the journal: a line is one entry of the app's namespace whose fields say what it is.
 """
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from hostd.ends import Ends, Synchronize
-from units.journal import JournalUnavailable
 
 if TYPE_CHECKING:
     from hostd.ledger.releases import Release
-
-
-_log = logging.getLogger(__name__)
 
 
 class Identified(Protocol):
@@ -35,10 +30,10 @@ class Subject:
 
 
 class Sender(Protocol):
-    """What is needed of `units.journal.Writer`."""
+    """What is needed of `hostd.writers.Writers`."""
 
     def send(self, message: str, **fields: str) -> None:
-        """Write one journal entry."""
+        """Write one entry to the journal of the app that its `HOSTD_APP` says; never waits."""
 
 
 async def _at_once(_app_id: str) -> None:
@@ -72,21 +67,14 @@ class Events:
 
     def relayed(self, app: Identified, process: str, text: str) -> None:
         """A line that one of the app's own processes printed, and that came to hostd instead of to the journal."""
-        try:
-            self._send(app.id, "app", process, text)
-        except JournalUnavailable as error:
-            _log.warning("%s; a line of %s is lost", error, process)
+        self._send(app.id, "app", process, text)
 
     async def close(self) -> None:
         """Say what waits for journald still."""
         await self._ends.close()
 
     def _say(self, app_id: str, process: str, text: str) -> None:
-        try:
-            self._send(app_id, "heroku", process, text)
-        except JournalUnavailable as error:
-            # What a line tells has happened; that it cannot be told must not undo or stop it.
-            _log.warning("%s; the line was: %s", error, text)
+        self._send(app_id, "heroku", process, text)
 
     def _send(self, app_id: str, source: str, process: str, text: str) -> None:
         self._writer.send(text, HOSTD_APP=app_id, HOSTD_SOURCE=source, HOSTD_PROCESS=process)

@@ -69,6 +69,12 @@ class Settings:
     dyno_disk_mb: int = _setting(
         10240, "Megabytes (MiB) a dyno may have on disk, its slug included; one that writes more is stopped."
     )
+    log_size_mb: int = _setting(
+        256, "Megabytes (MiB) that an app's log may take on disk, unless it has a size of its own (`logs:set`)."
+    )
+    log_rate: int = _setting(
+        5000, "Lines a second that a dyno may log, on average over ten seconds; more are dropped. 0: any number."
+    )
     memory_overcommit: int = _setting(
         8, "How many times its memory this machine may promise to dynos: few use the quota of their size."
     )

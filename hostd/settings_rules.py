@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
     from hostd.settings import Settings
 
+SMALLEST_LOG_MB = 16
+"""A smaller log may not hold 1,500 lines: it consists of eight files, and the oldest is deleted as a whole."""
+LARGEST_LOG_MB = 1 << 20
+
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9/._+@-]+")
@@ -60,6 +64,11 @@ def check(settings: Settings) -> None:
         "cool_off must be one or more numbers, each 0 to 86400.",
     )
     _require(128 <= settings.dyno_disk_mb <= 1 << 30, "dyno_disk_mb must be 128 to 1073741824.")
+    _require(
+        SMALLEST_LOG_MB <= settings.log_size_mb <= LARGEST_LOG_MB,
+        f"log_size_mb must be {SMALLEST_LOG_MB} to {LARGEST_LOG_MB}.",
+    )
+    _require(0 <= settings.log_rate <= 1_000_000, "log_rate must be 0 to 1000000.")
     _require(1 <= settings.memory_overcommit <= 1000, "memory_overcommit must be 1 to 1000.")
     _require(0 <= settings.cycle_after <= 31536000, "cycle_after must be 0 to 31536000.")
     _require(0 <= settings.cycle_spread <= 31536000, "cycle_spread must be 0 to 31536000.")

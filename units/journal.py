@@ -67,11 +67,14 @@ def encode_entry(fields: Mapping[str, Value]) -> bytes:
 class Writer:
     """Writes entries to a namespace's journal. ``path`` is for tests.
 
-    Sending blocks while journald is behind, at most two seconds.
+    Sending blocks while journald is behind, at most `patience` seconds.
     """
 
-    def __init__(self, namespace: str | None = None, *, path: str | None = None) -> None:
+    def __init__(
+        self, namespace: str | None = None, *, path: str | None = None, patience: float = _SEND_TIMEOUT
+    ) -> None:
         self._path = path or socket_path(namespace)
+        self._patience = patience
         self._socket: socket.socket | None = None
 
     def send(self, message: str | bytes, **fields: Value) -> None:
@@ -108,7 +111,7 @@ class Writer:
             connection = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
             try:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
-                connection.settimeout(_SEND_TIMEOUT)
+                connection.settimeout(self._patience)
                 connection.connect(self._path)
             except OSError:
                 connection.close()

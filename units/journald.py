@@ -6,15 +6,18 @@ Each namespace has a process of its own, which its sockets start and which ends 
 
 import asyncio
 import json
-from dataclasses import dataclass
+import os
+import struct
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from units.journal import JournalUnavailable
 
 SYNCHRONIZED_SECONDS = 15.0
 """How long journald may take to write down what it was sent."""
-SMALLEST_MB = 16
-"""A journal of less holds no 1,500 lines: it consists of eight files, and the oldest is deleted as a whole."""
+_SIGNATURE = b"LPKSHHRH"
+_HEADER = struct.Struct("<8s144xQ24xQQ")
+"""Of a journal's file: signature, entries, times of the first and the last (systemd.io/JOURNAL_FILE_FORMAT)."""
 _FILES = 8
 _LARGEST_FILE_MB = 128
 _DAY = 86400
@@ -91,14 +94,38 @@ async def rotate(namespace: str, timeout: float = SYNCHRONIZED_SECONDS, run: Pat
     await _ask(namespace, "io.systemd.Journal.Rotate", timeout, run)
 
 
-def disk_usage(directory: Path) -> int:
-    """Bytes on disk of the journal's files in a directory; 0 if there is none."""
-    total = 0
-    for file in directory.glob("*.journal*"):
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a journal holds: bytes on disk, entries, and when the first and the last came (unix microseconds, or 0)."""
+
+    size: int = 0
+    entries: int = 0
+    oldest_us: int = 0
+    newest_us: int = 0
+
+
+def contents(directory: Path) -> Contents:
+    """What the journal in a directory holds, by what its files say of themselves; nothing if there is none.
+
+    Raises OSError when they cannot be read.
+    """
+    total = Contents()
+    for path in directory.glob("*.journal*"):
         try:
-            total += file.stat().st_blocks * 512
+            with path.open("rb") as file:
+                size, header = os.fstat(file.fileno()).st_blocks * 512, file.read(_HEADER.size)
         except FileNotFoundError:
+            # journald deletes old files while others look.
             continue
+        signature, entries, oldest, newest = _HEADER.unpack(header.ljust(_HEADER.size, b"\0"))
+        total = replace(total, size=total.size + size)
+        if signature == _SIGNATURE and entries:
+            total = Contents(
+                total.size,
+                total.entries + entries,
+                min(oldest, total.oldest_us or oldest),
+                max(newest, total.newest_us),
+            )
     return total
 
 

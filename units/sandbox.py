@@ -29,6 +29,8 @@ _PENDING_SIGNALS = 1024
 """Timers of POSIX and queued signals of one sandbox (setrlimit(2), RLIMIT_SIGPENDING)."""
 _CLONE_NEWUTS = 0x0400_0000
 """The namespace of a host name (clone(2))."""
+_LOG_RATE_SECONDS = 10
+"""Lines are counted over so long: a unit may write those of all of it at once."""
 _SHARED_FILES = 65_536
 """Files in /dev/shm: each, empty or not, is memory of the kernel's."""
 
@@ -71,6 +73,7 @@ def hardened(
     log_namespace: str | None = None,
     log_fields: Mapping[str, str] = {},
     syslog_identifier: str | None = None,
+    log_rate: int = 0,
     stop_timeout: float = 30.0,
     runtime_max: float | None = None,
     restart_after: float | None = None,
@@ -83,9 +86,10 @@ def hardened(
     ``root`` becomes ``/``, read-only to the process, with ``binds`` on top; ``uid`` needs a name on the host
     (``users.ensure_user``) but none inside. ``stdio`` are file descriptors for input, output and errors (a
     terminal becomes the controlling one); without it input is empty and output goes to the journal. ``network`` is
-    the network namespace to run in (``Network.path``), else it is the machine's own. Once ended, the unit stays
-    loaded with its result until somebody lets go of it (``Systemd.unref``); with ``restart_after``, systemd starts it
-    again if nobody does. Times are in seconds.
+    the network namespace to run in (``Network.path``), else it is the machine's own. ``log_rate`` lines a second
+    and unit go to the journal on average (0: any number), and journald counts those that it drops. Once ended, the
+    unit stays loaded with its result until somebody lets go of it (``Systemd.unref``); with ``restart_after``, systemd
+    starts it again if nobody does. Times are in seconds.
     """
     return {
         "Description": description,
@@ -103,7 +107,7 @@ def hardened(
         **_kernel(),
         **({} if network is None else {"NetworkNamespacePath": str(network)}),
         **_resources(limits, slice_name),
-        **(_logging(log_namespace, log_fields, syslog_identifier) if stdio is None else _stdio(stdio)),
+        **(_logging(log_namespace, log_fields, syslog_identifier, log_rate) if stdio is None else _stdio(stdio)),
     }
 
 
@@ -241,7 +245,7 @@ def _resources(limits: Limits, slice_name: str) -> dict[str, Any]:
     return properties
 
 
-def _logging(namespace: str | None, fields: Mapping[str, str], identifier: str | None) -> dict[str, Any]:
+def _logging(namespace: str | None, fields: Mapping[str, str], identifier: str | None, rate: int) -> dict[str, Any]:
     properties: dict[str, Any] = {
         "StandardInput": "null",
         "StandardOutput": "journal",
@@ -256,6 +260,9 @@ def _logging(namespace: str | None, fields: Mapping[str, str], identifier: str |
         properties["LogExtraFields"] = [f"{name}={value}".encode() for name, value in fields.items()]
     if identifier is not None:
         properties["SyslogIdentifier"] = identifier
+    if rate:
+        properties["LogRateLimitIntervalUSec"] = _microseconds(_LOG_RATE_SECONDS)
+        properties["LogRateLimitBurst"] = rate * _LOG_RATE_SECONDS
     return properties
 
 

@@ -170,7 +170,7 @@ class Systemd:
 
     def read(self, name: str, value: str) -> Any:
         """One of a service's values, by systemd's name: one question where ``info`` asks ten. "" or 0 if not loaded."""
-        interface, kind = (UNIT, _UNIT_VALUES[value]) if value in _UNIT_VALUES else (SERVICE, _SERVICE_VALUES[value])
+        interface, kind = (UNIT, _UNIT_VALUES[value]) if value in _UNIT_VALUES else (SERVICE, _OF_SERVICES[value])
         return self._connection.call(lambda bus: bus.read(object_path(name), interface, value, kind))
 
     def set_properties(self, name: str, properties: Mapping[str, Any]) -> None:
@@ -354,6 +354,7 @@ _SERVICE_VALUES = {
     "ControlGroup": "s",
     "NRestarts": "u",
 }
+_OF_SERVICES = {**_SERVICE_VALUES, "LogNamespace": "s"}
 _UNIT_VALUES = {"SubState": "s", "ActiveEnterTimestampMonotonic": "t"}
 
 

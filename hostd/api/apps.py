@@ -50,6 +50,7 @@ async def create(request: web.Request) -> web.Response:
     with context.ledger.transaction():
         app = context.ledger.apps.create(None if name is None else names.app_name(name), user.id, stack)
         context.ledger.buildpacks.replace(app.id, chosen)
+    await context.journals.ensure([app.id])
     release = context.ledger.releases.current(app.id)
     context.events.release(app, release)
     context.manager.nudge(app.id)

@@ -16,6 +16,7 @@ from hostd.deploys.retention import surplus
 from hostd.deploys.transcript import problem
 from hostd.errors import NotFound, Unavailable
 from hostd.faults import FaultPoint, Faults
+from hostd.journals import Journals
 from hostd.ledger import Ledger
 from hostd.ledger.apps import App
 from hostd.ledger.slugs import Slug
@@ -78,6 +79,7 @@ class Garbage:
     repositories: Repositories
     kept: int
     faults: Faults
+    journals: Journals
     _wanted: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def recover(self) -> None:
@@ -175,6 +177,10 @@ class Garbage:
         self.pool.drop_cache(app.id)
         self.repositories.delete(app)
         drop_identity(self.stack, app.uid)
+        try:
+            await self.journals.remove(app.id)
+        except (CommandError, OSError) as error:
+            log.warning("the log of app %s stays until hostd starts next: %s", app.name, error)
         try:
             await remove_user(app.uid)
         except CommandError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from hostd.journals import namespace
 from hostd.logplex.lines import harmless
 from units.run import CommandError, arun
 
@@ -16,17 +17,14 @@ _SECONDS = 10.0
 
 
 class LastLines:
-    """Reads the newest lines of a dyno from the journal."""
-
-    def __init__(self, namespace: str) -> None:
-        self._namespace = namespace
+    """Reads the newest lines of a dyno from its app's journal."""
 
     async def __call__(self, app_id: str, unit: str) -> list[str]:
         """The newest lines that the dyno's processes wrote, oldest first; none of theirs is still on its way.
 
         The unit alone does not say whose they are: an app that was destroyed may have had its name.
         """
-        journal = ["journalctl", f"--namespace={self._namespace}"]
+        journal = ["journalctl", f"--namespace={namespace(app_id)}"]
         matches = [f"_SYSTEMD_UNIT={unit}", f"HOSTD_APP={app_id}"]
         try:
             await arun([*journal, "--sync"], timeout=_SECONDS)

@@ -42,6 +42,7 @@ def apply(wishes: Wishes) -> Settings:
     image = pool.pool_image(settings)
     with step("Writing settings, users and units"):
         changed = managed.write_all(managed.managed_files(settings, own_sshd=own_sshd, pool_image=image))
+        changed |= managed.remove_retired()
         accounts.make_accounts(settings)
         accounts.give_back_repositories(settings)
         if any(managed.UNITS in path.parents for path in changed):

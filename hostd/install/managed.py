@@ -1,5 +1,6 @@
 """The files that the installer writes outside the virtual environment and the data, as values."""
 
+import contextlib
 import string
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,13 +11,16 @@ from hostd.settings import Settings
 
 VENV = Path("/opt/hostd/venv")
 ETC = Path("/etc/hostd")
-UNITS = Path("/etc/systemd/system")
+ETC_SYSTEMD = Path("/etc/systemd")
+UNITS = ETC_SYSTEMD / "system"
 SETTINGS_FILE = ETC / "hostd.toml"
 SSHD_CONFIG = ETC / "sshd_config"
 SSHD_MATCH = Path("/etc/ssh/sshd_config.d/hostd.conf")
 APP_SLICES = UNITS / "hostd-apps-.slice.d" / "hostd-apps-.slice.conf"
 """A drop-in for all slices whose name begins with `hostd-apps-` (systemd.unit(5))."""
-JOURNAL_RESTART = UNITS / "systemd-journald@hostd.service.d" / "journald-restart.conf"
+JOURNAL_RESTART = UNITS / "systemd-journald@.service.d" / "journald-restart.conf"
+RETIRED = (UNITS / "systemd-journald@hostd.service.d" / "journald-restart.conf",)
+"""Files that earlier versions wrote and no version needs."""
 TEMPLATES = Path(__file__).with_name("files")
 
 UNIT_NAMES = (
@@ -35,6 +39,8 @@ UNIT_NAMES = (
     "hostd-logplex.socket",
     "hostd-logplex.service",
     "hostd-schedule@.service",
+    "hostd-journals.target",
+    "hostd-journal@.target",
     "run-hostd-terminals.mount",
 )
 PLAIN = frozenset(f"{string.ascii_letters}{string.digits}:_.")
@@ -74,7 +80,7 @@ def managed_files(settings: Settings, *, own_sshd: bool, pool_image: Path | None
     files += [
         ManagedFile(APP_SLICES, _render(APP_SLICES.name, settings)),
         ManagedFile(SETTINGS_FILE, settings.to_toml()),
-        ManagedFile(Path("/etc/systemd/journald@hostd.conf"), _render("journald@hostd.conf", settings)),
+        ManagedFile(ETC_SYSTEMD / "journald@hostd.conf", _render("journald@hostd.conf", settings)),
         ManagedFile(JOURNAL_RESTART, _render(JOURNAL_RESTART.name, settings)),
         ManagedFile(Path("/etc/sysusers.d/hostd.conf"), _render("sysusers.conf", settings)),
         ManagedFile(Path("/etc/tmpfiles.d/hostd.conf"), _render("tmpfiles.conf", settings)),
@@ -92,6 +98,16 @@ def managed_files(settings: Settings, *, own_sshd: bool, pool_image: Path | None
 def write_all(files: Iterable[ManagedFile]) -> set[Path]:
     """Write the files; returns the places of those that changed."""
     return {file.path for file in files if file.write()}
+
+
+def remove_retired(files: Iterable[Path] = RETIRED) -> set[Path]:
+    """Remove what earlier versions wrote, with a directory of ours that is empty then; returns what was there."""
+    there = {path for path in files if path.exists()}
+    for path in there:
+        path.unlink()
+        with contextlib.suppress(OSError):
+            path.parent.rmdir()
+    return there
 
 
 def mount_unit(path: Path) -> str:

@@ -16,6 +16,9 @@ JOURNAL_UNITS = (
     "systemd-journald@hostd.service",
     "systemd-journald@hostd.socket",
     "systemd-journald-varlink@hostd.socket",
+    "systemd-journald@hostd-*.service",
+    "systemd-journald@hostd-*.socket",
+    "systemd-journald-varlink@hostd-*.socket",
 )
 
 
@@ -56,7 +59,7 @@ def stop_everything() -> None:
     """Stop the platform, its dynos and builds, and disable it."""
     for units in (
         ["hostd.service", "hostd.socket", "hostd-attach.socket"],
-        ["hostd-*.service", "hostd-*.socket", "hostd-*.timer"],
+        ["hostd-*.service", "hostd-*.socket", "hostd-*.timer", "hostd-*.target"],
         # The second are what systemd makes for units with instances, and keeps.
         ["hostd.slice", "system-hostd*.slice", "run-hostd-terminals.mount"],
     ):
@@ -64,8 +67,7 @@ def stop_everything() -> None:
     enabled = sorted({path.name for path in UNITS.glob("*.wants/hostd*")})
     if enabled:
         run(["systemctl", "disable", "--quiet", *enabled], timeout=60, check=False)
-    for unit in JOURNAL_UNITS:
-        run(["systemctl", "stop", unit], timeout=60, check=False)
+    run(["systemctl", "stop", *JOURNAL_UNITS], timeout=180, check=False)
 
 
 def reload_systemd() -> None:

@@ -14,7 +14,7 @@ from units.leftovers import left
 from units.run import run
 
 SUBVOLUME_INODE = 256
-RUNTIME_JOURNAL = Path("/run/systemd/journal.hostd")
+RUNTIME = Path("/run/systemd")
 
 
 def uninstall(*, data: bool) -> None:
@@ -42,8 +42,12 @@ def uninstall(*, data: bool) -> None:
             _empty(settings.run_dir)
         else:
             shutil.rmtree(settings.run_dir, ignore_errors=True)
+        managed.remove_retired()
+        for limits in managed.ETC_SYSTEMD.glob("journald@hostd-*.conf"):
+            limits.unlink()
         # systemd leaves these when what they are for has ended.
-        shutil.rmtree(RUNTIME_JOURNAL, ignore_errors=True)
+        for journal in (RUNTIME / "journal.hostd", *RUNTIME.glob("journal.hostd-*")):
+            shutil.rmtree(journal, ignore_errors=True)
         for leftover in left("hostd-*.service"):
             leftover.unlink(missing_ok=True)
     if data:
@@ -69,7 +73,7 @@ def _delete_data(settings: Settings) -> None:
     _empty(settings.data_dir)
     if not any(settings.data_dir.iterdir()):
         settings.data_dir.rmdir()
-    for journal in JOURNAL.glob("*.hostd"):
+    for journal in (*JOURNAL.glob("*.hostd"), *JOURNAL.glob("*.hostd-*")):
         shutil.rmtree(journal, ignore_errors=True)
 
 

@@ -27,6 +27,7 @@ from hostd.ledger.idling import Idling
 from hostd.ledger.job_runs import JobRuns
 from hostd.ledger.jobs import Jobs
 from hostd.ledger.keys import Keys
+from hostd.ledger.log_limits import LogLimitsTable
 from hostd.ledger.masks import Masks
 from hostd.ledger.pauses import Pauses
 from hostd.ledger.releases import Releases
@@ -59,6 +60,7 @@ class Ledger:
         self.formation = Formation(database, self.apps)
         self.checks = Checks(database, self.apps)
         self.idling = Idling(database, self.apps)
+        self.log_limits = LogLimitsTable(database, self.apps)
         self.domains = Domains(database, self.apps, self.access)
         self.certificates = Certificates(database, self.apps, vault)
         self.acm = Acm(database, self.apps)

@@ -94,6 +94,12 @@ def challenge(db: SqliteUtils) -> None:
 
 
 @MIGRATIONS()
+def log_limits(db: SqliteUtils) -> None:
+    """How much of an app's log is kept."""
+    db.executescript(_sql("0014_log_limits.sql"))
+
+
+@MIGRATIONS()
 def alerts(db: SqliteUtils) -> None:
     """Alerts, their firings, and who was told."""
     db.executescript(_sql("0016_alerts.sql"))

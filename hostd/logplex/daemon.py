@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from hostd.errors import HostdError, Unavailable, to_terminal
+from hostd.journals import namespace
 from hostd.listening import inherited, notify
 from hostd.logplex.key import load_key
 from hostd.logplex.reading import FIELDS, Trusted, is_believed
@@ -19,7 +20,6 @@ from hostd.logplex.server import Server
 from hostd.logplex.streams import Streams
 from units.journal import Reader
 
-NAMESPACE = "hostd"
 ROUTER_USER = "hostd-router"
 
 
@@ -49,9 +49,9 @@ async def _serve(key: bytes, listener: socket.socket) -> None:
     server.close()
 
 
-def open_journal(trusted: Trusted, _app_id: str, matches: Mapping[str, str]) -> Reader:
+def open_journal(trusted: Trusted, app_id: str, matches: Mapping[str, str]) -> Reader:
     """The journal of an app, narrowed to entries with these values; what strangers sent comes empty."""
-    return Reader(NAMESPACE, fields=FIELDS, matches=matches, believed=partial(is_believed, trusted=trusted))
+    return Reader(namespace(app_id), fields=FIELDS, matches=matches, believed=partial(is_believed, trusted=trusted))
 
 
 def platform_uids() -> frozenset[int]:

@@ -177,6 +177,8 @@ class Keeper:
         self._records[dyno.unit] = record
         if restarts := self._tools.launcher.restarts(dyno):
             self._say(record, words.restarted(restarts))
+        if not self._tools.launcher.logs_to(dyno, self.app_id):
+            record.logs_elsewhere()
         limit = self._tools.settings.boot_timeout
         if running_for is not None and await came_up(self.desired, dyno, running_for, limit):
             record.phase, record.state = Phase.UP, DynoState.UP

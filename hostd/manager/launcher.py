@@ -13,6 +13,7 @@ from typing import Any
 
 from hostd import sizes
 from hostd.faults import FaultPoint, Faults
+from hostd.journals import namespace
 from hostd.manager.dyno import DynoId
 from hostd.manager.environment import COMMAND, EnvironmentFiles, environment
 from hostd.manager.probe import listens_to_itself
@@ -132,7 +133,7 @@ class LaunchFailedError(Exception):
 
 
 class Launcher:
-    """Starts, stops and removes the units of dynos."""
+    """Starts, stops and removes the units of dynos; each may log `log_rate` lines a second (0: any number)."""
 
     def __init__(
         self,
@@ -143,6 +144,7 @@ class Launcher:
         environment_files: EnvironmentFiles,
         networks: Networks,
         faults: Faults,
+        log_rate: int = 0,
     ) -> None:
         self._systemd = systemd
         self._pool = pool
@@ -150,6 +152,7 @@ class Launcher:
         self._environment_files = environment_files
         self._networks = networks
         self._faults = faults
+        self._log_rate = log_rate
         self._out_of_memory = OutOfMemory()
         self._jobs = asyncio.Semaphore(_JOBS_IN_FLIGHT)
 
@@ -192,6 +195,7 @@ class Launcher:
                 *scratch_binds(self._pool.scratch(launch.dyno.snapshot)),
             ],
             environment_file=environment_file,
+            log_rate=self._log_rate,
         )
 
     async def _clear(self, dyno: DynoId) -> None:
@@ -202,6 +206,10 @@ class Launcher:
     async def terminate(self, dyno: DynoId) -> Exit:
         """SIGTERM to all its processes, SIGKILL after STOP_SECONDS; return how it ended."""
         return self._exit(await self._systemd.stop(dyno.unit))
+
+    def logs_to(self, dyno: DynoId, app_id: str) -> bool:
+        """Whether a dyno that runs writes to its app's log; one that an older hostd started does not."""
+        return bool(self._systemd.read(dyno.unit, "LogNamespace") == namespace(app_id))
 
     def kill(self, dyno: DynoId) -> None:
         """SIGKILL to all its processes."""
@@ -293,7 +301,7 @@ class Launcher:
 
 
 def unit_properties(
-    launch: Launch, *, root: Path, binds: list[Bind], network: Network, environment_file: Path
+    launch: Launch, *, root: Path, binds: list[Bind], network: Network, environment_file: Path, log_rate: int = 0
 ) -> dict[str, Any]:
     """The systemd properties of one dyno, as a value."""
     size = sizes.get(launch.size)
@@ -312,7 +320,8 @@ def unit_properties(
         description=launch.dyno.description,
         command=_LAUNCH,
         environment_file=environment_file,
-        log_namespace="hostd",
+        log_namespace=namespace(launch.app_id),
+        log_rate=log_rate,
         log_fields={
             "HOSTD_APP": launch.app_id,
             "HOSTD_SOURCE": "app",

@@ -24,6 +24,7 @@ class Why(enum.Enum):
     RESIZED = "Restarting with its new size"
     CYCLED = "Cycling"
     RESTARTED = "Restarting"
+    LOG_MOVED = "Restarting to log where this version of hostd keeps its log"
     CHANGED = "Changed from outside hostd, as with systemctl set-property: restarting as it was"
 
 

@@ -67,6 +67,10 @@ class Record:
         """Have it replaced, as somebody has changed its unit."""
         self.due = Why.CHANGED
 
+    def logs_elsewhere(self) -> None:
+        """Note that an older hostd started it, whose apps' logs were in another place."""
+        self.due = Why.LOG_MOVED
+
     def move(self, state: DynoState, now: float) -> str:
         """Change the state and return Heroku's words for it."""
         words = f"State changed from {self.state.value} to {state.value}"

@@ -35,6 +35,7 @@ from hostd.settings import Settings
 from tests.unit.acme_fakes import automatic_certificates
 from tests.unit.daemon_fakes import (
     FakeDeploys,
+    FakeJournals,
     FakeManager,
     FakeNames,
     FakeNetworks,
@@ -82,6 +83,7 @@ class Api:
     sleeper: FakeSleeper = field(init=False)
     names: FakeNames = field(init=False)
     automatic: AutomaticCertificates = field(init=False)
+    journals: FakeJournals = field(init=False)
 
     async def __call__(self, method: str, path: str, body: Any = None, **more: Any) -> Answer:
         headers = {**more.pop("headers", {})}
@@ -135,6 +137,7 @@ async def running_api(
     deploys, systemd, pool = FakeDeploys(ledger, events), FakeSystemd(), FakePool()
     slug_store, stacks, networks = FakeSlugStore(), FakeStacks(ledger), FakeNetworks()
     scheduler, sleeper, names = FakeScheduler(ledger), FakeSleeper(), FakeNames()
+    journals = FakeJournals()
     settings = Settings(data_dir=directory, domain=domain)
     (directory / "tls").mkdir()
     certificates = CertificateKeeper(
@@ -167,6 +170,7 @@ async def running_api(
         sleeper=sleeper,
         certificates=certificates,
         router=FakeRouter(),
+        journals=journals,
         automatic=automatic,
         domain_checks=checks,
         log_key=LOG_KEY,
@@ -182,7 +186,7 @@ async def running_api(
         async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path))) as http:
             api = Api(ledger, manager, deploys, systemd, pool, slug_store, stacks, writer.lines, http, path)
             api.networks, api.scheduler, api.sleeper, api.names = networks, scheduler, sleeper, names
-            api.automatic = automatic
+            api.automatic, api.journals = automatic, journals
             if people:
                 for email, admin in (
                     ("kate@example.com", True),

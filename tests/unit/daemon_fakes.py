@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from hostd.ledger.releases import Release
 from hostd.ledger.users import User
 from hostd.manager.dyno import Dyno, DynoState
 from hostd.manager.settling import Missing
+from units.journal import JournalUnavailable
+from units.journald import Contents
 
 
 class FakeWriter:
@@ -30,6 +32,31 @@ class FakeWriter:
 
     def send(self, message: str, **fields: str) -> None:
         self.lines.append(f"{fields['HOSTD_SOURCE']}[{fields['HOSTD_PROCESS']}]: {message}")
+
+
+class FakeJournals:
+    """Notes whose journals were seen to, and holds what it is given."""
+
+    def __init__(self) -> None:
+        self.ensured: list[str] = []
+        self.limited: list[str] = []
+        self.removed: list[str] = []
+        self.holds = Contents()
+        self.broken = False
+
+    async def ensure(self, app_ids: Iterable[str] | None = None) -> None:
+        self.ensured += app_ids or []
+
+    async def limit(self, app_id: str) -> None:
+        self.limited.append(app_id)
+
+    async def contents(self, app_id: str) -> Contents:
+        if self.broken:
+            raise JournalUnavailable(f"the journal hostd-{app_id} cannot be read: Permission denied")
+        return self.holds
+
+    async def remove(self, app_id: str) -> None:
+        self.removed.append(app_id)
 
 
 @dataclass

@@ -30,6 +30,8 @@ class FakeLauncher:
         self.restarted: dict[str, int] = {}
         self.by_hand: set[str] = set()
         """Units that somebody has restarted."""
+        self.logging_elsewhere: set[str] = set()
+        """Units that an older hostd started."""
         self.ending = False
         self.launches: list[str] = []
         self.hung_up: list[str] = []
@@ -75,6 +77,9 @@ class FakeLauncher:
             raise RuntimeError("systemd is busy")
         self.units.pop(dyno.unit, None)
         return Exit(143, "success")
+
+    def logs_to(self, dyno: DynoId, _app_id: str) -> bool:
+        return dyno.unit not in self.logging_elsewhere
 
     def kill(self, dyno: DynoId) -> None:
         self.units[dyno.unit] = "failed"

@@ -219,5 +219,5 @@ def test_only_builds_are_stopped_by_a_restart() -> None:
         builds=SimpleNamespace(pending=list), slugs=SimpleNamespace(kept=list), apps=SimpleNamespace(destroyed=list)
     )
     pool = SimpleNamespace(builds=list, slugs=list, finish_returns=lambda: None, drop_stray_manifests=lambda: None)
-    asyncio.run(Garbage(nothing, pool, None, systemd, None, 10, None).recover())  # type: ignore[arg-type]
+    asyncio.run(Garbage(nothing, pool, None, systemd, None, 10, None, None).recover())  # type: ignore[arg-type]
     assert systemd.stopped == [build]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from daemon_fakes import FakeJournals
 from ledger_kit import add_slug, make_ledger, open_ledger
 
 from hostd.deploys.garbage import Garbage, claim
@@ -65,7 +66,7 @@ def app(ledger: Ledger, kate: User) -> App:
 
 def garbage(ledger: Ledger, pool: FakePool, kept: int) -> Garbage:
     parts: dict[str, Any] = dict.fromkeys(("stack", "systemd", "repositories"))
-    return Garbage(ledger=ledger, pool=pool, kept=kept, faults=FakeFaults(), **parts)  # type: ignore[arg-type]
+    return Garbage(ledger=ledger, pool=pool, kept=kept, faults=FakeFaults(), journals=FakeJournals(), **parts)  # type: ignore[arg-type]
 
 
 def releases(ledger: Ledger, app: App, kate: User, pool: FakePool, count: int) -> list[str]:

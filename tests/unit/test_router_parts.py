@@ -102,19 +102,28 @@ async def receive(receiver: socket.socket) -> bytes:
         return await asyncio.get_running_loop().sock_recv(receiver, 2**20)
 
 
+def platform_socket(folder: Path) -> Path:
+    """The socket of what is of no app; those of apps lie beside its folder."""
+    return folder / "journal.x" / "socket"
+
+
 def receiver(path: Path) -> socket.socket:
+    path.parent.mkdir(exist_ok=True)
     made = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
     made.bind(str(path))
     return made
 
 
 async def test_lines_reach_the_journal_in_batches(tmp_path):
-    with receiver(tmp_path / "socket") as journald:
-        journal = Journal(tmp_path / "socket", asyncio.get_running_loop(), delay=0.005)
+    with receiver(tmp_path / "journal.x-app-1" / "socket") as journald, receiver(platform_socket(tmp_path)) as platform:
+        journal = Journal(platform_socket(tmp_path), asyncio.get_running_loop(), delay=0.005)
         journal.request("app-1", "one")
-        journal.request("", "two")
+        journal.request("", "of no app")
+        journal.request("app-1", "two")
         common = b"HOSTD_SOURCE=heroku\nHOSTD_PROCESS=router\nSYSLOG_IDENTIFIER=hostd-router\nPRIORITY=6\nMESSAGE="
-        assert await receive(journald) == b"HOSTD_APP=app-1\n" + common + b"one\n\n" + common + b"two\n"
+        mine = b"HOSTD_APP=app-1\n" + common
+        assert await receive(journald) == mine + b"one\n\n" + mine + b"two\n"
+        assert await receive(platform) == common + b"of no app\n"
         for _ in range(64):
             journal.request("app-1", "x")
         assert (await receive(journald)).count(b"MESSAGE=x\n") == 64
@@ -124,8 +133,8 @@ async def test_lines_reach_the_journal_in_batches(tmp_path):
 
 
 async def test_lines_wait_for_the_journal_and_losses_are_told(tmp_path):
-    with receiver(tmp_path / "socket") as journald:
-        journal = Journal(tmp_path / "socket", asyncio.get_running_loop(), delay=0.005, room=200_000)
+    with receiver(tmp_path / "journal.x-app-1" / "socket") as journald:
+        journal = Journal(platform_socket(tmp_path), asyncio.get_running_loop(), delay=0.005, room=200_000)
         for _ in range(20_000):
             journal.request("app-1", "y" * 100)
         journal.flush()
@@ -134,20 +143,75 @@ async def test_lines_wait_for_the_journal_and_losses_are_told(tmp_path):
         while True:
             datagram = await receive(journald)
             got += datagram.count(b"MESSAGE=y")
-            if b"router lines were lost" in datagram:
+            if b"L13" in datagram:
                 break
         assert got + journal.lost == 20_000
-        assert f"MESSAGE={journal.lost} router lines".encode() in datagram
+        assert datagram.startswith(b"HOSTD_APP=app-1\nHOSTD_SOURCE=heroku\nHOSTD_PROCESS=logplex\n")
+        said = f"MESSAGE=Error L13 (Local delivery error) -> {journal.lost} messages of the router were lost since 20"
+        assert said.encode() in datagram
         journal.close()
+
+
+async def test_lines_wait_for_the_journal_of_an_app_that_is_not_there_yet(tmp_path):
+    journal = Journal(platform_socket(tmp_path), asyncio.get_running_loop(), delay=0.005)
+    journal.request("app-1", "one")
+    journal.flush()
+    with receiver(tmp_path / "journal.x-app-1" / "socket") as journald:
+        assert (await receive(journald)).endswith(b"MESSAGE=one\n")
+    journal.close()
+    assert journal.lost == 0
+
+
+async def test_one_app_whose_journal_hangs_holds_up_no_other(tmp_path):
+    with (
+        receiver(tmp_path / "journal.x-app-1" / "socket"),
+        receiver(tmp_path / "journal.x-app-2" / "socket") as journald,
+    ):
+        journal = Journal(platform_socket(tmp_path), asyncio.get_running_loop(), delay=0.005)
+        for _ in range(50_000):
+            journal.request("app-1", "y" * 100)
+        assert journal.lost > 0
+        journal.request("app-2", "mine")
+        assert (await receive(journald)).endswith(b"MESSAGE=mine\n")
+        journal.close()
+
+
+async def test_what_waits_for_an_app_goes_with_it(tmp_path):
+    journal = Journal(platform_socket(tmp_path), asyncio.get_running_loop(), delay=0.005)
+    journal.request("app-1", "one")
+    journal.flush()
+    journal.request("app-1", "two")
+    journal.forget({""})
+    with receiver(tmp_path / "journal.x-app-1" / "socket") as journald:
+        journal.flush()
+        journal.request("app-1", "three")
+        assert (await receive(journald)).count(b"MESSAGE=") == 1
+    journal.close()
+
+
+async def test_a_socket_for_each_of_very_many_apps_is_too_many(tmp_path):
+    journal = Journal(platform_socket(tmp_path), asyncio.get_running_loop(), delay=0.005)
+    for number in range(600):
+        journal.request(f"app-{number}", "x")
+    journal.flush()
+    assert len(journal._open) == 512
+    journal.close()
+    assert not journal._open
 
 
 async def test_without_a_journal_lines_go_to_standard_error(tmp_path):
     out = io.BytesIO()
-    journal = Journal(tmp_path / "absent", asyncio.get_running_loop(), fallback=out)
-    journal.request("app-1", "one")
-    journal.request("app-1", "two")
+    journal = Journal(platform_socket(tmp_path), asyncio.get_running_loop(), fallback=out)
+    journal.request("", "one")
+    journal.say("two")
     journal.close()
     assert out.getvalue() == b"one\ntwo\n"
+    journal = Journal(None, asyncio.get_running_loop(), fallback=out)
+    for app_id, line in (("app-1", "three"), ("app-2", "four"), ("app-1", "five")):
+        journal.request(app_id, line)
+    journal.forget({"", "app-1"})
+    journal.close()
+    assert out.getvalue() == b"one\ntwo\nthree\nfour\nfive\n"
     assert str(socket_path("hostd")) == "/run/systemd/journal.hostd/socket"
 
 

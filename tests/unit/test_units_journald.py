@@ -1,11 +1,12 @@
 import asyncio
 import contextlib
 import json
+import struct
 
 import pytest
 
 from units.journal import JournalUnavailable
-from units.journald import Limits, config_path, config_text, disk_usage, rotate, service, sockets, synchronize
+from units.journald import Contents, Limits, config_path, config_text, contents, rotate, service, sockets, synchronize
 
 
 def settings(text):
@@ -103,9 +104,23 @@ def test_a_namespace_without_sockets_cannot_be_asked(tmp_path):
         asyncio.run(synchronize("hostd-2", 5, tmp_path))
 
 
-def test_disk_usage_counts_blocks_of_journal_files(tmp_path):
-    assert disk_usage(tmp_path / "absent") == 0
-    (tmp_path / "system.journal").write_bytes(b"x" * 10_000)
-    (tmp_path / "system@1.journal").write_bytes(b"x" * 10_000)
+def journal_file(entries, oldest, newest):
+    """The beginning of a journal's file (systemd.io/JOURNAL_FILE_FORMAT) and a page of nothing."""
+    header = b"LPKSHHRH".ljust(152, b"\0") + struct.pack("<Q24xQQ", entries, oldest, newest)
+    return header.ljust(8192, b"\1")
+
+
+def test_what_a_journal_holds_is_read_from_its_files(tmp_path):
+    assert contents(tmp_path / "absent") == Contents()
+    (tmp_path / "system@1.journal").write_bytes(journal_file(100, 1_000, 2_000))
+    (tmp_path / "system.journal").write_bytes(journal_file(20, 2_001, 3_000))
+    (tmp_path / "system@2.journal~").write_bytes(b"torn")
     (tmp_path / "else").write_bytes(b"x" * 10_000_000)
-    assert 20_000 <= disk_usage(tmp_path) < 100_000
+    found = contents(tmp_path)
+    assert (found.entries, found.oldest_us, found.newest_us) == (120, 1_000, 3_000)
+    assert 16_384 <= found.size < 100_000
+
+
+def test_a_journal_that_has_just_begun_has_no_oldest_entry(tmp_path):
+    (tmp_path / "system.journal").write_bytes(journal_file(0, 0, 0))
+    assert contents(tmp_path).entries == contents(tmp_path).oldest_us == 0
