@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -182,4 +183,6 @@ def target(app_id: str) -> str:
 
 
 async def _systemctl(verb: str, *words: str, check: bool = True) -> None:
-    await arun(["systemctl", verb, *words], timeout=_SECONDS, check=check)
+    # With this in its environment it would report to systemd in hostd's name.
+    environment = {name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"}
+    await arun(["systemctl", verb, *words], env=environment, timeout=_SECONDS, check=check)

@@ -36,6 +36,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "schedule:resume", "schedule:remove",
     ),
     "logs": ("logs",),
+    "log_limits": ("logs:info", "logs:set"),
     "releases": (
         "releases", "releases:info", "releases:output", "releases:rollback", "releases:verify",
     ),
