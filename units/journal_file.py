@@ -8,7 +8,7 @@ Everything is read with `pread`: a file cut short is then an error, where one ma
 import errno
 import os
 import struct
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
@@ -149,11 +149,10 @@ class JournalFile:
         self._next = bisect_right(range(self._count), number, key=self._number_of)
         return self._next > 0 and self._number_of(self._next - 1) == number
 
-    def seek_after_time(self, realtime: int) -> bool:
-        """To behind the last entry up to a time (unix microseconds); always False: that is no certain place."""
+    def seek_realtime(self, microseconds: int) -> None:
+        """To before the first entry at or after a time (unix microseconds)."""
         self.look()
-        self._next = bisect_right(range(self._count), realtime, key=self._time_of)
-        return False
+        self._next = bisect_left(range(self._count), microseconds, key=self._time_of)
 
     def back(self, count: int) -> list[Entry]:
         """At most `count` entries before this place, oldest first; the place stays."""

@@ -74,16 +74,25 @@ class LiveJournal:
         before = [found for found in own if found.header.head <= number]
         if not own:
             # The journal was begun anew: by time, which is all there is.
-            before = [found for found in files if found.header.head_realtime <= time]
+            self.seek_realtime(time + 1)
+            return False
         if not before:
-            self._pass(files[: files.index(own[0])] if own else [])
+            self._pass(files[: files.index(own[0])])
             return False
-        place = files.index(before[-1])
-        self._pass(files[:place])
+        self._pass(files[: files.index(before[-1])])
         self._enter(before[-1])
-        if self._file is None:
-            return False
-        return self._file.seek_after(number) if own else self._file.seek_after_time(time)
+        return self._file is not None and self._file.seek_after(number)
+
+    def seek_realtime(self, microseconds: int) -> None:
+        """To before the first entry at or after a time (unix microseconds)."""
+        self.seek_head()
+        files = [found for found in self._files() if found.header.entries]
+        before = [found for found in files if found.header.head_realtime < microseconds]
+        if before:
+            self._pass(files[: files.index(before[-1])])
+            self._enter(before[-1])
+            if self._file is not None:
+                self._file.seek_realtime(microseconds)
 
     def last(self, limit: int = 1) -> list[Entry]:
         """The newest `limit` entries, oldest first; `read` goes on behind them."""

@@ -159,8 +159,8 @@ def test_places_are_found_by_number_by_time_and_from_the_end(writer):
     assert file.read(2) == []
     assert not file.seek_after(0)
     assert texts(file.read(1)) == ["line 0"]
-    file.seek_after_time(START + 50)
-    assert texts(file.read(1)) == ["line 50"]
+    file.seek_realtime(START + 50)
+    assert texts(file.read(1)) == ["line 49"]
     file.seek_end()
     assert file.left == 0
     assert texts(file.back(3)) == ["line 97", "line 98", "line 99"]

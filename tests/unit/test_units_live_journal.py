@@ -207,3 +207,17 @@ async def test_one_timer_serves_all_and_rests_when_nobody_waits():
     looks.clear()
     await asyncio.sleep(0.01)
     assert looks == []
+
+
+def test_a_time_is_found_in_whatever_file_it_is(scene):
+    writer = scene.writer()
+    for number in range(20):
+        writer.say(f"line {number}")
+        if number % 6 == 5:
+            writer = scene.rotate(writer)
+    journal = scene.journal()
+    for number in range(20):
+        journal.seek_realtime(START + 1 + number)
+        assert texts(journal) == [f"line {rest}" for rest in range(number, 20)]
+    journal.seek_realtime(START + 100)
+    assert texts(journal) == []
