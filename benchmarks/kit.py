@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -112,21 +112,39 @@ class Api:
 
     def __init__(self) -> None:
         self.box = not Path("/run/systemd/system").is_dir()
-        self._socket = Path("/run/hostd/hostd.sock")
+        self._root = Path("/")
         self.find()
 
     def find(self) -> None:
         """Find the socket anew, as after a box was booted: there it is behind its PID 1."""
         if self.box:
             leader = json.loads(hostctl("box", "status", "--json"))["leader"]
-            self._socket = Path(f"/proc/{leader}/root/run/hostd/hostd.sock")
+            self._root = Path(f"/proc/{leader}/root")
+
+    def path(self, path: str) -> Path:
+        """Where a file of the installation is, seen from here."""
+        return self._root / path.lstrip("/")
+
+    def pids(self, *units: str) -> dict[str, int]:
+        """The first processes of units that run, as they are called here."""
+        argv = ["systemctl", "show", "--property=Id,MainPID", *units]
+        blocks = [dict(line.split("=", 1) for line in block.splitlines()) for block in inside(argv).split("\n\n")]
+        there = {block["MainPID"]: block["Id"] for block in blocks if block}
+        space = (self._root.parent if self.box else Path("/proc/self")).joinpath("ns/pid").readlink()
+        found: dict[str, int] = {}
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                number = (process / "status").read_text().partition("NSpid:")[2].partition("\n")[0].split()[-1]
+                if number in there and (process / "ns/pid").readlink() == space:
+                    found[there[number]] = int(process.name)
+        return found
 
     def ask(self, verb: str, path: str, body: object = None) -> Any:
         """The answer's JSON. Raises OSError if nobody answers, SystemExit for an error."""
         connection = http.client.HTTPConnection("hostd")
         connection.sock = socket.socket(socket.AF_UNIX)
         with closing(connection):
-            connection.sock.connect(str(self._socket))
+            connection.sock.connect(str(self.path("/run/hostd/hostd.sock")))
             connection.request(verb, path, body=None if body is None else json.dumps(body))
             answer = connection.getresponse()
             text = answer.read()
