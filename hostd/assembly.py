@@ -29,6 +29,7 @@ from hostd.deploys.sources import Sources
 from hostd.deploys.stack_moves import StackMoves
 from hostd.deploys.stacks import StackDeploys
 from hostd.dns import Dns, DomainChecks, own_addresses
+from hostd.draining import Draining
 from hostd.errors import NotFound
 from hostd.events import Events
 from hostd.faults import Faults
@@ -167,6 +168,7 @@ def assemble(settings: Settings) -> Parts:
         automatic=automatic,
         domain_checks=checks,
         log_key=ensure_key(),
+        draining=Draining(ledger, settings),
     )
     return Parts(
         context, manager, deploys, garbage, ledger, systemd, ground.networks, stacks, scheduler, sleeper,

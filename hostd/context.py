@@ -17,6 +17,7 @@ from hostd.capacity import Capacity
 from hostd.certificates.authorities import Authorities
 from hostd.certificates.checking import Checked, Description
 from hostd.dns import DomainChecks
+from hostd.draining import Draining
 from hostd.events import Events
 from hostd.ledger import Ledger
 from hostd.ledger.apps import App
@@ -413,3 +414,4 @@ class Context:
     automatic: AutomaticCertificates
     log_key: bytes = field(repr=False)
     """Signs log sessions; the logplex holds the same key."""
+    draining: Draining

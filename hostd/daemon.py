@@ -52,7 +52,10 @@ async def serve(settings: Settings) -> None:
     gc.freeze()
     notify("READY=1")
     log.info("ready: %d apps", len(parts.ledger.apps.list()))
-    works = (_clean(parts), parts.garbage.run(), parts.journals.keep(), Leftovers("hostd-*.service").run())
+    works = (
+        _clean(parts), parts.garbage.run(), parts.journals.keep(), Leftovers("hostd-*.service").run(),
+        parts.context.draining.renew(),
+    )  # fmt: skip
     tasks = [asyncio.create_task(work) for work in works]
     await stop.wait()
     notify("STOPPING=1")

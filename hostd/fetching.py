@@ -10,11 +10,13 @@ import socket
 from collections.abc import Callable, Collection, Sequence
 from encodings import normalize_encoding
 from encodings.aliases import aliases
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import ip_address
 from typing import Any, Protocol
 
 import aiohttp
 from yarl import URL
+
+from hostd.reach import Address, is_own, is_public
 
 MOST_BYTES = 256 * 1024
 SECONDS = 10.0
@@ -28,11 +30,6 @@ _CHARSETS = frozenset(
      *(f"cp125{page}" for page in range(9)))
 )  # fmt: skip
 """The encodings that pages have, by Python's names. Others that it knows take seconds for a page, as punycode does."""
-
-_GLOBAL_UNICAST = IPv6Network("2000::/3")
-"""What else Python calls global has addresses of another protocol in it (64:ff9b::/96), or is no place (ff00::/8)."""
-
-Address = IPv4Address | IPv6Address
 
 
 class Unfetchable(Exception):  # noqa: N818 - says what happened
@@ -126,28 +123,6 @@ class PageFetcher:
                 if len(page) > MOST_BYTES:
                     raise Unfetchable(f"it is longer than {MOST_BYTES >> 10} KiB")
             return bytes(page), answer.charset
-
-
-def is_public(address: Address) -> bool:
-    """Whether an address is one of the Internet's, and of one machine there."""
-    if isinstance(address, IPv6Address):
-        return address in _GLOBAL_UNICAST and address.is_global
-    return address.is_global and not address.is_multicast
-
-
-def is_own(address: Address) -> bool:
-    """Whether an address is this machine's: it would speak to it with the same one. Nothing is sent."""
-    if isinstance(address, IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
-    if address.is_loopback or address.is_unspecified:
-        return True
-    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect((str(address), 9))
-        except OSError:
-            return False
-        return ip_address(str(probe.getsockname()[0]).partition("%")[0]) == address
 
 
 def _in_utf8(page: bytes, charset: str | None) -> bytes:

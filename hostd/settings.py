@@ -80,6 +80,14 @@ class Settings:
     )
     cycle_after: int = _setting(86400, "Seconds after which a dyno is replaced by a fresh one; 0 for never.")
     cycle_spread: int = _setting(12960, "Up to so many seconds more, by chance: not all dynos are replaced at once.")
+    drain_networks: str = _setting(
+        "",
+        "Networks inside that log drains may lead to, with commas: `10.1.2.0/24, ::1/128`; without, the Internet only.",
+    )
+    drain_patience: int = _setting(
+        60, "Seconds that a log drain may be behind before its oldest messages are dropped, all but the newest 1,024."
+    )
+    drain_dir: Path = _setting(Path("/var/log/hostd"), "Where the files of `file:///` drains lie; it is hostd's alone.")
     acme_directory: str = _setting(
         "https://acme-v02.api.letsencrypt.org/directory",
         "Certificate authority of `certs:auto`: the address of its ACME directory.",

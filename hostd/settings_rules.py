@@ -72,7 +72,21 @@ def check(settings: Settings) -> None:
     _require(1 <= settings.memory_overcommit <= 1000, "memory_overcommit must be 1 to 1000.")
     _require(0 <= settings.cycle_after <= 31536000, "cycle_after must be 0 to 31536000.")
     _require(0 <= settings.cycle_spread <= 31536000, "cycle_spread must be 0 to 31536000.")
+    _check_drains(settings)
     _check_acme(settings)
+
+
+def _check_drains(settings: Settings) -> None:
+    for network in filter(None, settings.drain_networks.replace(" ", "").split(",")):
+        _require(
+            _is_network(network),
+            f"drain_networks has {network[:50]!r} in it, which is no network. Write it so: 10.1.2.0/24, ::1/128.",
+        )
+    _require(1 <= settings.drain_patience <= 86400, "drain_patience must be 1 to 86400.")
+    _require(
+        _is_plain(str(settings.drain_dir)) and len(settings.drain_dir.parts) > 3,
+        "drain_dir must be an absolute path, such as /var/log/hostd, of letters, digits and . _ + @ -.",
+    )
 
 
 def _check_acme(settings: Settings) -> None:
@@ -94,6 +108,13 @@ def _check_acme(settings: Settings) -> None:
 def _is_plain(path: str) -> bool:
     """Whether a path can stand in unit properties and lines of text files as it is."""
     return path.startswith("/") and _PLAIN_PATH.fullmatch(path) is not None and ".." not in path.split("/")
+
+
+def _is_network(text: str) -> bool:
+    try:
+        return bool(ipaddress.ip_network(text))
+    except ValueError:
+        return False
 
 
 def _is_private_range(text: str) -> bool:

@@ -26,6 +26,7 @@ from hostd.api import (
     idling,
     internal,
     jobs,
+    log_drains,
     log_limits,
     log_sessions,
     releases,
@@ -54,8 +55,8 @@ def build_api(context: Context, peers: Peers | None = None) -> web.Application:
     application[PEERS] = peers or Peers.of_system()
     for module in (
         account, acm, apps, buildpack_installations, builds, checks, collaborators, config_vars, deploys, domains,
-        dyno_sizes, dynos, features, formation, gate, https, idling, internal, jobs, log_limits, log_sessions, releases,
-        router, routing, slugs, sni_endpoints, sources, stacks, status, users,
+        dyno_sizes, dynos, features, formation, gate, https, idling, internal, jobs, log_drains, log_limits,
+        log_sessions, releases, router, routing, slugs, sni_endpoints, sources, stacks, status, users,
     ):  # fmt: skip
         application.router.add_routes(module.routes)
     return application

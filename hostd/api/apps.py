@@ -100,6 +100,7 @@ async def destroy(request: web.Request) -> web.Response:
     shown = shown_app(context, app)
     context.ledger.apps.destroy(app.id)
     context.scheduler.nudge()
+    await context.draining.renew()
     await context.manager.forget(app)
     await context.deploys.destroyed(app)
     return answer(shown)

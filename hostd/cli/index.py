@@ -37,6 +37,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     ),
     "logs": ("logs",),
     "log_limits": ("logs:info", "logs:set"),
+    "drains": ("drains", "drains:add", "drains:remove", "drains:info"),
     "releases": (
         "releases", "releases:info", "releases:output", "releases:rollback", "releases:verify",
     ),

@@ -37,6 +37,7 @@ UNIT_NAMES = (
     "hostd-router-tls@.socket",
     "hostd-router@.service",
     "hostd-logplex.socket",
+    "hostd-logplex-drains.socket",
     "hostd-logplex.service",
     "hostd-schedule@.service",
     "hostd-journals.target",
@@ -135,6 +136,7 @@ def _render(name: str, settings: Settings) -> str:
     values = {
         "VENV": str(VENV),
         "DATA_DIR": str(settings.data_dir),
+        "DRAIN_DIR": str(settings.drain_dir),
         "HTTP_PORT": str(settings.http_port),
         "HTTPS_PORT": str(settings.https_port),
         "SSH_PORT": str(settings.ssh_port),

@@ -11,7 +11,13 @@ from units.run import run
 
 START_SECONDS = 150
 SHOWN_LINES = 20
-PLATFORM_SOCKETS = ("hostd.socket", "hostd-attach.socket", "hostd-networks.socket", "hostd-logplex.socket")
+PLATFORM_SOCKETS = (
+    "hostd.socket",
+    "hostd-attach.socket",
+    "hostd-networks.socket",
+    "hostd-logplex.socket",
+    "hostd-logplex-drains.socket",
+)
 JOURNAL_UNITS = (
     "systemd-journald@hostd.service",
     "systemd-journald@hostd.socket",
@@ -108,6 +114,8 @@ def _started_before(service: str, file: Path) -> bool:
 def _service_of(socket: str) -> str:
     if socket == "hostd-attach.socket":
         return "hostd.service"
+    if socket == "hostd-logplex-drains.socket":
+        return "hostd-logplex.service"
     return f"{Path(socket).stem}.service".replace("router-tls@", "router@")
 
 

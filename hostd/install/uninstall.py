@@ -14,6 +14,7 @@ from units.leftovers import left
 from units.run import run
 
 SUBVOLUME_INODE = 256
+LOGPLEX_STATE = Path("/var/lib/hostd-logplex")
 RUNTIME = Path("/run/systemd")
 
 
@@ -71,6 +72,7 @@ def _delete_data(settings: Settings) -> None:
     if settings.pool_dir in mount_points():
         _empty(settings.pool_dir)
     _empty(settings.data_dir)
+    shutil.rmtree(LOGPLEX_STATE, ignore_errors=True)
     if not any(settings.data_dir.iterdir()):
         settings.data_dir.rmdir()
     for journal in (*JOURNAL.glob("*.hostd"), *JOURNAL.glob("*.hostd-*")):

@@ -147,6 +147,7 @@ class Apps:
             self._database.write("DELETE FROM masks WHERE app_id = ?", app.id)
             self._database.write("DELETE FROM features WHERE app_id = ?", app.id)
             self._database.write("DELETE FROM pauses WHERE app_id = ?", app.id)
+            self._database.write("DELETE FROM drains WHERE app_id = ?", app.id)
             self._database.write("DELETE FROM alerts WHERE app_id = ?", app.id)
             self._database.write(
                 "UPDATE domains SET removed_at = ? WHERE app_id = ? AND removed_at IS NULL",

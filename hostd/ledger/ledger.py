@@ -19,6 +19,7 @@ from hostd.ledger.certificates import Certificates
 from hostd.ledger.checks import Checks
 from hostd.ledger.database import Clock, Database, utc_now
 from hostd.ledger.domains import Domains
+from hostd.ledger.drains import Drains
 from hostd.ledger.features import Features
 from hostd.ledger.formation import Formation
 from hostd.ledger.gates import Gates
@@ -70,6 +71,7 @@ class Ledger:
         self.masks = Masks(database, self.apps)
         self.features = Features(database, self.apps, vault)
         self.pauses = Pauses(database, self.apps)
+        self.drains = Drains(database, self.apps, vault)
         self.jobs = Jobs(database, self.apps)
         self.job_runs = JobRuns(database)
         self.alerts = Alerts(database, self.apps, vault)

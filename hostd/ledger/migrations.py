@@ -100,6 +100,12 @@ def log_limits(db: SqliteUtils) -> None:
 
 
 @MIGRATIONS()
+def drains(db: SqliteUtils) -> None:
+    """Where apps' lines are sent on to."""
+    db.executescript(_sql("0015_drains.sql"))
+
+
+@MIGRATIONS()
 def alerts(db: SqliteUtils) -> None:
     """Alerts, their firings, and who was told."""
     db.executescript(_sql("0016_alerts.sql"))

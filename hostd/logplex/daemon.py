@@ -4,49 +4,66 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import pwd
 import signal
 import socket
 import sys
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 
 from hostd.errors import HostdError, Unavailable, to_terminal
 from hostd.journals import namespace
 from hostd.listening import inherited, notify
+from hostd.logplex.drains.door import serve as serve_drains
+from hostd.logplex.drains.fleet import Fleet
+from hostd.logplex.drains.places import Places
 from hostd.logplex.key import load_key
 from hostd.logplex.reading import FIELDS, Trusted, is_believed
 from hostd.logplex.server import Server
 from hostd.logplex.streams import Streams
-from units.journal import Reader
+from units.journal import Reader, Writer
 
 ROUTER_USER = "hostd-router"
+STATE = Path("/var/lib/hostd-logplex")
+"""What outlives the process: how far each drain came (StateDirectory= of its unit)."""
 
 
 def main() -> None:
     """Serve until SIGTERM."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     try:
-        key, listener = load_key(), _listener()
+        key, listeners = load_key(), _listeners()
     except HostdError as error:
         text, code = to_terminal(error)
         print(text, file=sys.stderr)
         sys.exit(code)
-    asyncio.run(_serve(key, listener))
+    asyncio.run(_serve(key, *listeners))
 
 
-async def _serve(key: bytes, listener: socket.socket) -> None:
+async def _serve(key: bytes, listener: socket.socket, door: socket.socket) -> None:
     trusted = platform_uids().__contains__
     streams = Streams(partial(open_journal, trusted), trusted)
     server = Server(streams, key)
     accepting = await server.serve(listener)
+    fleet = Fleet(
+        open_journal=lambda app_id: open_journal(trusted, app_id, {"HOSTD_APP": app_id}),
+        trusted=trusted,
+        places=Places(STATE),
+        tell=tell,
+    )
+    await fleet.start()
+    asking = await serve_drains(fleet, door)
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     notify("READY=1")
     await ended.wait()
     accepting.close()
+    asking.close()
     server.close()
+    await fleet.close()
 
 
 def open_journal(trusted: Trusted, app_id: str, matches: Mapping[str, str]) -> Reader:
@@ -54,20 +71,35 @@ def open_journal(trusted: Trusted, app_id: str, matches: Mapping[str, str]) -> R
     return Reader(namespace(app_id), fields=FIELDS, matches=matches, believed=partial(is_believed, trusted=trusted))
 
 
-def platform_uids() -> frozenset[int]:
-    """The uids whose own statements about apps are believed: root, and the router's."""
+def tell(app_id: str, text: str) -> None:
+    """Write a line of the logplex's own to an app's log. Raises JournalUnavailable."""
+    writer = Writer(namespace(app_id))
     try:
-        return frozenset({0, pwd.getpwnam(ROUTER_USER).pw_uid})
+        writer.send(text, HOSTD_APP=app_id, HOSTD_SOURCE="heroku", HOSTD_PROCESS="logplex")
+    finally:
+        writer.close()
+
+
+def platform_uids() -> frozenset[int]:
+    """The uids whose own statements about apps are believed: root, the router's, and this process's."""
+    try:
+        return frozenset({0, os.getuid(), pwd.getpwnam(ROUTER_USER).pw_uid})
     except KeyError:
-        return frozenset({0})
+        return frozenset({0, os.getuid()})
 
 
-def _listener() -> socket.socket:
-    sockets = list(inherited().values())
-    if len(sockets) != 1:
-        raise Unavailable("hostd-logplex is started by systemd with one socket: systemctl start hostd-logplex.socket")
-    sockets[0].setblocking(False)
-    return sockets[0]
+def _listeners() -> tuple[socket.socket, socket.socket]:
+    """The sockets of streams and of questions about drains."""
+    sockets = inherited()
+    for each in sockets.values():
+        each.setblocking(False)
+    try:
+        return sockets["logplex"], sockets["drains"]
+    except KeyError as missing:
+        raise Unavailable(
+            f"hostd-logplex is started by systemd, with two sockets; {missing} is not there: "
+            "systemctl start hostd-logplex.socket hostd-logplex-drains.socket"
+        ) from None
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from hostd.certificates.shelf import Shelf
 from hostd.context import Context
 from hostd.deploys.sources import Sources
 from hostd.dns import DomainChecks
+from hostd.draining import Draining
 from hostd.events import Events
 from hostd.install.certificate import self_signed
 from hostd.ledger import Ledger
@@ -138,7 +139,7 @@ async def running_api(
     slug_store, stacks, networks = FakeSlugStore(), FakeStacks(ledger), FakeNetworks()
     scheduler, sleeper, names = FakeScheduler(ledger), FakeSleeper(), FakeNames()
     journals = FakeJournals()
-    settings = Settings(data_dir=directory, domain=domain)
+    settings = Settings(data_dir=directory, run_dir=directory / "run", domain=domain)
     (directory / "tls").mkdir()
     certificates = CertificateKeeper(
         ledger=ledger,
@@ -174,6 +175,7 @@ async def running_api(
         automatic=automatic,
         domain_checks=checks,
         log_key=LOG_KEY,
+        draining=Draining(ledger, settings, group=None),
     )
     me = os.getuid()
     peers = {"git": Peers(root=NOT_ME, git=me), "root": Peers(root=me), "stranger": Peers(root=NOT_ME)}[uid_is]

@@ -9,7 +9,8 @@ import pytest
 from aiohttp import web
 from tls_kit import make
 
-from hostd.fetching import MOST_BYTES, PageFetcher, Unfetchable, is_own, is_public
+from hostd.fetching import MOST_BYTES, PageFetcher, Unfetchable
+from hostd.reach import is_own, is_public
 
 PAGE = "<h1>Zur\u00fcck in f\u00fcnf Minuten</h1>"
 PAGE_BYTES = PAGE.encode()

@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 
 from hostd.alerts.notify.notifier import Message, NotSent
-from hostd.fetching import Address, is_own, is_public
+from hostd.reach import Address, is_own, is_public
 
 SECONDS = 15.0
 """For everything: names, connection and answer."""

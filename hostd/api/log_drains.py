@@ -1,0 +1,85 @@
+"""Log drains, in Heroku's shapes. Their addresses are masked, for everybody: who has lost one adds another drain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+
+from hostd.api.requests import answer, app_for, body_of, context_of, text_field, user_of
+from hostd.api.shapes import moment
+from hostd.errors import BadRequest, Forbidden
+from hostd.ledger.drains import Drain
+from hostd.logplex.drains.choices import choice
+from hostd.logplex.drains.destinations import OPERATORS, destination
+
+routes = web.RouteTableDef()
+
+
+@routes.get("/apps/{app}/log-drains")
+async def index(request: web.Request) -> web.Response:
+    """The app's drains, with how it stands with each in `extended.status`; null if the logplex does not say."""
+    context, app = context_of(request), app_for(request)
+    drains = context.ledger.drains.list(app.id)
+    statuses = await context.draining.statuses() if drains else {}
+    return answer([_json(drain, statuses) for drain in drains])
+
+
+@routes.post("/apps/{app}/log-drains")
+async def create(request: web.Request) -> web.Response:
+    """Send the app's lines on: `{"url", "filters"?: {"source"?, "processes"?: [...], "excluded"?: [...]}}`."""
+    context, app, user = context_of(request), app_for(request), user_of(request)
+    body = await body_of(request)
+    url, filters = text_field(body, "url"), body.get("filters") or {}
+    if not isinstance(filters, dict):
+        raise BadRequest("The field filters must be an object with source, processes and excluded.")
+    kind, wanted = destination(url).kind, choice(filters)
+    if kind in OPERATORS and not user.admin:
+        raise Forbidden(f"Only an admin may add a drain to {kind.value}://, which is for operators of this server.")
+    drain = context.ledger.drains.add(app.id, url, wanted.to_json())
+    context.events.api(app, f"Add drain {drain.token} to {drain.shown} by {user.email}")
+    return answer(_json(drain, await context.draining.tell()), 201)
+
+
+@routes.get("/apps/{app}/log-drains/{drain}")
+async def show(request: web.Request) -> web.Response:
+    """One drain by its id, token or address."""
+    context, app = context_of(request), app_for(request)
+    drain = context.ledger.drains.get(app.id, request.match_info["drain"])
+    return answer(_json(drain, await context.draining.statuses()))
+
+
+@routes.delete("/apps/{app}/log-drains/{drain}")
+async def remove(request: web.Request) -> web.Response:
+    """Send lines there no more. What the drain has not taken yet is not sent."""
+    context, app, user = context_of(request), app_for(request), user_of(request)
+    drain = context.ledger.drains.remove(app.id, request.match_info["drain"])
+    context.events.api(app, f"Remove drain {drain.token} to {drain.shown} by {user.email}")
+    await context.draining.tell()
+    return answer(_json(drain, {}))
+
+
+def _json(drain: Drain, statuses: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "addon": None,
+        "created_at": moment(drain.created_at),
+        "extended": {"filters": dict(drain.filters), "status": _status(statuses.get(drain.id))},
+        "id": drain.id,
+        "token": drain.token,
+        "updated_at": moment(drain.created_at),
+        "url": drain.shown,
+    }
+
+
+def _status(status: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Times as the API writes them."""
+    if status is None:
+        return None
+    error = status["last_error"]
+    return {
+        **status,
+        "last_delivery": moment(status["last_delivery"]),
+        "last_error": {"at": moment(error["at"]), "message": error["message"]} if error else None,
+        "oldest_waiting": moment(status["oldest_waiting"]),
+    }

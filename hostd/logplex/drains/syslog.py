@@ -1,0 +1,122 @@
+"""Syslog over TCP or TLS. It has no acknowledgement: a frame counts as delivered when the other machine has it.
+
+That is known from the kernel, which counts what is not acknowledged (tcp(7), SIOCOUTQ). What was sent last before a
+connection broke is sent again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import socket
+import struct
+import termios
+import time
+from collections.abc import Callable
+
+from hostd.logplex.drains.buffer import Frame
+from hostd.logplex.drains.destinations import Destination
+from hostd.logplex.drains.dialing import Connection, Dialer
+from hostd.logplex.drains.failures import Undelivered
+from hostd.logplex.drains.messages import syslog
+from hostd.logplex.drains.sending import with_overflow
+
+SECONDS = 30.0
+"""For a frame to be taken."""
+IDLE_SECONDS = 240.0
+"""A connection that was silent for so long is closed before a firewall on the way forgets it."""
+_ESTABLISHED = 1
+_FIRST_LOOK, _LAST_LOOK = 0.0005, 0.05
+
+
+class SyslogSender:
+    """Sends frames over one connection, opened when there is something to send."""
+
+    def __init__(
+        self,
+        where: Destination,
+        token: str,
+        dialer: Dialer,
+        *,
+        seconds: float = SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._where = where
+        self._token = token
+        self._dialer = dialer
+        self._seconds = seconds
+        self._clock = clock
+        self._connection: Connection | None = None
+        self._ended: asyncio.Task[bytes] | None = None
+        self._used = 0.0
+
+    async def send(self, frame: Frame) -> None:
+        """Write the frame and wait until the other machine has it. Raises Undelivered."""
+        try:
+            async with asyncio.timeout(self._seconds):
+                connection = await self._connected()
+                connection.writer.write(syslog(with_overflow(frame), self._token))
+                await connection.writer.drain()
+                await self._acknowledged(connection)
+        except TimeoutError:
+            await self.close()
+            raise Undelivered(f"{self._where.place} took nothing for {self._seconds:g} seconds") from None
+        except OSError as error:
+            await self.close()
+            raise Undelivered(f"{self._where.place} broke off: {error.strerror or type(error).__name__}") from None
+        except BaseException:
+            await self.close()
+            raise
+        self._used = self._clock()
+
+    async def close(self) -> None:
+        """Close the connection; the next frame opens another."""
+        connection, self._connection = self._connection, None
+        ended, self._ended = self._ended, None
+        if ended is not None:
+            ended.cancel()
+            await asyncio.gather(ended, return_exceptions=True)
+        if connection is not None:
+            # What was written goes out; nobody waits for it.
+            connection.writer.close()
+
+    async def _connected(self) -> Connection:
+        stale = self._clock() - self._used > IDLE_SECONDS
+        if self._connection is not None and (stale or self._ended is None or self._ended.done()):
+            await self.close()
+        if self._connection is None:
+            self._connection = await self._dialer.connect(self._where)
+            # Whatever a syslog server says is of no interest; that it hangs up is.
+            self._ended = asyncio.create_task(_until_end(self._connection.reader))
+        return self._connection
+
+    async def _acknowledged(self, connection: Connection) -> None:
+        # The kernel tells no program when this happens: it has to be asked.
+        pause = _FIRST_LOOK
+        while connection.writer.transport.get_write_buffer_size() or unacknowledged(connection.socket):
+            self._check(connection)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LAST_LOOK)
+        # A connection that was reset has nothing left to be acknowledged.
+        self._check(connection)
+
+    def _check(self, connection: Connection) -> None:
+        ended = self._ended is None or self._ended.done() or connection.writer.transport.is_closing()
+        if ended or not is_established(connection.socket):
+            raise ConnectionResetError(None, "it closed the connection")
+
+
+def unacknowledged(connection: socket.socket) -> int:
+    """Bytes that were written to a TCP socket and that the other machine has not got yet."""
+    return int(struct.unpack("i", fcntl.ioctl(connection, termios.TIOCOUTQ, b"\0" * 4))[0])
+
+
+def is_established(connection: socket.socket) -> bool:
+    """Whether neither side of a TCP connection has ended it."""
+    return connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == _ESTABLISHED
+
+
+async def _until_end(reader: asyncio.StreamReader) -> bytes:
+    while await reader.read(4096):
+        pass
+    return b""
