@@ -12,6 +12,8 @@ from ipaddress import IPv4Network
 
 from hostd.acme.keeper import AutomaticCertificates
 from hostd.acme.terms import Terms
+from hostd.alerts.alerts import Alerts
+from hostd.alerts.assembling import assemble_alerts
 from hostd.capacity import Capacity, machine_memory
 from hostd.certificates.authorities import Authorities
 from hostd.certificates.keeper import CertificateKeeper
@@ -46,6 +48,7 @@ from hostd.manager.places import Places
 from hostd.manager.routing import Routing
 from hostd.manager.session_files import SessionFiles
 from hostd.manager.tools import Tools
+from hostd.metrics.store import Store
 from hostd.pauser import Pauser
 from hostd.scheduler.scheduler import Scheduler
 from hostd.scheduler.timers import Timers
@@ -87,6 +90,7 @@ class Parts:
     pages: CustomPages
     journals: Journals
     writers: Writers
+    alerts: Alerts
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +150,15 @@ def assemble(settings: Settings) -> Parts:
     certificates = _certificates(ground, manager, fetcher)
     checks = DomainChecks(Dns(), settings.domain, lambda: own_addresses(settings.network_prefix))
     automatic = _automatic(ground, manager, certificates, checks)
+    alerts = assemble_alerts(
+        settings=settings,
+        ledger=ledger,
+        events=events,
+        systemd=systemd,
+        store=Store(settings.data_dir / "metrics" / "metrics.db", 1 << 30),
+        certificates=certificates,
+        full=lambda: 100 * (1 - pool.free_bytes() / max(1, pool.total_bytes())),
+    )
     context = Context(
         settings=settings,
         ledger=ledger,
@@ -167,13 +180,14 @@ def assemble(settings: Settings) -> Parts:
         journals=ground.journals,
         automatic=automatic,
         domain_checks=checks,
+        alerts=alerts,
         log_key=ensure_key(),
         draining=Draining(ledger, settings),
     )
     return Parts(
         context, manager, deploys, garbage, ledger, systemd, ground.networks, stacks, scheduler, sleeper,
         Pauser(ledger=ledger, manager=manager, events=events), certificates, automatic, pages,
-        ground.journals, ground.writers,
+        ground.journals, ground.writers, alerts,
     )  # fmt: skip
 
 

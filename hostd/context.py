@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from buildpacks.source import Source, TarSource
 from hostd.acme.keeper import AutomaticCertificates
+from hostd.alerts.alerts import Alerts
 from hostd.capacity import Capacity
 from hostd.certificates.authorities import Authorities
 from hostd.certificates.checking import Checked, Description
@@ -412,6 +413,7 @@ class Context:
     router: Router
     journals: Journals
     automatic: AutomaticCertificates
+    alerts: Alerts
     log_key: bytes = field(repr=False)
     """Signs log sessions; the logplex holds the same key."""
     draining: Draining

@@ -83,10 +83,12 @@ async def _start(parts: Parts) -> None:
     parts.certificates.start()
     parts.automatic.start()
     parts.pages.start()
+    parts.alerts.start()
 
 
 async def _close(parts: Parts) -> None:
     """When nobody can ask for anything any more."""
+    await parts.alerts.close()
     await parts.pages.close()
     await parts.automatic.close()
     await parts.certificates.close()

@@ -100,6 +100,22 @@ class Settings:
         "", "Program that makes DNS records, for certificates of wildcards; without one they get none."
     )
     acme_dns_hook_user: str = _setting("nobody", "User as whom that program runs.")
+    alerts_per_app: int = _setting(50, "Alerts that an app may have, and that the platform may.")
+    alert_programs: Path = _setting(
+        Path("/etc/hostd/alerts.d"), "Directory of the programs that alerts can run (`exec:NAME`); root's alone."
+    )
+    alert_networks: str = _setting(
+        "",
+        "Networks inside that alerts may be sent to, with commas: `10.1.2.0/24, ::1/128`; without, the Internet only.",
+    )
+    mail_server: str = _setting(
+        "", "Mail server that takes mails of alerts, as `HOST:PORT`; without one this server's own `sendmail` does."
+    )
+    mail_security: str = _setting("starttls", "How that server is spoken to: `starttls`, `tls` or `none`.")
+    mail_login_file: str = _setting(
+        "", "File of root's with the user and the password for that server, in two lines; it may be empty."
+    )
+    mail_from: str = _setting("", "Address that mails are from; without one it is `hostd@` and the domain.")
 
     def __post_init__(self) -> None:
         check(self)
@@ -162,6 +178,11 @@ class Settings:
     def pages_dir(self) -> Path:
         """The pages of apps' own that the router shows, beside its table."""
         return self.routes_file.with_name("pages")
+
+    @property
+    def alerts_dir(self) -> Path:
+        """What alerts remember of figures that nobody else keeps."""
+        return self.data_dir / "alerts"
 
     @property
     def git_home(self) -> Path:

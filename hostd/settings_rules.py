@@ -23,6 +23,7 @@ _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9/._+@-]+")
 _ADDRESS = re.compile(r"https://[a-z0-9.\[\]:-]+(/[A-Za-z0-9/._~%-]*)?")
 _MAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+")
+_SERVER = re.compile(r"(?:[A-Za-z0-9.-]{1,253}|\[[0-9a-fA-F:]+\]):[0-9]{1,5}")
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 
 
@@ -74,6 +75,7 @@ def check(settings: Settings) -> None:
     _require(0 <= settings.cycle_spread <= 31536000, "cycle_spread must be 0 to 31536000.")
     _check_drains(settings)
     _check_acme(settings)
+    _check_alerts(settings)
 
 
 def _check_drains(settings: Settings) -> None:
@@ -103,6 +105,31 @@ def _check_acme(settings: Settings) -> None:
     )
     _require(_USER.fullmatch(settings.acme_dns_hook_user) is not None, "acme_dns_hook_user must be a user's name.")
     _require(settings.acme_dns_hook_user != "root", "acme_dns_hook_user must not be root.")
+
+
+def _check_alerts(settings: Settings) -> None:
+    _require(1 <= settings.alerts_per_app <= 1000, "alerts_per_app must be 1 to 1000.")
+    _require(
+        _is_plain(str(settings.alert_programs)),
+        "alert_programs must be the absolute path of a directory, of letters, digits and . _ + @ -.",
+    )
+    try:
+        networks(settings.alert_networks)
+    except ValueError as error:
+        raise Invalid(f"alert_networks must be networks with commas between them: {error}.") from error
+    _require(
+        not settings.mail_server or _SERVER.fullmatch(settings.mail_server) is not None,
+        "mail_server must be a host and a port, such as smtp.example.com:587, or empty.",
+    )
+    _require(settings.mail_security in ("starttls", "tls", "none"), "mail_security must be starttls, tls or none.")
+    file, sender = settings.mail_login_file, settings.mail_from
+    _require(not file or _is_plain(file), "mail_login_file must be the absolute path of a file, or empty.")
+    _require(not sender or _MAIL.fullmatch(sender) is not None, "mail_from must be a mail address, or empty.")
+
+
+def networks(text: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    """The networks that a setting names. Raises ValueError."""
+    return [ipaddress.ip_network(word) for word in text.replace(",", " ").split()]
 
 
 def _is_plain(path: str) -> bool:

@@ -15,8 +15,7 @@ from datetime import UTC, datetime
 from hostd.alerts import messages, rules
 from hostd.alerts.evaluating import MINUTE, Episode, Standing, fold, going_on
 from hostd.alerts.messages import Event
-from hostd.alerts.notify.targets import parse
-from hostd.alerts.outbox import Outbox, Tried
+from hostd.alerts.outbox import Outbox
 from hostd.alerts.readings import Readings
 from hostd.alerts.ring import Ring
 from hostd.alerts.rules import Rule
@@ -140,14 +139,6 @@ class AlertKeeper:
             self._ledger.alerts.pause(alert)
         self._held.pop(alert.id, None)
 
-    async def test(self, alert: Alert, message_id: str) -> list[Tried]:
-        """Send a test to all targets of an alert, and tell how that went."""
-        rule = self._rule(alert)
-        text = f"This is a test of alert {rule}: it is not firing"
-        message = messages.message(Event.TEST, text, rule=rule, alert=alert.number, app=self._app(alert),
-                                   server=self._server)  # fmt: skip
-        return await self._outbox.test(alert, {"id": message_id, **message})
-
     def _note_disk(self, now: int) -> None:
         try:
             self._disk.put(now - now % MINUTE, self._full())
@@ -219,16 +210,6 @@ class AlertKeeper:
 
     def _rule(self, alert: Alert) -> Rule:
         return rules.parse(alert.condition, platform=alert.app_id is None)
-
-
-def shown_targets(alert: Alert) -> list[str]:
-    """The targets of an alert as everybody may see them."""
-    return [str(parse(text)) for text in alert.targets]
-
-
-def firing_now(ledger: Ledger) -> list[Alert]:
-    """The platform's alerts that fire."""
-    return [alert for alert in ledger.alerts.list(None) if ledger.alert_firings.open(alert.id)]
 
 
 def _episode(firing: Firing) -> Episode:

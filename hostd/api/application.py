@@ -9,6 +9,7 @@ from aiohttp import web
 from hostd.api import (
     account,
     acm,
+    alerts,
     apps,
     buildpack_installations,
     builds,
@@ -54,8 +55,8 @@ def build_api(context: Context, peers: Peers | None = None) -> web.Application:
     application[CONTEXT] = context
     application[PEERS] = peers or Peers.of_system()
     for module in (
-        account, acm, apps, buildpack_installations, builds, checks, collaborators, config_vars, deploys, domains,
-        dyno_sizes, dynos, features, formation, gate, https, idling, internal, jobs, log_drains, log_limits,
+        account, acm, alerts, apps, buildpack_installations, builds, checks, collaborators, config_vars, deploys,
+        domains, dyno_sizes, dynos, features, formation, gate, https, idling, internal, jobs, log_drains, log_limits,
         log_sessions, releases, router, routing, slugs, sni_endpoints, sources, stacks, status, users,
     ):  # fmt: skip
         application.router.add_routes(module.routes)

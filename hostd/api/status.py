@@ -65,6 +65,7 @@ def survey(context: Context, routing: Sequence[str]) -> list[Component]:
         _guarded("acme", functools.partial(_acme, context)),
         _guarded("ledger", functools.partial(_ledger, context)),
         _guarded("dynos", functools.partial(_dynos, context)),
+        _guarded("alerts", functools.partial(_alerts, context)),
     ]
 
 
@@ -148,6 +149,17 @@ def _dynos(context: Context) -> Component:
     crashed = sum(dyno.state is DynoState.CRASHED for dyno in dynos)
     # A crashed dyno is the app's affair, not a fault of the platform.
     return Component("dynos", True, f"{len(dynos)} dynos, {up} up, {crashed} crashed")
+
+
+def _alerts(context: Context) -> Component:
+    """Those of the platform; what an app's say is the app's affair."""
+    firing = [
+        f"{alert.condition} is firing (alert {alert.number})"
+        for alert in context.ledger.alerts.list(None)
+        if context.ledger.alert_firings.open(alert.id)
+    ]
+    known = len(context.ledger.alerts.watched())
+    return Component("alerts", not firing, "; ".join(firing) or f"{known} are watched, none of the platform's fires")
 
 
 def _gib(amount: int) -> str:

@@ -38,6 +38,9 @@ MODULES: dict[str, tuple[str, ...]] = {
     "logs": ("logs",),
     "log_limits": ("logs:info", "logs:set"),
     "drains": ("drains", "drains:add", "drains:remove", "drains:info"),
+    "alerts": (
+        "alerts", "alerts:add", "alerts:info", "alerts:test", "alerts:pause", "alerts:resume", "alerts:remove",
+    ),
     "releases": (
         "releases", "releases:info", "releases:output", "releases:rollback", "releases:verify",
     ),

@@ -8,9 +8,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from hostd.alerts.alerts import Alerts
 from hostd.alerts.evaluating import MINUTE
 from hostd.alerts.keeper import SETTLED, AlertKeeper
+from hostd.alerts.notify.mail import Mailer
 from hostd.alerts.notify.notifier import NotSent
+from hostd.alerts.notify.programs import Programs
 from hostd.alerts.outbox import Outbox
 from hostd.alerts.readings import Readings
 from hostd.alerts.ring import Ring
@@ -57,6 +60,26 @@ class FakeNotifier:
     @property
     def told(self) -> list[tuple[str, str]]:
         return [(target, message["event"]) for target, message in self.sent]
+
+
+def alerts_of(ledger: Ledger, events: Events, directory: Path) -> tuple[Alerts, FakeStore, FakeNotifier]:
+    """Alerts as the API has them, of figures that the test gives, told to receivers that note all."""
+    store, notifier, disk = FakeStore(), FakeNotifier(), Ring(directory / "alerts/disk")
+    outbox = Outbox(ledger=ledger, events=events, notifier=notifier)
+    readings = Readings(store, disk, lambda _: [])
+    keeper = AlertKeeper(
+        ledger=ledger, outbox=outbox, readings=readings, disk=disk, full=lambda: 10.0, server="example.com"
+    )
+
+    async def run(argv, content):
+        raise AssertionError("no program is run here")
+
+    mailer = Mailer(None, "hostd@example.com", run, directory / "sendmail")
+    programs = Programs(directory / "alerts.d", None)
+    made = Alerts(
+        ledger=ledger, keeper=keeper, outbox=outbox, mailer=mailer, programs=programs, server="example.com"
+    )
+    return made, store, notifier
 
 
 class Scene:

@@ -34,6 +34,7 @@ from hostd.ledger.users import User
 from hostd.manager.desired import hosts_of
 from hostd.settings import Settings
 from tests.unit.acme_fakes import automatic_certificates
+from tests.unit.alerts_kit import FakeNotifier, FakeStore, alerts_of
 from tests.unit.daemon_fakes import (
     FakeDeploys,
     FakeJournals,
@@ -85,6 +86,8 @@ class Api:
     names: FakeNames = field(init=False)
     automatic: AutomaticCertificates = field(init=False)
     journals: FakeJournals = field(init=False)
+    figures: FakeStore = field(init=False)
+    receivers: FakeNotifier = field(init=False)
 
     async def __call__(self, method: str, path: str, body: Any = None, **more: Any) -> Answer:
         headers = {**more.pop("headers", {})}
@@ -153,6 +156,7 @@ async def running_api(
     )
     checks = DomainChecks(names, settings.domain, lambda: ["192.0.2.1"])
     automatic = automatic_certificates(ledger, events, certificates, checks, settings, manager.route, terms_accepted)
+    alerts, figures, receivers = alerts_of(ledger, events, directory)
     context = Context(
         settings=settings,
         ledger=ledger,
@@ -174,6 +178,7 @@ async def running_api(
         journals=journals,
         automatic=automatic,
         domain_checks=checks,
+        alerts=alerts,
         log_key=LOG_KEY,
         draining=Draining(ledger, settings, group=None),
     )
@@ -189,6 +194,7 @@ async def running_api(
             api = Api(ledger, manager, deploys, systemd, pool, slug_store, stacks, writer.lines, http, path)
             api.networks, api.scheduler, api.sleeper, api.names = networks, scheduler, sleeper, names
             api.automatic, api.journals = automatic, journals
+            api.automatic, api.figures, api.receivers = automatic, figures, receivers
             if people:
                 for email, admin in (
                     ("kate@example.com", True),

@@ -67,7 +67,7 @@ class Poster:
             return None
         if self._own(address):
             return None if port in self._router_ports else "it is on this server, at a port that is not the router's"
-        return None if is_public(address) else "it is at an internal address (see internal_receivers)"
+        return None if is_public(address) else "it is at an internal address (see alert_networks)"
 
     def _session(self, refused: list[str]) -> aiohttp.ClientSession:
         def judged(info: tuple[Any, Any, int, str, tuple[Any, ...]]) -> socket.socket:

@@ -56,7 +56,14 @@ class Mailer:
             argv = [str(self._sendmail), "-i", "-f", self._sender, "--", where]
             await self._run(argv, mail.as_bytes(policy=mail.policy.clone(linesep="\n")))
         else:
-            raise NotSent(f"this server cannot send mail: it has no {self._sendmail}, and mail_server is not set")
+            raise NotSent(f"no mail can be sent: {self.trouble}")
+
+    @property
+    def trouble(self) -> str | None:
+        """Why no mail can be sent at all; None if it can."""
+        if self._server is not None or self._sendmail.exists():
+            return None
+        return f"this server has no {self._sendmail}, and the setting mail_server is empty"
 
 
 def compose(sender: str, to: str, message: Message) -> EmailMessage:

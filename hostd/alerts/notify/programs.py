@@ -50,6 +50,11 @@ class Units:
             raise NotSent(f"{Path(argv[0]).name} {reason}")
 
 
+    async def run_unconfined(self, argv: Sequence[str], content: bytes) -> None:
+        """Run a program of the system's, which gets rights by itself. Raises NotSent."""
+        await self.run(argv, content, confined=False)
+
+
 class Programs:
     """The programs in a directory that only root can write to."""
 
