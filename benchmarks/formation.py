@@ -273,7 +273,7 @@ def booted(formation: Formation) -> None:
 
 def troubles(since: float) -> int:
     """How many crashes and errors of dynos the log of all apps has since then."""
-    words = ["--namespace=hostd", f"--since=@{since:.0f}", "--grep=Error R|to crashed", "--output=cat", "--quiet"]
+    words = ["--namespace=*", f"--since=@{since:.0f}", "--grep=Error R|to crashed", "--output=cat", "--quiet"]
     found = inside(["sh", "-c", 'journalctl "$@" || true', "sh", *words])
     return len(found.splitlines())
 

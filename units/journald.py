@@ -18,8 +18,9 @@ SYNCHRONIZED_SECONDS = 15.0
 _SIGNATURE = b"LPKSHHRH"
 _HEADER = struct.Struct("<8s144xQ24xQQ")
 """Of a journal's file: signature, entries, times of the first and the last (systemd.io/JOURNAL_FILE_FORMAT)."""
-_FILES = 8
-_LARGEST_FILE_MB = 128
+_FEWEST_FILES, _MOST_FILES = 8, 128
+_FILE_MB = 8
+"""What journald allots at once. The oldest file goes as a whole: so a log that gets a smaller limit keeps its end."""
 _DAY = 86400
 _ETC = Path("/etc/systemd")
 _RUN = Path("/run/systemd")
@@ -36,6 +37,7 @@ RateLimitBurst=0
 SystemMaxUse={size}M
 SystemKeepFree=1G
 SystemMaxFileSize={file}M
+SystemMaxFiles={files}
 ForwardToSyslog=no
 ForwardToKMsg=no
 ForwardToConsole=no
@@ -58,8 +60,8 @@ def config_text(limits: Limits, why: str) -> str:
     latest: whole files are deleted, by the age of their first line, so each holds no more than a day. journald then
     never ends by itself, since it has to watch the time.
     """
-    file = max(1, min(limits.size_mb // _FILES, _LARGEST_FILE_MB))
-    text = _CONFIG.format(why=why, size=limits.size_mb, file=file)
+    file = max(1, min(limits.size_mb // _FEWEST_FILES, _FILE_MB), limits.size_mb // _MOST_FILES)
+    text = _CONFIG.format(why=why, size=limits.size_mb, file=file, files=2 * _MOST_FILES)
     if not limits.retention_days:
         return text
     return f"{text}MaxFileSec={_DAY}\nMaxRetentionSec={(limits.retention_days + 1) * _DAY}\n"

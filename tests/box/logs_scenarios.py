@@ -14,11 +14,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from hostd.journals import namespace, target
 from hostd.logplex.key import load_key
 from hostd.logplex.sessions import Session, sign
 from units.journal import Writer
+from units.journald import Limits, config_path, config_text
 
 APP = str(uuid.uuid4())
+JOURNAL = namespace(APP)
 EVENTS = {"Accept": "text/event-stream"}
 PATIENCE = 10.0
 
@@ -32,14 +35,15 @@ def dyno(script: str, *, process: str = "web.1", app: str = APP, wait: bool = Tr
     fields = {"HOSTD_APP": app, "HOSTD_SOURCE": "app", "HOSTD_PROCESS": process}
     options = [f"--property=LogExtraFields={name}={value}" for name, value in fields.items()]
     subprocess.run(
-        ["systemd-run", "--quiet", "--collect", f"--unit=test-logs-{uuid.uuid4()}", "--property=LogNamespace=hostd",
-         f"--property=User={user}", *(["--wait"] if wait else []), *options, "bash", "-c", script],
+        ["systemd-run", "--quiet", "--collect", f"--unit=test-logs-{uuid.uuid4()}",
+         f"--property=LogNamespace={JOURNAL}", f"--property=User={user}",
+         *(["--wait"] if wait else []), *options, "bash", "-c", script],
         check=True,
     )  # fmt: skip
 
 
 def platform(text: str, process: str, app: str = APP) -> None:
-    Writer("hostd").send(text, HOSTD_APP=app, HOSTD_SOURCE="heroku", HOSTD_PROCESS=process)
+    Writer(JOURNAL).send(text, HOSTD_APP=app, HOSTD_SOURCE="heroku", HOSTD_PROCESS=process)
 
 
 def stream(headers: dict[str, str] | None = None, **changes: Any) -> http.client.HTTPResponse:
@@ -137,7 +141,7 @@ def rotated() -> Any:
     while not rows or not rows[-1].endswith(": END"):
         rows.append(follower.readline().decode().rstrip())
         if len(rows) % 700 == 350:
-            subprocess.run(["journalctl", "--namespace=hostd", "--rotate", "--quiet"], check=True)
+            subprocess.run(["journalctl", f"--namespace={JOURNAL}", "--rotate", "--quiet"], check=True)
     whole = [f"line {number}" for number in range(1, 3001)] + ["END"]
     return {"live": texts(rows) == whole, "afterwards": texts(read(lines=1500)) == whole[-1500:]}
 
@@ -159,11 +163,11 @@ def forged() -> Any:
     """A dyno that writes to the journal's socket as if it were the platform, about another app."""
     other = str(uuid.uuid4())
     entry = f"HOSTD_APP={other}\\nHOSTD_SOURCE=heroku\\nHOSTD_PROCESS=api\\nMESSAGE=forged\\n"
-    for path in ("/run/systemd/journal/socket", "/run/systemd/journal.hostd/socket"):
+    for path in ("/run/systemd/journal/socket", f"/run/systemd/journal.{JOURNAL}/socket"):
         dyno(f"printf '{entry}' | python3 -c 'import socket, sys;"
              f' socket.socket(1, 2).sendto(sys.stdin.buffer.read(), "{path}")\'; echo sent')  # fmt: skip
     sent = texts(settled(2))
-    stored = subprocess.check_output(["journalctl", "--namespace=hostd", "--output=cat", f"HOSTD_APP={other}"])
+    stored = subprocess.check_output(["journalctl", f"--namespace={JOURNAL}", "--output=cat", f"HOSTD_APP={other}"])
     return {"sent": sent, "stored": stored.decode().splitlines(), "shown": read(app=other)}
 
 
@@ -218,4 +222,15 @@ def process() -> Any:
 
 
 if __name__ == "__main__":
-    print(json.dumps(globals()[sys.argv[1]]()))
+    config_path(JOURNAL).write_text(config_text(Limits(256), "A test's."))
+    subprocess.run(["systemctl", "start", target(APP)], check=True)
+    # As that of any app, whose creation is the first line in it, the journal is there before anybody looks.
+    Writer(JOURNAL).send("begin")
+    subprocess.run(["journalctl", f"--namespace={JOURNAL}", "--sync"], check=True)
+    try:
+        print(json.dumps(globals()[sys.argv[1]]()))
+    finally:
+        service = f"systemd-journald@{JOURNAL}.service"
+        subprocess.run(["systemctl", "stop", target(APP), service], check=True)
+        subprocess.run(["systemctl", "clean", "--what=runtime", "--what=logs", service], check=True)
+        config_path(JOURNAL).unlink()

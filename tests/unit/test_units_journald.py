@@ -35,11 +35,11 @@ async def journald(run, answer):
 def test_a_journal_is_bounded_and_its_files_are_small_enough_to_lose_one():
     values = settings(config_text(Limits(256), "The journal of an app."))
     assert values["SystemMaxUse"] == "256M"
-    assert values["SystemMaxFileSize"] == "32M"
+    assert values["SystemMaxFileSize"] == "8M"
     assert values["RateLimitIntervalSec"] == "0"
 
 
-@pytest.mark.parametrize(("size", "file"), [(16, "2M"), (1024, "128M"), (4096, "128M")])
+@pytest.mark.parametrize(("size", "file"), [(16, "2M"), (64, "8M"), (1024, "8M"), (4096, "32M")])
 def test_files_grow_with_the_journal_up_to_a_limit(size, file):
     assert settings(config_text(Limits(size), "x"))["SystemMaxFileSize"] == file
 
