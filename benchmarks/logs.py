@@ -238,7 +238,9 @@ def router(api: Api, app: Writers, seconds: float) -> list[dict[str, Any]]:
     reader = Tail(api, app.name, feed)
     since = time.time()
     try:
-        argv = ["wrk", "-t", "1", "-c", "64", "-d", f"{seconds:g}s", app.url]
+        host = app.url.removeprefix("http://").rstrip("/")
+        address = f"http://127.0.0.1:{host.partition(':')[2] or 80}/"
+        argv = ["wrk", "-t", "1", "-c", "64", "-d", f"{seconds:g}s", "-H", f"Host: {host}", address]
         said = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
         requests = int(re.search(r"(\d+) requests in", said)[1])  # type: ignore[index]
         time.sleep(SETTLE_SECONDS)
