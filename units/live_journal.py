@@ -33,9 +33,9 @@ class _Found:
 class LiveJournal:
     """Reads what comes, from a place that a ``seek`` sets, with the meaning of `units.journal.Reader`.
 
-    Of the journal's files only those that journald does not split by uid are read (``SplitMode=none``). `missed` counts
-    entries that journald removed, for want of space, before they were read. Not thread-safe; a batch is read in a
-    millisecond. Raises OSError if a file cannot be read, and its kind UnknownFormat if libsystemd has to.
+    Of the journal's files only those that journald does not split by uid are read (``SplitMode=none``). Not
+    thread-safe; a batch is read in a millisecond. Raises OSError if a file cannot be read, and its kind UnknownFormat
+    if libsystemd has to.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class LiveJournal:
         self._file: JournalFile | None = None
         self._seen: set[bytes] = set()
         self._looks = 0
-        self.missed = 0
+        self._missed = 0
 
     def seek_head(self) -> None:
         """To before the oldest entry."""
@@ -124,6 +124,14 @@ class LiveJournal:
             elif not self._advance():
                 return []
 
+    def take_missed(self) -> int:
+        """How many entries in front of those read last journald had removed, for want of room, before they were read.
+
+        Each is counted once.
+        """
+        missed, self._missed = self._missed, 0
+        return missed
+
     async def wait(self) -> None:
         """Return when there is something to read."""
         await self._ticker.until(self._has_more)
@@ -154,7 +162,7 @@ class LiveJournal:
             return True
         self._enter(following)
         if file is not None and self._file is not file:
-            self.missed += _between(file.current_header(), following.header)
+            self._missed += _between(file.current_header(), following.header)
             file.close()
         return self._file is not file
 

@@ -24,6 +24,8 @@ from hostd.logplex.reading import FIELDS, Trusted, is_believed
 from hostd.logplex.server import Server
 from hostd.logplex.streams import Streams
 from units.journal import Reader, Writer
+from units.live_journal import LiveJournal
+from units.ticking import Ticker
 
 ROUTER_USER = "hostd-router"
 STATE = Path("/var/lib/hostd-logplex")
@@ -48,7 +50,7 @@ async def _serve(key: bytes, listener: socket.socket, door: socket.socket) -> No
     server = Server(streams, key)
     accepting = await server.serve(listener)
     fleet = Fleet(
-        open_journal=lambda app_id: open_journal(trusted, app_id, {"HOSTD_APP": app_id}),
+        open_journal=partial(follow_journal, trusted, Ticker()),
         trusted=trusted,
         places=Places(STATE),
         tell=tell,
@@ -69,6 +71,12 @@ async def _serve(key: bytes, listener: socket.socket, door: socket.socket) -> No
 def open_journal(trusted: Trusted, app_id: str, matches: Mapping[str, str]) -> Reader:
     """The journal of an app, narrowed to entries with these values; what strangers sent comes empty."""
     return Reader(namespace(app_id), fields=FIELDS, matches=matches, believed=partial(is_believed, trusted=trusted))
+
+
+def follow_journal(trusted: Trusted, ticker: Ticker, app_id: str) -> LiveJournal:
+    """The journal of an app, to be read forward as it grows; what strangers sent comes empty."""
+    believed = partial(is_believed, trusted=trusted)
+    return LiveJournal(namespace(app_id), fields=FIELDS, believed=believed, ticker=ticker)
 
 
 def tell(app_id: str, text: str) -> None:

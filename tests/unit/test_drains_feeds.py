@@ -15,6 +15,8 @@ PATIENCE = 60.0
 
 
 class Journal(FakeReader):
+    missed = 0
+
     def seek_realtime(self, microseconds):
         entries = self._store.entries
         self._place = next((n for n, entry in enumerate(entries) if entry.realtime_us >= microseconds), len(entries))
@@ -24,6 +26,11 @@ class Journal(FakeReader):
         kept = [int(entry.cursor.split(";i=")[1].split(";")[0], 16) for entry in self._store.entries]
         self._place = sum(each <= number for each in kept)
         return number in kept
+
+
+    def take_missed(self):
+        missed, self.missed = self.missed, 0
+        return missed
 
 
 class Rig:
@@ -188,3 +195,14 @@ async def test_a_drain_joins_others_that_have_read_less_than_it():
         await until(lambda: late.buffer.waiting == 3 and first.buffer.waiting == 5)
         assert (await drained(late))[0] == [3, 4, 5]
         assert (await drained(first))[0] == [1, 2, 3, 4, 5]
+
+
+async def test_what_journald_removed_before_it_was_read_is_lost_and_counted():
+    async with rig() as made:
+        made.write(3)
+        lane = made.lane()
+        await until(lambda: lane.buffer.waiting == 3)
+        made.readers[-1].missed = 7
+        made.write(1)
+        await until(lambda: lane.buffer.waiting == 4)
+        assert await drained(lane) == ([1, 2, 3, 4], 7)

@@ -8,6 +8,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from hostd.logplex.drains.messages import Item
+from units.cursors import cursor_of
 
 MOST_MESSAGES = 1024
 MOST_BYTES = 2 * 1024 * 1024
@@ -36,13 +37,12 @@ class Buffer:
     """Messages in the journal's order: those of the frame that is being sent, then those that wait.
 
     The reader asks `full` and stops, as long as the journal may wait for the drain. With `dropping` it goes on, and the
-    oldest messages give way and are counted. `cursor` is the newest entry that needs not be read again: delivered, or
-    lost and counted in `lost`. `total_lost` counts on when that was told; `last_lost` is when the last one was written
-    (microseconds).
+    oldest messages give way and are counted. `total_lost` counts on when that was told; `last_lost` is when the last
+    one was written (microseconds).
     """
 
     def __init__(self, cursor: str | None = None, lost: int = 0, since: int = 0) -> None:
-        self.cursor = cursor
+        self._place: str | bytes | None = cursor
         self.lost, self.since = lost, since
         self.total_lost = self.last_lost = 0
         self.dropping = False
@@ -51,6 +51,11 @@ class Buffer:
         self._frame: Frame | None = None
         self._attempting = self._hole = False
         self._filled, self._room = asyncio.Event(), asyncio.Event()
+
+    @property
+    def cursor(self) -> str | None:
+        """The newest entry that needs not be read again: delivered, or lost and counted in `lost`."""
+        return None if self._place is None else cursor_of(self._place)
 
     @property
     def full(self) -> bool:
@@ -92,10 +97,10 @@ class Buffer:
             self._trim()
         self._filled.set()
 
-    def passed(self, cursor: str) -> None:
+    def passed(self, place: str | bytes) -> None:
         """An entry was read that is not for this drain; with nothing before it the drain is past it."""
         if not self._waiting and self._frame is None:
-            self.cursor = cursor
+            self._place = place
 
     def lose(self, count: int, since: int) -> None:
         """Messages are missing that were never in here."""
@@ -133,7 +138,7 @@ class Buffer:
         """The frame was taken."""
         frame = self._done()
         if not self._hole and frame.items:
-            self.cursor = frame.items[-1].cursor
+            self._place = frame.items[-1].place
         self._hole = False
         self._room.set()
 
@@ -142,7 +147,7 @@ class Buffer:
         frame = self._done()
         self._count_lost(frame)
         if not self._hole and frame.items:
-            self.cursor = frame.items[-1].cursor
+            self._place = frame.items[-1].place
         self._hole = False
         self._room.set()
 
@@ -171,7 +176,7 @@ class Buffer:
             self._count -= oldest.count
             self._size -= oldest.size
             self.lose(oldest.count, oldest.microseconds)
-            self.cursor = oldest.cursor
+            self._place = oldest.place
             self._hole = self._attempting
 
     def _over(self) -> bool:

@@ -16,6 +16,7 @@ from hostd.logplex.drains.buffer import Buffer
 from hostd.logplex.drains.choices import Choice
 from hostd.logplex.drains.messages import Item, item_of
 from hostd.logplex.reading import Trusted, is_cursor, is_newer, line_of
+from units.cursors import cursor_of
 from units.journal import Entry
 
 AT_ONCE = 128
@@ -27,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 
 class Journal(Protocol):
-    """What is needed of `units.journal.Reader`."""
+    """What is needed of `units.live_journal.LiveJournal`."""
 
     def seek_realtime(self, microseconds: int) -> None:
         """To before the first entry at or after a time."""
@@ -37,6 +38,9 @@ class Journal(Protocol):
 
     def read(self, limit: int = ...) -> list[Entry]:
         """The next entries, oldest first."""
+
+    def take_missed(self) -> int:
+        """How many entries in front of those that were just read journald had removed already."""
 
     async def wait(self) -> None:
         """Return when there may be new entries."""
@@ -53,12 +57,17 @@ class Lane:
 
     def __init__(self, token: str, buffer: Buffer, choice: Choice, begin: int = 0) -> None:
         self.buffer = buffer
-        self.cursor = buffer.cursor
+        self._place: str | bytes | None = buffer.cursor
         self.begin = begin
         self.behind_since: float | None = None
         self._choice = choice
         self._own = f"-> Drain {token}"
         self._from: str | None = None
+
+    @property
+    def cursor(self) -> str | None:
+        """The last entry that was read for it."""
+        return None if self._place is None else cursor_of(self._place)
 
     def join(self) -> None:
         """From now on entries come that are perhaps not behind the cursor."""
@@ -70,11 +79,11 @@ class Lane:
             if not is_newer(entry.cursor, self._from):
                 return
             self._from = None
-        self.cursor = entry.cursor
+        self._place = entry.place
         if item is not None and self._choice.accepts(item.source, item.process) and not self._is_of_itself(item):
             self.buffer.offer(item)
         else:
-            self.buffer.passed(entry.cursor)
+            self.buffer.passed(entry.place)
 
     def missed(self, following: Entry | None) -> None:
         """The entry at the cursor is gone, and those up to the following one with it: count them by their numbers."""
@@ -105,7 +114,7 @@ class Feed:
         self._clock = clock
         self._together: set[Lane] = set()
         self._reading: asyncio.Task[None] | None = None
-        self._place: str | None = None
+        self._place: str | bytes | None = None
         self._apart: dict[Lane, asyncio.Task[None]] = {}
 
     @property
@@ -162,6 +171,8 @@ class Feed:
                 lane.behind_since = lane.behind_since or self._clock()
                 await lane.buffer.room()
             entries = journal.read(AT_ONCE if lane.buffer.dropping else max(1, min(AT_ONCE, lane.buffer.free)))
+            if missed := journal.take_missed():
+                lane.buffer.lose(missed, entries[0].realtime_us)
             for entry in entries:
                 lane.take(entry, self._item(entry))
             if entries:
@@ -175,7 +186,7 @@ class Feed:
         """Whether a drain at the end of what it sees of the journal is not behind the others."""
         if self._reading is None or self._place is None:
             return True
-        return lane.cursor is not None and not is_newer(self._place, lane.cursor)
+        return lane.cursor is not None and not is_newer(cursor_of(self._place), lane.cursor)
 
     def _rejoin(self, lane: Lane, journal: Journal) -> bool:
         """Read for the drain together with the others; whether the journal is used for that."""
@@ -194,6 +205,9 @@ class Feed:
         try:
             while True:
                 entries = journal.read(AT_ONCE)
+                if missed := journal.take_missed():
+                    for lane in self._together:
+                        lane.buffer.lose(missed, entries[0].realtime_us)
                 for entry in entries:
                     self._offer(entry)
                 if entries:
@@ -216,7 +230,7 @@ class Feed:
             self._part(lane)
         for lane in self._together:
             lane.take(entry, item)
-        self._place = entry.cursor
+        self._place = entry.place
 
     def _item(self, entry: Entry) -> Item | None:
         line = line_of(entry, self._trusted)

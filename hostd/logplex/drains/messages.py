@@ -5,32 +5,41 @@ Priorities and names are those of Heroku's logplex, so that what reads its drain
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hostd.logplex.lines import Line, stamp, written
+from units.cursors import cursor_of
 
 _LOCAL7, _LOCAL5, _LOCAL3, _SYSLOG = 23, 21, 19, 5
 _INFO, _NOTICE, _WARNING = 6, 5, 4
 _UNPRINTABLE = re.compile(r"[^!-~]")
+HEAD_BYTES = 80
+"""Of a message besides its text, about."""
 LONGEST_PROCESS = 128
 """Characters of a PROCID (RFC 5424, section 6)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Item:
     """One journal entry on its way to drains: one message or, of a text with line breaks, several.
 
-    `size` is roughly what it takes in memory, in bytes.
+    `place` is its cursor, or what it is made of; `size` is roughly what it takes on its way, in bytes.
     """
 
-    cursor: str
+    place: str | bytes
     microseconds: int
     source: str
     process: str
     texts: tuple[str, ...]
     size: int
+
+    @property
+    def cursor(self) -> str:
+        """Its place in the journal."""
+        return cursor_of(self.place)
 
     @property
     def count(self) -> int:
@@ -43,7 +52,8 @@ def item_of(line: Line) -> Item:
     rows = written(line)
     begin = len(f"{stamp(line.microseconds)} {line.source}[{line.process}]: ")
     texts = tuple(row[begin:] for row in rows)
-    return Item(line.cursor, line.microseconds, line.source, line.process, texts, sum(map(len, texts)) + 400)
+    size = sum(map(len, texts)) + len(texts) * HEAD_BYTES
+    return Item(line.place, line.microseconds, line.source, line.process, texts, size)
 
 
 def overflow(lost: int, since: int, token: str = "") -> str:
@@ -98,11 +108,15 @@ def priority(source: str, process: str) -> int:
 
 
 def _framed(item: Item, host: str, between: str, end: str) -> bytes:
-    name = "app" if item.source == "app" else "heroku"
-    process = _UNPRINTABLE.sub("_", item.process)[:LONGEST_PROCESS] or "-"
-    head = f"<{priority(item.source, item.process)}>1 {stamp(item.microseconds)} {host} {name} {process} {between}"
-    found = []
-    for text in item.texts:
-        message = f"{head}{text}{end}".encode()
-        found.append(b"%d %s" % (len(message), message))
-    return b"".join(found)
+    first, second = _head(item.source, item.process, host, between)
+    head = f"{first}{stamp(item.microseconds)}{second}"
+    messages = [f"{head}{text}{end}".encode() for text in item.texts]
+    return b"".join([b"%d %b" % (len(message), message) for message in messages])
+
+
+@functools.lru_cache(maxsize=512)
+def _head(source: str, process: str, host: str, between: str) -> tuple[str, str]:
+    """What stands in front of a message's time, and between it and the text."""
+    name = "app" if source == "app" else "heroku"
+    shown = _UNPRINTABLE.sub("_", process)[:LONGEST_PROCESS] or "-"
+    return f"<{priority(source, process)}>1 ", f" {host} {name} {shown} {between}"
