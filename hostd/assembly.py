@@ -48,7 +48,9 @@ from hostd.manager.places import Places
 from hostd.manager.routing import Routing
 from hostd.manager.session_files import SessionFiles
 from hostd.manager.tools import Tools
+from hostd.metrics.collector import Collector
 from hostd.metrics.store import Store
+from hostd.metrics.tally import Tally
 from hostd.pauser import Pauser
 from hostd.scheduler.scheduler import Scheduler
 from hostd.scheduler.timers import Timers
@@ -148,6 +150,7 @@ def assemble(settings: Settings) -> Parts:
         ledger=ledger, manager=manager, router=tools.routing, workers=settings.router_workers, events=events
     )
     certificates = _certificates(ground, manager, fetcher)
+    collector = _collector(ground, manager, tools)
     checks = DomainChecks(Dns(), settings.domain, lambda: own_addresses(settings.network_prefix))
     automatic = _automatic(ground, manager, certificates, checks)
     alerts = assemble_alerts(
@@ -155,7 +158,7 @@ def assemble(settings: Settings) -> Parts:
         ledger=ledger,
         events=events,
         systemd=systemd,
-        store=Store(settings.data_dir / "metrics" / "metrics.db", 1 << 30),
+        store=collector.store,
         certificates=certificates,
         full=lambda: 100 * (1 - pool.free_bytes() / max(1, pool.total_bytes())),
     )
@@ -181,6 +184,7 @@ def assemble(settings: Settings) -> Parts:
         automatic=automatic,
         domain_checks=checks,
         alerts=alerts,
+        metrics=collector,
         log_key=ensure_key(),
         draining=Draining(ledger, settings),
     )
@@ -279,6 +283,15 @@ def _desired(
         )
 
     return desired
+
+
+def _collector(ground: _Ground, manager: Manager, tools: Tools) -> Collector:
+    settings = ground.settings
+    store = Store(settings.metrics_file, settings.metrics_mb << 20)
+    collector = Collector(store=store, router=tools.routing, usage=manager.usage, tally=Tally())
+    ground.events.heard = collector.tally.hear
+    manager.usage.listeners.append(collector.add)
+    return collector
 
 
 def _pusher(ground: _Ground, manager: Manager, garbage: Garbage, locks: DeployLocks) -> Pusher:

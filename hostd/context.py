@@ -32,6 +32,7 @@ from hostd.ledger.stacks import StackVersion
 from hostd.ledger.users import User
 from hostd.manager.dyno import Dyno
 from hostd.manager.settling import Missing
+from hostd.metrics.collector import Collector
 from hostd.settings import Settings
 from units.journald import Contents
 
@@ -92,6 +93,7 @@ class OneOff(Protocol):
 
 class Manager(Protocol):
     """The dyno manager, as the API sees it."""
+
 
     def dynos(self, app_id: str) -> list[Dyno]:
         """The app's dynos, one-off dynos too."""
@@ -409,6 +411,7 @@ class Context:
     capacity: Capacity
     sleeper: Sleeper
     domain_checks: DomainChecks
+    metrics: Collector
     certificates: CertificateKeeper
     router: Router
     journals: Journals

@@ -5,6 +5,7 @@ The only store is the journal: a line is one entry of the app's namespace whose 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -46,6 +47,8 @@ class Events:
     def __init__(self, writer: Sender, synchronize: Synchronize = _at_once) -> None:
         self._writer = writer
         self._ends = Ends(self._say, synchronize)
+        self.heard: Callable[[str, str, str], None] = lambda app_id, process, text: None
+        """Told of each platform line: the app's id, of which process, and the text."""
 
     def api(self, app: Identified, text: str) -> None:
         """Say what a person did, such as `Scaled to web@2 by you@example.com`. Never with a config value in it."""
@@ -74,6 +77,7 @@ class Events:
         await self._ends.close()
 
     def _say(self, app_id: str, process: str, text: str) -> None:
+        self.heard(app_id, process, text)
         self._send(app_id, "heroku", process, text)
 
     def _send(self, app_id: str, source: str, process: str, text: str) -> None:

@@ -78,6 +78,9 @@ class Settings:
     memory_overcommit: int = _setting(
         8, "How many times its memory this machine may promise to dynos: few use the quota of their size."
     )
+    metrics_mb: int = _setting(
+        1024, "Megabytes (MiB) of disk that metrics may take; before they take more the oldest are forgotten."
+    )
     cycle_after: int = _setting(86400, "Seconds after which a dyno is replaced by a fresh one; 0 for never.")
     cycle_spread: int = _setting(12960, "Up to so many seconds more, by chance: not all dynos are replaced at once.")
     drain_networks: str = _setting(
@@ -153,6 +156,11 @@ class Settings:
     def pool_dir(self) -> Path:
         """The btrfs pool: stacks, slugs, dynos, builds, caches, scratch."""
         return self.data_dir / "pool"
+
+    @property
+    def metrics_file(self) -> Path:
+        """The metrics of the last month, a SQLite file."""
+        return self.data_dir / "metrics" / "metrics.db"
 
     @property
     def uploads_dir(self) -> Path:

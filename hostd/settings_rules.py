@@ -59,6 +59,7 @@ def check(settings: Settings) -> None:
     _require(128 <= settings.build_disk_mb <= 1 << 30, "build_disk_mb must be 128 to 1073741824.")
     _require(1 <= settings.slug_limit_mb <= 1 << 20, "slug_limit_mb must be 1 to 1048576.")
     _require(1 <= settings.kept_slugs <= 1000, "kept_slugs must be 1 to 1000.")
+    _require(16 <= settings.metrics_mb <= 1 << 20, "metrics_mb must be 16 to 1048576.")
     _require(1 <= settings.jobs_per_app <= 1000, "jobs_per_app must be 1 to 1000.")
     _require(
         bool(settings.cool_off) and all(0 <= pause <= 86400 for pause in settings.cool_off),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from time import monotonic
@@ -36,6 +37,7 @@ class Control:
         self._plane = plane
         self._worker = worker
         self._since = monotonic()
+        self._run = secrets.token_hex(8)
         self._reader = reader or Reader()
         self._runner: web.AppRunner | None = None
         self._path: Path | None = None
@@ -95,13 +97,17 @@ class Control:
         )
 
     async def _metrics(self, request: web.Request) -> web.StreamResponse:
-        """JSON, or what Prometheus reads for those who accept `text/plain`, as it does itself."""
+        """JSON, or what Prometheus reads for those who accept `text/plain`, as it does itself.
+
+        `run` is another one for each worker that begins to count."""
         if "text/plain" in request.headers.get("Accept", ""):
             return await self._exposition(request)
         plane = self._plane
         apps = [app async for app in _in_pieces(exposition.documents(plane))]
         return web.json_response(
             {
+                "run": self._run,
+                "uptime": round(monotonic() - self._since, 3),
                 "statuses": {str(status): count for status, count in sorted(plane.statuses.items())},
                 "faults": {code or "refused": count for code, count in sorted(plane.faults.items())},
                 "dynos": [

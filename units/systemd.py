@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import errno
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,7 @@ ANY_UNIT = "*"
 """What subscribers are called with when signals were lost, so that any unit may have changed."""
 
 _TRANSIENT = Path("/run/systemd/transient")
+_INVOCATIONS = Path("/run/systemd/units")
 _START_TIMEOUT = 60.0
 _STOP_TIMEOUT = 120.0
 _RECHECK = 1.0
@@ -172,6 +174,16 @@ class Systemd:
         """One of a service's values, by systemd's name: one question where ``info`` asks ten. "" or 0 if not loaded."""
         interface, kind = (UNIT, _UNIT_VALUES[value]) if value in _UNIT_VALUES else (SERVICE, _OF_SERVICES[value])
         return self._connection.call(lambda bus: bus.read(object_path(name), interface, value, kind))
+
+    def invocation(self, name: str) -> uuid.UUID:
+        """The id of this run of a unit (systemd.exec(5), $INVOCATION_ID); all zeros for one that does not run.
+
+        systemd leaves it in a link, where journald finds it too: nobody has to be asked.
+        """
+        try:
+            return uuid.UUID(str((_INVOCATIONS / f"invocation:{name}").readlink()))
+        except (OSError, ValueError):
+            return uuid.UUID(int=0)
 
     def set_properties(self, name: str, properties: Mapping[str, Any]) -> None:
         """Change a running unit: systemd takes limits and the description, nothing of the sandbox."""

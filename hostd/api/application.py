@@ -30,6 +30,7 @@ from hostd.api import (
     log_drains,
     log_limits,
     log_sessions,
+    metrics,
     releases,
     router,
     routing,
@@ -57,7 +58,7 @@ def build_api(context: Context, peers: Peers | None = None) -> web.Application:
     for module in (
         account, acm, alerts, apps, buildpack_installations, builds, checks, collaborators, config_vars, deploys,
         domains, dyno_sizes, dynos, features, formation, gate, https, idling, internal, jobs, log_drains, log_limits,
-        log_sessions, releases, router, routing, slugs, sni_endpoints, sources, stacks, status, users,
+        log_sessions, metrics, releases, router, routing, slugs, sni_endpoints, sources, stacks, status, users,
     ):  # fmt: skip
         application.router.add_routes(module.routes)
     return application

@@ -12,9 +12,14 @@ from hostd.api.requests import answer, app_for, body_of, context_of, flag_field,
 from hostd.api.shapes import moment, stable_id
 from hostd.errors import BadRequest, NotFound
 from hostd.ledger.apps import App
-from hostd.ledger.features import SESSION_AFFINITY
+from hostd.ledger.features import RUNTIME_METRICS, SESSION_AFFINITY
 
 routes = web.RouteTableDef()
+
+
+_GENERAL = "general"
+"""The state of what clients show as features; all else they show as labs."""
+_LABS = "beta"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +27,17 @@ class _Feature:
     name: str
     display_name: str
     description: str
+    state: str = _GENERAL
 
 
 _FEATURES = (
     _Feature(SESSION_AFFINITY, "Session Affinity", "Send the requests of a browser to the same web dyno, by a cookie"),
+    _Feature(
+        RUNTIME_METRICS,
+        "Log Runtime Metrics",
+        "Say in the app's log every 20 seconds what each dyno uses: load averages and memory",
+        _LABS,
+    ),
 )
 _ALWAYS_ON = "preboot"
 
@@ -61,6 +73,18 @@ async def update(request: web.Request) -> web.Response:
     return answer(_json(app, feature, context.ledger.features.enabled(app.id).get(feature.name)))
 
 
+@routes.get("/account/features")
+async def of_account(_request: web.Request) -> web.Response:
+    """Features of a person: none here, but clients ask for them before those of an app."""
+    return answer([])
+
+
+@routes.get("/account/features/{feature}")
+async def of_account_named(request: web.Request) -> web.Response:
+    """One of them: 404, by which clients see that an app's is meant."""
+    raise NotFound(f"There is no feature {request.match_info['feature'][:40]!r} of a person here, only of apps.")
+
+
 def _named(app: App, name: str) -> _Feature:
     for feature in _FEATURES:
         if name in (feature.name, stable_id(app.id, "feature", feature.name)):
@@ -84,6 +108,6 @@ def _json(app: App, feature: _Feature, since: datetime | None) -> dict[str, Any]
         "feedback_email": None,
         "id": stable_id(app.id, "feature", feature.name),
         "name": feature.name,
-        "state": "general",
+        "state": feature.state,
         "updated_at": moment(since or app.created_at),
     }

@@ -1,4 +1,4 @@
-"""features, features:info, features:enable, features:disable."""
+"""features, features:info, features:enable, features:disable; and the same as labs, for what Heroku has there."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from hostd.cli.client import path
 from hostd.cli.command import FOR_APP, JSON, command
 from hostd.cli.output import columns, pairs
 
+_GENERAL = "general"
+
 
 @command("features", options=(*FOR_APP, JSON), examples=("hostctl features -a hello", "hostctl features -j -a hello"))
 def features(call: Call) -> None:
     """List what can be switched on for an app, and what is."""
-    app = call.app
-    found = call.client.get(path("apps", app, "features"))
-    if call.flag("json"):
-        call.print_json(found)
-        return
-    rows = [(f"[{'+' if each['enabled'] else ' '}] {each['name']}", each["description"]) for each in found]
-    call.print(call.style.heading(f"App Features {call.style.app(app)}"), "", *columns(rows))
+    _list(call, "App Features", general=True)
+
+
+@command("labs", options=(*FOR_APP, JSON), examples=("hostctl labs -a hello",))
+def labs(call: Call) -> None:
+    """List the lab features of an app, such as log-runtime-metrics, and which of them are on."""
+    _list(call, "App Features", general=False)
 
 
 @command(
@@ -28,12 +30,13 @@ def features(call: Call) -> None:
 )
 def info(call: Call) -> None:
     """Explain a feature, and say whether an app has it."""
-    found = call.client.get(path("apps", call.app, "features", call.words[0]))
-    if call.flag("json"):
-        call.print_json(found)
-        return
-    shown = {"Description": found["description"], "Enabled": str(found["enabled"]).lower()}
-    call.print(call.style.heading(found["name"]), "", *pairs(shown, call.style))
+    _explain(call)
+
+
+@command("labs:info", "FEATURE", options=(*FOR_APP, JSON), examples=("hostctl labs:info log-runtime-metrics -a hello",))
+def labs_info(call: Call) -> None:
+    """Explain a lab feature, and say whether an app has it."""
+    _explain(call)
 
 
 @command("features:enable", "FEATURE", options=FOR_APP, examples=("hostctl features:enable session-affinity -a hello",))
@@ -61,3 +64,41 @@ def _switch(call: Call, on: bool) -> None:
     app, name = call.app, call.words[0]
     with call.action(f"{'Enabling' if on else 'Disabling'} {name} for {call.error_style.app(app)}"):
         call.client.request("PATCH", path("apps", app, "features", name), {"enabled": on})
+
+
+@command("labs:enable", "FEATURE", options=FOR_APP, examples=("hostctl labs:enable log-runtime-metrics -a hello",))
+def labs_enable(call: Call) -> None:
+    """Switch a lab feature on.
+
+    log-runtime-metrics: every 20 seconds the app's log says of each dyno its load averages and its memory, in Heroku's
+    words, for programs that read logs. At once: no dyno has to be restarted. See also metrics and ps:top, which need
+    no feature.
+    """
+    _switch(call, True)
+
+
+@command("labs:disable", "FEATURE", options=FOR_APP, examples=("hostctl labs:disable log-runtime-metrics -a hello",))
+def labs_disable(call: Call) -> None:
+    """Switch a lab feature off."""
+    _switch(call, False)
+
+
+def _list(call: Call, title: str, *, general: bool) -> None:
+    app = call.app
+    found = [
+        each for each in call.client.get(path("apps", app, "features")) if (each["state"] == _GENERAL) is general
+    ]
+    if call.flag("json"):
+        call.print_json(found)
+        return
+    rows = [(f"[{'+' if each['enabled'] else ' '}] {each['name']}", each["description"]) for each in found]
+    call.print(call.style.heading(f"{title} {call.style.app(app)}"), "", *columns(rows))
+
+
+def _explain(call: Call) -> None:
+    found = call.client.get(path("apps", call.app, "features", call.words[0]))
+    if call.flag("json"):
+        call.print_json(found)
+        return
+    shown = {"Description": found["description"], "Enabled": str(found["enabled"]).lower()}
+    call.print(call.style.heading(found["name"]), "", *pairs(shown, call.style))

@@ -24,7 +24,12 @@ MODULES: dict[str, tuple[str, ...]] = {
     "https": ("https", "https:redirect", "https:hsts"),
     "maintenance": ("maintenance", "maintenance:on", "maintenance:off"),
     "router": ("router", "router:info", "router:mask", "router:pause", "router:resume"),
-    "features": ("features", "features:info", "features:enable", "features:disable"),
+    "features": (
+        "features", "features:info", "features:enable", "features:disable",
+        "labs", "labs:info", "labs:enable", "labs:disable",
+    ),
+    "metrics": ("metrics", "metrics:apps", "metrics:prometheus"),
+    "top": ("ps:top",),
     "ps": ("ps", "ps:wait", "ps:restart", "ps:stop"),
     "formation": ("ps:scale", "ps:type"),
     "idling": ("ps:idle",),

@@ -10,6 +10,7 @@ from hostd.ledger.database import Database, moments
 from hostd.ledger.vault import Vault
 
 SESSION_AFFINITY = "session-affinity"
+RUNTIME_METRICS = "log-runtime-metrics"
 
 
 class Features:

@@ -11,6 +11,7 @@ from hostd.certificates.matching import assign
 from hostd.ledger import Ledger
 from hostd.ledger.apps import HOST_STACK, App
 from hostd.ledger.database import utc_now
+from hostd.ledger.features import RUNTIME_METRICS
 from hostd.settings import Settings
 from router.gate import Gate
 
@@ -58,6 +59,8 @@ class DesiredApp:
     """Query parameters whose values stay out of the log."""
     affinity: str = field(default="", repr=False)
     """The key of the cookies by which clients come back to their dyno; "" without session affinity."""
+    runtime_metrics: bool = False
+    """Whether its log says every 20 seconds what each dyno uses."""
     paused_until: int = 0
     """Until when its requests wait, in seconds since the epoch; 0: they do not."""
     challenges: Mapping[str, str] = field(default_factory=dict)
@@ -130,6 +133,7 @@ def desired_app(ledger: Ledger, settings: Settings, app: App) -> DesiredApp:
         gate=_gate(ledger, app),
         masked=ledger.masks.get(app.id),
         affinity=ledger.features.affinity_key(app.id),
+        runtime_metrics=RUNTIME_METRICS in ledger.features.enabled(app.id),
         paused_until=int(paused.timestamp()) if (paused := ledger.pauses.until(app.id)) else 0,
         maintenance=app.maintenance,
         stack=release.stack or HOST_STACK,

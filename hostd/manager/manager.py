@@ -18,12 +18,13 @@ from hostd.manager.dyno import RELEASE_PHASE, Dyno, DynoId, DynoState, parse_des
 from hostd.manager.environment import EnvironmentFiles
 from hostd.manager.forwards import Forward, Forwards
 from hostd.manager.keeper import Keeper
-from hostd.manager.memory import MemoryWatch
 from hostd.manager.oneoffs import OneOff, OneOffs
+from hostd.manager.reading import Run
 from hostd.manager.record import Record
 from hostd.manager.session_files import SessionFiles
 from hostd.manager.settling import Missing, Settled
 from hostd.manager.tools import Tools
+from hostd.manager.usage import UsageWatch
 from hostd.manager.visits import VISIT_UNITS, Visit, Visits
 from slugs.pool import Pool
 from units.cgroups import Cgroups
@@ -68,6 +69,9 @@ class Manager:
         self.one_offs = OneOffs(tools, desired, session_files)
         self.visits = Visits(systemd, environment_files, session_files)
         self.forwards = Forwards(systemd)
+        self.usage = UsageWatch(
+            meter=Cgroups(), run_of=self._run_of, events=tools.events, talks=self._has_runtime_metrics
+        )
 
     async def start(self) -> None:
         """Adopt what runs, publish the routes once they are all known, then keep every app."""
@@ -77,9 +81,8 @@ class Manager:
         await self._tools.routing.publish()
         for keeper in self._keepers.values():
             keeper.start()
-        memory = MemoryWatch(Cgroups(), self._control_group, self._tools.events)
         disk = DiskWatch(self._pool, self._tools.settings.dyno_disk_mb << 20)
-        works = (self._tick(), memory.run(self._all_dynos), disk.run(self._all_dynos, self._stop_writer))
+        works = (self._tick(), self.usage.run(self._all_dynos), disk.run(self._all_dynos, self._stop_writer))
         self._watching = [asyncio.create_task(work) for work in works]
 
     async def close(self) -> None:
@@ -316,8 +319,13 @@ class Manager:
         else:
             self._keepers[dyno.app_id].crash(dyno.unit, trouble)
 
-    def _control_group(self, unit: str) -> str | None:
-        return self._systemd.read(unit, "ControlGroup") or None
+    def _run_of(self, unit: str) -> Run | None:
+        group = self._systemd.read(unit, "ControlGroup")
+        return Run(group, str(self._systemd.invocation(unit))) if group else None
+
+    def _has_runtime_metrics(self, app_id: str) -> bool:
+        keeper = self._keepers.get(app_id)
+        return keeper is not None and keeper.desired is not None and keeper.desired.runtime_metrics
 
 
 def app_of(dyno: DynoId, by_name: Mapping[str, str], written: Mapping[str, Any] | None) -> str | None:

@@ -111,6 +111,12 @@ class Routing:
         answers = await asyncio.gather(*(self._call(worker, "GET", "/status", None, timeout) for worker in workers))
         return {worker.stem: answer for worker, answer in zip(workers, answers, strict=True)}
 
+    async def metrics(self) -> dict[str, dict[str, Any]]:
+        """What each worker has counted of the requests of each app, by its number; those that answer."""
+        workers = self._workers()
+        answers = await asyncio.gather(*(self._call(worker, "GET", "/metrics", None) for worker in workers))
+        return {worker.stem: answer for worker, answer in zip(workers, answers, strict=True) if answer}
+
     async def problems(self, workers: int) -> list[str]:
         """What is wrong with the router, in sentences; so many workers should be there."""
         said = await self.status(_SOON_SECONDS)

@@ -30,6 +30,7 @@ _AT_ONCE = 100
 _AHEAD = 600
 """Seconds; what lies further in the future was written by a clock that was wrong."""
 _PATIENCE = 5.0
+_FOREVER = 2**62
 
 Baselines = Mapping[str, Mapping[str, str]]
 """What each worker of the router had counted when that was last written, as text, by app; "" has the worker's run."""
@@ -51,6 +52,8 @@ class Store:
         self._ids: dict[tuple[str, str], int] = {}
         self._rows = 0
         self._tidied = 0
+        self.lost = 0
+        """How often all of it was lost since this began."""
 
     def write(self, points: Points, now: int, baselines: Baselines | None = None) -> None:
         """Add points of whole or partial minutes, and forget what is too old at `now`; all of it or nothing.
@@ -92,6 +95,17 @@ class Store:
         """All points of a stretch of time. Raises StoreError."""
         with self._lock, self._working() as connection:
             return self._read(connection, stretch)
+
+    def history(self, stretch: Stretch) -> Points:
+        """What is known of a stretch of time, in steps of its length or shorter ones. Raises StoreError."""
+        with self._lock, self._working() as connection:
+            if stretch.step % FIVE:
+                return self._read(connection, stretch._replace(step=MINUTE))
+            # Minutes that are no five yet come as they are.
+            begun = tables.last_step(connection, FIVE, stretch.until) + FIVE
+            found = self._read(connection, stretch._replace(step=FIVE))
+            found.add(self._read(connection, Stretch(max(stretch.since, begun), stretch.until, MINUTE, stretch.app)))
+            return found
 
     def born(self, app_id: str) -> int | None:
         """The first minute of which something is known of an app; None if nothing is. Raises StoreError."""
@@ -148,6 +162,7 @@ class Store:
         self._ids.clear()
 
     def _put_aside(self, error: Exception) -> None:
+        self.lost += 1
         log.error("the metrics in %s are damaged (%s): they are put aside, and begin anew", self._path, error)
         try:
             self._path.replace(self._path.with_suffix(".damaged"))
@@ -242,7 +257,8 @@ class Store:
         """Minutes first, as long as there is more than a day of them; then whatever is oldest."""
         while not enough():
             first = {step: tables.first_step(connection, step) for step in KEPT}
-            span = tables.last_step(connection, MINUTE) - (first[MINUTE] or 0) if first[MINUTE] is not None else 0
+            last = tables.last_step(connection, MINUTE, _FOREVER)
+            span = last - (last if first[MINUTE] is None else first[MINUTE] or 0)
             there = [step for step in KEPT if first[step] is not None]
             if not there:
                 return

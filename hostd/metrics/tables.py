@@ -94,9 +94,10 @@ def first_step(connection: sqlite3.Connection, step: int) -> int | None:
     return found
 
 
-def last_step(connection: sqlite3.Connection, step: int) -> int:
-    """The newest step; 0 without any."""
-    found: int = connection.execute(f"SELECT coalesce(max(at), 0) FROM steps_{step}").fetchone()[0]  # noqa: S608
+def last_step(connection: sqlite3.Connection, step: int, until: int) -> int:
+    """The newest step before a moment; without any, one that ends at 0."""
+    query = f"SELECT coalesce(max(at), {-step}) FROM steps_{step} WHERE at < ?"  # noqa: S608
+    found: int = connection.execute(query, [until]).fetchone()[0]
     return found
 
 

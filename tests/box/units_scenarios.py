@@ -360,11 +360,12 @@ async def limits() -> Any:
         assert info is not None
         usage = cgroups.usage(info.control_group)
         assert usage is not None
+        tasks = len(cgroups.threads(info.control_group))
         k.systemd.set_properties(unit, {"TasksMax": 70})
         await k.systemd.stop(unit)
         return {
-            "tasks": usage.tasks,
-            "memory": usage.memory,
+            "tasks": tasks,
+            "memory": usage.rss,
             "cpu": usage.cpu_seconds,
             "gone": cgroups.usage(info.control_group),
         }

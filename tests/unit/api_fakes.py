@@ -32,6 +32,9 @@ from hostd.ledger.database import utc_now
 from hostd.ledger.releases import Release
 from hostd.ledger.users import User
 from hostd.manager.desired import hosts_of
+from hostd.metrics.collector import Collector
+from hostd.metrics.store import Store
+from hostd.metrics.tally import Tally
 from hostd.settings import Settings
 from tests.unit.acme_fakes import automatic_certificates
 from tests.unit.alerts_kit import FakeNotifier, FakeStore, alerts_of
@@ -49,6 +52,7 @@ from tests.unit.daemon_fakes import (
     FakeWriter,
 )
 from tests.unit.ledger_kit import with_ledger
+from tests.unit.metrics_kit import FakeCounts, FakeLooker
 from tests.unit.slug_fakes import FakePool, FakeSlugStore
 from tests.unit.stack_fakes import FakeStacks
 from tests.unit.tls_kit import nothing_fetched
@@ -88,6 +92,7 @@ class Api:
     journals: FakeJournals = field(init=False)
     figures: FakeStore = field(init=False)
     receivers: FakeNotifier = field(init=False)
+    metrics: Collector = field(init=False)
 
     async def __call__(self, method: str, path: str, body: Any = None, **more: Any) -> Answer:
         headers = {**more.pop("headers", {})}
@@ -157,6 +162,9 @@ async def running_api(
     checks = DomainChecks(names, settings.domain, lambda: ["192.0.2.1"])
     automatic = automatic_certificates(ledger, events, certificates, checks, settings, manager.route, terms_accepted)
     alerts, figures, receivers = alerts_of(ledger, events, directory)
+    collector = Collector(
+        store=Store(settings.metrics_file, 1 << 30), router=FakeCounts(), usage=FakeLooker(), tally=Tally()
+    )
     context = Context(
         settings=settings,
         ledger=ledger,
@@ -179,6 +187,7 @@ async def running_api(
         automatic=automatic,
         domain_checks=checks,
         alerts=alerts,
+        metrics=collector,
         log_key=LOG_KEY,
         draining=Draining(ledger, settings, group=None),
     )
@@ -195,6 +204,7 @@ async def running_api(
             api.networks, api.scheduler, api.sleeper, api.names = networks, scheduler, sleeper, names
             api.automatic, api.journals = automatic, journals
             api.automatic, api.figures, api.receivers = automatic, figures, receivers
+            api.metrics = collector
             if people:
                 for email, admin in (
                     ("kate@example.com", True),
@@ -207,4 +217,5 @@ async def running_api(
     finally:
         await runner.cleanup()
         await automatic.close()
+        collector.store.close()
         ledger.close()

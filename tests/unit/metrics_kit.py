@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from hostd.manager.dyno import Dyno
+from hostd.manager.reading import Reading
 from hostd.metrics.histogram import PLACES
 from hostd.metrics.points import Count, Traffic, Used
 from router.metrics import BUCKETS
@@ -29,3 +33,41 @@ def traffic(at: int = NOON, app: str = "app", dyno: str = "web.1", good: int = 1
 
 def crash(at: int = NOON, app: str = "app", dyno: str = "web.1", what: str = "crash", times: int = 1) -> Count:
     return Count(at, app, dyno, what, times)
+
+
+class FakeCounts:
+    """A router whose workers have counted what the test says."""
+
+    def __init__(self) -> None:
+        self.workers: dict[str, dict[str, Any]] = {}
+
+    async def metrics(self) -> dict[str, dict[str, Any]]:
+        return self.workers
+
+    def count(self, good: int, bad: int = 0, run: str = "first", uptime: float = 1.0, **codes: int) -> None:
+        """Worker 1 has counted so many requests of the app `app` since its run began."""
+        up_to = {str(bound): 0 if bound < 0.005 else good + bad for bound in BUCKETS}
+        dyno = {
+            "name": "web.1",
+            "in_flight": 2,
+            "tunnels": 1,
+            "statuses": {"2xx": good, "5xx": bad},
+            "bytes": 100 * good,
+            "service": {"buckets": {**up_to, "+Inf": good + bad}, "count": good + bad, "sum": 0.004 * (good + bad)},
+        }
+        app = {"id": self.app, "name": "hello", "codes": codes, "held": 3, "statuses": {}, "bytes": 0, "dynos": [dyno]}
+        self.workers["1"] = {"run": run, "uptime": uptime, "apps": [app]}
+
+    app = "app"
+
+
+class FakeLooker:
+    """Dynos that use what the test says, by the names of their units."""
+
+    def __init__(self) -> None:
+        self.readings: dict[str, Reading] = {}
+
+    def look(self, dynos: list[Dyno]) -> list[Reading]:
+        return [self.readings[dyno.unit] for dyno in dynos if dyno.unit in self.readings]
+
+    latest = look

@@ -86,7 +86,7 @@ async def test_session_affinity_is_switched_on_and_off(tmp_path):
     async with running_api(tmp_path) as api:
         app = api.ledger.apps.create("hello", api.users["you"].id)
         other = api.ledger.apps.create("other", api.users["you"].id)
-        (listed,) = (await api("GET", FEATURES)).data
+        listed, _ = (await api("GET", FEATURES)).data
         assert (listed["name"], listed["enabled"], listed["state"]) == ("session-affinity", False, "general")
         assert wanted(api, app).affinity == ""
         assert (await api("PATCH", AFFINITY, {"enabled": True})).data["enabled"] is True

@@ -5,7 +5,8 @@ import json
 from cli_fakes import hostctl
 
 ROUTING, FEATURES = "/hostd/apps/hello/routing", "/apps/hello/features"
-FEATURE = {"name": "session-affinity", "description": "Send them to one dyno", "enabled": False}
+FEATURE = {"name": "session-affinity", "description": "Send them to one dyno", "enabled": False, "state": "general"}
+LAB = {"name": "log-runtime-metrics", "description": "Say what each uses", "enabled": True, "state": "beta"}
 
 
 def run(tmp_path, line):
@@ -56,6 +57,18 @@ def test_features_are_listed_and_switched(tmp_path, hostd):
     assert json.loads(run(tmp_path, "features:info session-affinity --json").out) == FEATURE
     assert run(tmp_path, "features:enable session-affinity").err == "Enabling session-affinity for hello... done\n"
     assert run(tmp_path, "features:disable session-affinity").err == "Disabling session-affinity for hello... done\n"
+    assert [request.json for request in hostd.asked(f"PATCH {one}")] == [{"enabled": True}, {"enabled": False}]
+
+
+def test_lab_features_are_listed_apart(tmp_path, hostd):
+    one = f"{FEATURES}/log-runtime-metrics"
+    hostd.on(f"GET {FEATURES}", (200, [FEATURE, LAB])).on(f"GET {one}", (200, LAB)).on(f"PATCH {one}", (200, LAB))
+    assert "log-runtime-metrics" not in run(tmp_path, "features").out
+    assert run(tmp_path, "labs").out == "=== App Features hello\n\n[+] log-runtime-metrics  Say what each uses\n"
+    assert json.loads(run(tmp_path, "labs --json").out) == [LAB]
+    assert "Enabled:     true" in run(tmp_path, "labs:info log-runtime-metrics").out
+    assert run(tmp_path, "labs:enable log-runtime-metrics").err == "Enabling log-runtime-metrics for hello... done\n"
+    assert run(tmp_path, "labs:disable log-runtime-metrics").err == "Disabling log-runtime-metrics for hello... done\n"
     assert [request.json for request in hostd.asked(f"PATCH {one}")] == [{"enabled": True}, {"enabled": False}]
 
 
