@@ -27,7 +27,8 @@ def alerts(call: Call) -> None:
     if call.flag("json"):
         call.print_json(found)
     elif found:
-        call.print(call.style.heading(f"{_shown(call, call.style)} Alerts"), "")
+        whose = "Platform" if call.flag("platform") else call.style.app(call.app)
+        call.print(call.style.heading(f"{whose} Alerts"), "")
         call.print(*columns(_row(alert, call.around.clock(), call.style) for alert in found))
         for alert in found:
             _warn_of_trouble(call, alert)

@@ -104,9 +104,9 @@ def test_an_older_ledger_is_brought_up_to_date(directory):
     kate = ledger.users.add("kate@example.com")
     ledger.close()
     db = sqlite_utils.Database(directory / "ledger.db")
-    assert migrations.upgrade(db, later("teams", "drains")) == ["teams", "drains"]
-    assert migrations.upgrade(db, later("teams", "drains")) == []
-    assert {"teams", "drains"} <= set(db.table_names())
+    assert migrations.upgrade(db, later("teams", "spaces")) == ["teams", "spaces"]
+    assert migrations.upgrade(db, later("teams", "spaces")) == []
+    assert {"teams", "spaces"} <= set(db.table_names())
     assert [row["email"] for row in db.query("SELECT email FROM users")] == [kate.email]
     db.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Callable, Collection, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any
@@ -31,11 +32,13 @@ class Poster:
         *,
         seconds: float = SECONDS,
         own: Callable[[Address], bool] = is_own,
+        trust: ssl.SSLContext | None = None,
     ) -> None:
         self._router_ports = frozenset(router_ports)
         self._internal = tuple(internal)
         self._timeout = aiohttp.ClientTimeout(total=seconds)
         self._own = own
+        self._trust = trust or ssl.create_default_context()
 
     async def send(self, where: str, message: Message) -> None:
         """POST the message there; any status from 200 to 299 will do. Raises NotSent."""
@@ -78,7 +81,9 @@ class Poster:
             return socket.socket(family, kind, protocol)
 
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(socket_factory=judged, use_dns_cache=False, force_close=True),
+            connector=aiohttp.TCPConnector(
+                ssl=self._trust, socket_factory=judged, use_dns_cache=False, force_close=True
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": "hostd"},
             timeout=self._timeout,
