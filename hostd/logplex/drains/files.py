@@ -34,14 +34,14 @@ class FileSender:
         """Nothing is open between frames."""
 
     def _append(self, text: bytes) -> None:
-        self._path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-        descriptor = os.open(self._path, _FLAGS, 0o640)
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(self._path, _FLAGS, 0o600)
         try:
             size = os.fstat(descriptor).st_size
             if size and size + len(text) > self._most:
                 self._path.replace(self._path.with_name(f"{self._path.name}.1"))
                 os.close(descriptor)
-                descriptor = os.open(self._path, _FLAGS, 0o640)
+                descriptor = os.open(self._path, _FLAGS, 0o600)
                 size = 0
             written = 0
             try:
