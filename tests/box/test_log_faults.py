@@ -1,0 +1,95 @@
+"""Kill what the log goes through while dynos count: each number comes once, in order, or is said to be lost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.support.counting import DYNOS, Heard, counters, history, tail
+from tests.support.platform import Platform
+from tests.support.waiting import wait_until
+
+APP = "log-faults"
+AFTER = 200
+"""Numbers of each dyno that come after the fault."""
+SECONDS = 60.0
+
+
+@pytest.fixture(scope="module", autouse=True)
+def counting(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The journal namespace of an app with dynos that count."""
+    platform.hostctl("apps:create", APP)
+    try:
+        platform.push(platform.commit(counters(), tmp_path_factory.mktemp("faults") / "app"), APP)
+        platform.hostctl("ps:scale", f"worker={DYNOS}", "-a", APP)
+        app_id = json.loads(platform.hostctl("apps:info", "-a", APP, "--json").stdout)["app"]["id"]
+        yield f"hostd-{app_id}"
+    finally:
+        platform.hostctl("apps:destroy", "-a", APP, "--confirm", APP)
+
+
+def kill(platform: Platform, unit: str) -> None:
+    """kill -9 of all processes of a unit."""
+    platform.run(["systemctl", "kill", "--signal=KILL", unit])
+
+
+def goes_on(heard: Heard, more: int = AFTER) -> None:
+    """Wait until so many more numbers of each dyno have come."""
+    before = {process: heard.newest.get(process, 0) for process in (f"worker.{n + 1}" for n in range(DYNOS))}
+    wait_until(
+        lambda: all(heard.newest.get(process, 0) >= last + more for process, last in before.items()), seconds=SECONDS
+    )
+
+
+def assert_whole(heard: Heard) -> None:
+    """Each number once and in order, or said to be lost."""
+    assert len(heard.numbers) == DYNOS
+    assert (heard.missing, heard.repeated) == (heard.said_lost, 0), heard.told
+
+
+@pytest.mark.parametrize("times", [1, 5])
+def test_kill_9_of_the_logplex(platform: Platform, times: int) -> None:
+    with tail(platform, APP) as heard:
+        for _ in range(times):
+            goes_on(heard)
+            kill(platform, "hostd-logplex.service")
+        goes_on(heard)
+    assert_whole(heard)
+
+
+def test_kill_9_of_hostd(platform: Platform) -> None:
+    with tail(platform, APP) as heard:
+        goes_on(heard)
+        kill(platform, "hostd.service")
+        goes_on(heard)
+    assert_whole(heard)
+
+
+@pytest.mark.parametrize("times", [1, 5])
+def test_kill_9_of_the_apps_journald(platform: Platform, counting: str, times: int) -> None:
+    with tail(platform, APP) as heard:
+        for _ in range(times):
+            goes_on(heard)
+            kill(platform, f"systemd-journald@{counting}.service")
+        goes_on(heard)
+    assert_whole(heard)
+    assert_whole(history(platform, APP))
+
+
+FILES: dict[str, Callable[[str], list[str]]] = {
+    "rotated": lambda namespace: ["journalctl", f"--namespace={namespace}", "--rotate"],
+    "vacuumed": lambda namespace: ["journalctl", f"--namespace={namespace}", "--rotate", "--vacuum-size=1"],
+    "restarted": lambda namespace: ["systemctl", "restart", f"systemd-journald@{namespace}.service"],
+}
+
+
+@pytest.mark.parametrize("command", FILES.values(), ids=FILES)
+def test_a_journal_under_its_readers(platform: Platform, counting: str, command: Callable[[str], list[str]]) -> None:
+    with tail(platform, APP) as heard:
+        for _ in range(3):
+            goes_on(heard)
+            platform.run(command(counting))
+        goes_on(heard)
+    assert_whole(heard)
