@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from hostd.cli.client import Client
 from tests.support.platform import PYTHON, Finished, Platform
 from tests.support.waiting import wait_until
 
@@ -160,7 +161,12 @@ def deploy_with_secrets(platform: Platform, planted: Planted) -> None:
     tarball = f"https://127.0.0.1:9/source.tgz?signature={planted.new('tarball')}"
     planted.heard("buildpacks:set", platform.hostctl("buildpacks:set", pack, "-a", APP, check=False))
     planted.heard("git:sync", platform.hostctl("git:sync", source, "-a", APP, check=False))
-    planted.heard("deploy", platform.hostctl("deploy", tarball, "-a", APP, check=False))
+    client = Client(platform.machine.run_directory, platform.user.email)
+    body = {"source_blob": {"url": tarball, "version": "v1"}}
+    build = client.request("POST", f"/apps/{APP}/builds", body).data
+    wait_until(lambda: client.get(f"/apps/{APP}/builds/{build['id']}")["status"] != "pending", 60)
+    planted.answers.append(("builds", json.dumps([build, client.get(f"/apps/{APP}/builds/{build['id']}")])))
+    planted.heard("builds:output", platform.hostctl("builds:output", "-a", APP, check=False))
     planted.heard("buildpacks", platform.hostctl("buildpacks", "-a", APP))
     planted.heard("buildpacks:clear", platform.hostctl("buildpacks:clear", "-a", APP))
 
