@@ -29,7 +29,7 @@ _PENDING_SIGNALS = 1024
 """Timers of POSIX and queued signals of one sandbox (setrlimit(2), RLIMIT_SIGPENDING)."""
 _CLONE_NEWUTS = 0x0400_0000
 """The namespace of a host name (clone(2))."""
-_LOG_RATE_SECONDS = 10
+LOG_RATE_SECONDS = 10
 """Lines are counted over so long: a unit may write those of all of it at once."""
 _SHARED_FILES = 65_536
 """Files in /dev/shm: each, empty or not, is memory of the kernel's."""
@@ -261,8 +261,8 @@ def _logging(namespace: str | None, fields: Mapping[str, str], identifier: str |
     if identifier is not None:
         properties["SyslogIdentifier"] = identifier
     if rate:
-        properties["LogRateLimitIntervalUSec"] = _microseconds(_LOG_RATE_SECONDS)
-        properties["LogRateLimitBurst"] = rate * _LOG_RATE_SECONDS
+        properties["LogRateLimitIntervalUSec"] = _microseconds(LOG_RATE_SECONDS)
+        properties["LogRateLimitBurst"] = rate * LOG_RATE_SECONDS
     return properties
 
 

@@ -162,8 +162,8 @@ class Keeper:
 
     async def _adopt(self, dyno: DynoId) -> None:
         process = self.desired.process(dyno.type) if self.desired else None
-        running_for = self._tools.launcher.running_for(dyno)
-        since = self._tools.clock() - (running_for or 0.0)
+        age = self._tools.launcher.running_for(dyno)
+        since = self._tools.clock() - (age or 0.0)
         record = Record(
             dyno,
             self.app_id,
@@ -179,8 +179,7 @@ class Keeper:
             self._say(record, words.restarted(restarts))
         if not self._tools.launcher.logs_to(dyno, self.app_id):
             record.logs_elsewhere()
-        limit = self._tools.settings.boot_timeout
-        if running_for is not None and await came_up(self.desired, dyno, running_for, limit):
+        if age is not None and await came_up(self.desired, dyno, age, self._tools.settings.boot_timeout):
             record.phase, record.state = Phase.UP, DynoState.UP
         elif self._tools.launcher.is_stopping(dyno):
             record.phase, record.state = Phase.STOPPING, DynoState.UP
@@ -317,7 +316,7 @@ class Keeper:
         if record.id.type == "web" and self.desired is not None:
             trouble = await boot_trouble(self.desired, record.id.place, limit, self._tools.clock)
             if trouble is not None:
-                more = [words.LISTENS_TO_ITSELF] if self._tools.launcher.listens_to_itself(record.id) else []
+                more = [words.LISTENS_TO_ITSELF] * self._tools.launcher.listens_to_itself(record.id)
                 await self._kill(record, Trouble([*trouble.said, *more], trouble.why))
                 return
         if record.phase is Phase.STARTING:
@@ -343,8 +342,8 @@ class Keeper:
         """Forget a dyno whose unit somebody stopped: that is no crash, and if it is wanted it starts anew."""
         if record.task is not None:
             record.task.cancel()
-        last_words = (*words.ended(ended), record.move(DynoState.DOWN, self._tools.clock()))
-        self._tools.events.ended(self._subject, record.id.name, *last_words)
+        self._tools.events.ended(self._subject, record.id.name, *words.ended(ended))
+        self._say(record, record.move(DynoState.DOWN, self._tools.clock()))
         self._forget(record)
 
     def _crash(self, record: Record, ended: Exit) -> None:
@@ -360,7 +359,7 @@ class Keeper:
         record.phase = Phase.CRASHED
         self._say(record, record.move(DynoState.CRASHED, now))
         self._wake.set()
-        self._tools.launcher.remove(record.id)
+        self._tools.launcher.remove(record.id, self.app_id if self.desired else None)
 
     def _begin_stop(self, record: Record) -> None:
         before = record.task
@@ -392,7 +391,7 @@ class Keeper:
         await self._standing.tell()
 
     def _forget(self, record: Record) -> None:
-        self._tools.launcher.remove(record.id)
+        self._tools.launcher.remove(record.id, self.app_id if self.desired else None)
         self._tools.places.give_back(record.id.place)
         self._records.pop(record.id.unit, None)
         self._wake.set()

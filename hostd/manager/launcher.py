@@ -14,6 +14,7 @@ from typing import Any
 from hostd import sizes
 from hostd.faults import FaultPoint, Faults
 from hostd.journals import namespace
+from hostd.manager.dropped import Dropped
 from hostd.manager.dyno import DynoId
 from hostd.manager.environment import COMMAND, EnvironmentFiles, environment
 from hostd.manager.probe import listens_to_itself
@@ -21,6 +22,7 @@ from slugs.errors import SlugsError
 from slugs.pool import Pool
 from slugs.stacks import Stacks, identity_binds, resolving_binds, scratch_binds
 from units.errors import SystemdError
+from units.journald import synchronize
 from units.network import Network, NetworkError, Networks
 from units.oom import RESULT, OutOfMemory
 from units.run import CommandError
@@ -155,6 +157,8 @@ class Launcher:
         self._log_rate = log_rate
         self._out_of_memory = OutOfMemory()
         self._jobs = asyncio.Semaphore(_JOBS_IN_FLIGHT)
+        self._starting: set[str] = set()
+        self._dropped = Dropped(systemd, log_rate, synchronize, self._starting.__contains__)
 
     async def launch(self, launch: Launch) -> None:
         """Start the dyno on a fresh snapshot of its slug; returns when its program has been executed.
@@ -162,6 +166,7 @@ class Launcher:
         Raises LaunchFailedError; nothing is left behind then, nor when it is cancelled.
         """
         async with self._jobs:
+            self._starting.add(launch.dyno.unit)
             try:
                 await ensure_user(launch.uid)
                 if await self._systemd.stop(launch.dyno.unit) is not None:
@@ -176,6 +181,8 @@ class Launcher:
             except asyncio.CancelledError:
                 await self._clear(launch.dyno)
                 raise
+            finally:
+                self._starting.discard(launch.dyno.unit)
 
     def _prepare(self, launch: Launch, network: Network) -> dict[str, Any]:
         stack = self._stacks.get(launch.stack)
@@ -260,13 +267,20 @@ class Launcher:
             self._systemd.reset_failed(dyno.unit)
         return restarts
 
-    def remove(self, dyno: DynoId) -> None:
+    def remove(self, dyno: DynoId, app_id: str | None = None) -> None:
         """Forget the ended unit, delete its file tree and environment file, take its network away; idempotent.
 
-        What its first process left running is killed: a dyno ends as a whole.
+        What its first process left running is killed: a dyno ends as a whole. With *app_id* the app's log is told
+        what was dropped of its lines.
         """
         self._unload(dyno)
         self._clear_away(dyno)
+        if app_id is not None:
+            self._dropped.ended(dyno.unit, app_id)
+
+    async def close(self) -> None:
+        """Begin nothing any more; dynos run on."""
+        await self._dropped.close()
 
     def _unload(self, dyno: DynoId) -> None:
         self.kill(dyno)

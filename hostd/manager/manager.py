@@ -94,6 +94,7 @@ class Manager:
         await asyncio.gather(*(keeper.close() for keeper in self._keepers.values()))
         await self.one_offs.close()
         await self.visits.close()
+        await self._tools.launcher.close()
 
     async def strays_gone(self) -> None:
         """Wait until every dyno that was found and belongs to no app has ended."""

@@ -346,7 +346,9 @@ class OneOffs:
         self.on_end(record.view())
         self._files.remove(session.unit)
         # Last, because it may fail: its client is told all the same.
-        self._tools.launcher.remove(record.id)
+        # What was captured went past the journal; what ends with its app has none any more.
+        logged = not session.captured and self._desired(record.app_id) is not None
+        self._tools.launcher.remove(record.id, record.app_id if logged else None)
 
     def _expired(self, session: _OneOffSession) -> None:
         if session.record.phase is not Phase.STOPPING:

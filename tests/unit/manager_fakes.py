@@ -109,7 +109,7 @@ class FakeLauncher:
     def restarts(self, dyno: DynoId) -> int:
         return self.restarted.pop(dyno.unit, 0)
 
-    def remove(self, dyno: DynoId) -> None:
+    def remove(self, dyno: DynoId, app_id: str | None = None) -> None:
         self.units.pop(dyno.unit, None)
         if (output := self.outputs.pop(dyno.unit, None)) is not None:
             os.close(output)
