@@ -143,11 +143,18 @@ class Reader:
         self._believed = believed
         self._sender = tuple(name for name in fields if name.startswith("_"))
         self._fields = tuple(name for name in fields if not name.startswith("_"))
-        # From here on the kernel notes changes, so that none can fall between a read and a wait.
-        self._descriptor: int = self._reader.fileno()
+        self._descriptor: int | None = None
+        self.narrow(matches)
+
+    def narrow(self, matches: Mapping[str, str | Sequence[str]]) -> None:
+        """Read only entries with these values from now on, and with those asked for before; seek after it."""
         for name, values in matches.items():
             for value in (values,) if isinstance(values, str) else values:
                 self._reader.add_match(f"{name}={value}")
+
+    def values(self, field: str) -> set[str]:
+        """All values that a field has in the files, whatever the matches: from the journal's index, so soon known."""
+        return {value.decode(errors="replace") for value in self._reader.query_unique(field)}
 
     def seek_head(self) -> None:
         """To before the oldest entry."""
@@ -166,11 +173,10 @@ class Reader:
     def seek_after(self, cursor: str) -> bool:
         """To after the entry with this cursor; False when it is gone, then to before the next one kept."""
         self._reader.seek_cursor(cursor)
-        if not self._reader._next():
-            return False
-        if self._reader.test_cursor(cursor):
+        if self._reader._next() and self._reader.test_cursor(cursor):
             return True
-        self._reader._previous()
+        # A step back would be no step at all where the next one kept is the oldest.
+        self._reader.seek_cursor(cursor)
         return False
 
     def at(self, cursor: str) -> Entry | None:
@@ -201,7 +207,11 @@ class Reader:
         return entries
 
     async def wait(self) -> None:
-        """Return when there may be new entries."""
+        """Return when there may be new entries. Takes one of the user's inotify instances, from the first wait on."""
+        if self._descriptor is None:
+            # What came between the last read and this moment was noted by nobody: so the caller looks once more.
+            self._descriptor = self._reader.fileno()
+            return
         loop = asyncio.get_running_loop()
         changed = asyncio.Event()
         loop.add_reader(self._descriptor, changed.set)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import time
 import uuid
+from typing import Any
 
 from aiohttp import web
 
+from hostd.api import shapes
 from hostd.api.requests import answer, app_for, body_of, context_of, flag_field, optional_text
-from hostd.api.shapes import moment
 from hostd.errors import BadRequest, Invalid
+from hostd.logplex.filters import checked_request_id, checked_source, parted
+from hostd.logplex.patterns import compile_pattern
+from hostd.logplex.rendering import Form
 from hostd.logplex.sessions import DEFAULT_LINES, LIFETIME, MOST_LINES, Session, sign
+from hostd.logplex.times import MICROSECONDS, checked_span, moment
 
 routes = web.RouteTableDef()
 
@@ -20,23 +25,9 @@ async def create(request: web.Request) -> web.Response:
     """An address for reading the log, good for five minutes; a tail begun in time goes on."""
     context, app = context_of(request), app_for(request)
     body = await body_of(request)
-    lines = body.get("lines")
-    if lines is None:
-        lines = DEFAULT_LINES
-    if isinstance(lines, bool) or not isinstance(lines, int):
-        raise BadRequest("The field lines must be a number.")
-    if lines < 0:
-        raise Invalid(f"lines must be 0 to {MOST_LINES}.")
     now = time.time()
-    session = Session(
-        app=app.id,
-        lines=min(lines, MOST_LINES),
-        tail=flag_field(body, "tail"),
-        source=_source(optional_text(body, "source")),
-        process=optional_text(body, "dyno") or optional_text(body, "dyno_name") or optional_text(body, "type"),
-        expires=int(now) + LIFETIME,
-    )
-    created = moment(now)
+    session = _session(body, app.id, now)
+    created = shapes.moment(now)
     return answer(
         {
             "created_at": created,
@@ -48,7 +39,61 @@ async def create(request: web.Request) -> web.Response:
     )
 
 
-def _source(name: str | None) -> str | None:
-    if name not in (None, "app", "heroku"):
-        raise Invalid(f"There is no log source {name!r}. Sources are app and heroku.")
-    return name
+def _session(body: dict[str, Any], app_id: str, now: float) -> Session:
+    micro = int(now * MICROSECONDS)
+    since, until = (_moment(body, name, micro) for name in ("since", "until"))
+    checked_span(since, until, micro)
+    tail = flag_field(body, "tail")
+    if tail and until is not None:
+        raise Invalid("until ends a log, and tail never does: leave one of them out.")
+    only, without = parted(_processes(body))
+    grep, ignore_case = optional_text(body, "grep"), flag_field(body, "ignore_case")
+    if grep is not None:
+        compile_pattern(grep, ignore_case=ignore_case)
+    return Session(
+        app=app_id,
+        expires=int(now) + LIFETIME,
+        lines=_lines(body, None if since is not None else DEFAULT_LINES),
+        tail=tail,
+        source=checked_source(optional_text(body, "source")),
+        only=only,
+        without=without,
+        since=since,
+        until=until,
+        grep=grep,
+        ignore_case=ignore_case,
+        request_id=checked_request_id(optional_text(body, "request_id")),
+        form=_form(optional_text(body, "format")),
+    )
+
+
+def _lines(body: dict[str, Any], default: int | None) -> int | None:
+    lines = body.get("lines")
+    if lines is None:
+        return default
+    if isinstance(lines, bool) or not isinstance(lines, int):
+        raise BadRequest("The field lines must be a number.")
+    if lines < 0:
+        raise Invalid(f"lines must be 0 to {MOST_LINES}.")
+    return min(lines, MOST_LINES)
+
+
+def _processes(body: dict[str, Any]) -> list[str]:
+    """Heroku's three fields, each one process, and ours, which is a list."""
+    named = [name for field in ("dyno", "dyno_name", "type") if (name := optional_text(body, field))]
+    more = body.get("processes", [])
+    if not isinstance(more, list) or not all(isinstance(name, str) for name in more):
+        raise BadRequest("The field processes must be a list of texts.")
+    return named + more
+
+
+def _moment(body: dict[str, Any], name: str, now: int) -> int | None:
+    text = optional_text(body, name)
+    return None if text is None else moment(text, now)
+
+
+def _form(name: str | None) -> Form:
+    try:
+        return Form(name or Form.TEXT)
+    except ValueError:
+        raise Invalid(f"There is no format {name!r}: say text, raw or json.") from None

@@ -27,6 +27,7 @@ from units.journal import Reader, Writer
 from units.live_journal import LiveJournal
 from units.ticking import Ticker
 
+SWITCH_SECONDS = 0.001
 ROUTER_USER = "hostd-router"
 STATE = Path("/var/lib/hostd-logplex")
 """What outlives the process: how far each drain came (StateDirectory= of its unit)."""
@@ -45,12 +46,15 @@ def main() -> None:
 
 
 async def _serve(key: bytes, listener: socket.socket, door: socket.socket) -> None:
+    # Searches run in threads of their own, and must not keep the loop waiting for Python's lock.
+    sys.setswitchinterval(SWITCH_SECONDS)
     trusted = platform_uids().__contains__
-    streams = Streams(partial(open_journal, trusted), trusted)
+    ticker = Ticker()
+    streams = Streams(partial(open_journal, trusted), partial(follow_journal, trusted, ticker), trusted)
     server = Server(streams, key)
     accepting = await server.serve(listener)
     fleet = Fleet(
-        open_journal=partial(follow_journal, trusted, Ticker()),
+        open_journal=partial(follow_journal, trusted, ticker),
         trusted=trusted,
         places=Places(STATE),
         tell=tell,

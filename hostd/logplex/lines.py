@@ -14,6 +14,8 @@ LONGEST = 10_000
 
 # Everything that could move a cursor, clear a screen or set a title. Colours (SGR) are let through, for apps use them.
 _CONTROL = re.compile(r"(\x1b\[[0-9;]{0,32}m)|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_COLOUR = re.compile(r"\x1b\[([0-9;]*)m")
+_CUT_COLOUR = re.compile(rb"\x1b[\[0-9;]{0,33}\Z")
 _NAMES = {"\r": "\\r", "\x1b": "\\e", "\0": "\\0", "\a": "\\a", "\b": "\\b", "\v": "\\v", "\f": "\\f"}
 
 
@@ -41,7 +43,17 @@ def written(line: Line) -> list[str]:
     """The line as a user reads it, without line ends; several if its text has line breaks or is very long."""
     prefix = f"{stamp(line.microseconds)} {line.source}[{line.process}]: "
     text = harmless(line.message.decode("utf-8", "replace"))
-    return [f"{prefix}{piece}" for part in text.split("\n") for piece in _pieces(part)]
+    rows = [piece for part in text.split("\n") for piece in _pieces(part)]
+    if "\x1b" in text:
+        rows = [_without_colours_left_on(row) for row in rows]
+    return [prefix + row for row in rows]
+
+
+def raw_rows(line: Line) -> list[bytes]:
+    """The line as the app wrote it, byte for byte, without line ends."""
+    prefix = f"{stamp(line.microseconds)} {line.source}[{line.process}]: ".encode()
+    parts = line.message.removesuffix(b"\n").split(b"\n")
+    return [prefix + part[at : at + LONGEST] for part in parts for at in range(0, max(1, len(part)), LONGEST)]
 
 
 def harmless(text: str) -> str:
@@ -57,15 +69,26 @@ def stamp(microseconds: int) -> str:
 
 def overflow(now: int, lost: int | None, since: int) -> str:
     """What stands where lines are missing, as Heroku's L11; `lost` is None if nobody counted. Times in microseconds."""
+    return f"{stamp(now)} heroku[logplex]: {overflow_text(lost, since)}"
+
+
+def overflow_text(lost: int | None, since: int) -> str:
+    """What L11 says, without what stands in front of a line."""
     return (
-        f"{stamp(now)} heroku[logplex]: Error L11 (Tail buffer overflow) -> "
-        f"This tail session dropped {lost or 'some'} messages since {stamp(since)}."
+        f"Error L11 (Tail buffer overflow) -> This tail session dropped {lost or 'some'} "
+        f"message{'' if lost == 1 else 's'} since {stamp(since)}."
     )
 
 
 @functools.lru_cache(maxsize=64)
 def _second(seconds: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+
+
+def _without_colours_left_on(row: str) -> str:
+    """A colour that is still on at the end would colour, or hide, the lines of others."""
+    colours = _COLOUR.findall(row)
+    return f"{row}\x1b[0m" if colours and colours[-1].strip("0;") else row
 
 
 def _spelled(match: re.Match[str]) -> str:
@@ -83,6 +106,8 @@ def _pieces(text: str) -> list[str]:
         end = LONGEST
         while rest[end] & 0xC0 == 0x80:  # not between the bytes of one character
             end -= 1
+        if cut := _CUT_COLOUR.search(rest, end - 34, end):
+            end = cut.start()
         found.append(rest[:end].decode())
         rest = rest[end:]
     return [*found, rest.decode()]

@@ -18,8 +18,9 @@ from http import HTTPStatus
 import httptools
 
 from hostd.errors import BadRequest, HostdError, NotFound, to_api
+from hostd.logplex.rendering import Form
 from hostd.logplex.sessions import verify
-from hostd.logplex.streams import Streams, as_event, as_text
+from hostd.logplex.streams import Streams
 
 LARGEST_HEAD = 16 * 1024
 HEAD_TIMEOUT = 10.0
@@ -58,6 +59,8 @@ class Server:
             await self._answer(reader, writer)
         except (ConnectionError, asyncio.CancelledError):
             pass  # the reader is gone, or we are to go: nobody is left to tell
+        except HostdError as error:
+            _log.warning("a stream broke off: %s", error.message)  # its reader comes back with the cursor it has
         except Exception:  # noqa: BLE001 - one reader's trouble is not the others'
             _log.exception("a stream broke off")
         finally:
@@ -85,8 +88,9 @@ class Server:
             raise NotFound("The logplex has only GET /streams.")
         session = verify(request.query, self._key, self._clock())
         events = EVENTS in request.headers.get("accept", "")
-        body = self._streams.read(session, as_event if events else as_text, request.headers.get("last-event-id"))
-        return body, EVENTS if events else "text/plain; charset=utf-8"
+        body = self._streams.read(session, events=events, after=request.headers.get("last-event-id"))
+        plain = "application/x-ndjson" if session.form is Form.JSON else "text/plain; charset=utf-8"
+        return body, EVENTS if events else plain
 
 
 class Request:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from hostd.errors import BadRequest, Forbidden
+from hostd.logplex.filters import Filter
+from hostd.logplex.rendering import Form
 
 DEFAULT_LINES = 100
-MOST_LINES = 1500
-"""Lines of history one session shows at most; as Heroku keeps."""
+MOST_LINES = 10_000
+"""Lines that can be asked for by their number; since a time, there is no limit."""
 LIFETIME = 300
 """Seconds within which a session must be opened. A tail begun in time goes on."""
 
@@ -20,21 +24,36 @@ LIFETIME = 300
 class Session:
     """The right to read one app's log.
 
-    `lines` of history; `tail` to follow; `source` is `app` or `heroku`; `process` is a dyno (`web.1`), a process type
-    (`web`) or a component (`router`, `api`); `expires` in seconds since the epoch.
+    `lines` of history (None: all since `since`); `tail` to follow; `source` is `app` or `heroku`; `only` and `without`
+    are dynos, types or components; `since` and `until` in microseconds, `expires` in seconds since the epoch; `grep` is
+    a pattern of PCRE2.
     """
 
     app: str
-    lines: int
-    tail: bool
-    source: str | None
-    process: str | None
     expires: int
+    lines: int | None = DEFAULT_LINES
+    tail: bool = False
+    source: str | None = None
+    only: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    since: int | None = None
+    until: int | None = None
+    grep: str | None = None
+    ignore_case: bool = False
+    request_id: str | None = None
+    form: Form = Form.TEXT
+
+    @property
+    def filter(self) -> Filter:
+        """Which lines it shows, but for the pattern, which has to be compiled."""
+        return Filter(self.app, self.source, self.only, self.without, self.request_id)
 
 
 def sign(session: Session, key: bytes) -> str:
     """The query of a stream's address, with its signature (HMAC-SHA256)."""
-    query = urlencode(_fields(session))
+    known = asdict(session)
+    given = {each.name: known[each.name] for each in fields(session) if known[each.name] != each.default}
+    query = urlencode({"app": session.app, "session": json.dumps(given, separators=(",", ":"), ensure_ascii=False)})
     return f"{query}&signature={_signature(query, key)}"
 
 
@@ -46,32 +65,24 @@ def verify(query: str, key: bytes, now: float) -> Session:
     signed, _, signature = query.rpartition("&signature=")
     if not hmac.compare_digest(_signature(signed, key).encode(), signature.encode()):
         raise Forbidden("This is not a log session of this server.")
-    fields = dict(parse_qsl(signed, keep_blank_values=True))
     try:
-        session = Session(
-            app=fields["app"],
-            lines=int(fields["lines"]),
-            tail=fields["tail"] == "true",
-            source=fields.get("source"),
-            process=fields.get("process"),
-            expires=int(fields["expires"]),
-        )
-    except (KeyError, ValueError):
+        session = _session(json.loads(dict(parse_qsl(signed, keep_blank_values=True))["session"]))
+    except (KeyError, TypeError, ValueError):
         raise BadRequest("This log session was made by another version of hostd. Ask for a new one.") from None
     if session.expires < now:
         raise Forbidden("This log session has expired. Ask for a new one.")
     return session
 
 
-def _fields(session: Session) -> dict[str, str]:
-    fields = {
-        "app": session.app,
-        "lines": str(session.lines),
-        "tail": "true" if session.tail else "false",
-        "expires": str(session.expires),
-    }
-    optional = {"source": session.source, "process": session.process}
-    return fields | {name: value for name, value in optional.items() if value is not None}
+def _session(given: Any) -> Session:
+    if not isinstance(given, dict):
+        raise TypeError("not a session of this version")
+    values: dict[str, Any] = given | {"form": Form(given.get("form", Form.TEXT))}
+    session = Session(**(values | {name: tuple(given.get(name, ())) for name in ("only", "without")}))
+    # It is signed, so it is what hostd wrote: only an older or newer hostd can have meant something else by it.
+    if not isinstance(session.expires, int) or not isinstance(session.lines, int | None):
+        raise TypeError("not a session of this version")
+    return session
 
 
 def _signature(query: str, key: bytes) -> str:

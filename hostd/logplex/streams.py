@@ -2,105 +2,176 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable
-from functools import partial
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 
-from hostd.logplex.lines import overflow, written
-from hostd.logplex.reading import Filter, History, OpenJournal, Trusted, history, is_cursor
+from hostd.errors import Unavailable
+from hostd.logplex.history import Backward, Start
+from hostd.logplex.lines import overflow_text
+from hostd.logplex.patterns import Pattern, TooCostly, compile_pattern
+from hostd.logplex.reading import Follow, OpenJournal, Trusted, is_cursor, is_newer, time_of
+from hostd.logplex.rendering import Renderer, Rows, renderer, rows_of
+from hostd.logplex.search import Past, Progress, Searches
 from hostd.logplex.sessions import Session
-from hostd.logplex.tails import Follower, Tail
+from hostd.logplex.tails import Tail, Tails, unavailable_text
 
-HISTORIES_AT_ONCE = 4
-
-Render = Callable[[list[str], str | None], bytes]
+FEW = 1000
+"""Entries that are read in no time, so that the queue of a tail that waits meanwhile does not overflow."""
+PIECE = 64 * 1024
 
 
 class Streams:
     """Opens streams.
 
-    `open_journal` opens an app's journal anew; `trusted` knows the platform's uids.
+    `open_journal` opens what is kept of an app's log anew, and `follow` what is to come; `trusted` knows the platform's
+    uids; `clock` in seconds.
     """
 
-    def __init__(self, open_journal: OpenJournal, trusted: Trusted, clock: Callable[[], float] = time.time) -> None:
-        self._open = open_journal
-        self._trusted = trusted
-        self._clock = clock
-        self._slots = asyncio.Semaphore(HISTORIES_AT_ONCE)
-        self._followers: dict[str, Follower] = {}
+    def __init__(
+        self, open_journal: OpenJournal, follow: Follow, trusted: Trusted, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.clock = clock
+        self.searches = Searches(open_journal, trusted)
+        self.tails = Tails(follow, trusted)
 
-    async def read(self, session: Session, render: Render, after: str | None = None) -> AsyncGenerator[bytes, None]:
-        """The pieces of a stream's body; endless for a tail.
+    def read(self, session: Session, *, events: bool, after: str | None = None) -> AsyncGenerator[bytes, None]:
+        """The pieces of a stream's body; endless for a tail. The first comes when the stream is open.
 
         `after` is the cursor a returning reader has seen: it gets all that came since instead of `lines` of history.
+        Raises Invalid for a pattern that cannot be read; the first piece raises Unavailable (L15).
         """
-        wanted = Filter(session.app, session.source, session.process)
-        after = after if after is not None and is_cursor(after) else None
-        if not session.tail:
-            past = await self._history(wanted, None, session.lines, after)
-            yield self._past(past, render, None if after else session.lines)
-            return
-        tail = Tail(wanted, self._clock)
-        follower = self._followers.get(session.app)
-        if follower is None:
-            follower = self._followers[session.app] = Follower(partial(self._open, session.app), self._trusted)
-        until = follower.add(tail)
-        try:
-            # The first piece comes at once, whatever the log holds: it tells the reader that the stream is open.
-            past = await self._history(wanted, until, session.lines, after) if until is not None else History([])
-            yield self._past(past, render, None if after else session.lines)
-            while True:
-                missing, lines = await tail.take()
-                head = render([missing], None) if missing else b""
-                yield head + b"".join(render(written(line), line.cursor) for line in lines)
-        finally:
-            follower.remove(tail)
-            if follower.idle and self._followers.get(session.app) is follower:
-                del self._followers[session.app]
+        pattern = compile_pattern(session.grep, ignore_case=session.ignore_case) if session.grep else None
+        stream = _Stream(self, session, pattern, renderer(session.form, events))
+        return stream.read(after if after is not None and is_cursor(after) else None)
 
     def close(self) -> None:
         """End all tails."""
-        for follower in self._followers.values():
-            follower.close()
+        self.tails.close()
 
-    async def _history(self, wanted: Filter, until: str | None, count: int, after: str | None) -> History:
-        async with self._slots:
-            return await asyncio.to_thread(self._read_history, wanted, until, count, after)
 
-    def _read_history(self, wanted: Filter, until: str | None, count: int, after: str | None) -> History:
-        journal = self._open(wanted.app, wanted.matches())
+class _Stream:
+    def __init__(self, streams: Streams, session: Session, pattern: Pattern | None, render: Renderer) -> None:
+        self._searches = streams.searches
+        self._tails = streams.tails
+        self._session = session
+        self._wanted = replace(session.filter, pattern=pattern)
+        self._pattern = pattern
+        self._render = render
+        self._clock = streams.clock
+        self._place = Start(since=session.since)
+        """Behind what the reader has."""
+
+    async def read(self, after: str | None) -> AsyncGenerator[bytes, None]:
         try:
-            return history(journal, wanted, self._trusted, until=until, lines=count, after=after)
+            if self._session.tail:
+                self._tails.check()
+            async for piece in self._past(after):
+                yield piece
+            if self._session.tail:
+                async for piece in self._live():
+                    yield piece
+        except TooCostly as error:
+            yield self._render.failure(self._now, error.message)
+
+    async def _past(self, after: str | None) -> AsyncGenerator[bytes, None]:
+        session, few = self._session, False
+        if after is not None:
+            self._place = Start(after=after)
+        backward = after is None and session.lines is not None
+        while not few:
+            async with self._opened(after) as past:
+                yield b""
+                if past.missing and after is not None:
+                    yield self._render.said(self._now, overflow_text(None, time_of(after)))
+                async for piece in self._back(past) if backward else self._forward(past):
+                    yield piece
+                # What came while all that was read and sent; a tail that waits for this too would have to drop lines.
+                few = past.entries < FEW or not session.tail
+            after, backward = None, False
+
+    async def _back(self, past: Past) -> AsyncGenerator[bytes, None]:
+        session = self._session
+        assert session.lines is not None
+        rows = rows_of(session.form)
+        async for found in past.back(rows, session.lines, since=session.since, until=session.until):
+            if isinstance(found, Progress):
+                yield self._render.progress(str(found))
+                continue
+            if found.cut:
+                count = len(found.lines)
+                yield self._render.notice(f"These are only the last {count:,} lines: for more, say since when.")
+            for piece in newest(found, rows, session.lines, self._render):
+                yield piece
+        # Not what was behind a time: a tail has no end, and only a tail goes on from here.
+        self._place = Start(after=past.end)
+
+    async def _forward(self, past: Past, end: str | None = None) -> AsyncGenerator[bytes, None]:
+        async for found in past.forward(self._place, until=self._session.until, end=end):
+            if isinstance(found, Progress):
+                yield self._render.progress(str(found))
+            else:
+                for piece in _joined(map(self._render.line, found)):
+                    yield piece
+        if past.end is not None:
+            self._place = Start(after=end or past.end)
+
+    async def _live(self) -> AsyncGenerator[bytes, None]:
+        # The past is searched in another thread.
+        tail = Tail(replace(self._wanted, pattern=self._pattern and self._pattern.again()), self._clock)
+        place, seen = self._tails.add(tail), self._place.after
+        behind = place is not None and (seen is None or is_newer(place, seen))
+        # The follower may also be a little behind what was read here.
+        tail.seen = None if behind else seen
+        try:
+            if behind:
+                async with self._opened() as past:
+                    async for piece in self._forward(past, place):
+                        yield piece
+            while True:
+                missing, shown = await tail.take()
+                head = self._render.said(self._now, missing) if missing else b""
+                yield head + b"".join(one.by(self._render) for one in shown)
         finally:
-            journal.close()
+            self._tails.remove(tail)
 
-    def _past(self, past: History, render: Render, most: int | None) -> bytes:
-        head = b""
-        if past.incomplete and past.lines:
-            head = render([overflow(int(self._clock() * 1e6), None, past.lines[0].microseconds)], None)
-        return head + b"".join(render(rows, cursor) for cursor, rows in newest(past, most))
+    @asynccontextmanager
+    async def _opened(self, after: str | None = None) -> AsyncGenerator[Past, None]:
+        try:
+            async with self._searches.past(self._wanted, after) as past:
+                yield past
+        except OSError as error:
+            raise Unavailable(unavailable_text(f"the journal cannot be read: {error.strerror}")) from error
+
+    @property
+    def _now(self) -> int:
+        return int(self._clock() * 1_000_000)
 
 
-def newest(past: History, most: int | None) -> list[tuple[str, list[str]]]:
-    """The last `most` rows (None: all), each entry's together with its cursor: one entry may be several rows."""
-    found: list[tuple[str, list[str]]] = []
-    left = most
-    for line in reversed(past.lines):
-        if left is not None and left <= 0:
+def newest(found: Backward, rows: Rows, most: int, render: Renderer) -> Iterator[bytes]:
+    """The last `most` rows of what was found, the oldest first: of the first entry perhaps not all."""
+    count, left = 0, most
+    for line in found.lines:
+        count += 1
+        left -= len(rows(line))
+        if left <= 0:
             break
-        rows = written(line)[-left:] if left is not None else written(line)
-        left = None if left is None else left - len(rows)
-        found.append((line.cursor, rows))
-    return found[::-1]
+    shown = [(line, rows(line)) for line in reversed(found.lines[:count])]
+    if left < 0:
+        shown[0] = (shown[0][0], shown[0][1][-left:])
+    return _joined(render.rows(made, line.cursor) for line, made in shown)
 
 
-def as_text(said: list[str], _cursor: str | None) -> bytes:
-    """Plain lines."""
-    return "".join(f"{line}\n" for line in said).encode()
-
-
-def as_event(said: list[str], cursor: str | None) -> bytes:
-    """A server-sent event; its id is the journal's cursor, with which a reader that was cut off comes back."""
-    data = "".join(f"data: {line}\n" for line in said)
-    return (f"id: {cursor}\n{data}\n" if cursor else f"{data}\n").encode()
+def _joined(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in pieces of some size."""
+    held: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size >= PIECE:
+            yield b"".join(held)
+            held, size = [], 0
+    if held:
+        yield b"".join(held)

@@ -47,8 +47,7 @@ def platform(text: str, process: str, app: str = APP) -> None:
 
 
 def stream(headers: dict[str, str] | None = None, **changes: Any) -> http.client.HTTPResponse:
-    known = {"app": APP, "lines": 1500, "tail": False, "source": None, "process": None}
-    session = Session(**(known | {"expires": int(time.time()) + 300} | changes))
+    session = Session(**({"app": APP, "lines": 1500, "expires": int(time.time()) + 300} | changes))
     connection = http.client.HTTPConnection("logplex", timeout=PATIENCE)
     connection.sock = socket.socket(socket.AF_UNIX)
     connection.sock.settimeout(PATIENCE)
@@ -101,10 +100,10 @@ def filters() -> Any:
     platform("at=info method=GET", "router")
     settled(5)
     asked: dict[str, dict[str, Any]] = {
-        "web.2": {"process": "web.2"},
-        "web": {"process": "web"},
+        "web.2": {"only": ("web.2",)},
+        "web": {"only": ("web",)},
         "heroku": {"source": "heroku"},
-        "app worker": {"source": "app", "process": "worker"},
+        "app worker": {"source": "app", "only": ("worker",)},
         "last two": {"lines": 2},
     }
     return {name: texts(read(**wanted)) for name, wanted in asked.items()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
 
 from units.journal import Entry
 
@@ -102,10 +101,3 @@ class FakeReader:
 
 def trusted(uid: int) -> bool:
     return uid in (0, 990)
-
-
-def session(**changes: Any) -> Any:
-    from hostd.logplex.sessions import Session
-
-    known: dict[str, Any] = {"app": APP, "lines": 100, "tail": False, "source": None, "process": None, "expires": 2**40}
-    return Session(**(known | changes))

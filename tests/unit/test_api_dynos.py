@@ -252,11 +252,23 @@ async def test_log_sessions(tmp_path):
         address, _, query = made.data["logplex_url"].partition("?")
         assert address == "http://logplex/streams"
         session = verify(query, LOG_KEY, time.time())
-        assert (session.app, session.lines, session.tail) == (app.id, 1500, True)
-        assert (session.process, session.source) == ("web", "app")
+        assert (session.app, session.lines, session.tail) == (app.id, 5000, True)
+        assert (session.only, session.source) == (("web",), "app")
         default = await api("POST", "/apps/hello/log-sessions")
         assert verify(default.data["logplex_url"].partition("?")[2], LOG_KEY, time.time()).lines == 100
         assert (await api("POST", "/apps/hello/log-sessions", {"source": "nginx"})).status == 422
+        for wrong, status in (
+            ({"processes": "web"}, 400), ({"processes": [1]}, 400), ({"processes": ["we b"]}, 422),
+            ({"since": "soon"}, 422), ({"since": "1h", "until": "2h"}, 422), ({"tail": True, "until": "1h"}, 422),
+            ({"grep": "(a"}, 422), ({"request_id": "a b"}, 422), ({"format": "xml"}, 422), ({"grep": 1}, 400),
+        ):  # fmt: skip
+            assert (await api("POST", "/apps/hello/log-sessions", wrong)).status == status, wrong
+        ours = {"processes": ["web", "-router"], "since": "10m", "grep": "a+", "ignore_case": True, "format": "json"}
+        made = await api("POST", "/apps/hello/log-sessions", ours | {"type": "worker", "request_id": "4f1c"})
+        session = verify(made.data["logplex_url"].partition("?")[2], LOG_KEY, time.time())
+        assert (session.only, session.without, session.lines) == (("worker", "web"), ("router",), None)
+        assert (session.grep, session.ignore_case, session.form, session.request_id) == ("a+", True, "json", "4f1c")
+        assert 595 < time.time() - session.since / 1e6 < 660
         assert (await api("POST", "/apps/hello/log-sessions", {"lines": "many"})).status == 400
         assert (await api("POST", "/apps/hello/log-sessions", {"lines": -1})).status == 422
         api.user = "ann@example.com"

@@ -128,7 +128,7 @@ def test_the_log_of_a_job_is_that_of_its_last_run(tmp_path, hostd):
     hostd.on("POST /apps/hello/log-sessions", (404, {"id": "not_found", "message": "seen"}))
     for words, dyno in ((("1",), "scheduler.1234"), ((), "scheduler")):
         hostctl(tmp_path, "schedule:logs", *words, "--tail", "-a", "hello")
-        assert hostd.requests[-1].json == {"lines": 1500, "tail": True, "dyno": dyno}
+        assert hostd.requests[-1].json == {"lines": 10_000, "tail": True, "dyno": dyno}
     hostd.on(f"GET {JOBS}/1", (200, job()))
     ran = hostctl(tmp_path, "schedule:logs", "1", "-a", "hello")
     assert ran.status == 1 and "Job 1 has not run yet" in ran.err

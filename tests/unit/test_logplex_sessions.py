@@ -1,8 +1,9 @@
 import pytest
-from logplex_fakes import session
+from kept_fakes import session
 
 from hostd.errors import BadRequest, Forbidden, Unavailable
 from hostd.logplex.key import ensure_key, load_key
+from hostd.logplex.rendering import Form
 from hostd.logplex.sessions import sign, verify
 
 KEY = b"k" * 32
@@ -12,7 +13,8 @@ NOW = 1_769_510_888.0
 def test_a_signed_session_comes_back_as_it_was():
     for made in (
         session(expires=int(NOW) + 300),
-        session(tail=True, lines=0, source="heroku", process="we&b=.1 é", expires=int(NOW)),
+        session(tail=True, lines=0, source="heroku", only=("web.1", "api"), grep="we&b=.1 é\\d+ ", expires=int(NOW)),
+        session(lines=None, since=1, until=2, without=("router",), ignore_case=True, request_id="a-b", form=Form.JSON),
     ):
         assert verify(sign(made, KEY), KEY, NOW) == made
 
@@ -20,8 +22,8 @@ def test_a_signed_session_comes_back_as_it_was():
 def test_no_part_of_it_can_be_changed():
     query = sign(session(expires=int(NOW) + 300), KEY)
     for forged in (
-        query.replace("lines=100", "lines=1000"),
-        query.replace("tail=false", "tail=true"),
+        query.replace("1111", "2222"),
+        query.replace("expires", "lines"),
         query + "&app=other",
         "app=other&" + query,
         query.rpartition("&")[0],
@@ -45,10 +47,18 @@ def test_what_is_signed_but_not_understood_is_said_so():
     import hashlib
     import hmac
 
-    query = "app=x&lines=many&tail=true&expires=1"
-    signature = hmac.new(KEY, query.encode(), hashlib.sha256).hexdigest()
-    with pytest.raises(BadRequest):
-        verify(f"{query}&signature={signature}", KEY, 0)
+    for query in (
+        "app=x&lines=100&tail=true&expires=1",
+        'app=x&session={"app":"x","expires":"1"}',
+        'app=x&session={"app":"x","expires":1,"lines":"many"}',
+        'app=x&session={"app":"x","expires":1,"colour":"red"}',
+        'app=x&session={"app":"x","expires":1,"form":"xml"}',
+        "app=x&session=[]",
+        "app=x&session={",
+    ):
+        signature = hmac.new(KEY, query.encode(), hashlib.sha256).hexdigest()
+        with pytest.raises(BadRequest):
+            verify(f"{query}&signature={signature}", KEY, 0)
 
 
 def test_the_key_is_made_once_and_kept(tmp_path):

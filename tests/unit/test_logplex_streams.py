@@ -5,16 +5,11 @@ import time
 from contextlib import asynccontextmanager
 
 import pytest
-from logplex_fakes import APP, OTHER, Store, session, trusted
+from kept_fakes import OTHER, Store, session, trusted
 
-from hostd.errors import Unavailable
-from hostd.logplex import tails
-from hostd.logplex.lines import Line
-from hostd.logplex.reading import Filter
 from hostd.logplex.server import Server
 from hostd.logplex.sessions import sign
 from hostd.logplex.streams import Streams
-from hostd.logplex.tails import Follower, Tail
 
 KEY = b"k" * 32
 
@@ -49,7 +44,8 @@ class Client:
 @asynccontextmanager
 async def logplex(tmp_path):
     store, clients = Store(), []
-    server = Server(Streams(store.open, trusted), KEY)
+    streams = Streams(store.open, store.follow, trusted)
+    server = Server(streams, KEY)
     path = str(tmp_path / "logplex.sock")
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
@@ -67,6 +63,14 @@ async def logplex(tmp_path):
         for client in clients:
             client.writer.close()
         await asyncio.gather(*(client.writer.wait_closed() for client in clients), return_exceptions=True)
+
+
+async def until(holds):
+    """Turn the loop until it holds."""
+    deadline = time.monotonic() + 5
+    while not holds():
+        assert time.monotonic() < deadline, "this should have come true"
+        await asyncio.sleep(0.001)
 
 
 def said(text):
@@ -104,16 +108,13 @@ async def test_a_tail_has_history_then_live_lines_each_once(tmp_path):
             got += said(await client.chunk())
         assert got == ["old", "new"]
         client.writer.close()
-        for _ in range(20):
-            await asyncio.sleep(0.01)
-        assert store.opened == store.closed  # nobody listens: the journal is let go
+        await until(lambda: store.opened == store.closed)  # nobody listens: the journal is let go
 
 
 async def test_a_tail_of_an_empty_journal_opens_at_once(tmp_path):
     async with logplex(tmp_path) as (store, ask, _path, _server):
         client = await ask(tail=True)
         assert client.status == 200
-        await asyncio.sleep(0)
         store.write("first")
         assert said(await client.chunk()) == ["first"]
 
@@ -207,10 +208,11 @@ async def test_when_the_logplex_goes_the_stream_is_cut_not_ended(tmp_path):
 
 
 async def test_a_broken_journal_cuts_streams_and_new_ones_work(tmp_path, caplog):
-    async with logplex(tmp_path) as (store, ask, _path, _server):
+    async with logplex(tmp_path) as (store, ask, _path, server):
         store.write("line")
         client = await ask(tail=True)
         await client.chunk()
+        await until(lambda: server._streams.tails._followers)
         store.broken = True
         store.write("lost on this connection")
         assert await asyncio.wait_for(client.reader.read(), 2) == b""
@@ -218,34 +220,3 @@ async def test_a_broken_journal_cuts_streams_and_new_ones_work(tmp_path, caplog)
         store.broken = False
         again = await ask(tail=True)
         assert said(await again.chunk()) == ["line", "lost on this connection"]
-
-
-def line(number, size=10):
-    return Line(f"c{number}", number, APP, "app", "web.1", b"x" * size)
-
-
-async def test_a_slow_reader_loses_the_oldest_and_is_told():
-    tail = Tail(Filter(APP), clock=lambda: 1_769_510_888.0)
-    for number in range(1, 6):
-        tail.offer(line(number, size=300_000))
-    missing, lines = await tail.take()
-    assert [one.microseconds for one in lines] == [3, 4, 5]
-    assert missing.endswith("dropped 2 messages since 1970-01-01T00:00:00.000001+00:00.")
-    tail.offer(line(6))
-    assert await tail.take() == (None, [line(6)])
-
-
-async def test_a_line_larger_than_the_queue_still_passes():
-    tail = Tail(Filter(APP))
-    tail.offer(line(1, size=5_000_000))
-    missing, lines = await tail.take()
-    assert missing is None and len(lines) == 1
-
-
-async def test_there_is_a_limit_of_tails():
-    follower = Follower(Store().open_any, trusted)
-    for _ in range(tails.MOST_TAILS):
-        follower.add(Tail(Filter(APP)))
-    with pytest.raises(Unavailable, match="log streams of this app are open"):
-        follower.add(Tail(Filter(APP)))
-    follower.close()

@@ -1,0 +1,118 @@
+"""Which of an app's lines a reader wants. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from hostd.errors import Invalid
+from hostd.logplex.lines import Line
+
+SOURCES = ("app", "heroku")
+MOST_PROCESSES = 50
+MOST_VALUES = 64
+"""Beyond so many values of a field journald's index is slower than looking at every entry."""
+WITHOUT = "-"
+"""In front of a process: all but this."""
+
+_PROCESS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
+_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,200}")
+
+
+class Pattern(Protocol):
+    """What is needed of `patterns.Pattern`."""
+
+    def matches(self, text: bytes) -> bool:
+        """Whether it is found in the text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which lines a session shows: those of `app`, of the source, of any of `only` and none of `without`.
+
+    A process is a dyno (`web.1`), a type (`web`, which is all its dynos) or a component (`router`, `api`). `request_id`
+    has to stand in the text.
+    """
+
+    app: str
+    source: str | None = None
+    only: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    request_id: str | None = None
+    pattern: Pattern | None = field(default=None, compare=False)
+
+    def accepts(self, line: Line) -> bool:
+        """True if the line is wanted, an entry of several rows as a whole. Raises what the pattern raises."""
+        return (
+            line.app == self.app
+            and self.source in (None, line.source)
+            and (not self.only or _is_one_of(line.process, self.only))
+            and not (self.without and _is_one_of(line.process, self.without))
+            and (self.request_id is None or self.request_id.encode() in line.message)
+            and (self.pattern is None or self.pattern.matches(line.message))
+        )
+
+    @property
+    def narrows(self) -> bool:
+        """Whether any of the app's lines are left out."""
+        return any((self.source, self.only, self.without, self.request_id, self.pattern))
+
+    def matches(self, processes: Callable[[], Collection[str]]) -> dict[str, tuple[str, ...]]:
+        """What of this the index of the app's journal can do; `processes` tells all that ever wrote to it."""
+        fields: dict[str, tuple[str, ...]] = {}
+        if self.source is not None:
+            fields["HOSTD_SOURCE"] = (self.source,)
+        if self.only or self.without:
+            wanted = tuple(sorted(name for name in processes() if self._wants(name)))
+            if len(wanted) <= MOST_VALUES:
+                # A field without values would not narrow anything: nobody is called so.
+                fields["HOSTD_PROCESS"] = wanted or self.only or ("",)
+        return fields
+
+    def _wants(self, process: str) -> bool:
+        known = _PROCESS.fullmatch(process) is not None  # what else is there was sent by somebody who lies
+        return (
+            known
+            and (not self.only or _is_one_of(process, self.only))
+            and not _is_one_of(process, self.without)
+        )
+
+
+def parted(names: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Processes as users write them, into those that are wanted and those that are not (`-router`).
+
+    One text may name several (`web,worker`). Raises Invalid for what cannot be a process.
+    """
+    only: dict[str, None] = {}
+    without: dict[str, None] = {}
+    for name in (part.strip() for text in names for part in text.split(",")):
+        bare = name.removeprefix(WITHOUT)
+        if not _PROCESS.fullmatch(bare):
+            raise Invalid(
+                f"{name!r} is not a process. A dyno is one (web.1), a process type (web), or a part of the platform "
+                "(router, api); with a dash in front, all but that (-router)."
+            )
+        (without if name.startswith(WITHOUT) else only)[bare] = None
+    if len(only) + len(without) > MOST_PROCESSES:
+        raise Invalid(f"These are more than {MOST_PROCESSES} processes.")
+    return tuple(only), tuple(without)
+
+
+def checked_source(name: str | None) -> str | None:
+    """The source, if it is one; raises Invalid."""
+    if name is not None and name not in SOURCES:
+        raise Invalid(f"There is no source {name!r}: say app or heroku.")
+    return name
+
+
+def checked_request_id(text: str | None) -> str | None:
+    """The id of a request, if it can be one; raises Invalid."""
+    if text is not None and not _REQUEST_ID.fullmatch(text):
+        raise Invalid(f"{text[:60]!r} is not the id of a request: request_id= in the router's lines shows them.")
+    return text
+
+
+def _is_one_of(process: str, names: Collection[str]) -> bool:
+    return process in names or process.partition(".")[0] in names
