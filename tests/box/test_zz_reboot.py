@@ -86,6 +86,10 @@ def test_logs_hold_what_was_before_and_what_came_after(platform: Platform, reboo
     wait_until(lambda: log(platform).count(said) >= 2, BACK_SECONDS)
     first, _, second = log(platform).partition("app[worker.1]: worker.1 goes home")
     assert (first.count(said), second.count(said)) == (1, 1)
+    # Of the first dyno, the platform and the router, from the first line on.
+    for line in ("heroku[worker.1]: Starting process with command", "heroku[web.1]: Starting process with command"):
+        assert second.count(line) == 1
+    wait_until(lambda: f"host={BUSY}.localhost" in log(platform).partition("worker.1 goes home")[2])
 
 
 def test_ssh_and_deploys_work_and_the_ledger_verifies(platform: Platform, rebooted: Rebooted, tmp_path: Path) -> None:
