@@ -342,7 +342,7 @@ async def test_h26_is_logged_for_the_app_whose_host_was_named():
         await client.send(get("/1", "A: b\r\n") + b"GET /2 HTTP/1.1\r\nX: y\r\n" + HOST + b"Z: z\r\nX Y: z\r\n\r\n")
         assert [(await client.answer()).status for _ in range(2)] == [200, 400]
         _, line = router.lines
-        assert set(router.plane.journal._prefixes) == {"id-of-hello"}
+        assert set(router.plane.journal._boxes) == {"", "id-of-hello"}
     assert line.startswith('at=error code=H26 desc="Request Error" cause="bad header: Invalid header token" method=GET')
     assert 'path="/2" host=hello.localhost request_id=' in line
 
