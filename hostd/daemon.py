@@ -72,7 +72,7 @@ async def serve(settings: Settings) -> None:
 async def _start(parts: Parts) -> None:
     await parts.stacks.recover()
     await parts.garbage.recover()
-    await parts.journals.ensure()
+    parts.journals.prepare()
     await parts.networks.start()
     parts.certificates.stock()
     await parts.manager.start()

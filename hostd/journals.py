@@ -25,6 +25,7 @@ PLATFORM = "hostd"
 _PREFIX = f"{PLATFORM}-"
 _TARGETS = "hostd-journal@*.target"
 _LOOK_AGAIN_SECONDS = 30.0
+_AT_ONCE = 20
 _SECONDS = 60.0
 
 
@@ -105,7 +106,19 @@ class Journals:
         self._limits = limits
         self._app_ids = app_ids
         self._forget = forget
+        self._stale: set[str] = set()
+        """Apps whose limits have changed since their journald read them."""
+        self._gone: set[str] = set()
+        self._working = asyncio.Lock()
         self._places = places or Places()
+
+    def prepare(self) -> None:
+        """Write down the limits of all apps' journals: called before a dyno starts, whose unit needs its journald."""
+        try:
+            for app_id in self._app_ids():
+                self._write_config(app_id)
+        except OSError as error:
+            log.warning("limits of apps' journals cannot be written, which is tried again: %s", error)
 
     async def ensure(self, app_ids: Iterable[str] | None = None) -> None:
         """Have these apps' journals take lines, or all apps': what they have already costs next to nothing.
@@ -114,21 +127,23 @@ class Journals:
         """
         try:
             wanted = list(self._app_ids() if app_ids is None else app_ids)
-            changed = [app_id for app_id in wanted if self._write_config(app_id)]
+            for app_id in wanted:
+                self._write_config(app_id)
             there = {unit.name for unit in self._systemd.list_units([_TARGETS]) if unit.active == "active"}
-            if missing := [target(app_id) for app_id in wanted if target(app_id) not in there]:
-                await _systemctl("start", *missing)
             # Those that begin read their limits by themselves.
-            if stale := [app_id for app_id in changed if target(app_id) in there]:
-                await _systemctl("try-restart", *(service(namespace(app_id)) for app_id in stale))
+            stale = [app_id for app_id in wanted if app_id in self._stale and target(app_id) in there]
+            await self._for_each("try-restart", stale, lambda app_id: service(namespace(app_id)))
+            missing = [app_id for app_id in wanted if target(app_id) not in there]
+            await self._for_each("start", missing, target)
+            self._stale -= set(wanted)
         except (OSError, CommandError, SystemdError) as error:
             log.warning("journals of apps are not ready, which is tried again: %s", error)
 
     async def keep(self) -> None:
-        """Look every half minute whether all apps still have theirs; until cancelled."""
+        """Look now and every half minute whether all apps have theirs; until cancelled."""
         while True:
-            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
             await self.ensure()
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
     async def limit(self, app_id: str) -> None:
         """Put an app's limits in force: what is beyond them is deleted before this returns, as far as it can be."""
@@ -150,31 +165,42 @@ class Journals:
 
         Nothing may write in its name any more: that would start it anew.
         """
+        self._gone.add(app_id)
         self._forget(app_id)
         config, files = self._places.config(app_id), self._places.files(app_id)
         if not config.exists() and not files.exists():
             return
         name = namespace(app_id)
-        await _systemctl("stop", target(app_id), *sockets(name), service(name))
-        # By systemd, which made these directories; hostd itself may not write there.
-        await _systemctl("clean", "--what=runtime", "--what=logs", service(name))
-        await _systemctl("reset-failed", service(name), *sockets(name), check=False)
+        async with self._working:
+            await _systemctl("stop", target(app_id), *sockets(name), service(name))
+            # By systemd, which made these directories; hostd itself may not write there.
+            await _systemctl("clean", "--what=runtime", "--what=logs", service(name))
+            await _systemctl("reset-failed", service(name), *sockets(name), check=False)
         config.unlink(missing_ok=True)
 
-    def _write_config(self, app_id: str) -> bool:
-        """Whether the file had to be written."""
+    async def _for_each(self, verb: str, app_ids: Sequence[str], unit: Callable[[str], str]) -> None:
+        # A few at a time: after a boot systemd has dynos to start in between, and an app may be destroyed.
+        for first in range(0, len(app_ids), _AT_ONCE):
+            async with self._working:
+                few = [unit(app_id) for app_id in app_ids[first : first + _AT_ONCE] if app_id not in self._gone]
+                if few:
+                    await _systemctl(verb, *few)
+
+    def _write_config(self, app_id: str) -> None:
+        if app_id in self._gone:
+            return
         why = f"The journal of the app {app_id}, written by hostd. To change it: hostctl logs:set"
         path, text = self._places.config(app_id), config_text(self._limits(app_id), why)
         try:
             if path.read_text(encoding="utf-8") == text:
-                return False
+                return
         except FileNotFoundError:
             pass
         draft = path.with_name(f".{path.name}.new")
         draft.write_text(text, encoding="utf-8")
         draft.chmod(0o644)
         draft.rename(path)
-        return True
+        self._stale.add(app_id)
 
 
 def target(app_id: str) -> str:

@@ -79,6 +79,17 @@ def test_every_app_gets_limits_and_sockets_at_once(kept, systemctl):
     assert sorted(path.name for path in kept.etc.iterdir()) == ["journald@hostd-a1.conf", "journald@hostd-a2.conf"]
 
 
+def test_before_a_dyno_starts_its_limits_are_there(kept, systemctl):
+    made(kept).prepare()
+    assert kept.config("a1").exists() and kept.config("a2").exists()
+    assert systemctl == []
+
+
+def test_a_thousand_apps_leave_systemd_time_for_others(kept, systemctl):
+    asyncio.run(made(kept).ensure([f"b{number}" for number in range(1000)]))
+    assert len(systemctl) == 50
+
+
 def test_what_is_there_already_is_left_alone(kept, systemctl):
     systemd = FakeSystemd()
     asyncio.run(made(kept).ensure())
@@ -95,6 +106,28 @@ def test_a_journald_that_runs_learns_of_new_limits(kept, systemctl):
     systemctl.clear()
     asyncio.run(made(kept, systemd, {"a1": Limits(16)}).ensure(["a1"]))
     assert systemctl == [["try-restart", "systemd-journald@hostd-a1.service"]]
+
+
+def test_limits_that_changed_while_hostd_was_down_are_learnt_too(kept, systemctl):
+    asyncio.run(made(kept).ensure())
+    systemctl.clear()
+    systemd = FakeSystemd()
+    systemd.units = [Unit("hostd-journal@a1.target"), Unit("hostd-journal@a2.target")]
+    later = made(kept, systemd, {"a2": Limits(64)})
+    later.prepare()
+    asyncio.run(later.ensure())
+    asyncio.run(later.ensure())
+    assert systemctl == [["try-restart", "systemd-journald@hostd-a2.service"]]
+
+
+def test_an_app_that_is_destroyed_meanwhile_is_not_brought_back(kept, systemctl):
+    keeping = made(kept)
+    asyncio.run(keeping.ensure(["a1"]))
+    asyncio.run(keeping.remove("a1"))
+    systemctl.clear()
+    asyncio.run(keeping.ensure())
+    assert systemctl == [["start", "hostd-journal@a2.target"]]
+    assert not kept.config("a1").exists()
 
 
 def test_what_systemd_refuses_is_tried_again_and_stops_nothing(kept, monkeypatch, caplog):
