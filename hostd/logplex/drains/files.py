@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import os
+import stat
 from pathlib import Path
 
 from hostd.logplex.drains.buffer import Frame
@@ -37,7 +40,10 @@ class FileSender:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(self._path, _FLAGS, 0o600)
         try:
-            size = os.fstat(descriptor).st_size
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode):
+                raise OSError(errno.EINVAL, "it is no file")
+            size = found.st_size
             if size and size + len(text) > self._most:
                 self._path.replace(self._path.with_name(f"{self._path.name}.1"))
                 os.close(descriptor)
@@ -48,7 +54,8 @@ class FileSender:
                 while written < len(text):
                     written += os.write(descriptor, text[written:])
             except OSError:
-                os.ftruncate(descriptor, size)
+                with contextlib.suppress(OSError):
+                    os.ftruncate(descriptor, size)
                 raise
         finally:
             os.close(descriptor)

@@ -61,7 +61,7 @@ async def post(connection: Connection, target: str, headers: Mapping[str, str], 
 
 def seconds_of(text: str, clock: Callable[[], float]) -> float | None:
     """What a Retry-After asks for, in seconds or as a date (RFC 9110, 10.2.3); None if it cannot be read."""
-    if text.isdecimal() and len(text) < 10:
+    if text.isascii() and text.isdecimal() and len(text) < 10:
         return float(text)
     try:
         return max(0.0, parsedate_to_datetime(text).timestamp() - clock())

@@ -93,17 +93,18 @@ class SyslogSender:
     async def _acknowledged(self, connection: Connection) -> None:
         # The kernel tells no program when this happens: it has to be asked.
         pause = _FIRST_LOOK
-        while connection.writer.transport.get_write_buffer_size() or unacknowledged(connection.socket):
-            self._check(connection)
+        while not self._has_all(connection):
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LAST_LOOK)
-        # A connection that was reset has nothing left to be acknowledged.
-        self._check(connection)
 
-    def _check(self, connection: Connection) -> None:
-        ended = self._ended is None or self._ended.done() or connection.writer.transport.is_closing()
+    def _has_all(self, connection: Connection) -> bool:
+        transport = connection.writer.transport
+        ended = self._ended is None or self._ended.done() or transport.is_closing()
+        has_all = not ended and not transport.get_write_buffer_size() and not unacknowledged(connection.socket)
+        # Asked last: a connection that was reset has nothing left to be acknowledged either.
         if ended or not is_established(connection.socket):
-            raise ConnectionResetError(None, "it closed the connection")
+            raise ConnectionResetError(0, "it closed the connection")
+        return has_all
 
 
 def unacknowledged(connection: socket.socket) -> int:
