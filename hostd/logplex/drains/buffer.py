@@ -12,7 +12,9 @@ from units.cursors import cursor_of
 
 MOST_MESSAGES = 1024
 MOST_BYTES = 2 * 1024 * 1024
-"""What the messages of a buffer take in memory; lines may have 48 KiB each."""
+"""What the messages of a buffer take in memory, about; lines may have 48 KiB each."""
+ITEM_BYTES = 400
+"""What an entry takes in memory besides its text, about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Buffer:
         self._place: str | bytes | None = cursor
         self.lost, self.since = lost, since
         self.total_lost = self.last_lost = 0
+        self.most_bytes = MOST_BYTES
         self.dropping = False
         self._waiting: deque[Item] = deque()
         self._count = self._size = 0
@@ -61,7 +64,7 @@ class Buffer:
     def full(self) -> bool:
         """Whether nothing more fits in. What is on its way at this moment does not count."""
         held = self._frame.count if self._frame is not None and not self._attempting else 0
-        return self._count + held >= MOST_MESSAGES or self._size >= MOST_BYTES
+        return self._count + held >= MOST_MESSAGES or self._memory >= self.most_bytes
 
     @property
     def waiting(self) -> int:
@@ -181,7 +184,11 @@ class Buffer:
 
     def _over(self) -> bool:
         held = self._frame.count if self._frame is not None and not self._attempting else 0
-        return self._count + held > MOST_MESSAGES or self._size > MOST_BYTES
+        return self._count + held > MOST_MESSAGES or self._memory > self.most_bytes
+
+    @property
+    def _memory(self) -> int:
+        return self._size + ITEM_BYTES * len(self._waiting)
 
     def _dissolve(self, frame: Frame) -> None:
         self._waiting.extendleft(reversed(frame.items))

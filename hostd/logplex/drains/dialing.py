@@ -62,10 +62,22 @@ class Resolver:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """An open connection of a drain."""
+    """An open connection of a drain; `below` is its transport without TLS."""
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
+    below: asyncio.WriteTransport
+
+    @property
+    def pending(self) -> int:
+        """Bytes that the kernel has not got yet."""
+        own = self.writer.transport.get_write_buffer_size() if self.writer.transport is not self.below else 0
+        return own + self.below.get_write_buffer_size()
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether nothing more can be sent."""
+        return self.writer.transport.is_closing() or self.below.is_closing()
 
     @property
     def socket(self) -> socket.socket:
@@ -76,6 +88,7 @@ class Connection:
     def abort(self) -> None:
         """Close it at once; what was not sent is not sent."""
         self.writer.transport.abort()
+        self.below.abort()
 
 
 class Dialer:
@@ -122,16 +135,16 @@ class Dialer:
 async def _open(where: Destination, address: Address) -> Connection:
     # Made anew each time: authorities that were added to the system's meanwhile count.
     context = ssl.create_default_context() if where.encrypted else None
-    reader, writer = await asyncio.open_connection(
-        str(address),
-        where.port,
-        ssl=context,
-        server_hostname=where.host if context else None,
-        limit=LONGEST_ANSWER,
-    )
-    connection = Connection(reader, writer)
-    connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
-    connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    reader, writer = await asyncio.open_connection(str(address), where.port, limit=LONGEST_ANSWER)
+    connection = Connection(reader, writer, writer.transport)
+    try:
+        connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
+        connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if context is not None:
+            await writer.start_tls(context, server_hostname=where.host)
+    except BaseException:
+        connection.abort()
+        raise
     return connection
 
 

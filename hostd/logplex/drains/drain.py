@@ -169,6 +169,10 @@ class Drain:
         except Undelivered as error:
             await self._failed(error)
             return
+        except Exception as error:  # noqa: BLE001 - a fault of ours is a failure like others: the frame comes again
+            _log.exception("drain %s: a fault of the logplex", self._token)
+            await self._failed(Undelivered(f"a fault of the logplex ({type(error).__name__}); its log has more"))
+            return
         self.buffer.delivered()
         self._delivered += frame.count
         self._backoff.well()

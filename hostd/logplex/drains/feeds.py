@@ -161,6 +161,9 @@ class Feed:
             except OSError as error:
                 _log.warning("the journal of an app with drains cannot be read: %s", error)
                 await asyncio.sleep(BROKEN_SECONDS)
+            except Exception:  # noqa: BLE001 - a fault of ours in reading one entry must not end a drain in silence
+                _log.exception("the journal of an app with drains was not read: a fault of the logplex")
+                await asyncio.sleep(BROKEN_SECONDS)
             finally:
                 if journal is not None:
                     journal.close()
@@ -171,7 +174,7 @@ class Feed:
                 lane.behind_since = lane.behind_since or self._clock()
                 await lane.buffer.room()
             entries = journal.read(AT_ONCE if lane.buffer.dropping else max(1, min(AT_ONCE, lane.buffer.free)))
-            if missed := journal.take_missed():
+            if entries and (missed := journal.take_missed()):
                 lane.buffer.lose(missed, entries[0].realtime_us)
             for entry in entries:
                 lane.take(entry, self._item(entry))
@@ -205,7 +208,7 @@ class Feed:
         try:
             while True:
                 entries = journal.read(AT_ONCE)
-                if missed := journal.take_missed():
+                if entries and (missed := journal.take_missed()):
                     for lane in self._together:
                         lane.buffer.lose(missed, entries[0].realtime_us)
                 for entry in entries:
@@ -214,8 +217,8 @@ class Feed:
                     await asyncio.sleep(0)
                 else:
                     await journal.wait()
-        except OSError as error:
-            _log.warning("the journal of an app with drains cannot be followed: %s", error)
+        except Exception as error:  # noqa: BLE001 - each drain opens the journal anew and says what it meets
+            _log.warning("the journal of an app with drains cannot be followed: %r", error)
             self._reading = None
             for lane in list(self._together):
                 self._part(lane)

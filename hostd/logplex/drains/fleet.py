@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hostd.errors import HostdError
-from hostd.logplex.drains.buffer import Buffer
+from hostd.logplex.drains.buffer import MOST_BYTES, Buffer
 from hostd.logplex.drains.destinations import Destination, Kind, destination
 from hostd.logplex.drains.dialing import Dialer, Judge, Resolver
 from hostd.logplex.drains.document import FILE, Document, Wanted, document
@@ -29,6 +29,9 @@ from units.journal import JournalUnavailable
 
 ACCOUNT_EVERY = 5.0
 """Seconds between two looks at what drains have lost, and how far they came."""
+ALL_BYTES = 64 * 1024 * 1024
+"""What all buffers together may take in memory: with more than a hundred drains each has less than its 1,024 messages
+if they are all full."""
 YOUNG = 600.0
 """Seconds for which a drain without a place is a new one."""
 
@@ -123,6 +126,8 @@ class Fleet:
             if each.id not in self._running:
                 self._begin(each)
         self._places.keep(drains)
+        for running in self._running.values():
+            running.drain.buffer.most_bytes = min(MOST_BYTES, ALL_BYTES // len(self._running))
 
     def _begin(self, wanted: Wanted) -> None:
         try:

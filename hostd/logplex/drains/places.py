@@ -65,9 +65,14 @@ class Places:
         """Remember the place of a drain; raises OSError."""
         body = json.dumps(asdict(place), separators=(",", ":")).encode()
         record = b"%s %s" % (body, _mark(body).encode())
-        descriptor = os.open(self._file(drain), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        file = self._file(drain)
+        new = not file.exists()
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             os.pwrite(descriptor, record.ljust(SIZE), 0)
+            if new:
+                # After a power cut an older place is found, and some messages come twice; an empty file would lose all.
+                os.fsync(descriptor)
         finally:
             os.close(descriptor)
 

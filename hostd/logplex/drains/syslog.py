@@ -98,9 +98,8 @@ class SyslogSender:
             pause = min(pause * 2, _LAST_LOOK)
 
     def _has_all(self, connection: Connection) -> bool:
-        transport = connection.writer.transport
-        ended = self._ended is None or self._ended.done() or transport.is_closing()
-        has_all = not ended and not transport.get_write_buffer_size() and not unacknowledged(connection.socket)
+        ended = self._ended is None or self._ended.done() or connection.is_closing
+        has_all = not ended and not connection.pending and not unacknowledged(connection.socket)
         # Asked last: a connection that was reset has nothing left to be acknowledged either.
         if ended or not is_established(connection.socket):
             raise ConnectionResetError(0, "it closed the connection")

@@ -94,7 +94,7 @@ class WebSender:
         now, connection = self._clock(), self._connection
         if connection is None:
             return None
-        ended = connection.reader.at_eof() or connection.writer.transport.is_closing()
+        ended = connection.reader.at_eof() or connection.is_closing
         if ended or now - self._used > IDLE_SECONDS or now - self._opened > OLDEST:
             await self.close()
             return None
