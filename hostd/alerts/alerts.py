@@ -65,9 +65,9 @@ class Alerts:
         """How it stands with an alert."""
         return self._keeper.state(alert)
 
-    def past(self, rule: Rule, app_id: str | None) -> Past:
+    async def past(self, rule: Rule, app_id: str | None) -> Past:
         """How often a rule would have fired within the last week."""
-        return self._keeper.past(rule, app_id)
+        return await self._keeper.past(rule, app_id)
 
     def pause(self, alert: Alert) -> None:
         """Let an alert count no more; what fires ends, and nobody is told."""

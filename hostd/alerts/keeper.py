@@ -103,10 +103,8 @@ class AlertKeeper:
         known = self._ledger.alerts.watched()
         looked = self._ledger.alerts.looked_until()
         for alert in known:
-            # Requests of others come in between.
-            await asyncio.sleep(0)
             try:
-                self._catch_up(alert, until, looked)
+                await self._catch_up(alert, until, looked)
             except HostdError as error:
                 log.warning("alert %s (%s) cannot be looked at: %s", alert.number, alert.condition, error)
         if known and looked != _moment(until):
@@ -121,13 +119,13 @@ class AlertKeeper:
             return held.standing.state
         return State.FIRING if self._ledger.alert_firings.open(alert.id) else State.QUIET
 
-    def past(self, rule: Rule, app_id: str | None) -> Past:
+    async def past(self, rule: Rule, app_id: str | None) -> Past:
         """How often a rule would have fired within the last week."""
         until = (int(self._clock().timestamp()) - SETTLED) // MINUTE * MINUTE
         since = until - WEEK
-        figures = self._readings.read(rule, app_id, since, until)
+        figures = await self._readings.fetch(rule, app_id, since, until)
         known = min(figures.minutes, default=None), min(figures.watched, default=None)
-        episodes = fold(rule, figures, since, until).episodes
+        episodes = (await asyncio.to_thread(fold, rule, figures, since, until)).episodes
         return Past(min((second for second in known if second is not None), default=None), episodes[::-1])
 
     def pause(self, alert: Alert) -> None:
@@ -145,17 +143,17 @@ class AlertKeeper:
         except OSError as error:
             log.warning("how full the disk is cannot be told: %s", error.strerror)
 
-    def _catch_up(self, alert: Alert, until: int, looked: datetime | None) -> None:
+    async def _catch_up(self, alert: Alert, until: int, looked: datetime | None) -> None:
         """Go through an alert's minutes up to now."""
-        if self._ledger.alerts.of_id(alert.id) != alert:
-            # Removed, paused or resumed in between: the next look sees it as it is.
-            return
         held = self._held.get(alert.id)
         if held is None or held.watched_at != alert.watched_at or held.since > until + _AHEAD:
             held = self._recovered(alert, until, looked)
         since = max(held.since, until - WEEK)
         if since < until:
-            figures = self._readings.read(held.rule, alert.app_id, since, until)
+            figures = await self._readings.fetch(held.rule, alert.app_id, since, until)
+            if self._ledger.alerts.of_id(alert.id) != alert:
+                # Removed, paused or resumed in between: the next look sees it as it is.
+                return
             outcome = fold(held.rule, figures, since, until, held.standing)
             self._record(alert, held.rule, outcome.episodes)
             held = _Held(alert.watched_at, held.rule, outcome.standing, until)

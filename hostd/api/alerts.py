@@ -66,7 +66,7 @@ async def create(request: web.Request) -> web.Response:
     if app is not None and rule.process is not None:
         _refuse_unknown_type(context, app, rule.process)
     targets = _targets(context, user, body)
-    past = context.alerts.past(rule, app.id if app else None)
+    past = await context.alerts.past(rule, app.id if app else None)
     if flag_field(body, "dry_run"):
         return answer({"condition": str(rule), "past": _past(past)})
     alert = context.ledger.alerts.add(
@@ -90,7 +90,7 @@ async def show(request: web.Request) -> web.Response:
     context, app = context_of(request), _whose(request)
     alert = _alert(request, app)
     rule = rules.parse(alert.condition, platform=app is None)
-    past = context.alerts.past(rule, alert.app_id)
+    past = await context.alerts.past(rule, alert.app_id)
     return answer({**_json(context, app, alert), "past": _past(past)})
 
 

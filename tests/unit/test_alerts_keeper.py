@@ -216,7 +216,8 @@ async def test_a_certificate_that_ends_soon(tmp_path):
         alert = now.add("certificate<14d")
         await now.look_at(0)
         assert now.log == ["Alert certificate<14d is firing: certificate has 13.5 days left"]
-        assert now.keeper.past(parse("certificate<14d"), now.app.id).episodes[0].began == START - 12 * 3600 + MINUTE
+        (known,) = (await now.keeper.past(parse("certificate<14d"), now.app.id)).episodes
+        assert known.began == START - 12 * 3600 + MINUTE
         now.terms[now.app.id] = [Term(90)]
         await now.look_at(1)
         await now.look_at(2)
@@ -228,10 +229,10 @@ async def test_what_would_have_fired(tmp_path):
     with scene(tmp_path) as now:
         now.put("p95", 600, 600, 600, 100, 100, 100, 600, 600, 600, 600, 600, *[100] * 5)
         now.now = START + 30 * MINUTE
-        past = now.keeper.past(parse(P95), now.app.id)
+        past = await now.keeper.past(parse(P95), now.app.id)
         assert [(each.minutes, (each.began - START) // MINUTE) for each in past.episodes] == [(5, 6), (3, 0)]
         assert past.since == (int(now.now) - SETTLED) // MINUTE * MINUTE - WEEK
-        platform = now.keeper.past(parse("disk>90%", platform=True), None)
+        platform = await now.keeper.past(parse("disk>90%", platform=True), None)
         assert (platform.since, list(platform.episodes)) == (None, [])
 
 
@@ -255,7 +256,8 @@ async def test_what_would_have_fired_is_what_did_whatever_became_of_hostd(tmp_pa
                 now.again()
             minute += chance.choice([1, 1, 1, 2, 7, 40])
         await now.look_at(minutes)
-        expected = [each for each in now.keeper.past(parse(condition), now.app.id).episodes if each.fired >= START]
+        past = await now.keeper.past(parse(condition), now.app.id)
+        expected = [each for each in past.episodes if each.fired >= START]
         assert now.firings(alert) == [
             ((each.began - START) // MINUTE, None if each.over is None else (each.over - START) // MINUTE)
             for each in expected[::-1]
