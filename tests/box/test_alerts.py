@@ -205,14 +205,15 @@ def test_trouble_is_told_once_whatever_becomes_of_hostd(platform: Platform, hook
 
 def test_the_platforms_alerts_are_in_the_status(platform: Platform) -> None:
     """The disk is never as empty as that; how full it was is known from the minute on in which hostd was installed."""
-    platform.hostctl("alerts:add", "disk>0%", "for", "1m", "--platform")
+    added = platform.hostctl("alerts:add", "disk>0%", "for", "1m", "--platform", "--json")
+    number = str(json.loads(added.stdout)["number"])
     try:
         wait_until(lambda: platform.hostctl("status", check=False).returncode == 1, 150, every=1)
         assert "disk>0% for 1m is firing" in platform.hostctl("status", check=False).stdout
         own = platform.run(["journalctl", "--no-pager", "-u", "hostd.service"]).stdout
         assert "Alert disk>0% for 1m is firing: disk was " in own
-        shown = json.loads(platform.hostctl("alerts:info", "1", "--platform", "--json").stdout)
+        shown = json.loads(platform.hostctl("alerts:info", number, "--platform", "--json").stdout)
         assert shown["past"]["since"] is not None
     finally:
-        platform.hostctl("alerts:remove", "1", "--platform")
+        platform.hostctl("alerts:remove", number, "--platform")
     assert platform.ssh("alerts", "--platform").returncode == 0
