@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from hostd.ends import Ends, Synchronize
+from hostd.journals import namespace
+from hostd.relay import Opened, Relay
+from units import journal_sender
 
 if TYPE_CHECKING:
     from hostd.ledger.releases import Release
@@ -41,11 +44,24 @@ async def _at_once(_app_id: str) -> None:
     """What is asked of a journal that has everything the moment it is sent."""
 
 
-class Events:
-    """Writes platform lines; one instance serves all apps. `synchronize` asks an app's journal for what it has."""
+def _sender(app_id: str) -> Opened:
+    return journal_sender.Sender(namespace(app_id))
 
-    def __init__(self, writer: Sender, synchronize: Synchronize = _at_once) -> None:
+
+class Events:
+    """Writes platform lines; one instance serves all apps.
+
+    `synchronize` asks an app's journal for what it has, `open_sender` opens it for what an app's process printed.
+    """
+
+    def __init__(
+        self,
+        writer: Sender,
+        synchronize: Synchronize = _at_once,
+        open_sender: Callable[[str], Opened] = _sender,
+    ) -> None:
         self._writer = writer
+        self._open_sender = open_sender
         self._ends = Ends(self._say, synchronize)
         self.heard: Callable[[str, str, str], None] = lambda app_id, process, text: None
         """Told of each platform line: the app's id, of which process, and the text."""
@@ -68,9 +84,9 @@ class Events:
         """Say how a dyno ended, behind all that it wrote: as soon as journald has it, and what is said of it later."""
         self._ends.add(app.id, process, lines)
 
-    def relayed(self, app: Identified, process: str, text: str) -> None:
-        """A line that one of the app's own processes printed, and that came to hostd instead of to the journal."""
-        self._send(app.id, "app", process, text)
+    def relay(self, app: Identified, process: str) -> Relay:
+        """The way to the log for what an app's own process prints that came to hostd instead of to the journal."""
+        return Relay(self._open_sender(app.id), app.id, process)
 
     async def close(self) -> None:
         """Say what waits for journald still."""
@@ -78,7 +94,4 @@ class Events:
 
     def _say(self, app_id: str, process: str, text: str) -> None:
         self.heard(app_id, process, text)
-        self._send(app_id, "heroku", process, text)
-
-    def _send(self, app_id: str, source: str, process: str, text: str) -> None:
-        self._writer.send(text, HOSTD_APP=app_id, HOSTD_SOURCE=source, HOSTD_PROCESS=process)
+        self._writer.send(text, HOSTD_APP=app_id, HOSTD_SOURCE="heroku", HOSTD_PROCESS=process)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 
 from hostd.events import Events, Identified
 
@@ -54,10 +54,11 @@ class Echo:
             self._say(text)
 
 
-@contextmanager
-def echoed_build(events: Events, app: Identified, what: str) -> Iterator[Echo]:
+@asynccontextmanager
+async def echoed_build(events: Events, app: Identified, what: str) -> AsyncGenerator[Echo, None]:
     """Say that the build of `what` (`20a5742`) begins, and how it ends; what it prints is between the two."""
-    echo = Echo(lambda line: events.relayed(app, BUILD, line))
+    relay = events.relay(app, BUILD)
+    echo = Echo(relay.say)
     events.platform(app, BUILD, f"Starting build of {what}")
     after = "failed"
     try:
@@ -65,4 +66,5 @@ def echoed_build(events: Events, app: Identified, what: str) -> Iterator[Echo]:
         after = "complete"
     finally:
         echo.end()
+        await relay.end()
         events.platform(app, BUILD, f"State changed from building to {after}")

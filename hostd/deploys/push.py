@@ -198,7 +198,7 @@ class Pusher:
                 report=report.metadata or None,
             )
 
-        with echoed_build(self._events, deploy.app, deploy.what) as echo:
+        async with echoed_build(self._events, deploy.app, deploy.what) as echo:
 
             async def output(piece: bytes) -> None:
                 self._faults.reach(FaultPoint.BUILDING)

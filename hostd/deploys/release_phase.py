@@ -6,6 +6,7 @@ from hostd.context import Output
 from hostd.deploys.echo import Echo
 from hostd.deploys.transcript import Indent
 from hostd.events import Events, Identified
+from hostd.relay import Relay
 
 KEPT = 1024 * 1024
 """Bytes of the output that are kept with the release: its end."""
@@ -21,6 +22,7 @@ class ReleasePhase:
         self._events = events
         self._indent = Indent()
         self._kept = bytearray()
+        self._relay: Relay | None = None
         self._echo: Echo | None = None
 
     @property
@@ -30,7 +32,8 @@ class ReleasePhase:
 
     def begins(self, process: str) -> None:
         """Its output is that of `process`."""
-        self._echo = Echo(lambda line: self._events.relayed(self._app, process, line))
+        self._relay = self._events.relay(self._app, process)
+        self._echo = Echo(self._relay.say)
 
     async def hear(self, piece: bytes) -> None:
         """Take what it printed just now."""
@@ -43,6 +46,7 @@ class ReleasePhase:
 
     async def ends(self) -> None:
         """It has printed all."""
-        if self._echo is not None:
+        if self._echo is not None and self._relay is not None:
             self._echo.end()
+            await self._relay.end()
         await self._say(self._indent.end())

@@ -29,10 +29,12 @@ async def hear_out(start: Callable[[Stdio], Awaitable[None]], hearer: Hearer) ->
     systemd holds the pipe until the dyno's unit is removed, and that kills what its first process left running: so
     when this returns nobody is left who could print any more.
     """
-    with pipe() as (printed, output):
-        await start((output.fileno(), output.fileno(), output.fileno()))
-        output.close()
-        async with aclosing(pieces(printed)) as heard:
-            async for piece in heard:
-                await hearer.hear(piece)
-    await hearer.ends()
+    try:
+        with pipe() as (printed, output):
+            await start((output.fileno(), output.fileno(), output.fileno()))
+            output.close()
+            async with aclosing(pieces(printed)) as heard:
+                async for piece in heard:
+                    await hearer.hear(piece)
+    finally:
+        await hearer.ends()

@@ -24,8 +24,21 @@ class FakeEvents:
     def platform(self, app: Any, process: str, text: str) -> None:
         self.said.append(f"heroku[{process}]: {text}")
 
-    def relayed(self, app: Any, process: str, text: str) -> None:
-        self.said.append(f"app[{process}]: {text}")
+    def relay(self, app: Any, process: str) -> FakeRelay:
+        return FakeRelay(self.said, process)
+
+
+class FakeRelay:
+    """Keeps the lines of a process among the others."""
+
+    def __init__(self, said: list[str], process: str) -> None:
+        self._said, self._process = said, process
+
+    def say(self, line: str) -> None:
+        self._said.append(f"app[{self._process}]: {line}")
+
+    async def end(self) -> None:
+        pass
 
 
 def echoed(*pieces: bytes) -> list[str]:
@@ -59,9 +72,9 @@ def test_a_line_without_end_is_cut_between_characters_and_not_kept(cut: int) -> 
     assert all(LONGEST - 4 < len(line.encode()) <= LONGEST for line in said[:-2])
 
 
-def test_a_build_is_between_its_beginning_and_its_end() -> None:
+async def test_a_build_is_between_its_beginning_and_its_end() -> None:
     events = FakeEvents()
-    with echoed_build(events, APP, "20a5742") as echo:  # type: ignore[arg-type]
+    async with echoed_build(events, APP, "20a5742") as echo:  # type: ignore[arg-type]
         echo.hear(b"-----> Python app\n       no end")
     assert events.said == [
         "heroku[build]: Starting build of 20a5742",
@@ -71,11 +84,12 @@ def test_a_build_is_between_its_beginning_and_its_end() -> None:
     ]
 
 
-def test_a_build_that_fails_is_said_to_have_failed_behind_its_last_line() -> None:
+async def test_a_build_that_fails_is_said_to_have_failed_behind_its_last_line() -> None:
     events = FakeEvents()
-    with pytest.raises(KeyError), echoed_build(events, APP, "20a5742") as echo:  # type: ignore[arg-type]
-        echo.hear(b"oh no")
-        raise KeyError
+    with pytest.raises(KeyError):
+        async with echoed_build(events, APP, "20a5742") as echo:  # type: ignore[arg-type]
+            echo.hear(b"oh no")
+            raise KeyError
     assert events.said[1:] == ["app[build]: oh no", "heroku[build]: State changed from building to failed"]
 
 

@@ -142,8 +142,3 @@ async def test_what_waits_is_said_before_hostd_ends(
     events.ended(HELLO, "web.2", "two")
     await events.close()
     assert writer.said == ["hello heroku[web.1]: one", "hello heroku[web.2]: two"]
-
-
-async def test_lines_that_were_printed_are_the_apps_own(events: Events, writer: FakeWriter) -> None:
-    events.relayed(HELLO, "build", "-----> Python app")
-    assert writer.said == ["hello app[build]: -----> Python app"]
