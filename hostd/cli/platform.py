@@ -63,7 +63,7 @@ def version(call: Call) -> None:
 @command(
     "box",
     "[WORDS...]",
-    examples=("hostctl box status", "hostctl box shell", "hostctl box shell -- journalctl --namespace=hostd -f"),
+    examples=("hostctl box status", "hostctl box shell", "hostctl box shell -- systemctl list-units hostd*"),
     verbatim=True,
     local=True,
 )
