@@ -15,6 +15,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TypeVar
 
+from units import zstd
 from units.cursors import cursor_of
 from units.journal import Entry
 
@@ -49,6 +50,8 @@ _WINDOW = 256 * 1024
 _BEHIND = 4096
 _MOST_BYTES = 1024 * 1024
 """Of messages in one batch."""
+_LONGEST = 64 * 1024 * 1024
+"""Bytes of a compressed text that are made out here."""
 _MOST_REMEMBERED = 2048
 """Senders, and fields of theirs."""
 
@@ -85,8 +88,8 @@ class JournalFile:
     """Reads a file's entries in the order in which they were written, with the meaning of `units.journal.Reader`.
 
     `fields` are the names that are read; `believed` tells by those that journald itself has set whether the others
-    and the message are. `decompress` gives the entry with a cursor, for one whose text is compressed. Raises OSError
-    if the file cannot be read, UnknownFormat if it is not understood.
+    and the message are. `decompress` gives the entry with a cursor, for one that is compressed otherwise than by zstd.
+    Raises OSError if the file cannot be read, UnknownFormat if it is not understood.
     """
 
     def __init__(
@@ -234,8 +237,10 @@ class JournalFile:
         start = os.pread(self._descriptor, self._payload + self._longest, offset)
         if len(start) < self._payload or start[0] != _TYPE_DATA:
             return ""
-        # A compressed text does not show whose it is. Only long ones are.
-        name = "MESSAGE" if start[1] & _COMPRESSED else self._wanted.get(start[self._payload :].partition(b"=")[0], "")
+        if start[1] & _COMPRESSED:
+            name = self._compressed_name(offset)
+        else:
+            name = self._wanted.get(start[self._payload :].partition(b"=")[0], "")
         _remember(self._names, offset, name)
         return name
 
@@ -248,11 +253,25 @@ class JournalFile:
                 _remember(self._texts, offset, text)
         return text
 
+    def _compressed_name(self, offset: int) -> str:
+        try:
+            return self._wanted.get(zstd.beginning(self._datum(offset)[1], self._longest).partition(b"=")[0], "")
+        except zstd.NotZstd:
+            # It may be the text. If libsystemd has to say what it is, it says all of the entry.
+            return "MESSAGE"
+
     def _value(self, offset: int) -> bytes:
-        _, flags, size = _OBJECT.unpack(self._bytes(offset, _OBJECT.size))
+        flags, data = self._datum(offset)
         if flags & _COMPRESSED:
-            raise _Compressed
-        return self._bytes(offset + self._payload, size - self._payload).partition(b"=")[2]
+            try:
+                data = zstd.whole(data, _LONGEST)
+            except zstd.NotZstd:
+                raise _Compressed from None
+        return data.partition(b"=")[2]
+
+    def _datum(self, offset: int) -> tuple[int, bytes]:
+        _, flags, size = _OBJECT.unpack(self._bytes(offset, _OBJECT.size))
+        return flags, self._bytes(offset + self._payload, size - self._payload)
 
     def _slide(self, offset: int, most: int) -> tuple[bytes, int]:
         """A piece of the file with an entry and what was written just before it, on to `most`; and where it begins."""

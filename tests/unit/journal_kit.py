@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 
 HEADER = 272
@@ -31,9 +32,9 @@ class FileWriter:
         )
         path.write_bytes(self._data)
 
-    def add(self, *fields: bytes, time: int | None = None, compressed: bool = False, kind: int = 3) -> str:
-        """Append an entry; its cursor. A `kind` other than 3 is a damaged one."""
-        offsets = sorted({self._datum(field, compressed=compressed) for field in fields})
+    def add(self, *fields: bytes, time: int | None = None, packed: Mapping[bytes, bytes] = {}, kind: int = 3) -> str:
+        """Append an entry; its cursor. `packed`: fields, and what they are compressed. Of another `kind` it is damaged."""
+        offsets = sorted({self._datum(field, packed.get(field)) for field in fields})
         self.number += 1
         at = START + self.number if time is None else time
         items = b"".join(self._item(offset) for offset in offsets)
@@ -59,10 +60,10 @@ class FileWriter:
         """Cut the file short."""
         self.path.write_bytes(self._data[:size])
 
-    def _datum(self, field: bytes, *, compressed: bool) -> int:
+    def _datum(self, field: bytes, packed: bytes | None) -> int:
         if field not in self._known:
-            body = bytes(self._payload - 16) + (b"\x28\xb5" if compressed else field)
-            self._known[field] = self._object(1, body, COMPRESSED if compressed else 0)
+            body = bytes(self._payload - 16) + (packed or field)
+            self._known[field] = self._object(1, body, COMPRESSED if packed else 0)
         return self._known[field]
 
     def _item(self, offset: int) -> bytes:

@@ -1,5 +1,6 @@
 """Journal files read without libsystemd; the box test reads real ones both ways."""
 
+import ctypes
 import struct
 
 import pytest
@@ -111,9 +112,29 @@ def test_large_texts_come_in_batches_of_a_few(writer):
     assert {len(text) for batch in batches for text in batch} == {400_000}
 
 
-def test_a_compressed_text_is_asked_of_libsystemd(writer):
+def packed(field):
+    """A field as zstd compresses it."""
+    library = ctypes.CDLL("libzstd.so.1")
+    library.ZSTD_compress.restype = ctypes.c_size_t
+    target = ctypes.create_string_buffer(len(field) + 1000)
+    size = library.ZSTD_compress(target, ctypes.c_size_t(len(target)), field, ctypes.c_size_t(len(field)), 3)
+    return {field: target.raw[:size]}
+
+
+def test_compressed_fields_and_texts_are_made_out(writer):
+    command, text = b"_CMDLINE=" + b"java " * 1000, b"MESSAGE=" + b"long " * 1000
+    owner = b"HOSTD_APP=" + b"a" * 3000
+    writer.add(b"_UID=1", command, owner, b"MESSAGE=short", packed=packed(command) | packed(owner))
+    writer.add(b"_UID=1", command, owner, text, packed=packed(text))
+    writer.add(b"_UID=1", command, owner, b"MESSAGE=after")
+    found = opened(writer).read(10)
+    assert texts(found) == ["short", "long " * 1000, "after"]
+    assert {entry.fields["HOSTD_APP"] for entry in found} == {"a" * 3000}
+
+
+def test_what_is_compressed_otherwise_is_asked_of_libsystemd(writer):
     writer.say("before")
-    cursor = writer.add(b"_UID=1", b"MESSAGE=long", compressed=True)
+    cursor = writer.add(b"_UID=1", b"MESSAGE=long", packed={b"MESSAGE=long": b"not of zstd"})
     writer.say("after")
     found = opened(writer, decompress=lambda cursor: Entry(cursor, 1, b"unpacked", {})).read(10)
     assert texts(found) == ["before", "unpacked", "after"]
