@@ -38,6 +38,8 @@ SystemMaxUse={size}M
 SystemKeepFree=1G
 SystemMaxFileSize={file}M
 SystemMaxFiles={files}
+# By default texts of 512 bytes are compressed already, which takes as long as all else that is done with a line.
+Compress=2048
 ForwardToSyslog=no
 ForwardToKMsg=no
 ForwardToConsole=no

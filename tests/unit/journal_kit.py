@@ -33,7 +33,7 @@ class FileWriter:
         path.write_bytes(self._data)
 
     def add(self, *fields: bytes, time: int | None = None, packed: Mapping[bytes, bytes] = {}, kind: int = 3) -> str:
-        """Append an entry; its cursor. `packed`: fields, and what they are compressed. Of another `kind` it is damaged."""
+        """Append an entry; its cursor. `packed`: what fields are when compressed. Of another `kind` it is damaged."""
         offsets = sorted({self._datum(field, packed.get(field)) for field in fields})
         self.number += 1
         at = START + self.number if time is None else time
