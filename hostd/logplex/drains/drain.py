@@ -133,7 +133,8 @@ class Drain:
     async def account(self) -> None:
         """Keep the place, and say in the app's log what was lost; to be called every few seconds."""
         self._note_losses()
-        if self._untold and self._clock() - self._told_loss >= TELL_LOSS_EVERY:
+        # What is being dropped at this moment is told in one number when it is over.
+        if self._untold and not self.buffer.dropping and self._clock() - self._told_loss >= TELL_LOSS_EVERY:
             lost, since = self._untold, self._untold_since
             self._untold = self._untold_since = 0
             self._told_loss = self._clock()
