@@ -55,9 +55,11 @@ def logs(call: Call) -> None:
 
 def show(call: Call, app: str, wanted: dict[str, object]) -> None:
     """Print a log session's lines as they come."""
+    from hostd.cli.leaving import end_with_reader
     from hostd.cli.logcolour import Painter
     from hostd.cli.logstream import read
 
+    end_with_reader(call.around.stdout)
     plain = call.flag("no-color") or wanted.get("format", "text") != "text"
     painter = Painter(call.style.colour and not plain)
     remarks = _Remarks(call)
