@@ -111,8 +111,8 @@ def info(call: Call) -> None:
     known["State"] = _state(drain)
     if status := drain["extended"]["status"]:
         known["Behind"] = _behind(status, now)
-        known["Delivered"] = f"{status['delivered']} messages"
-        known["Lost"] = f"{status['lost']} messages"
+        known["Delivered"] = _messages(status["delivered"])
+        known["Lost"] = _messages(status["lost"])
         last, error = status["last_delivery"], status["last_error"]
         known["Last delivery"] = moment(last, now) if last else "none since the logplex started"
         known["Last error"] = f"{moment(error['at'], now)}: {printable(error['message'])}" if error else "none"
@@ -146,7 +146,11 @@ def _behind(status: dict[str, Any], now: float) -> str:
     if not status["waiting"] or oldest is None:
         return "nothing waits"
     more = " and more in the journal" if status["behind"] else ""
-    return f"{status['waiting']} messages{more}, the oldest of {age(now - seconds(oldest))} ago"
+    return f"{_messages(status['waiting'])}{more}, the oldest of {age(now - seconds(oldest))} ago"
+
+
+def _messages(count: int) -> str:
+    return f"{count} message{'s' * (count != 1)}"
 
 
 def _gets(drain: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ import time
 from contextlib import asynccontextmanager
 
 from drains_kit import numbers
-from logplex_fakes import START, FakeReader, Store, cursor, trusted
+from logplex_fakes import APP, OTHER, START, FakeReader, Store, cursor, trusted
 
 from hostd.logplex.drains.buffer import MOST_MESSAGES, Buffer
 from hostd.logplex.drains.choices import Choice
@@ -36,7 +36,7 @@ class Journal(FakeReader):
 class Rig:
     def __init__(self):
         self.store, self.now = Store(), 0.0
-        self.feed = Feed(self.open, trusted, PATIENCE, lambda: self.now)
+        self.feed = Feed(APP, self.open, trusted, PATIENCE, lambda: self.now)
         self.readers = []
 
     def open(self):
@@ -163,11 +163,12 @@ async def test_filters_and_what_the_log_says_of_the_drain_itself():
         made.store.write("Error L10 -> Drain d.1 dropped 4", "logplex", HOSTD_SOURCE="heroku")
         made.store.write("line 4", "logplex", HOSTD_SOURCE="heroku")
         made.store.write("line 5", app=None)
-        await until(lambda: lane.cursor == cursor(5))
-        assert (await drained(lane))[0] == [1, 4]
-        made.store.write("line 6", "router", HOSTD_SOURCE="heroku")
+        made.store.write("line 6", app=OTHER)
         await until(lambda: lane.cursor == cursor(6))
-        assert lane.buffer.cursor == cursor(6)
+        assert (await drained(lane))[0] == [1, 4]
+        made.store.write("line 7", "router", HOSTD_SOURCE="heroku")
+        await until(lambda: lane.cursor == cursor(7))
+        assert lane.buffer.cursor == cursor(7)
 
 
 async def test_a_journal_that_cannot_be_read_is_opened_again(monkeypatch):

@@ -72,7 +72,6 @@ def destination(url: str) -> Destination:
     try:
         parts = urlsplit(url)
         kind = Kind(parts.scheme)
-        port = parts.port
     except ValueError:
         known = ", ".join(f"{each.value}://" for each in Kind if each not in OPERATORS)
         raise Invalid(f"This is not the address of a drain. It begins with one of {known}.") from None
@@ -80,11 +79,9 @@ def destination(url: str) -> Destination:
         raise Invalid("The address of a drain has no part after #.")
     if kind is Kind.FILE:
         return _file(parts)
-    host = parts.hostname or ""
+    host, port = parts.hostname or "", _port(parts)
     if not _HOST.fullmatch(host) and not _is_ipv6(host):
         raise Invalid("The address of a drain names a host: syslog+tls://logs.example.com:6514.")
-    if port == 0:
-        raise Invalid("The port of a drain is 1 to 65535.")
     if kind not in _WEB:
         if parts.username is not None or parts.path not in ("", "/") or parts.query:
             raise Invalid(f"The address of a syslog drain is a host and a port: {kind.value}://logs.example.com:6514.")
@@ -106,6 +103,16 @@ def masked(url: str) -> str:
     pieces = [piece.partition("=") for piece in parts.query.split("&")] if parts.query else []
     query = "&".join(f"{name}={_MASK}" if equals else _MASK for name, equals, _ in pieces)
     return f"{parts.scheme}://{netloc}{path}" + (f"?{query}" if query else "")
+
+
+def _port(parts: SplitResult) -> int | None:
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
+    if port == 0:
+        raise Invalid("The port of a drain is 1 to 65535.")
+    return port
 
 
 def _file(parts: SplitResult) -> Destination:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
@@ -128,8 +129,13 @@ class Dialer:
                 why = (error.reason or "no TLS").replace("_", " ").lower()
                 trouble = Undelivered(f"{where.place} does not speak TLS as it should: {why}")
             except OSError as error:
-                trouble = Undelivered(f"{where.place} cannot be reached: {error.strerror or type(error).__name__}")
+                trouble = Undelivered(f"{where.place} cannot be reached: {why_of(error)}")
         raise trouble
+
+
+def why_of(error: OSError) -> str:
+    """What went wrong, in the system's words: those of asyncio have the address in them."""
+    return os.strerror(error.errno) if error.errno else str(error.strerror or type(error).__name__)
 
 
 async def _open(where: Destination, address: Address) -> Connection:

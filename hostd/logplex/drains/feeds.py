@@ -99,16 +99,19 @@ class Lane:
 
 
 class Feed:
-    """Reads one app's journal for its drains. `open_journal` opens it anew; `trusted` knows the platform's uids."""
+    """Reads the journal of one app (its id) for its drains. `open_journal` opens it anew; `trusted` knows the
+    platform's uids."""
 
     def __init__(
         self,
+        app: str,
         open_journal: Callable[[], Journal],
         trusted: Trusted,
         patience: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.patience = patience
+        self._app = app
         self._open = open_journal
         self._trusted = trusted
         self._clock = clock
@@ -237,7 +240,7 @@ class Feed:
 
     def _item(self, entry: Entry) -> Item | None:
         line = line_of(entry, self._trusted)
-        return item_of(line) if line is not None else None
+        return item_of(line) if line is not None and line.app == self._app else None
 
     def _seek(self, journal: Journal, lane: Lane) -> None:
         if lane.cursor is not None and is_cursor(lane.cursor):

@@ -169,7 +169,7 @@ class Fleet:
 
     def _feed(self, app: str) -> Feed:
         if app not in self._feeds:
-            self._feeds[app] = Feed(partial(self._open, app), self._trusted, self._known.patience)
+            self._feeds[app] = Feed(app, partial(self._open, app), self._trusted, self._known.patience)
         return self._feeds[app]
 
     async def _end(self, drain: str) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 from hostd.logplex.drains.buffer import Frame
 from hostd.logplex.drains.destinations import Destination
-from hostd.logplex.drains.dialing import Connection, Dialer
+from hostd.logplex.drains.dialing import Connection, Dialer, why_of
 from hostd.logplex.drains.failures import Undelivered
 from hostd.logplex.drains.messages import syslog
 from hostd.logplex.drains.sending import with_overflow
@@ -63,7 +63,7 @@ class SyslogSender:
             raise Undelivered(f"{self._where.place} took nothing for {self._seconds:g} seconds") from None
         except OSError as error:
             await self.close()
-            raise Undelivered(f"{self._where.place} broke off: {error.strerror or type(error).__name__}") from None
+            raise Undelivered(f"{self._where.place} broke off: {why_of(error)}") from None
         except BaseException:
             await self.close()
             raise

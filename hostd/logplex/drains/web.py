@@ -9,7 +9,7 @@ from collections.abc import Callable
 from hostd import __version__
 from hostd.logplex.drains.buffer import Frame
 from hostd.logplex.drains.destinations import Destination, Kind
-from hostd.logplex.drains.dialing import Connection, Dialer
+from hostd.logplex.drains.dialing import Connection, Dialer, why_of
 from hostd.logplex.drains.failures import Undelivered
 from hostd.logplex.drains.messages import export, logplex
 from hostd.logplex.drains.posting import Answer, NoAnswer, post
@@ -59,7 +59,7 @@ class WebSender:
             raise Undelivered(f"{self._where.place} gave no answer: {error.message}") from None
         except OSError as error:
             await self.close()
-            raise Undelivered(f"{self._where.place} broke off: {error.strerror or type(error).__name__}") from None
+            raise Undelivered(f"{self._where.place} broke off: {why_of(error)}") from None
         except BaseException:
             await self.close()
             raise
