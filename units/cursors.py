@@ -1,6 +1,7 @@
 """The places of entries in a journal, and the cursors that journald makes of them."""
 
 import struct
+from functools import lru_cache
 
 _PLACE = struct.Struct("<QQQ16sQ16s")
 
@@ -10,4 +11,9 @@ def cursor_of(place: str | bytes) -> str:
     if isinstance(place, str):
         return place
     number, realtime, monotonic, boot, check, numbering = _PLACE.unpack(place)
-    return f"s={numbering.hex()};i={number:x};b={boot.hex()};m={monotonic:x};t={realtime:x};x={check:x}"
+    return _form(numbering, boot) % (number, monotonic, realtime, check)
+
+
+@lru_cache(maxsize=64)
+def _form(numbering: bytes, boot: bytes) -> str:
+    return f"s={numbering.hex()};i=%x;b={boot.hex()};m=%x;t=%x;x=%x"

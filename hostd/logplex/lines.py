@@ -11,6 +11,8 @@ from units.cursors import cursor_of
 
 LONGEST = 10_000
 """Bytes of text in one line; longer ones are split, as Heroku's logplex does."""
+SHORT = LONGEST // 4
+"""Characters that are not more bytes than that, whatever they are."""
 
 # Everything that could move a cursor, clear a screen or set a title. Colours (SGR) are let through, for apps use them.
 _CONTROL = re.compile(r"(\x1b\[[0-9;]{0,32}m)|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -41,17 +43,31 @@ class Line:
 
 def written(line: Line) -> list[str]:
     """The line as a user reads it, without line ends; several if its text has line breaks or is very long."""
-    prefix = f"{stamp(line.microseconds)} {line.source}[{line.process}]: "
-    text = harmless(line.message.decode("utf-8", "replace"))
+    prefix = prefix_of(line)
+    return [prefix + text for text in texts(line)]
+
+
+def prefix_of(line: Line) -> str:
+    """What stands in front of each of a line's texts."""
+    return f"{stamp(line.microseconds)} {line.source}[{line.process}]: "
+
+
+def texts(line: Line) -> list[str]:
+    """What the line says, harmless: of each row that it is written in."""
+    text = line.message.decode("utf-8", "replace")
+    if len(text) <= SHORT and text.isprintable():
+        # As nearly all are: nothing to spell out, to cut or to part.
+        return [text]
+    text = harmless(text)
     rows = [piece for part in text.split("\n") for piece in _pieces(part)]
     if "\x1b" in text:
         rows = [_without_colours_left_on(row) for row in rows]
-    return [prefix + row for row in rows]
+    return rows
 
 
 def raw_rows(line: Line) -> list[bytes]:
     """The line as the app wrote it, byte for byte, without line ends."""
-    prefix = f"{stamp(line.microseconds)} {line.source}[{line.process}]: ".encode()
+    prefix = prefix_of(line).encode()
     parts = line.message.removesuffix(b"\n").split(b"\n")
     return [prefix + part[at : at + LONGEST] for part in parts for at in range(0, max(1, len(part)), LONGEST)]
 
@@ -99,7 +115,7 @@ def _spelled(match: re.Match[str]) -> str:
 
 
 def _pieces(text: str) -> list[str]:
-    if len(text) * 4 <= LONGEST:
+    if len(text) <= SHORT:
         return [text]
     rest, found = text.encode(), []
     while len(rest) > LONGEST:

@@ -46,10 +46,12 @@ class Shown:
     def __init__(self, line: Line) -> None:
         self.line = line
         self.cost = len(line.message) + 256
-        self._made: dict[Renderer, bytes] = {}
+        self._made: dict[Renderer, bytes] | None = None
 
     def by(self, renderer: Renderer) -> bytes:
         """As this renderer shows it."""
+        if self._made is None:
+            self._made = {}
         made = self._made.get(renderer)
         if made is None:
             made = self._made[renderer] = renderer.line(self.line)
@@ -66,13 +68,13 @@ class Renderer:
 
     def line(self, line: Line) -> bytes:
         """A whole line."""
-        return self.rows(self._rows(line), line.cursor)
+        return self.rows(self._rows(line), line.cursor if self.events else None)
 
     def rows(self, rows: list[bytes], cursor: str | None) -> bytes:
         """Rows of one entry; the id of an event is the journal's cursor, with which a reader comes back."""
         if not self.events:
-            return b"".join(b"%b\n" % row for row in rows)
-        data = b"".join(b"data: %b\n" % row for row in rows)
+            return b"\n".join([*rows, b""])
+        data = b"data: %b\n" % b"\ndata: ".join(rows) if rows else b""
         return b"id: %b\n%b\n" % (cursor.encode(), data) if cursor else b"%b\n" % data
 
     def said(self, now: int, text: str) -> bytes:

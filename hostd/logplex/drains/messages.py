@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hostd.logplex.lines import Line, stamp, written
+from hostd.logplex.lines import Line, stamp, texts
 from units.cursors import cursor_of
 
 _LOCAL7, _LOCAL5, _LOCAL3, _SYSLOG = 23, 21, 19, 5
@@ -49,11 +49,9 @@ class Item:
 
 def item_of(line: Line) -> Item:
     """The messages of a line, as readers of the log see its text."""
-    rows = written(line)
-    begin = len(f"{stamp(line.microseconds)} {line.source}[{line.process}]: ")
-    texts = tuple(row[begin:] for row in rows)
-    size = sum(map(len, texts)) + len(texts) * HEAD_BYTES
-    return Item(line.place, line.microseconds, line.source, line.process, texts, size)
+    said = tuple(texts(line))
+    size = sum(map(len, said)) + len(said) * HEAD_BYTES
+    return Item(line.place, line.microseconds, line.source, line.process, said, size)
 
 
 def overflow(lost: int, since: int, token: str = "") -> str:
