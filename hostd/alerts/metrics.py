@@ -26,17 +26,20 @@ class ByType:
     ) -> dict[int, float]:
         """The values of a metric of an app, or of the dynos of one type, by the second at which each minute begins.
 
-        None if the store cannot be read, which is logged.
+        None if nothing was ever known of the app, or the store cannot be read, which is logged.
         """
-        if process is None:
-            return self._store.minutes(app_id, metric, since, until)
         try:
+            born = self._store.born(app_id)
+            if born is None:
+                return {}
+            if process is None:
+                return self._store.minutes(app_id, metric, since, until)
             points = self._store.points(Stretch(since, until, MINUTE, app_id))
         except StoreError as error:
             log.warning("%s", error)
             return {}
         own = Points(used=_of(points.used, process), counts=_of(points.counts, process), steps=points.steps)
-        return series.figures(own, metric)
+        return series.figures(own, metric, born)
 
 
 def _of(points: Iterable[Point], process: str) -> list[Point]:

@@ -14,12 +14,14 @@ from typing import Any
 
 from hostd.alerts.notify.notifier import Message, NotSent
 from slugs.ending import Endings
-from units.systemd import Systemd, SystemdError, UnitInfo
+from units.systemd import Systemd, SystemdError, UnitFailed, UnitInfo
 
 USER = "hostd-alerts"
 SECONDS = 30
 """What a program may take."""
 SLICE = "hostd-platform.slice"
+_NOT_EXECUTED = 203
+"""systemd's own exit status for what is no program (systemd.exec(5))."""
 _MEMORY, _TASKS = 256 << 20, 64
 
 
@@ -39,7 +41,7 @@ class Units:
         except SystemdError as error:
             with suppress(SystemdError):
                 self._systemd.unref(name)
-            raise NotSent(f"{Path(argv[0]).name} cannot be started: {error}") from error
+            raise NotSent(f"{Path(argv[0]).name} cannot be started: {_why(error)}") from error
         finally:
             os.close(file)
         try:
@@ -105,15 +107,8 @@ def unit_properties(argv: Sequence[str], stdin: int, *, confined: bool) -> dict[
         "UMask": 0o077,
         "LimitCORE": 0,
         "PrivateTmp": True,
-        "PrivateDevices": True,
         "ProtectHome": "yes",
-        "ProtectClock": True,
         "ProtectControlGroups": True,
-        "ProtectKernelLogs": True,
-        "ProtectKernelModules": True,
-        "ProtectKernelTunables": True,
-        "RestrictRealtime": True,
-        "LockPersonality": True,
     }
     return properties | (_CONFINED if confined else {})
 
@@ -121,6 +116,14 @@ def unit_properties(argv: Sequence[str], stdin: int, *, confined: bool) -> dict[
 _CONFINED: dict[str, Any] = {
     "NoNewPrivileges": True,
     "CapabilityBoundingSet": 0,
+    # Most of what follows keeps programs from getting a group by themselves, too (systemd.exec(5), NoNewPrivileges=).
+    "PrivateDevices": True,
+    "ProtectClock": True,
+    "ProtectKernelLogs": True,
+    "ProtectKernelModules": True,
+    "ProtectKernelTunables": True,
+    "RestrictRealtime": True,
+    "LockPersonality": True,
     "ProtectSystem": "strict",
     "ProtectProc": "invisible",
     "ProtectHostname": True,
@@ -146,6 +149,12 @@ def failure(info: UnitInfo | None) -> str | None:
         case "exit-code":
             return f"ended with status {info.exec_main_status}"
     return f"ended with {info.result}"
+
+
+def _why(error: SystemdError) -> str:
+    if isinstance(error, UnitFailed) and error.status == _NOT_EXECUTED:
+        return "it must be machine code, or begin with #! and a program that is there"
+    return str(error)
 
 
 def _in_memory(content: bytes) -> int:
