@@ -49,6 +49,7 @@ class Alerts:
 
     def start(self) -> None:
         """Begin to watch, and to send."""
+        self._programs.sweep()
         self._keeper.start()
         self._outbox.start()
 

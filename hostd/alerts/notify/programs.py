@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 import stat
 import uuid
@@ -15,6 +16,8 @@ from typing import Any
 from hostd.alerts.notify.notifier import Message, NotSent
 from slugs.ending import Endings
 from units.systemd import Systemd, SystemdError, UnitFailed, UnitInfo
+
+log = logging.getLogger(__name__)
 
 USER = "hostd-alerts"
 SECONDS = 30
@@ -31,6 +34,11 @@ class Units:
     def __init__(self, systemd: Systemd) -> None:
         self._systemd = systemd
         self._endings = Endings(systemd)
+
+    def sweep(self) -> None:
+        """Let go of what a hostd that was killed has left; what it was to tell is told again."""
+        for unit in self._systemd.list_units(["hostd-alert-*.service"]):
+            self._systemd.unref(unit.name)
 
     async def run(self, argv: Sequence[str], content: bytes, *, confined: bool) -> None:
         """Run a program with this input to its end. Raises NotSent. Cancelled, it ends the program."""
@@ -63,6 +71,13 @@ class Programs:
     def __init__(self, directory: Path, units: Units) -> None:
         self._directory = directory
         self._units = units
+
+    def sweep(self) -> None:
+        """Let go of programs that an earlier hostd ran."""
+        try:
+            self._units.sweep()
+        except SystemdError as error:
+            log.warning("programs of alerts that an earlier hostd ran are left: %s", error)
 
     async def send(self, where: str, message: Message) -> None:
         """Run the program with the message as JSON on its standard input. Raises NotSent."""
