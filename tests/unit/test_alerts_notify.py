@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import ssl
 from contextlib import asynccontextmanager
@@ -20,11 +21,11 @@ from tls_kit import make
 from hostd.alerts.notify.https import Poster
 from hostd.alerts.notify.mail import Mailer, MailServer
 from hostd.alerts.notify.notifier import Notifier, NotSent
-from hostd.alerts.notify.programs import Programs, failure, unit_properties
+from hostd.alerts.notify.programs import Programs, Units, failure, unit_properties
 from hostd.alerts.notify.targets import Way, parse, parse_all
 from hostd.errors import Invalid
 from units.properties import encode
-from units.systemd import UnitInfo
+from units.systemd import SystemdUnavailable, UnitFailed, UnitInfo
 
 MESSAGE = {"id": "53bd", "event": "firing", "text": "hello: Alert p95>500ms for 5m is firing", "hint": "More: x"}
 LOOPBACK = [ip_network("127.0.0.0/8")]
@@ -324,6 +325,60 @@ def info(**more):
         exec_main_status=0, main_pid=0, control_group="",
     )  # fmt: skip
     return UnitInfo(**known | more)
+
+
+class FakeSystemd:
+    """Runs nothing: units end as they are told to, and what stood on their standard input is noted."""
+
+    def __init__(self, ends=None, fails=None) -> None:
+        self.ends, self.fails = ends, fails
+        self.read, self.let_go = [], []
+
+    def subscribe(self, callback):
+        return
+
+    async def start(self, name, properties):
+        self.read.append(os.pread(properties["StandardInputFileDescriptor"], 1000, 0))
+        if self.fails:
+            raise self.fails
+
+    async def stop(self, name):
+        return self.info(name)
+
+    def info(self, name):
+        return self.ends
+
+    def unref(self, name):
+        self.let_go.append(name)
+
+    def list_units(self, patterns):
+        return [info(name="hostd-alert-1.service")]
+
+
+async def test_a_program_gets_the_message_and_its_unit_goes():
+    systemd = FakeSystemd(info(sub="exited", active="active"))
+    await Units(systemd).run(["/etc/hostd/alerts.d/page"], b"the message", confined=True)
+    assert systemd.read == [b"the message"] and len(systemd.let_go) == 1
+    systemd = FakeSystemd(info(result="exit-code", exec_main_status=3))
+    with pytest.raises(NotSent, match="page ended with status 3"):
+        await Units(systemd).run_unconfined(["/etc/hostd/alerts.d/page"], b"")
+    systemd = FakeSystemd(fails=UnitFailed("hostd-alert-1.service", "exit-code", 203))
+    with pytest.raises(NotSent, match="page cannot be started: it must be machine code, or begin with #!"):
+        await Units(systemd).run(["/etc/hostd/alerts.d/page"], b"", confined=True)
+    assert len(systemd.let_go) == 1
+
+
+def test_what_a_killed_hostd_has_left_is_let_go(tmp_path, caplog):
+    systemd = FakeSystemd()
+    Programs(tmp_path, Units(systemd)).sweep()
+    assert systemd.let_go == ["hostd-alert-1.service"]
+
+    def away(patterns):
+        raise SystemdUnavailable("systemd is away")
+
+    systemd.list_units = away
+    Programs(tmp_path, Units(systemd)).sweep()
+    assert "are left: systemd is away" in caplog.text
 
 
 def test_how_programs_end():
