@@ -1,8 +1,8 @@
-"""What systemd leaves of units that are gone: the files by which it tells journald what is special about their lines.
+"""What systemd leaves of units that are gone: the files by which it tells journald what to add to their lines.
 
-systemd 252 deletes none of them (LogExtraFields=, LogRateLimitBurst=; seen with any unit): some for each dyno that was
-ever started, on a file system in memory. journald may still be reading the last lines of a unit that has just ended,
-and asks the file then; so they go when their unit was gone twice.
+systemd 252 deletes none of them (LogExtraFields=; seen with any unit): one for each dyno that was ever started, on a
+file system in memory. journald may still be reading the last lines of a unit that has just ended, and asks the file
+then; so they go when their unit was gone twice.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 UNITS = Path("/run/systemd/units")
 _TRANSIENT = Path("/run/systemd/transient")
-_KINDS = ("log-extra-fields", "log-rate-limit-burst", "log-rate-limit-interval")
+_FIELDS = "log-extra-fields:"
 _SECONDS = 600.0
 
 
@@ -43,9 +43,9 @@ class Leftovers:
         self._gone = gone
 
     def _runs(self, path: Path) -> bool:
-        return (self._transient / path.name.partition(":")[2]).exists()
+        return (self._transient / path.name.removeprefix(_FIELDS)).exists()
 
 
 def left(pattern: str, units: Path = UNITS) -> list[Path]:
     """The files of units whose names match a shell pattern, of those that run too."""
-    return [path for kind in _KINDS for path in units.glob(f"{kind}:{pattern}")]
+    return list(units.glob(_FIELDS + pattern))
