@@ -44,7 +44,7 @@ def charged(group):
     stat = pathlib.Path(f"/sys/fs/cgroup{group}/memory.stat").read_text()
     return int(dict(line.split() for line in stat.splitlines())["kernel"])
 
-ours = show("hostd.service", "hostd-networks.service", "hostd-logplex.service", "systemd-journald@hostd.service",
+ours = show("hostd.service", "hostd-networks.service", "hostd-logplex.service", "systemd-journald@hostd*.service",
             "hostd-router@*.service")
 pids = {"systemd (PID 1)": 1, **{name: int(unit["MainPID"]) for name, unit in ours.items()}}
 dynos = {name: unit for name, unit in show("hostd-*.*-v*.service").items() if int(unit["MainPID"])}

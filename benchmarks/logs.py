@@ -247,9 +247,9 @@ def router(api: Api, app: Writers, seconds: float) -> list[dict[str, Any]]:
     finally:
         reader.close()
         hostctl("maintenance:off", "-a", app.name)
-    words = ["--namespace=hostd", f"--since=@{since:.0f}", "--output=cat", "--grep=router lines were lost", "--quiet"]
+    words = ["--namespace=*", f"--since=@{since:.0f}", "--output=cat", "--grep=messages of the router were", "--quiet"]
     lost = inside(["sh", "-c", 'journalctl "$@" || true', "sh", *words])
-    dropped = sum(int(line.split()[0]) for line in lost.splitlines())
+    dropped = sum(int(line.partition("-> ")[2].split()[0]) for line in lost.splitlines())
     told = sum(int(error.partition("dropped ")[2].split()[0]) for error in set(reader.said))
     print(f"router   {requests / seconds:,.0f} requests/s: {requests} answered, {counted[0]} lines at the tail,"
           f" {told} told as lost there, {dropped} counted as lost by the router", flush=True)  # fmt: skip

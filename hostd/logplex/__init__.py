@@ -1,4 +1,4 @@
-"""The logplex: reads the journal namespace `hostd` and serves each app's lines, past and live, as one stream.
+"""The logplex: reads the journals of apps and serves each one's lines, past and live, as one stream.
 
 It stores nothing: journald is the log. It runs as a process of its own, without privileges (`hostd-logplex.service`).
 """
