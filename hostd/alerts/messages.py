@@ -32,7 +32,7 @@ def firing(rule: Rule, episode: Episode, now: int) -> str:
         low, high = number(episode.low), rule.value(episode.high)
         was = high if low == number(episode.high) else f"{low} to {high}"
         last = "" if is_late or episode.last is None else f" (now {rule.value(episode.last)})"
-        said = f"{rule.figure.name} was {was} for {_minutes(_held(episode))}{last}"
+        said = f"{rule.figure.name} {'were' if _is_plural(rule) else 'was'} {was} for {_minutes(_held(episode))}{last}"
     late = f", at {moment(episode.fired)}" if is_late else ""
     return f"Alert {rule} is firing: {said}{late}"
 
@@ -48,7 +48,7 @@ def ended(rule: Rule, episode: Episode, now: int) -> str:
     elif not rule.figure.timed:
         said = f": {rule.figure.name} has {rule.value(episode.last)} left"
     else:
-        said = f": {rule.figure.name} is {rule.value(episode.last)}"
+        said = f": {rule.figure.name} {'are' if _is_plural(rule) else 'is'} {rule.value(episode.last)}"
     late = f", at {moment(episode.ended)}" if episode.ended and now - episode.ended > _LATE else ""
     return f"Alert {rule} has ended after {_minutes(episode.minutes or 1)}{said}{late}"
 
@@ -91,6 +91,10 @@ def message(
 def moment(second: int | None) -> str | None:
     """A second as `2026-01-27T10:48:00Z`."""
     return None if second is None else f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _is_plural(rule: Rule) -> bool:
+    return rule.figure.name in ("requests", "errors")
 
 
 def _held(episode: Episode) -> int:

@@ -176,7 +176,7 @@ async def test_errors_in_percent_are_of_the_requests(tmp_path):
         now.put("errors", 7, 0, 6, 8)
         now.add("errors>5% for 2m")
         await now.look_at(3)
-        assert now.log == ["Alert errors>5% for 2m is firing: errors was 6 to 8% for 2 minutes (now 8%)"]
+        assert now.log == ["Alert errors>5% for 2m is firing: errors were 6 to 8% for 2 minutes (now 8%)"]
 
 
 async def test_a_crash_loop(tmp_path):
