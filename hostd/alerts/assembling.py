@@ -47,7 +47,7 @@ def assemble_alerts(
     """Make them; nothing is started. `full` says how full the disk of all dynos is, in percent."""
     units, disk = Units(systemd), Ring(settings.alerts_dir / "disk")
     programs = Programs(settings.alert_programs, units)
-    mailer = Mailer(_mail_server(settings), settings.mail_from or f"hostd@{settings.domain}", units.run_unconfined)
+    mailer = Mailer(mail_server(settings), settings.mail_from or f"hostd@{settings.domain}", units.run_unconfined)
     poster = Poster((settings.http_port, settings.https_port), networks(settings.alert_networks))
     outbox = Outbox(ledger=ledger, events=events, notifier=Notifier(mail=mailer, https=poster, programs=programs))
 
@@ -70,7 +70,8 @@ def assemble_alerts(
     )
 
 
-def _mail_server(settings: Settings) -> MailServer | None:
+def mail_server(settings: Settings) -> MailServer | None:
+    """The mail server that the settings name, if they do."""
     if not settings.mail_server:
         return None
     host, _, port = settings.mail_server.rpartition(":")

@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 import os
+from ipaddress import ip_network
+from pathlib import Path
 
 from metrics_kit import NOON, crash, traffic, used
 
+from hostd.alerts.assembling import mail_server
 from hostd.alerts.evaluating import MINUTE, fold
 from hostd.alerts.metrics import ByType
+from hostd.alerts.notify.mail import MailServer
 from hostd.alerts.readings import Readings
 from hostd.alerts.ring import PLACES, Ring
 from hostd.alerts.rules import parse
 from hostd.metrics.points import Points
 from hostd.metrics.store import Store
+from hostd.settings import Settings, from_values
+from hostd.settings_rules import networks
+
+
+def test_where_mail_and_alerts_may_go_is_read_from_the_settings():
+    values = {"mail_server": "[::1]:465", "mail_security": "tls", "mail_login_file": "/etc/hostd/mail-login"}
+    assert mail_server(from_values(values)) == MailServer("::1", 465, "tls", Path("/etc/hostd/mail-login"))
+    assert mail_server(from_values({"mail_server": "smtp.example.com:587"})) == MailServer(
+        "smtp.example.com", 587, "starttls", None
+    )
+    assert mail_server(Settings()) is None
+    assert networks("10.1.2.0/24, ::1/128 192.0.2.1") == [
+        ip_network("10.1.2.0/24"), ip_network("::1/128"), ip_network("192.0.2.1/32"),
+    ]  # fmt: skip
 
 
 def test_a_ring_remembers_a_week_and_never_grows(tmp_path):

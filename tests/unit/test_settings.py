@@ -116,6 +116,15 @@ def test_a_file_that_is_no_text_is_named(tmp_path):
         {"kept_slugs": 0},
         {"cool_off": []},
         {"cool_off": [-1]},
+        {"alerts_per_app": 0},
+        {"alert_programs": "alerts.d"},
+        {"alert_networks": "10.0.0.1/8"},
+        {"alert_networks": "everything"},
+        {"mail_server": "smtp.example.com"},
+        {"mail_server": "smtp.example.com:smtp"},
+        {"mail_security": "ssl"},
+        {"mail_login_file": "login"},
+        {"mail_from": "hostd"},
     ],
 )
 def test_values_that_cannot_work_are_refused_by_name(wrong):
