@@ -327,6 +327,9 @@ def info(**more):
     return UnitInfo(**known | more)
 
 
+LEFT = "hostd-alert-0f00957841e2.service"
+
+
 class FakeSystemd:
     """Runs nothing: units end as they are told to, and what stood on their standard input is noted."""
 
@@ -352,7 +355,7 @@ class FakeSystemd:
         self.let_go.append(name)
 
     def list_units(self, patterns):
-        return [info(name="hostd-alert-1.service")]
+        return [info(name=name) for name in (LEFT, "hostd-alert-web.1-v2.service", "hostd-alert-x.service")]
 
 
 async def test_a_program_gets_the_message_and_its_unit_goes():
@@ -371,7 +374,7 @@ async def test_a_program_gets_the_message_and_its_unit_goes():
 def test_what_a_killed_hostd_has_left_is_let_go(tmp_path, caplog):
     systemd = FakeSystemd()
     Programs(tmp_path, Units(systemd)).sweep()
-    assert systemd.let_go == ["hostd-alert-1.service"]
+    assert systemd.let_go == [LEFT], "and no dyno of an app that is called alert"
 
     def away(patterns):
         raise SystemdUnavailable("systemd is away")

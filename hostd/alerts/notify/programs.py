@@ -6,6 +6,7 @@ import errno
 import json
 import logging
 import os
+import re
 import stat
 import uuid
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ USER = "hostd-alerts"
 SECONDS = 30
 """What a program may take."""
 SLICE = "hostd-platform.slice"
+_OURS = re.compile(r"hostd-alert-[0-9a-f]{12}\.service")
 _NOT_EXECUTED = 203
 """systemd's own exit status for what is no program (systemd.exec(5))."""
 _MEMORY, _TASKS = 256 << 20, 64
@@ -38,7 +40,9 @@ class Units:
     def sweep(self) -> None:
         """Let go of what a hostd that was killed has left; what it was to tell is told again."""
         for unit in self._systemd.list_units(["hostd-alert-*.service"]):
-            self._systemd.unref(unit.name)
+            # An app may be called alert.
+            if _OURS.fullmatch(unit.name):
+                self._systemd.unref(unit.name)
 
     async def run(self, argv: Sequence[str], content: bytes, *, confined: bool) -> None:
         """Run a program with this input to its end. Raises NotSent. Cancelled, it ends the program."""
