@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import logging
 import signal
@@ -14,7 +15,9 @@ from hostd.api import build_api
 from hostd.api import serve as serve_api
 from hostd.assembly import Parts, assemble
 from hostd.errors import HostdError, to_terminal
+from hostd.events import Subject
 from hostd.listening import inherited, notify
+from hostd.log_room import LogRoom, apps_writing, bytes_free
 from hostd.manager.attach import AttachServer
 from hostd.settings import Settings
 from slugs.errors import SlugsError
@@ -53,8 +56,8 @@ async def serve(settings: Settings) -> None:
     notify("READY=1")
     log.info("ready: %d apps", len(parts.ledger.apps.list()))
     works = (
-        _clean(parts), parts.garbage.run(), parts.journals.keep(), Leftovers("hostd-*.service").run(),
-        parts.context.draining.renew(),
+        _clean(parts), parts.garbage.run(), parts.journals.keep(), _log_room(parts).run(),
+        Leftovers("hostd-*.service").run(), parts.context.draining.renew(),
     )  # fmt: skip
     tasks = [asyncio.create_task(work) for work in works]
     await stop.wait()
@@ -67,6 +70,12 @@ async def serve(settings: Settings) -> None:
     await attach.close()
     await _close(parts)
     alone.close()
+
+
+def _log_room(parts: Parts) -> LogRoom:
+    say = parts.context.events.platform
+    writing = functools.partial(apps_writing, parts.systemd)
+    return LogRoom(bytes_free, writing, lambda app_id, text: say(Subject(app_id), "logplex", text))
 
 
 async def _start(parts: Parts) -> None:
