@@ -89,7 +89,7 @@ class Backward:
         """Look at some more entries; the lines stay in `lines`. Raises OSError, and what the pattern raises."""
         stop = self.clock() + SLICE_SECONDS
         seen, at, done = 0, 0, self.most <= 0
-        while not done and self.clock() < stop:
+        while not done and not (seen and self.clock() >= stop):
             entries = self._older()
             done = not entries
             for entry in reversed(entries):
@@ -150,7 +150,7 @@ class Forward:
             self._begun = True
             self._seek()
         stop = self.clock() + SLICE_SECONDS
-        while not done and self.clock() < stop and size < MOST_BYTES:
+        while not done and not (seen and self.clock() >= stop) and size < MOST_BYTES:
             entries = self.journal.read(AT_ONCE)
             done = not entries
             for entry in entries:

@@ -121,7 +121,7 @@ def test_a_slice_ends_when_its_time_is_up(monkeypatch):
     store = mixed(1000)
     ticks = iter(range(10_000))
     wanted = Filter(APP, only=("nobody",), pattern=compile_pattern("never"))
-    monkeypatch.setattr(history, "SLICE_SECONDS", 2)
+    monkeypatch.setattr(history, "SLICE_SECONDS", 1)
     job = Backward(store.open(APP, {}), wanted, trusted, ROWS, 100, clock=lambda: float(next(ticks)))
     first = job.slice()
     assert not first.done and first.entries == 200 and first.time == START + 2 * (1000 - 200) + 1

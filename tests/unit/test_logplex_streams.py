@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 from kept_fakes import OTHER, Store, session, trusted
 
+from hostd.logplex.rendering import Form
 from hostd.logplex.server import Server
 from hostd.logplex.sessions import sign
 from hostd.logplex.streams import Streams
@@ -85,7 +86,7 @@ async def test_history_ends_the_stream(tmp_path):
         assert (client.status, client.headers["content-type"]) == (200, "text/plain; charset=utf-8")
         assert said(await client.rest()) == ["line 3", "line 4"]
         assert await client.reader.read() == b""
-        assert store.opened == store.closed == 1
+        await until(lambda: store.opened == store.closed == 1)
         assert await (await ask(app=OTHER)).rest() == ""
 
 
@@ -220,3 +221,125 @@ async def test_a_broken_journal_cuts_streams_and_new_ones_work(tmp_path, caplog)
         store.broken = False
         again = await ask(tail=True)
         assert said(await again.chunk()) == ["line", "lost on this connection"]
+
+
+async def some(client, count):
+    """So many lines of a tail."""
+    got = []
+    while len(got) < count:
+        got += said(await client.chunk())
+    return got
+
+
+async def test_a_tail_begins_at_a_time(tmp_path):
+    async with logplex(tmp_path) as (store, ask, _path, _server):
+        entries = [store.write(f"line {number}", process="web.1") for number in range(5)]
+        since = entries[3].realtime_us
+        client = await ask(tail=True, lines=None, since=since)
+        store.write("new", process="run.1")
+        assert await some(client, 3) == ["line 3", "line 4", "new"]
+        none = await ask(tail=True, lines=None, since=entries[4].realtime_us, only=("nobody",))
+        store.write("wanted", process="nobody")
+        assert await some(none, 1) == ["wanted"]
+        assert said(await (await ask(lines=1, since=since, until=entries[4].realtime_us)).rest()) == ["line 4"]
+
+
+async def test_a_search_says_how_far_it_is_and_its_tail_goes_on(tmp_path, monkeypatch):
+    from hostd.logplex import search
+
+    monkeypatch.setattr(search, "PROGRESS_SECONDS", 0.0)
+    monkeypatch.setattr("hostd.logplex.history.SLICE_SECONDS", 0.0)
+    async with logplex(tmp_path) as (store, ask, _path, _server):
+        store.write("needle 1")
+        for number in range(3000):
+            store.write(f"hay {number}")
+        client = await ask("Accept: text/event-stream\r\n", tail=True, grep="needle")
+        store.write("needle 2")
+        body = ""
+        while "needle 2" not in body:
+            body += await client.chunk()
+        events = [event for event in body.split("\n\n") if event]
+        assert any(event.startswith("event: progress\ndata: Searching at 2026-") for event in events)
+        assert [event.rpartition(": ")[2] for event in events if event.startswith("id: ")] == ["needle 1", "needle 2"]
+
+
+async def test_a_pattern_that_runs_away_ends_its_stream_with_the_reason(tmp_path):
+    async with logplex(tmp_path) as (store, ask, _path, server):
+        client = await ask(tail=True, grep="(a+)+$")
+        events = await ask("Accept: text/event-stream\r\n", tail=True, grep="(a+)+$")
+        other = await ask(tail=True)
+        await until(lambda: server._streams.tails._count == 3)
+        store.write("a" * 60 + "b")
+        assert "Error: The search was stopped" in (await client.rest())
+        assert "event: failure\ndata: The search was stopped" in (await events.rest())
+        assert await some(other, 1) == ["a" * 60 + "b"]
+        kept = await ask(grep="(a+)+$")
+        assert "Error: The search was stopped" in await kept.rest()
+
+
+async def test_a_pattern_that_cannot_be_read_is_refused(tmp_path):
+    async with logplex(tmp_path) as (_store, ask, _path, _server):
+        client = await ask(grep="(a")
+        assert client.status == 422
+
+
+async def test_whoever_comes_back_too_late_is_told(tmp_path):
+    async with logplex(tmp_path) as (store, ask, _path, _server):
+        entries = [store.write(f"line {number}") for number in range(10)]
+        store.vacuum(5)
+        back = await ask(f"Accept: text/event-stream\r\nLast-Event-ID: {entries[2].cursor}\r\n", tail=True)
+        rows = []
+        while len(rows) < 6:
+            rows += [row for row in (await back.chunk()).splitlines() if row.startswith("data: ")]
+        assert "Error L11 (Tail buffer overflow) -> This tail session dropped some messages since" in rows[0]
+        assert said("\n".join(row.removeprefix("data: ") for row in rows[1:])) == [f"line {n}" for n in range(5, 10)]
+
+
+async def test_json_lines(tmp_path):
+    async with logplex(tmp_path) as (store, ask, _path, _server):
+        store.write("a\nb")
+        client = await ask(form=Form.JSON)
+        assert client.headers["content-type"] == "application/x-ndjson"
+        assert json.loads(await client.rest())["message"] == "a\nb"
+
+
+async def test_a_journal_that_cannot_be_opened_is_l15(tmp_path):
+    async with logplex(tmp_path) as (store, ask, _path, _server):
+        store.unreadable = True
+        for tail in (True, False):
+            client = await ask(tail=tail)
+            assert client.status == 503
+            assert "L15" in (await client.reader.read()).decode()
+
+
+async def test_a_search_ends_when_its_reader_goes(tmp_path, monkeypatch):
+    monkeypatch.setattr("hostd.logplex.history.SLICE_SECONDS", 0.0)
+    async with logplex(tmp_path) as (store, ask, _path, _server):
+        for number in range(2000):
+            store.write(f"hay {number}")
+        monkeypatch.setattr("kept_fakes.FakeReader.read_back", lambda self, limit: store.entries[:limit])
+        client = await ask(grep="needle")
+        assert client.status == 200 and store.closed == 0
+        client.writer.close()
+        await until(lambda: store.closed == store.opened == 1)
+
+
+async def test_what_was_written_between_history_and_tail_comes_once(tmp_path):
+    """The follower is ahead of what was read, or behind it."""
+    async with logplex(tmp_path) as (store, ask, _path, _server):
+        for number in range(3000):
+            store.write(str(number))
+        first = await ask(tail=True, lines=0)
+        clients = []
+        for number in range(3000, 3020):
+            store.write(str(number))
+            clients.append(await ask(tail=True, lines=3))
+            store.write(f"{number}b")
+        store.write("END")
+        whole = [text for number in range(3000, 3020) for text in (str(number), f"{number}b")] + ["END"]
+        assert await some(first, len(whole)) == whole
+        for client in clients:
+            got = []
+            while got[-1:] != ["END"]:
+                got += said(await client.chunk())
+            assert len(got) == len(set(got)) and got[2:] == whole[-len(got[2:]) :]
