@@ -49,6 +49,7 @@ from hostd.manager.routing import Routing
 from hostd.manager.session_files import SessionFiles
 from hostd.manager.tools import Tools
 from hostd.metrics.collector import Collector
+from hostd.metrics.logplex import LogplexCounts
 from hostd.metrics.store import Store
 from hostd.metrics.tally import Tally
 from hostd.pauser import Pauser
@@ -288,8 +289,14 @@ def _desired(
 def _collector(ground: _Ground, manager: Manager, tools: Tools) -> Collector:
     settings = ground.settings
     store = Store(settings.metrics_file, settings.metrics_mb << 20)
-    collector = Collector(store=store, router=tools.routing, usage=manager.usage, tally=Tally())
-    ground.events.heard = collector.tally.hear
+    collector = Collector(
+        store=store,
+        router=tools.routing,
+        usage=manager.usage,
+        tally=Tally(),
+        logplex=LogplexCounts(settings.run_dir / "logplex.sock").read,
+    )
+    ground.events.heard = ground.writers.heard = collector.tally.hear
     manager.usage.listeners.append(collector.add)
     return collector
 

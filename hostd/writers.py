@@ -70,6 +70,8 @@ class Writers:
         self._clock = clock
         self._writers: OrderedDict[str, Opened] = OrderedDict()
         self._waiting: dict[str, _Waiting] = {}
+        self.heard: Callable[[str, str, str], None] = lambda app_id, process, text: None
+        """Told of each line that is said here: the app's id, of which process, and the text."""
 
     def send(self, message: str, **fields: str) -> None:
         """Write one entry to the journal of the app that its `HOSTD_APP` says (without one, the platform's), or keep it
@@ -118,8 +120,10 @@ class Writers:
     def _flush(self, app_id: str, waiting: _Waiting) -> None:
         if waiting.lost:
             said = {"HOSTD_APP": app_id, "HOSTD_SOURCE": "heroku", "HOSTD_PROCESS": "logplex"}
-            if not self._write(app_id, undelivered(waiting.lost, waiting.since), said):
+            text = undelivered(waiting.lost, waiting.since)
+            if not self._write(app_id, text, said):
                 return
+            self.heard(app_id, "logplex", text)
             waiting.lost = 0
         while waiting.lines and self._write(app_id, *waiting.lines[0]):
             waiting.size -= len(waiting.lines.popleft()[0])

@@ -16,6 +16,7 @@ from pathlib import Path
 from hostd.errors import HostdError, Unavailable, to_terminal
 from hostd.journals import namespace
 from hostd.listening import inherited, notify
+from hostd.logplex.counts import Counts
 from hostd.logplex.drains.door import serve as serve_drains
 from hostd.logplex.drains.fleet import Fleet
 from hostd.logplex.drains.places import Places
@@ -51,13 +52,14 @@ async def _serve(key: bytes, listener: socket.socket, door: socket.socket) -> No
     trusted = platform_uids().__contains__
     ticker = Ticker()
     streams = Streams(partial(open_journal, trusted), partial(follow_journal, trusted, ticker), trusted)
-    server = Server(streams, key)
+    counts = Counts()
+    server = Server(streams, key, counts)
     accepting = await server.serve(listener)
     fleet = Fleet(
         open_journal=partial(follow_journal, trusted, ticker),
         trusted=trusted,
         places=Places(STATE),
-        tell=tell,
+        tell=partial(tell, counts),
     )
     await fleet.start()
     asking = await serve_drains(fleet, door)
@@ -83,8 +85,9 @@ def follow_journal(trusted: Trusted, ticker: Ticker, app_id: str) -> LiveJournal
     return LiveJournal(namespace(app_id), fields=FIELDS, believed=believed, ticker=ticker)
 
 
-def tell(app_id: str, text: str) -> None:
-    """Write a line of the logplex's own to an app's log. Raises JournalUnavailable."""
+def tell(counts: Counts, app_id: str, text: str) -> None:
+    """Write a line of the logplex's own to an app's log, and count it. Raises JournalUnavailable."""
+    counts.hear(app_id, text)
     writer = Writer(namespace(app_id))
     try:
         writer.send(text, HOSTD_APP=app_id, HOSTD_SOURCE="heroku", HOSTD_PROCESS="logplex")

@@ -1,5 +1,7 @@
 """The logplex's HTTP side: `GET /streams?<signed query>` on a unix socket, answered with a chunked stream.
 
+`GET /counts` is for hostd: what the logplex has said of itself in apps' logs.
+
 Parsed by httptools and written to asyncio's streams: with aiohttp the process would take twice the memory, for one
 route. One request per connection.
 """
@@ -18,6 +20,7 @@ from http import HTTPStatus
 import httptools
 
 from hostd.errors import BadRequest, HostdError, NotFound, to_api
+from hostd.logplex.counts import Counts
 from hostd.logplex.rendering import Form
 from hostd.logplex.sessions import verify
 from hostd.logplex.streams import Streams
@@ -35,9 +38,12 @@ _log = logging.getLogger(__name__)
 class Server:
     """Answers log sessions signed with `key`."""
 
-    def __init__(self, streams: Streams, key: bytes, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, streams: Streams, key: bytes, counts: Counts | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
         self._streams = streams
         self._key = key
+        self._counts = counts or Counts()
         self._clock = clock
         self._connections: set[asyncio.Task[None]] = set()
 
@@ -84,6 +90,8 @@ class Server:
             await _until_gone(reader, _send(writer, first, body))
 
     def _open(self, request: Request) -> tuple[AsyncGenerator[bytes, None], str]:
+        if (request.method, request.path) == ("GET", "/counts"):
+            return _whole(json.dumps(self._counts.document()).encode()), "application/json"
         if request.method != "GET" or request.path != "/streams":
             raise NotFound("The logplex has only GET /streams.")
         session = verify(request.query, self._key, self._clock())
@@ -147,6 +155,10 @@ async def _until_gone(reader: asyncio.StreamReader, sending: asyncio.Task[None])
         for task in (gone, sending):
             task.cancel()
         await asyncio.gather(gone, sending, return_exceptions=True)
+
+
+async def _whole(body: bytes) -> AsyncGenerator[bytes, None]:
+    yield body
 
 
 async def _end_of(reader: asyncio.StreamReader) -> None:

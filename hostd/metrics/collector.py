@@ -11,7 +11,7 @@ import contextlib
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -69,8 +69,16 @@ class Collector:
     """Metrics as they come; one instance for all apps."""
 
     def __init__(
-        self, *, store: Store, router: Router, usage: Looker, tally: Tally, clock: Callable[[], float] = time.time
+        self,
+        *,
+        store: Store,
+        router: Router,
+        usage: Looker,
+        tally: Tally,
+        logplex: Callable[[], Awaitable[Mapping[str, Any] | None]] | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        """`logplex` asks that what it has said of itself; None if it does not answer."""
         self.store = store
         self.usage = usage
         self.tally = tally
@@ -80,6 +88,7 @@ class Collector:
         self.tunnels: Counter[tuple[str, str]] = Counter()
         self.held: Counter[str] = Counter()
         self._router = router
+        self._logplex = logplex
         self._clock = clock
         self._new = Points()
         self._counted: dict[str, WorkerCounts] = {}
@@ -192,6 +201,8 @@ class Collector:
         if 0 <= self._clock() - self._looked < _FRESH:
             return
         said, at = await self._router.metrics(), self._at()
+        if self._logplex is not None and (document := await self._logplex()) is not None:
+            self.tally.add_all(document)
         self._looked = self._clock()
         self.in_flight, self.tunnels, self.held = Counter(), Counter(), Counter()
         for worker, document in said.items():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
+from typing import Any
 
 from hostd.manager.dyno import FIRST_ONE_OFF
 from hostd.metrics.points import CRASH, Count
@@ -18,6 +20,7 @@ class Tally:
 
     def __init__(self) -> None:
         self._new: Counter[tuple[str, str, str]] = Counter()
+        self._logplex: tuple[str, Mapping[str, Mapping[str, int]]] = "", {}
         self.total: Counter[tuple[str, str, str]] = Counter()
 
     def hear(self, app_id: str, process: str, text: str) -> None:
@@ -29,9 +32,18 @@ class Tally:
         elif found := _AWAY.match(text):
             self._count(app_id, process, CRASH, int(found[1] or 1))
 
-    def add(self, app_id: str, code: str, times: int) -> None:
-        """A code that another process has said of an app so many times."""
-        self._count(app_id, "", code, times)
+    def add_all(self, document: Mapping[str, Any]) -> None:
+        """What the logplex has said of itself since it began (`hostd.logplex.counts`): what is new of it counts.
+
+        What one had said that ran before hostd did is not.
+        """
+        run, apps = document["run"], document["apps"]
+        known = self._logplex[1] if self._logplex[0] in (run, "") else {}
+        for app_id, codes in apps.items():
+            for code, count in codes.items():
+                if self._logplex[0] and (more := count - known.get(app_id, {}).get(code, 0)) > 0:
+                    self._count(app_id, "", code, more)
+        self._logplex = run, apps
 
     def counts(self, at: int) -> list[Count]:
         """What was counted since `take`, as points of a step."""
@@ -50,9 +62,8 @@ class Tally:
 
 
 def metric_name(process: str) -> str:
-    """What metrics call a dyno: one-off dynos, of which each has its own name, by their type."""
+    """What metrics call a dyno: one-off dynos, of which each has its own name, by their type; "" is no dyno."""
     type_, _, number = process.partition(".")
-    return type_ if number.isdigit() and int(number) >= FIRST_ONE_OFF else process
-
-
-
+    if not number.isdigit():
+        return ""
+    return type_ if int(number) >= FIRST_ONE_OFF else process

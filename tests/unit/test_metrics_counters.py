@@ -2,6 +2,7 @@
 
 import pytest
 
+from hostd.logplex.counts import Counts
 from hostd.metrics.counters import AppCounts, WorkerCounts
 from hostd.metrics.points import ERRORS
 from hostd.metrics.tally import Tally, metric_name
@@ -130,17 +131,36 @@ def test_the_tally_hears_codes_and_crashes():
         ("web.1", "Error: the dyno could not be started"),
     ):
         tally.hear("app", process, text)
-    tally.add("app", "L10", 41)
+    tally.hear("app", "logplex", "Error L13 (Local delivery error) -> 3 messages could not be delivered since then.")
     found = {(each.dyno, each.what): each.times for each in tally.counts(60)}
     assert found == {
-        ("web.1", "R14"): 1, ("web.1", "crash"): 1, ("web.2", "crash"): 4, ("run", "R13"): 1, ("", "L10"): 41,
+        ("web.1", "R14"): 1, ("web.1", "crash"): 1, ("web.2", "crash"): 4, ("run", "R13"): 1, ("", "L13"): 1,
     }  # fmt: skip
     assert len(tally.take(60)) == 5
     assert tally.take(60) == []
     assert tally.total["app", "web.2", "crash"] == 4
 
 
+def test_the_tally_counts_what_the_logplex_has_said_since():
+    tally, said = Tally(), Counts()
+    said.hear("app", "Error L10 (Drain buffer overflow) -> This drain dropped 41 messages")
+    tally.add_all(said.document())
+    assert tally.take(60) == []  # by a logplex that ran before: long ago, perhaps
+    said.hear("app", "Error L10 (Drain buffer overflow) -> This drain dropped 3 messages")
+    said.hear("other", "Error L14 (Certificate validation error) -> Drain d.1")
+    said.hear("other", "Nothing in particular")
+    tally.add_all(said.document())
+    tally.add_all(said.document())
+    assert [(each.app, each.dyno, each.what, each.times) for each in tally.take(60)] == [
+        ("app", "", "L10", 1), ("other", "", "L14", 1),
+    ]  # fmt: skip
+    again = Counts()
+    again.hear("app", "Error L10 (Drain buffer overflow) -> This drain dropped 1 messages")
+    tally.add_all(again.document())
+    assert [(each.app, each.what, each.times) for each in tally.take(60)] == [("app", "L10", 1)]
+
+
 def test_one_off_dynos_go_by_their_type():
     assert [metric_name(name) for name in ("web.1", "run.4821", "scheduler.1000", "api", "my-type.12")] == [
-        "web.1", "run", "scheduler", "api", "my-type.12",
+        "web.1", "run", "scheduler", "", "my-type.12",
     ]  # fmt: skip

@@ -1,0 +1,38 @@
+"""Asks the logplex what it has said of itself."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+log = logging.getLogger(__name__)
+
+_SECONDS = 5.0
+
+
+class LogplexCounts:
+    """The logplex behind its socket."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._answers = True
+
+    async def read(self) -> dict[str, Any] | None:
+        """What it has counted; None if it does not answer, which is logged once."""
+        timeout = aiohttp.ClientTimeout(total=_SECONDS)
+        try:
+            async with (
+                aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(self._path)), timeout=timeout) as session,
+                session.get("http://logplex/counts", raise_for_status=True) as answer,
+            ):
+                document: dict[str, Any] = await answer.json()
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            if self._answers:
+                log.warning("the logplex does not say what it has counted: %s", str(error) or type(error).__name__)
+            self._answers = False
+            return None
+        self._answers = True
+        return document
