@@ -130,11 +130,16 @@ def test_a_router_worker_that_was_killed_counts_anew(platform: Platform) -> None
 
 
 def test_a_crash_is_counted_as_one(platform: Platform) -> None:
-    before = total(platform, "restarts")
+    def crashes() -> int:
+        return len([line for line in log(platform) if line.endswith(" to crashed")])
+
+    before = total(platform, "restarts") - crashes()
+    # The router asks again where nothing was answered, so that this may be one crash or two.
     platform.http_get(APP, "/crash")
-    wait_until(lambda: total(platform, "restarts") == before + 1, 20)
+    wait_until(crashes, 20)
+    wait_until(lambda: total(platform, "restarts") == before + crashes(), 20)
     platform.hostctl("ps:wait", "--timeout", "60s", "-a", APP)
-    assert total(platform, "restarts") == before + 1
+    assert total(platform, "restarts") == before + crashes()
 
 
 def test_a_dyno_that_takes_too_much_shows_so_everywhere(platform: Platform) -> None:
@@ -142,7 +147,7 @@ def test_a_dyno_that_takes_too_much_shows_so_everywhere(platform: Platform) -> N
     enabled = platform.hostctl("labs:enable", "log-runtime-metrics", "-a", APP)
     assert enabled.stderr == f"Enabling log-runtime-metrics for {APP}... done\n"
     assert "[+] log-runtime-metrics" in platform.hostctl("labs", "-a", APP).stdout
-    scale(platform, APP, hog=1)
+    scale(platform, APP, web=1, hog=1)
     wait_until(lambda: "heroku[hog.1]: Error R14 (Memory quota exceeded)" in log(platform), SAMPLES)
     app_id = json.loads(platform.hostctl("apps:info", "--json", "-a", APP).stdout)["app"]["id"]
     lines = log(platform)
