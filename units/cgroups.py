@@ -43,6 +43,11 @@ class Cgroups:
         self._proc = str(proc)
         self._unified = (root / "cgroup.controllers").exists()
 
+    @property
+    def unified(self) -> bool:
+        """Whether there is one tree of all controllers: version 2."""
+        return self._unified
+
     def usage(self, control_group: str) -> Usage | None:
         """What the group uses now, or None when it is gone. Two or three reads, 30 us."""
         group = control_group.strip("/")

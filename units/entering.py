@@ -34,7 +34,7 @@ JOINED = frozenset({
     "PrivateUsers", "NetworkNamespacePath", "ProtectHostname",
     # the control group
     "CPUAccounting", "MemoryAccounting", "TasksAccounting", "CPUWeight", "MemoryMax", "MemoryHigh", "MemorySwapMax",
-    "TasksMax", "CPUQuotaPerSecUSec", "OOMPolicy",
+    "TasksMax", "CPUQuotaPerSecUSec", "OOMPolicy", "IOAccounting",
     # paths in the mount namespace, and system calls that SystemCallFilter= does not allow anyhow
     "ProtectClock", "ProtectKernelLogs", "ProtectKernelModules",
 })  # fmt: skip

@@ -49,6 +49,7 @@ class Limits:
     """What a unit may use: bytes, a share of the processor against its siblings (1..10000), cores, tasks.
 
     ``memory_high`` is where the kernel starts to reclaim (cgroup v2 only), ``cpu_quota`` a ceiling in cores.
+    ``count_io`` lets the kernel count what is read from disks and written to them.
     """
 
     memory_max: int
@@ -56,6 +57,7 @@ class Limits:
     tasks_max: int
     memory_high: int | None = None
     cpu_quota: float | None = None
+    count_io: bool = False
 
 
 def hardened(
@@ -242,6 +244,8 @@ def _resources(limits: Limits, slice_name: str) -> dict[str, Any]:
         properties["MemoryHigh"] = limits.memory_high
     if limits.cpu_quota is not None:
         properties["CPUQuotaPerSecUSec"] = _microseconds(limits.cpu_quota)
+    if limits.count_io:
+        properties["IOAccounting"] = True
     return properties
 
 

@@ -21,6 +21,7 @@ from hostd.manager.probe import listens_to_itself
 from slugs.errors import SlugsError
 from slugs.pool import Pool
 from slugs.stacks import Stacks, identity_binds, resolving_binds, scratch_binds
+from units.cgroups import Cgroups
 from units.errors import SystemdError
 from units.journald import synchronize
 from units.network import Network, NetworkError, Networks
@@ -155,6 +156,8 @@ class Launcher:
         self._networks = networks
         self._faults = faults
         self._log_rate = log_rate
+        # Version 1 counts pages with the memory; there it would be a control group more for each dyno.
+        self._count_io = Cgroups().unified
         self._out_of_memory = OutOfMemory()
         self._jobs = asyncio.Semaphore(_JOBS_IN_FLIGHT)
         self._starting: set[str] = set()
@@ -203,6 +206,7 @@ class Launcher:
             ],
             environment_file=environment_file,
             log_rate=self._log_rate,
+            count_io=self._count_io,
         )
 
     async def _clear(self, dyno: DynoId) -> None:
@@ -315,7 +319,14 @@ class Launcher:
 
 
 def unit_properties(
-    launch: Launch, *, root: Path, binds: list[Bind], network: Network, environment_file: Path, log_rate: int = 0
+    launch: Launch,
+    *,
+    root: Path,
+    binds: list[Bind],
+    network: Network,
+    environment_file: Path,
+    log_rate: int = 0,
+    count_io: bool = False,
 ) -> dict[str, Any]:
     """The systemd properties of one dyno, as a value."""
     size = sizes.get(launch.size)
@@ -329,6 +340,7 @@ def unit_properties(
             cpu_weight=size.cpu_weight,
             tasks_max=size.tasks,
             cpu_quota=size.cpu,
+            count_io=count_io,
         ),
         slice_name=app_slice(launch.dyno.app),
         description=launch.dyno.description,
