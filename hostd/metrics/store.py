@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 DAY = 86_400
 KEPT = {MINUTE: 7 * DAY, FIVE: 31 * DAY}
 """Seconds for which steps of each length are kept."""
-MOST_ROWS = 12_000_000
-"""Of all tables together: a month of 600 dynos."""
+MOST_ROWS = 25_000_000
+"""Of all tables together: a month of 800 dynos, of which half answer requests."""
 _SLACK = 0.9
 """To how much of a bound is taken away at once."""
 _AT_ONCE = 100

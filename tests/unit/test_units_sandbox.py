@@ -101,6 +101,8 @@ def test_limits():
     assert {name: properties[name] for name in expected} == expected
     assert "MemoryHigh" not in sandbox()
     assert "CPUQuotaPerSecUSec" not in sandbox()
+    assert "IOAccounting" not in sandbox()
+    assert sandbox(limits=Limits(1, 1, 1, count_io=True))["IOAccounting"] is True
 
 
 def test_an_ended_unit_keeps_its_result_and_is_not_started_again():
