@@ -10,10 +10,14 @@ from hostd.logplex.streams import Streams
 from hostd.metrics.logplex import LogplexCounts
 
 
+def not_followed(app_id):
+    raise AssertionError(f"nobody has a tail of {app_id}")
+
+
 async def test_hostd_asks_the_logplex(tmp_path, caplog):
     counts = Counts()
     counts.hear("app", "Error L10 (Drain buffer overflow) -> This drain dropped 41 messages")
-    server = Server(Streams(Store().open, trusted), b"k" * 32, counts)
+    server = Server(Streams(Store().open, not_followed, trusted), b"k" * 32, counts)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(tmp_path / "logplex.sock"))
     accepting = await server.serve(listener)
