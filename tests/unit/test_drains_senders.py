@@ -201,7 +201,9 @@ async def test_syslog_frames_come_in_order_over_one_connection():
         await sender.close()
 
 
-async def test_a_syslog_server_that_hung_up_gets_the_frame_over_a_new_connection():
+@pytest.mark.parametrize(("seconds", "again"), [(1.0, True), (3.0, False)])
+async def test_a_syslog_server_that_hung_up_gets_what_is_in_doubt_over_a_new_connection(seconds, again):
+    now = iter([0.0, *[seconds] * 9])
     got, connections = [], []
 
     async def serve(reader, writer):
@@ -210,14 +212,17 @@ async def test_a_syslog_server_that_hung_up_gets_the_frame_over_a_new_connection
         if len(connections) == 1:
             writer.close()
             await writer.wait_closed()
+        else:
+            got.extend(await frames_of(reader, 2 * again))
 
     async with receiver(serve) as port:
-        sender = SyslogSender(destination(f"syslog://localhost:{port}"), "d.1", dialer())
+        sender = SyslogSender(destination(f"syslog://localhost:{port}"), "d.1", dialer(), clock=lambda: next(now))
         await sender.send(FRAME)
         await until(sender._ended.done)
-        await sender.send(FRAME)
-        await until(lambda: len(got) == 4)
-        assert len(connections) == 2
+        await sender.send(Frame((item(3), item(4))))
+        await until(lambda: len(got) >= 4 + 2 * again)
+        numbers = [text.rpartition(" ")[2] for text in got]
+        assert numbers == (["1", "2"] * 2 if again else ["1", "2"]) + ["3", "4"] and len(connections) == 2
         await sender.close()
 
 

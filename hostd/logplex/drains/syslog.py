@@ -1,7 +1,7 @@
 """Syslog over TCP or TLS. It has no acknowledgement: a frame counts as delivered when the other machine has it.
 
-That is known from the kernel, which counts what is not acknowledged (tcp(7), SIOCOUTQ). What was sent last before a
-connection broke is sent again.
+That is known from the kernel, which counts what is not acknowledged (tcp(7), SIOCOUTQ). Whether a program read it
+nobody tells: so the frame before is sent again if the connection ends shortly after it.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ SECONDS = 30.0
 """For a frame to be taken."""
 IDLE_SECONDS = 240.0
 """A connection that was silent for so long is closed before a firewall on the way forgets it."""
+DOUBT_SECONDS = 2.0
+"""For so long after it was sent a frame is in doubt."""
 _ESTABLISHED = 1
 _FIRST_LOOK, _LAST_LOOK = 0.0005, 0.05
 
@@ -49,25 +51,27 @@ class SyslogSender:
         self._connection: Connection | None = None
         self._ended: asyncio.Task[bytes] | None = None
         self._used = 0.0
+        self._last = self._doubtful = b""
 
     async def send(self, frame: Frame) -> None:
         """Write the frame and wait until the other machine has it. Raises Undelivered."""
         try:
             async with asyncio.timeout(self._seconds):
                 connection = await self._connected()
-                connection.writer.write(syslog(with_overflow(frame), self._token))
+                data = syslog(with_overflow(frame), self._token)
+                connection.writer.write(self._doubtful + data)
                 await connection.writer.drain()
                 await self._acknowledged(connection)
         except TimeoutError:
-            await self.close()
+            await self._broken()
             raise Undelivered(f"{self._where.place} took nothing for {self._seconds:g} seconds") from None
         except OSError as error:
-            await self.close()
+            await self._broken()
             raise Undelivered(f"{self._where.place} broke off: {why_of(error)}") from None
         except BaseException:
             await self.close()
             raise
-        self._used = self._clock()
+        self._used, self._last, self._doubtful = self._clock(), data, b""
 
     async def close(self) -> None:
         """Close the connection; the next frame opens another."""
@@ -81,14 +85,21 @@ class SyslogSender:
             connection.writer.close()
 
     async def _connected(self) -> Connection:
-        stale = self._clock() - self._used > IDLE_SECONDS
-        if self._connection is not None and (stale or self._ended is None or self._ended.done()):
+        if self._connection is not None and (self._ended is None or self._ended.done()):
+            await self._broken()
+        elif self._connection is not None and self._clock() - self._used > IDLE_SECONDS:
             await self.close()
         if self._connection is None:
             self._connection = await self._dialer.connect(self._where)
             # Whatever a syslog server says is of no interest; that it hangs up is.
             self._ended = asyncio.create_task(_until_end(self._connection.reader))
         return self._connection
+
+    async def _broken(self) -> None:
+        """The other side has ended the connection, perhaps before it read all that its machine took."""
+        if self._connection is not None and self._clock() - self._used < DOUBT_SECONDS:
+            self._doubtful = self._last
+        await self.close()
 
     async def _acknowledged(self, connection: Connection) -> None:
         # The kernel tells no program when this happens: it has to be asked.
