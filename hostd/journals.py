@@ -23,7 +23,8 @@ log = logging.getLogger(__name__)
 PLATFORM = "hostd"
 """The namespace of what is of no app."""
 _PREFIX = f"{PLATFORM}-"
-_TARGETS = "hostd-journal@*.target"
+TARGETS = "hostd-journal@*.target"
+"""The units that keep the sockets of apps' journals, as a shell pattern."""
 _LOOK_AGAIN_SECONDS = 30.0
 _AT_ONCE = 20
 _SECONDS = 60.0
@@ -129,7 +130,7 @@ class Journals:
             wanted = list(self._app_ids() if app_ids is None else app_ids)
             for app_id in wanted:
                 self._write_config(app_id)
-            there = {unit.name for unit in self._systemd.list_units([_TARGETS]) if unit.active == "active"}
+            there = {unit.name for unit in self._systemd.list_units([TARGETS]) if unit.active == "active"}
             # Those that begin read their limits by themselves.
             stale = [app_id for app_id in wanted if app_id in self._stale and target(app_id) in there]
             await self._for_each("try-restart", stale, lambda app_id: service(namespace(app_id)))

@@ -12,6 +12,7 @@ from aiohttp import web
 from hostd import __version__
 from hostd.api.requests import answer, context_of
 from hostd.context import Context, Unit
+from hostd.journals import TARGETS, target
 from hostd.ledger.database import utc_now
 from hostd.manager.dyno import DynoState
 
@@ -59,6 +60,7 @@ def survey(context: Context, routing: Sequence[str]) -> list[Component]:
     return [
         Component("hostd", True, f"version {__version__}"),
         *_units(context, routing),
+        _guarded("logs", functools.partial(_logs, context)),
         _guarded("network", functools.partial(_network, context)),
         _guarded("pool", functools.partial(_pool, context)),
         _guarded("https", functools.partial(_https, context)),
@@ -104,6 +106,14 @@ def service(name: str, units: Sequence[Unit], *, wanted: int, problems: Sequence
     active = sum(unit.active == "active" for unit in units)
     states = ", ".join(f"{unit.name} {unit.active} ({unit.sub})" for unit in units) or "no unit is loaded"
     return Component(name, active >= wanted and not problems, f"{states}. {' '.join(problems)}" if problems else states)
+
+
+def _logs(context: Context) -> Component:
+    there = {unit.name for unit in context.systemd.list_units([TARGETS]) if unit.active == "active"}
+    apps = context.ledger.apps.list()
+    without = sorted(app.name for app in apps if target(app.id) not in there)
+    trouble = f"no journal takes the lines of {', '.join(without[:5])}{' and others' if len(without) > 5 else ''}"
+    return Component("logs", not without, trouble if without else f"{len(apps)} journals take lines")
 
 
 def _network(context: Context) -> Component:

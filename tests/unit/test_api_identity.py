@@ -162,6 +162,11 @@ async def test_status_and_version(tmp_path):
         assert (await api("GET", "/hostd/status")).data["status"] == "degraded"
         api.systemd.units["ssh.service"] = own_sshd
         assert (await api("GET", "/hostd/status")).data["status"] == "ok"
+        app = api.ledger.apps.create("hello", api.users["you"].id)
+        logs = {part["name"]: part for part in (await api("GET", "/hostd/status")).data["components"]}["logs"]
+        assert (logs["status"], logs["detail"]) == ("degraded", "no journal takes the lines of hello")
+        api.systemd.units["hostd-journal@*.target"] = [FakeUnit(f"hostd-journal@{app.id}.target")]
+        assert (await api("GET", "/hostd/status")).data["status"] == "ok"
         api.pool.free = 2**30
         assert (await api("GET", "/hostd/status")).data["status"] == "degraded"
         assert (await api("GET", "/hostd/version")).data["version"]
