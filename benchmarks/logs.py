@@ -71,6 +71,7 @@ def measured(
 ) -> list[dict[str, Any]]:
     """Let the dynos write, and print what arrives and what it took of some processes, step by step."""
     begin = app.plan(steps)
+    account.begin(begin)
     watched = Watched(pids())
     costs, end = [], begin
     for step in steps:
@@ -209,11 +210,12 @@ def fair(api: Api, noisy: Writers, seconds: float) -> list[dict[str, Any]]:
             other = account_of([Step(NOISE, 1)])
             loud = Tail(api, noisy.name, other.feed)
             if name != "alone":
-                noisy.plan([Step(NOISE, seconds + 30)])
+                other.begin(noisy.plan([Step(NOISE, seconds + 30)]))
             steps = [Step(QUIET, seconds)]
             account = account_of(steps)
             reader = Tail(api, quiet.name, account.feed)
             begin = quiet.plan(steps)
+            account.begin(begin)
             before, began = other.steps[0].lines, time.monotonic()
             until(begin + seconds + 1)
             rate = (other.steps[0].lines - before) / (time.monotonic() - began)

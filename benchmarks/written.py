@@ -1,7 +1,7 @@
 """Dynos that write numbered, timed lines at a set rate, and the account of what arrives of them.
 
-A line is `#DYNO NUMBER STEP TIME` and text up to 100 bytes. Each dyno writes what is due every few milliseconds, one
-`write` a line, and never more than is due by the clock: who is held up catches up, as far as the step lasts.
+A line is `#RUN.DYNO NUMBER STEP TIME` and text up to 100 bytes. Each dyno writes what is due every few milliseconds,
+one `write` a line, and never more than is due by the clock: who is held up catches up, as far as the step lasts.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ WRITER = r"""
 use Time::HiRes qw(time sleep);
 exit 0 + sleep(1 << 30) unless $ENV{PLAN};
 my ($start, $dynos, @steps) = split /[ ]/, $ENV{PLAN};
+my $run = $start % 10000;
 my ($dyno) = $ENV{DYNO} =~ /(\d+)$/;
 my ($number, $count, $text) = (0, 0, "of text that is the same in all lines, or they would be no longer");
 for my $step (@steps) {
@@ -39,7 +40,7 @@ for my $step (@steps) {
     }
     while ($done < $due) {
       $done++;
-      syswrite STDOUT, sprintf("#%03d %09d %02d %.6f %-66s\n", $dyno, ++$number, $count, time, $text);
+      syswrite STDOUT, sprintf("#%04d.%03d %09d %02d %.6f %-62s\n", $run, $dyno, ++$number, $count, time, $text);
     }
   }
   $start = $end;
@@ -47,7 +48,7 @@ for my $step (@steps) {
 }
 sleep(1 << 30);
 """
-LINE = re.compile(rb"#(\d{3}) (\d{9}) (\d\d) (\d+\.\d{6}) ")
+NEVER = re.compile(rb"(?!)")
 LONGEST = 400
 """Bytes of a piece that may be the beginning of a line."""
 START_SECONDS = 15.0
@@ -81,11 +82,16 @@ class Account:
         self._sample = sample
         self._numbers: dict[bytes, int] = {}
         self._rest = b""
+        self._line = NEVER
+
+    def begin(self, moment: float) -> None:
+        """Count the lines of the plan that begins then, and no others."""
+        self._line = re.compile(rb"#%04d\.(\d{3}) (\d{9}) (\d\d) (\d+\.\d{6}) " % (int(moment) % 10000))
 
     def feed(self, piece: bytes) -> None:
         now, block = time.time(), self._rest + piece
         end, numbers, steps, sample = 0, self._numbers, self.steps, self._sample
-        for match in LINE.finditer(block):
+        for match in self._line.finditer(block):
             dyno, text, step, written = match.groups()
             end = match.end()
             number = int(text)
