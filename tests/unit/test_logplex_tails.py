@@ -10,6 +10,7 @@ from hostd.logplex.lines import Line
 from hostd.logplex.patterns import TooCostly, compile_pattern
 from hostd.logplex.rendering import Form, Shown, renderer
 from hostd.logplex.tails import Tail, Tails
+from units.journal import Entry
 
 TEXT = renderer(Form.TEXT, False)
 
@@ -138,6 +139,43 @@ async def test_a_line_is_made_once_for_all_readers():
     shown = line(1)
     assert shown.by(TEXT) is shown.by(renderer(Form.TEXT, False))
     assert shown.by(renderer(Form.JSON, True)).startswith(b"id: ")
+
+
+class Endless:
+    """A journal that has more whenever it is asked: so many entries at once, or what is asked for."""
+
+    def __init__(self, app, most):
+        self.turns = []
+        self._entry = Entry(cursor(1), 1, b"noise", {"HOSTD_APP": app, "_TRANSPORT": "stdout"})
+        self._most = most
+
+    def last(self, limit):
+        return []
+
+    def seek_head(self):
+        pass
+
+    def take_missed(self):
+        return 0
+
+    def read(self, limit):
+        self.turns.append(limit)
+        return [self._entry] * min(limit, self._most)
+
+    def close(self):
+        pass
+
+
+async def test_an_app_that_writes_without_end_has_no_more_turns_than_others():
+    loud, quiet = Endless(OTHER, 1_000_000), Endless(APP, 1)
+    all_tails = Tails({OTHER: loud, APP: quiet}.__getitem__, trusted)
+    listener = Tail(Filter(APP))
+    all_tails.add(Tail(Filter(OTHER)))
+    all_tails.add(listener)
+    came = len(await said(listener, 50))
+    assert came <= len(loud.turns) <= came + 2
+    assert set(loud.turns) == {tails.AT_ONCE} and tails.AT_ONCE <= 512
+    all_tails.close()
 
 
 async def test_what_was_vacuumed_before_it_was_read_is_told():
