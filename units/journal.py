@@ -123,10 +123,10 @@ class Writer:
 class Reader:
     """Reads a namespace's journal, from a place that a ``seek`` sets, only the fields named.
 
-    ``matches`` are field values that entries must have; several values of one field mean "or". ``believed``
-    tells by the fields that journald itself has set (``_UID``) whether the others and the message are read: whoever
-    reaches journald's socket may send 768 MB in one. Not thread-safe; every read blocks for as long as the
-    journal's files take, so ask for small batches.
+    ``matches`` are field values that entries must have; several values of one field mean "or". Entries with
+    all values of ``besides`` come too. ``believed`` tells by the fields that journald itself has set (``_UID``) whether
+    the others and the message are read: whoever reaches journald's socket may send 768 MB in one. Not thread-safe;
+    every read blocks for as long as the journal's files take, so ask for small batches.
     """
 
     def __init__(
@@ -135,6 +135,7 @@ class Reader:
         *,
         fields: Sequence[str] = (),
         matches: Mapping[str, str | Sequence[str]] = {},
+        besides: Mapping[str, str] = {},
         believed: Callable[[Mapping[str, str]], bool] = lambda _: True,
     ) -> None:
         self._reader = _Reader(flags=_LOCAL_ONLY, namespace=namespace) if namespace else _Reader(flags=_LOCAL_ONLY)
@@ -144,13 +145,21 @@ class Reader:
         self._sender = tuple(name for name in fields if name.startswith("_"))
         self._fields = tuple(name for name in fields if not name.startswith("_"))
         self._descriptor: int | None = None
+        self._matches: list[str] = []
+        self._besides = [f"{name}={value}" for name, value in besides.items()]
         self.narrow(matches)
 
     def narrow(self, matches: Mapping[str, str | Sequence[str]]) -> None:
         """Read only entries with these values from now on, and with those asked for before; seek after it."""
         for name, values in matches.items():
-            for value in (values,) if isinstance(values, str) else values:
-                self._reader.add_match(f"{name}={value}")
+            self._matches += [f"{name}={value}" for value in ((values,) if isinstance(values, str) else values)]
+        self._reader.flush_matches()
+        for match in self._matches:
+            self._reader.add_match(match)
+        if self._matches and self._besides:
+            self._reader.add_disjunction()
+            for match in self._besides:
+                self._reader.add_match(match)
 
     def values(self, field: str) -> set[str]:
         """All values that a field has in the files, whatever the matches: from the journal's index, so soon known."""

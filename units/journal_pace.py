@@ -4,6 +4,9 @@ import re
 
 from units.journal import Reader
 
+LOG_RATE_SECONDS = 10
+"""Lines of a unit are counted over so long (LogRateLimitIntervalSec=): it may write those of all of it at once."""
+
 _NUMBER = re.compile(r"s=(?P<numbering>[0-9a-f]+);i=(?P<number>[0-9a-f]+);")
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from units.journal_pace import LOG_RATE_SECONDS
 from units.properties import AND_SYSTEM_CALLS, EXCEPT_SYSTEM_CALLS
 
 _OPEN_FILES = 10_000
@@ -29,8 +30,6 @@ _PENDING_SIGNALS = 1024
 """Timers of POSIX and queued signals of one sandbox (setrlimit(2), RLIMIT_SIGPENDING)."""
 _CLONE_NEWUTS = 0x0400_0000
 """The namespace of a host name (clone(2))."""
-LOG_RATE_SECONDS = 10
-"""Lines are counted over so long: a unit may write those of all of it at once."""
 _SHARED_FILES = 65_536
 """Files in /dev/shm: each, empty or not, is memory of the kernel's."""
 

@@ -45,6 +45,8 @@ class Filter:
 
     def accepts(self, line: Line) -> bool:
         """True if the line is wanted, an entry of several rows as a whole. Raises what the pattern raises."""
+        if line.about is not None:
+            return self._misses(line.about)
         return (
             line.app == self.app
             and self.source in (None, line.source)
@@ -52,6 +54,15 @@ class Filter:
             and not (self.without and _is_one_of(line.process, self.without))
             and (self.request_id is None or self.request_id.encode() in line.message)
             and (self.pattern is None or self.pattern.matches(line.message))
+        )
+
+    def _misses(self, dyno: str) -> bool:
+        """Whether lines of a dyno that were dropped may have been among those that are wanted."""
+        return (
+            self.request_id is None
+            and self.pattern is None
+            and (not self.only or _is_one_of(dyno, self.only))
+            and not _is_one_of(dyno, self.without)
         )
 
     @property

@@ -25,7 +25,8 @@ _NAMES = {"\r": "\\r", "\x1b": "\\e", "\0": "\\0", "\a": "\\a", "\b": "\\b", "\v
 class Line:
     """What one journal entry says in an app's log, before it is written out.
 
-    `microseconds` since the epoch, when journald received it; `place` is its cursor, or what it is made of.
+    `microseconds` since the epoch, when journald received it; `place` is its cursor, or what it is made of. `about` is
+    the dyno whose lines are missing here, if that is what it says; then it is of the app whose journal it is in.
     """
 
     place: str | bytes
@@ -34,6 +35,7 @@ class Line:
     source: str
     process: str
     message: bytes
+    about: str | None = None
 
     @property
     def cursor(self) -> str:

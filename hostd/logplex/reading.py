@@ -7,9 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from hostd.logplex.lines import Line
+from hostd.logplex.suppressed import dropped, told
 from units.journal import Entry
+from units.journal_pace import LOG_RATE_SECONDS
 
 FIELDS = ("HOSTD_APP", "HOSTD_SOURCE", "HOSTD_PROCESS", "_TRANSPORT", "_UID")
+
+JOURNALD = "driver"
+"""The `_TRANSPORT` of what journald says itself; nobody else can have it."""
 
 _CURSOR = re.compile(
     r"s=(?P<stream>[0-9a-f]{32});i=(?P<number>[0-9a-f]{1,16});b=(?P<boot>[0-9a-f]{32});m=(?P<uptime>[0-9a-f]{1,16});"
@@ -92,10 +97,23 @@ def line_of(entry: Entry, trusted: Trusted) -> Line | None:
     """The line that an entry is; None if it is no app's, or somebody else's claim to be one."""
     fields = entry.fields
     app = fields.get("HOSTD_APP")
-    if app is None or not is_believed(fields, trusted):
+    if app is None:
+        return _loss(entry) if fields.get("_TRANSPORT") == JOURNALD else None
+    if not is_believed(fields, trusted):
         return None
     source, process = fields.get("HOSTD_SOURCE", "app"), fields.get("HOSTD_PROCESS", "unknown")
     return Line(entry.place, entry.realtime_us, app, source, process, entry.message)
+
+
+def _loss(entry: Entry) -> Line | None:
+    """What journald says itself of lines that it dropped, in the words of the log."""
+    found = told(entry.message)
+    if found is None:
+        return None
+    lost, dyno = found
+    since = entry.realtime_us - LOG_RATE_SECONDS * 1_000_000
+    text = dropped(lost, dyno, since).encode()
+    return Line(entry.place, entry.realtime_us, "", "heroku", "logplex", text, about=dyno)
 
 
 def is_cursor(text: str) -> bool:

@@ -15,8 +15,7 @@ from typing import Any
 from hostd.journals import namespace
 from units.errors import SystemdError, UnitExists
 from units.journal import JournalUnavailable
-from units.journal_pace import wrote_much
-from units.sandbox import LOG_RATE_SECONDS
+from units.journal_pace import LOG_RATE_SECONDS, wrote_much
 from units.systemd import Systemd
 
 log = logging.getLogger(__name__)
@@ -88,6 +87,8 @@ def last_word(journal: str) -> dict[str, Any]:
         "StandardError": "journal",
         "SyslogLevelPrefix": False,
         "LogNamespace": journal,
+        # systemd leaves the dyno's own behind, which would make it a line of the app's (units/leftovers.py).
+        "LogExtraFields": [b"HOSTD_LAST_WORD=1"],
         "LogRateLimitIntervalUSec": 1,
         "LogRateLimitBurst": 1,
         "User": "nobody",

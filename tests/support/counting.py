@@ -6,7 +6,7 @@ import itertools
 import re
 import subprocess
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -38,14 +38,15 @@ class Heard:
 
     numbers: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     told: list[str] = field(default_factory=list)
-    rows: int = 0
+    processes: Counter[str] = field(default_factory=Counter)
+    """How many lines of each process came."""
 
     def row(self, row: str) -> None:
         """Take one line of the log."""
         match = _ROW.fullmatch(row)
-        self.rows += 1
         if match is None:
             return
+        self.processes[match["process"]] += 1
         if match["source"] == "app" and (number := _NUMBER.fullmatch(match["text"])):
             self.numbers[match["process"]].append(int(number[1]))
         elif "Error L1" in match["text"]:

@@ -58,3 +58,11 @@ def test_sources_and_request_ids_are_checked():
     for wrong in ("", "a b", "x" * 201, "é"):
         with pytest.raises(Invalid, match="not the id of a request"):
             checked_request_id(wrong)
+
+
+def test_a_loss_is_told_to_all_who_may_miss_those_lines():
+    loss = Line("c", 1, "", "heroku", "logplex", b"Error L12 ...", about="web.1")
+    for told in (Filter(APP), Filter(APP, "app"), Filter(APP, only=("web",)), Filter(APP, without=("router",))):
+        assert told.accepts(loss)
+    for not_told in (Filter(APP, only=("web.2",)), Filter(APP, without=("web",)), Filter(APP, request_id="x")):
+        assert not not_told.accepts(loss)

@@ -34,3 +34,16 @@ def test_a_cursor_tells_its_time():
     assert time_of(cursor(7)) == START + 7
     with pytest.raises(ValueError, match="not a journal cursor"):
         time_of("x")
+
+
+def test_what_journald_dropped_is_a_line_of_the_log_and_nobody_else_can_claim_it():
+    store = Store()
+    text = "Suppressed 4213 messages from hostd-hello-web.1-v3.service"
+    line = line_of(store.write(text, app=None, _TRANSPORT="driver"), trusted)
+    assert (line.source, line.process, line.about) == ("heroku", "logplex", "web.1")
+    assert line.message == (
+        b"Error L12 (Local buffer overflow) -> 4213 messages of web.1 dropped since 2026-01-27T10:47:58.000001+00:00."
+    )
+    assert line_of(store.write(text, app=None, _TRANSPORT="journal", _UID="0"), trusted) is None
+    assert line_of(store.write(text, app=None), trusted) is None
+    assert line_of(store.write("Journal started", app=None, _TRANSPORT="driver"), trusted) is None

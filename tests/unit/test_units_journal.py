@@ -80,6 +80,9 @@ class FakeFiles:
     def fileno(self) -> int:
         return -1
 
+    def flush_matches(self) -> None:
+        """There are none."""
+
     def _next(self) -> bool:
         self.left -= 1
         return self.left >= 0
