@@ -28,11 +28,6 @@ class LogLimitsTable:
         found = self._database.select("SELECT size_mb, retention_days FROM log_limits WHERE app_id = ?", app_id)
         return LogLimits(**next(iter(found), {}))
 
-    def all(self) -> dict[str, LogLimits]:
-        """The limits of all apps that have some, by their ids."""
-        found = self._database.select("SELECT app_id, size_mb, retention_days FROM log_limits")
-        return {record.pop("app_id"): LogLimits(**record) for record in map(dict, found)}
-
     def set(self, app_id: str, limits: LogLimits) -> None:
         """Give an app's log these limits. Raises NotFound."""
         with self._database.transaction():

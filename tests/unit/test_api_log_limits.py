@@ -2,6 +2,7 @@
 
 from api_fakes import running_api
 
+from hostd.ledger.log_limits import LogLimits
 from units.journald import Contents
 
 LOGS = "/hostd/apps/hello/logs"
@@ -40,7 +41,7 @@ async def test_limits_are_set_and_taken_back_one_by_one(tmp_path):
         assert (one["size_mb"], one["retention_days"], one["own"]["size_mb"]) == (256, 30, None)
         await api("PATCH", LOGS, {"retention_days": None})
         assert api.log[-1] == "heroku[api]: Set log limits to 256 MB, as long as there is room by you@example.com"
-        assert api.ledger.log_limits.all() == {}
+        assert api.ledger.log_limits.get(app.id) == LogLimits()
 
 
 async def test_limits_that_cannot_be_are_refused(tmp_path):

@@ -6,7 +6,16 @@ import pytest
 from hostd.errors import Invalid
 from hostd.install.apply import parse_changes, wished_settings
 from hostd.install.errors import InstallError
-from hostd.install.managed import SSHD_CONFIG, SSHD_MATCH, TEMPLATES, ManagedFile, managed_files, mount_unit, write_all
+from hostd.install.managed import (
+    SSHD_CONFIG,
+    SSHD_MATCH,
+    TEMPLATES,
+    ManagedFile,
+    managed_files,
+    mount_unit,
+    remove_retired,
+    write_all,
+)
 from hostd.install.pool import GIB, usual_size
 from hostd.install.services import instances
 from hostd.settings import Settings
@@ -123,6 +132,16 @@ def test_an_upgrade_keeps_what_was_set(tmp_path):
     file.write_text("= nothing")
     with pytest.raises(InstallError, match="not a TOML file"):
         wished_settings(file, {})
+
+
+def test_what_earlier_versions_wrote_is_removed(tmp_path):
+    old, shared = tmp_path / "old.service.d" / "x.conf", tmp_path / "shared.service.d" / "x.conf"
+    for file in (old, shared, shared.with_name("the operator's.conf")):
+        file.parent.mkdir(exist_ok=True)
+        file.touch()
+    assert remove_retired([old, shared, tmp_path / "never"]) == {old, shared}
+    assert [path.name for path in tmp_path.iterdir()] == ["shared.service.d"]
+    assert remove_retired([old, shared]) == set()
 
 
 def test_the_pool_leaves_some_disk():

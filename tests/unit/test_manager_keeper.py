@@ -44,6 +44,16 @@ async def test_a_dyno_that_was_just_being_started_is_adopted_too(bench):
         assert bench.launcher.launches == []
 
 
+async def test_a_dyno_that_logs_where_older_versions_kept_their_logs_is_replaced_once(bench):
+    bench.launcher.units[dyno().unit] = "active"
+    bench.launcher.logging_elsewhere.add(dyno().unit)
+    async with kept(bench, dyno()) as keeper:
+        await bench.launched()
+        await bench.until(keeper, {"worker.1 v2": "up"})
+    assert bench.events.lines[0] == "worker.1: Restarting to log where this version of hostd keeps its log"
+    assert bench.launcher.launches == [dyno().unit]
+
+
 async def test_a_stop_that_an_earlier_hostd_began_is_finished(bench):
     bench.launcher.units[dyno().unit] = "deactivating"
     async with kept(bench, dyno()):

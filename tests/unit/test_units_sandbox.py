@@ -120,6 +120,9 @@ def test_output_goes_to_the_journal_or_to_the_descriptors_given():
     assert logged["LogNamespace"] == "hostd"
     assert logged["LogExtraFields"] == [b"HOSTD_PROCESS=web.1"]
     assert logged["SyslogIdentifier"] == "hello[web.1]"
+    assert "LogRateLimitBurst" not in logged
+    limited = sandbox(log_namespace="hostd-a1", log_rate=5000)
+    assert (limited["LogRateLimitIntervalUSec"], limited["LogRateLimitBurst"]) == (10_000_000, 50_000)
     attached = sandbox(stdio=(7, 8, 9))
     assert attached["StandardInputFileDescriptor"] == 7
     assert attached["StandardOutputFileDescriptor"] == 8
