@@ -60,6 +60,10 @@ class UnknownFormat(OSError):  # noqa: N818 - named for what happened
     """The file was made by another journald than those known: libsystemd has to read it."""
 
 
+class NothingYet(OSError):  # noqa: N818 - named for what happened
+    """journald has just made the file, and is about to write what it is into it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Header:
     """What a file is, and which entries are in it.
@@ -331,8 +335,10 @@ def header_of(path: Path) -> Header:
 
 
 def read_header(descriptor: int) -> Header:
-    """What is said at a file's beginning. Raises OSError, UnknownFormat if it says nothing that is understood."""
+    """What is said at a file's beginning. Raises OSError: UnknownFormat if it is not understood, NothingYet."""
     data = os.pread(descriptor, _HEADER.size, 0)
+    if not data:
+        raise NothingYet(errno.ENODATA, "a journal file was just made")
     if len(data) < _HEADER.size:
         raise _cut_short()
     magic, flags, state, file_id, numbering, entries, tail, head, _, realtime = _HEADER.unpack(data)

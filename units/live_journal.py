@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from units.journal import Entry, Reader
-from units.journal_file import Fields, Header, JournalFile, header_of
+from units.journal_file import Fields, Header, JournalFile, NothingYet, header_of
 from units.ticking import Ticker
 
 ROOTS = (Path("/var/log/journal"), Path("/run/log/journal"))
@@ -189,7 +189,7 @@ class LiveJournal:
     def _files(self) -> list[_Found]:
         found: list[_Found] = []
         for path in (path for folder in self._folders for path in folder.glob(FILES)):
-            with suppress(FileNotFoundError):
+            with suppress(FileNotFoundError, NothingYet):
                 found.append(_Found(path, header_of(path)))
         return _in_order(found)
 

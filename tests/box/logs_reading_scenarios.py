@@ -112,6 +112,55 @@ def many() -> Any:
     return {"all": got.count(True), "idle": idle, "pss_mb": _pss(pid)}
 
 
+def hundred() -> Any:
+    """A hundred logs, each with a reader of its own: every one gets its own lines, and no other's."""
+    apps = [str(uuid.uuid4()) for _ in range(100)]
+    pid = logplex("MainPID")
+    try:
+        for app in apps:
+            config_path(namespace(app)).write_text(config_text(Limits(16), "A test's."))
+        subprocess.run(["systemctl", "start", *map(target, apps)], check=True)
+        writers = {app: Writer(namespace(app)) for app in apps}
+        _say_in_all(writers, "begin")
+        readers = {app: stream(tail=True, app=app) for app in apps}
+        before = _cpu(pid)
+        threading.Event().wait(3)
+        idle = (_cpu(pid) - before) / 3
+        for number in range(5):
+            _say_in_all(writers, f"line {number}")
+        whole = ["begin of {}", *(f"line {number} of {{}}" for number in range(5))]
+        got = [texts([reader.readline().decode().rstrip() for _ in whole]) for reader in readers.values()]
+        wrong = [rows for app, rows in zip(apps, got, strict=True) if rows != [row.format(app) for row in whole]]
+        return {"wrong": wrong, "idle": idle, "pss_mb": _pss(pid)}
+    finally:
+        services = [f"systemd-journald@{namespace(app)}.service" for app in apps]
+        subprocess.run(["systemctl", "stop", *map(target, apps), *services], check=True)
+        subprocess.run(["systemctl", "clean", "--what=runtime", "--what=logs", *services], check=True)
+        for app in apps:
+            config_path(namespace(app)).unlink()
+
+
+def delay() -> Any:
+    """Milliseconds from a write until a tail has it, at 1,000 lines a second."""
+    program = (
+        "import time; begun = time.time(); "
+        "[(time.sleep(max(0, begun + n / 1000 - time.time())), print(time.time(), flush=True)) for n in range(3000)]"
+    )
+    follower = stream(tail=True, lines=0)
+    dyno(f"python3 -c '{program}'", wait=False)
+    late = []
+    while len(late) < 3000:
+        row = follower.readline().decode()
+        late.append((time.time() - float(row.rpartition(" ")[2])) * 1000)
+    late.sort()
+    return {"median": late[1500], "p99": late[2970]}
+
+
+def _say_in_all(writers: dict[str, Writer], text: str) -> None:
+    for app, writer in writers.items():
+        writer.send(f"{text} of {app}", HOSTD_APP=app, HOSTD_SOURCE="heroku", HOSTD_PROCESS="api")
+
+
 def _events_of(response: http.client.HTTPResponse) -> Iterator[tuple[str, str]]:
     for event in response.read().decode().split("\n\n"):
         fields = [row.partition(": ") for row in event.split("\n")]

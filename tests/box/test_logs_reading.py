@@ -95,6 +95,13 @@ def test_two_hundred_readers_of_one_log(scenario: Scenario) -> None:
     assert found["idle"] < 0.2 and found["pss_mb"] < 100, found
 
 
+@pytest.mark.thorough
+def test_a_hundred_readers_of_a_hundred_logs(scenario: Scenario) -> None:
+    found = scenario("hundred")
+    assert found["wrong"] == []
+    assert found["idle"] < 0.2 and found["pss_mb"] < 100, found
+
+
 def test_a_process_that_ends_at_once_loses_none_of_its_thousand_lines(platform: Platform, logging: str) -> None:
     dyno = detached(platform, logging, "seq 1000")
 

@@ -187,6 +187,20 @@ async def test_a_file_that_cannot_be_read_is_told_to_whoever_waits(scene):
         await asyncio.wait_for(waiting, 10)
 
 
+async def test_a_file_that_was_just_made_is_not_there_yet(scene):
+    journal = scene.journal()
+    assert journal.last(1) == []
+    new = scene.folder / "system.journal"
+    new.parent.mkdir(parents=True, exist_ok=True)
+    new.touch()
+    assert not journal._has_more() and journal.read() == []
+    new.unlink()
+    writer = scene.writer()
+    writer.say("a")
+    assert texts(journal) == ["a"]
+    journal.close()
+
+
 async def test_one_timer_serves_all_and_rests_when_nobody_waits():
     ticker, ready, looks = Ticker(0.001), set(), []
 
