@@ -92,6 +92,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 class App:
     """An app, and what it writes."""
 
@@ -156,6 +161,7 @@ class Receiver:
     def start(self) -> None:
         argv = [sys.executable, "-c", RECEIVER, self.kind, str(self.port), str(self.file)]
         self.process = subprocess.Popen(argv)
+        until(lambda: listens(self.port), "the receiver")
 
     def kill(self) -> None:
         if self.process is not None:
@@ -482,6 +488,7 @@ def rsyslog(folder: Path, port: int, tls: bool) -> Iterator[Path]:
         stderr=subprocess.DEVNULL,
     )
     try:
+        until(lambda: listens(port), "rsyslog")
         yield kept
     finally:
         process.terminate()
@@ -570,6 +577,7 @@ def journal() -> Any:
             env={"LD_LIBRARY_PATH": f"{folder / LIBRARIES}:/usr/lib/systemd", "PATH": "/usr/bin:/bin"},
         )  # fmt: skip
         try:
+            until(lambda: listens(port), "journal-remote")
             with trusted(folder):
                 made.add(f"journal+https://localhost:{port}", "--source", "app")
                 made.count(1, 100)
