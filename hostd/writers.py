@@ -25,7 +25,7 @@ MOST_BYTES = 4 * 1024 * 1024
 MOST_OPEN = 256
 """Sockets that stay open."""
 AGAIN_SECONDS = 0.1
-"""After how long lines that wait are tried again; each time it fails the pause doubles."""
+"""After how long lines that wait are tried again; each time none can be written the pause doubles."""
 LONGEST_PAUSE = 5.0
 
 log = logging.getLogger(__name__)
@@ -110,9 +110,12 @@ class Writers:
         waiting.pause = min(waiting.pause * 2, LONGEST_PAUSE)
 
     def _try(self, app_id: str, waiting: _Waiting) -> None:
-        waiting.again = None
+        waiting.again, before = None, len(waiting.lines)
         self._flush(app_id, waiting)
         if waiting.lines:
+            if len(waiting.lines) < before:
+                # It is there, and takes a few lines at once.
+                waiting.pause = AGAIN_SECONDS
             self._try_later(app_id, waiting)
         else:
             del self._waiting[app_id]

@@ -42,6 +42,7 @@ _ROWS: Mapping[str, tuple[str, bool]] = {
 _PER_MINUTE = ("requests", "errors")
 _NARROWEST = 10
 _WIDTH_IN_PIPES = 100
+_MOST_DYNOS = 40
 _SORTS = ("requests", "errors", "p95", "memory", "cpu", "restarts", "name")
 
 
@@ -175,9 +176,10 @@ def _dynos(dynos: Sequence[dict[str, Any]], seconds: float) -> list[str]:
         (printable(each["name"]), _rate(each["requests"], seconds), str(each["errors"]), _figure(each["p95"]),
          _figure(each["memory_max"]), _share(each["memory_quota"]), _figure(each["cpu"]), _figure(each["load"]),
          str(each["restarts"]), _codes(each["codes"]))
-        for each in dynos
+        for each in dynos[:_MOST_DYNOS]
     ]  # fmt: skip
-    return columns([head, *rows])
+    left = len(dynos) - _MOST_DYNOS
+    return [*columns([head, *rows]), *([f"... and {left} more: see --type, --dyno, --json"] if left > 0 else [])]
 
 
 def _releases(found: dict[str, Any]) -> list[str]:

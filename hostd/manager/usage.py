@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -28,6 +28,10 @@ SAMPLE_SECONDS = 20.0
 """How often Heroku looks."""
 VIEW_SECONDS = 1.0
 """Who looks on gets a figure that is no older, and no shorter a time either."""
+TALKERS = 10
+"""After so many dynos whose apps have log-runtime-metrics the others wait for a moment: journald takes few lines at
+once (net.unix.max_dgram_qlen, 10 in containers), and hundreds of dynos must not push out what others have to say."""
+PAUSE_SECONDS = 0.1
 IDLE = 1e-6
 """Seconds of processor; threads of a dyno that ran for less did not wait either."""
 
@@ -72,6 +76,7 @@ class UsageWatch:
         talks: Callable[[str], bool],
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """`run_of` finds that of a unit; asked once for each start of a dyno, as systemd has to be asked. `talks` is
         whether an app, by its id, has log-runtime-metrics."""
@@ -81,6 +86,7 @@ class UsageWatch:
         self._talks = talks
         self._clock = clock
         self._wall = wall
+        self._pause = pause
         self._known: dict[tuple[str, float], _Known] = {}
         self.listeners: list[Callable[[Reading], None]] = []
         """Told of each reading of the 20 seconds; those of `look` are nobody's but the asker's."""
@@ -100,10 +106,13 @@ class UsageWatch:
     async def sample(self, dynos: Iterable[Dyno]) -> None:
         """Look at all of them once, one after the other: requests of others come in between."""
         known: dict[tuple[str, float], _Known] = {}
+        talkers = 0
         for dyno in dynos:
             if dyno.state is not DynoState.UP:
                 continue
-            await asyncio.sleep(0)
+            talkers += self._talks(dyno.app_id)
+            await self._pause(PAUSE_SECONDS if talkers == TALKERS else 0)
+            talkers %= TALKERS
             if (one := self._find(dyno)) is None:
                 continue
             known[_key(dyno)] = one

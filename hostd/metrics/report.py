@@ -50,7 +50,11 @@ def report(points: Points, stretch: Stretch, born: int | None) -> dict[str, Any]
         "metrics": {name: row(name) for name in METRICS},
         "codes": {code: row(code) for code in codes},
         "total": summary(points),
-        "dynos": [{"name": name, **summary(each)} for name, each in _by(points, lambda point: point.dyno) if name],
+        "dynos": [
+            {"name": name, **summary(each)}
+            for name, each in sorted(_by(points, lambda point: point.dyno), key=lambda found: _place(found[0]))
+            if name
+        ],
     }
 
 
@@ -103,6 +107,12 @@ def _by(points: Points, key: Callable[[Any], str]) -> Iterable[tuple[str, Points
     for count in points.counts:
         groups.setdefault(key(count), Points()).counts.append(count)
     return sorted(groups.items())
+
+
+def _place(dyno: str) -> tuple[str, int]:
+    """`web.2` comes before `web.10`."""
+    type_, _, number = dyno.partition(".")
+    return type_, int(number) if number.isdigit() else 0
 
 
 def _mean(values: list[float]) -> float | None:

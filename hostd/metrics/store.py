@@ -174,6 +174,8 @@ class Store:
     def _add(self, connection: sqlite3.Connection, points: Points, step: int) -> None:
         """Add points, folded to this step, to those that are there."""
         new = points.by(step)
+        # Rows are sought by their steps.
+        new.steps |= {point.at for point in new.all()}
         if not new.steps and not new.all():
             return
         known = self._read_steps(connection, new, step)

@@ -66,6 +66,15 @@ async def test_one_type_and_one_dyno(tmp_path):
         assert (one["metrics"]["requests"][0], list(one["codes"])) == (10, ["R14"])
 
 
+async def test_dynos_are_in_the_order_of_their_numbers(tmp_path):
+    async with running_api(tmp_path) as api:
+        app, at = api.ledger.apps.create("hello", api.users["you"].id), int(time.time()) // 60 * 60
+        names = ["web.10", "web.2", "run", "web.1"]
+        api.metrics.store.write(Points([used(at, app.id, name) for name in names]), at + 1)
+        found = (await api("GET", "/apps/hello/metrics")).data["dynos"]
+        assert [each["name"] for each in found] == ["run", "web.1", "web.2", "web.10"]
+
+
 async def test_longer_steps_and_releases(tmp_path):
     async with running_api(tmp_path) as api:
         app = api.ledger.apps.create("hello", api.users["you"].id)

@@ -109,6 +109,14 @@ def test_metrics_in_a_pipe_are_plain_text(hostd, tmp_path):
     assert json.loads(hostctl(tmp_path, "metrics", "--since", "4m", "--json", "-a", "hello").out) == REPORT
 
 
+def test_of_very_many_dynos_some_are_shown(hostd, tmp_path):
+    many = REPORT | {"dynos": [{"name": f"web.{number}", **TOTAL} for number in range(1, 101)]}
+    hostd.on(f"GET /apps/hello/metrics?since={int(NOW) - 240}&until={int(NOW)}", (200, many))
+    lines = hostctl(tmp_path, "metrics", "--since", "4m", "-a", "hello").out.splitlines()
+    assert [line.split()[0] for line in lines if line.startswith("web.")] == [f"web.{n}" for n in range(1, 41)]
+    assert "... and 60 more: see --type, --dyno, --json" in lines
+
+
 def test_metrics_are_asked_as_they_were_said(hostd, tmp_path):
     target = f"/apps/hello/metrics?since={int(NOW) - 7 * 86400}&until={int(NOW)}&step=3600&type=web&dyno=web.1"
     hostd.on(f"GET {target}", (200, REPORT))

@@ -57,9 +57,14 @@ class Bench:
             talks=lambda app_id: self.talks and app_id == "app-id",
             clock=lambda: self.now,
             wall=lambda: self.now + 1e9,
+            pause=self.pause,
         )
+        self.pauses = []
         self.heard = []
         self.watch.listeners.append(self.heard.append)
+
+    async def pause(self, seconds):
+        self.pauses.append(seconds)
 
     def run_of(self, unit):
         self.asked.append(unit)
@@ -120,6 +125,15 @@ async def test_the_same_samples_are_for_r14_the_log_and_metrics(bench):
     ]
     [reading] = bench.heard
     assert (reading.memory >> 20, reading.quota >> 20, reading.span, reading.at) == (538, 512, 0, 1e9 + 5000)
+
+
+async def test_many_dynos_that_talk_do_so_a_few_at_a_time(bench):
+    await bench.watch.sample([up(number) for number in range(25)])
+    assert not any(bench.pauses)
+    bench.talks = True
+    bench.pauses.clear()
+    await bench.watch.sample([up(number) for number in range(25)])
+    assert [place for place, seconds in enumerate(bench.pauses) if seconds] == [9, 19]
 
 
 async def test_the_load_is_what_was_run_and_what_was_waited(bench):

@@ -130,3 +130,28 @@ async def test_the_end_is_a_last_try(made, journald, caplog):
     assert journald.came == {"hostd-other-id": ["heroku[web.1]: two"]}
     assert "1 lines for the journal hostd-hello-id were lost" in caplog.text
     assert journald.open == set()
+
+
+async def test_a_journald_that_takes_a_few_lines_at_once_is_tried_soon(journald, monkeypatch):
+    """As where net.unix.max_dgram_qlen is 10: a queue that is full is no journald that is not there."""
+    monkeypatch.setattr(writers, "AGAIN_SECONDS", 0.001)
+    took = []
+
+    class Slow:
+        def send(self, message, **fields):
+            if len(took) % 10 == 9 and took[-1] != message:
+                took.append(message)
+                raise JournalUnavailable("its queue is full")
+            took.append(message)
+
+        def close(self):
+            pass
+
+    made = Writers(lambda name: Slow())
+    for number in range(300):
+        send(made, HELLO, f"line {number}")
+    # With a pause that doubles each time, up to five seconds, this would take minutes.
+    async with asyncio.timeout(5):
+        while made._waiting:
+            await asyncio.sleep(0.001)
+    made.close()
