@@ -111,4 +111,5 @@ def _many(rule: Rule, count: float) -> str:
     name = rule.figure.name
     if name == "crashes":
         return f"{number(count)} crash{'es' * (count != 1)}"
-    return f"{number(count)} times {name}" if count != 1 else f"once {name}"
+    often = "once" if count == 1 else f"{number(count)} times"
+    return f"drains lost messages {often}" if name == "drain-loss" else f"{often} {name}"

@@ -191,6 +191,19 @@ async def test_a_crash_loop(tmp_path):
         ]
 
 
+async def test_drains_that_lose_messages(tmp_path):
+    with scene(tmp_path) as now:
+        now.put("L10", 1, 0, 0, 0, 2)
+        now.add("drain-loss>0 for 1m")
+        for minute in range(5):
+            await now.look_at(minute)
+        assert now.log == [
+            "Alert drain-loss>0 for 1m is firing: drains lost messages once within 1 minute",
+            "Alert drain-loss>0 for 1m has ended after 1 minute: drains lost messages 0 times within 1 minute",
+            "Alert drain-loss>0 for 1m is firing: drains lost messages 2 times within 1 minute",
+        ]
+
+
 async def test_the_platforms_alerts_are_told_in_hostds_own_log(tmp_path, caplog):
     with scene(tmp_path) as now, caplog.at_level(logging.WARNING):
         alert = now.add("disk>90% for 2m", platform=True)
