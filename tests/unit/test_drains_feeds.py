@@ -171,6 +171,15 @@ async def test_filters_and_what_the_log_says_of_the_drain_itself():
         assert lane.buffer.cursor == cursor(7)
 
 
+async def test_what_journald_dropped_of_the_app_is_told():
+    async with rig() as made:
+        lane = made.lane()
+        made.store.write("Suppressed 41 messages from hostd-hello-web.1-v3.service", app=None, _TRANSPORT="driver")
+        await until(lambda: lane.buffer.waiting == 1)
+        frame = await lane.buffer.take(1 << 30, 0)
+        assert "Error L12 (Local buffer overflow) -> 41 messages of web.1 dropped" in frame.items[0].texts[0]
+
+
 async def test_a_journal_that_cannot_be_read_is_opened_again(monkeypatch):
     monkeypatch.setattr("hostd.logplex.drains.feeds.BROKEN_SECONDS", 0.0)
     async with rig() as made:

@@ -240,7 +240,8 @@ class Feed:
 
     def _item(self, entry: Entry) -> Item | None:
         line = line_of(entry, self._trusted)
-        return item_of(line) if line is not None and line.app == self._app else None
+        # What journald says of the app's lines is of no app.
+        return item_of(line) if line is not None and line.app in (self._app, "") else None
 
     def _seek(self, journal: Journal, lane: Lane) -> None:
         if lane.cursor is not None and is_cursor(lane.cursor):
