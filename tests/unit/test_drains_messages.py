@@ -135,6 +135,7 @@ def test_choices_by_source_process_and_exclusion():
     web = Choice(source="app", processes=("web",), excluded=("web.2",))
     asked = [("app", "web.1"), ("app", "web.2"), ("heroku", "web.1"), ("app", "worker.1"), ("app", "website.1")]
     assert [web.accepts(*each) for each in asked] == [True, False, False, False, False]
+    assert web.accepts("heroku", "logplex", "web.1") and not web.accepts("heroku", "logplex", "worker.1")
     assert not Choice(excluded=("router",)).accepts("heroku", "router")
     assert choice(web.to_json()) == web
 

@@ -25,8 +25,10 @@ class Choice:
     processes: tuple[str, ...] = ()
     excluded: tuple[str, ...] = ()
 
-    def accepts(self, source: str, process: str) -> bool:
-        """Whether the drain gets a line."""
+    def accepts(self, source: str, process: str, about: str | None = None) -> bool:
+        """Whether the drain gets a line; one that says what was lost of a dyno is for who gets that dyno's."""
+        if about is not None:
+            return self.accepts("app", about)
         if self.source not in (None, source):
             return False
         type_ = process.partition(".")[0]

@@ -80,7 +80,7 @@ class Lane:
                 return
             self._from = None
         self._place = entry.place
-        if item is not None and self._choice.accepts(item.source, item.process) and not self._is_of_itself(item):
+        if item is not None and self._wants(item):
             self.buffer.offer(item)
         else:
             self.buffer.passed(entry.place)
@@ -93,9 +93,10 @@ class Lane:
         if (count := new[1] - old[1] - 1) > 0:
             self.buffer.lose(count, following.realtime_us)
 
-    def _is_of_itself(self, item: Item) -> bool:
+    def _wants(self, item: Item) -> bool:
         # What the log says of a drain the drain is told otherwise, or would be told for ever.
-        return item.process == "logplex" and item.source == "heroku" and self._own in item.texts[0]
+        of_itself = item.process == "logplex" and item.source == "heroku" and self._own in item.texts[0]
+        return not of_itself and self._choice.accepts(item.source, item.process, item.about)
 
 
 class Feed:

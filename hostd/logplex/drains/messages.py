@@ -26,7 +26,8 @@ LONGEST_PROCESS = 128
 class Item:
     """One journal entry on its way to drains: one message or, of a text with line breaks, several.
 
-    `place` is its cursor, or what it is made of; `size` is roughly what it takes on its way, in bytes.
+    `place` is its cursor, or what it is made of; `size` is roughly what it takes on its way, in bytes. `about` is the
+    dyno that lost lines, if that is what it says.
     """
 
     place: str | bytes
@@ -35,6 +36,7 @@ class Item:
     process: str
     texts: tuple[str, ...]
     size: int
+    about: str | None = None
 
     @property
     def cursor(self) -> str:
@@ -51,7 +53,7 @@ def item_of(line: Line) -> Item:
     """The messages of a line, as readers of the log see its text."""
     said = tuple(texts(line))
     size = sum(map(len, said)) + len(said) * HEAD_BYTES
-    return Item(line.place, line.microseconds, line.source, line.process, said, size)
+    return Item(line.place, line.microseconds, line.source, line.process, said, size, line.about)
 
 
 def overflow(lost: int, since: int, token: str = "") -> str:
