@@ -24,6 +24,10 @@ from tests.support.waiting import wait_until
 
 APP = "log-secrets"
 MARK = "cn4ry"
+SHOWN = (
+    "apps:info", "releases", "builds", "buildpacks", "ps", "access:gate", "router:info", "drains", "alerts", "metrics",
+    "status",
+)  # fmt: skip
 FILES: dict[str, str | bytes] = {
     "Procfile": "web: python3 -m http.server $PORT > /dev/null 2>&1\nrelease: true\n",
     "index.html": "hello",
@@ -189,7 +193,22 @@ def visit_with_secrets(platform: Platform, planted: Planted) -> None:
 
 
 def send_elsewhere(platform: Platform, planted: Planted) -> None:
-    """Drains and alerts with credentials in their addresses."""
+    """Drains and alerts with credentials in their addresses: good ones that nobody answers, and bad ones."""
+    good = f"https://kate:{planted.new('drain password')}@logs.example.com/in?key={planted.new('drain query')}"
+    typed = f"https://logs.example.com/{planted.new('drain path')}"
+    planted.heard("drains:add", platform.ssh("drains:add", good, "-a", APP))
+    planted.heard("drains:add -", platform.hostctl("drains:add", "-", "-a", APP, input=f"{typed}\n", check=False))
+    nobody = f"https://kate:{planted.new('dead drain')}@127.0.0.1:9/in"
+    planted.heard("drains:add", platform.ssh("drains:add", nobody, "-a", APP))
+    for scheme, host in (("ftp", "logs.example.com"), ("syslog", "logs.example.com:port")):
+        wrong = f"{scheme}://kate:{planted.new(f'{scheme} drain')}@{host}/in"
+        refused = planted.heard(f"drains:add {scheme}", platform.ssh("drains:add", wrong, "-a", APP, check=False))
+        assert refused.returncode != 0
+    hook = f"https://hooks.example.com/in?token={planted.new('hook query')}"
+    planted.heard("alerts:add", platform.ssh("alerts:add", "crashes>3", "--notify", hook, "-a", APP))
+    for wrong in (f"ftp://kate:{planted.new('hook ftp')}@h.example.com/", f"https://k:{planted.new('hook')}@[bad/"):
+        done = platform.ssh("alerts:add", "crashes>3", "--notify", wrong, "-a", APP, check=False)
+        assert planted.heard("alerts:add", done).returncode != 0
 
 
 def journals(platform: Platform, planted: Planted, marks: Sequence[str]) -> list[str]:
@@ -245,8 +264,7 @@ def test_no_answer_repeats_a_secret(planted: Planted) -> None:
 
 
 def test_nothing_that_is_shown_has_a_secret(platform: Platform, planted: Planted) -> None:
-    shown = ("apps:info", "releases", "builds", "buildpacks", "ps", "access:gate", "router:info", "status")
-    for command in shown:
+    for command in SHOWN:
         words = () if command == "status" else ("-a", APP)
         for json_too in ((), ("--json",)):
             done = platform.hostctl(command, *words, *json_too, check=False)
