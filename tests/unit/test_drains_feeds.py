@@ -153,6 +153,12 @@ async def test_what_is_vacuumed_while_a_drain_is_behind_is_counted_by_its_number
         lane = made.lane(cursor=cursor(20))
         await until(lambda: lane.buffer.waiting == 40)
         assert await drained(lane) == (list(range(61, 101)), 40)
+        # And when everything is gone, with what is written next.
+        numbers = made.store.entries[-1]
+        late = made.lane(cursor=cursor(20))
+        made.store.entries[:] = [numbers]
+        await until(lambda: late.buffer.waiting == 1)
+        assert await drained(late) == ([100], 79)
 
 
 async def test_filters_and_what_the_log_says_of_the_drain_itself():

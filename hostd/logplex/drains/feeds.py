@@ -60,6 +60,8 @@ class Lane:
         self._place: str | bytes | None = buffer.cursor
         self.begin = begin
         self.behind_since: float | None = None
+        self.is_cut = False
+        """The entry at the cursor is gone from the journal, and perhaps those behind it."""
         self._choice = choice
         self._own = f"-> Drain {token}"
         self._from: str | None = None
@@ -79,18 +81,19 @@ class Lane:
             if not is_newer(entry.cursor, self._from):
                 return
             self._from = None
+        if self.is_cut:
+            self.is_cut = False
+            self._count_missed(entry)
         self._place = entry.place
         if item is not None and self._wants(item):
             self.buffer.offer(item)
         else:
             self.buffer.passed(entry.place)
 
-    def missed(self, following: Entry | None) -> None:
-        """The entry at the cursor is gone, and those up to the following one with it: count them by their numbers."""
-        old, new = numbers_of(self.cursor), numbers_of(following.cursor if following else None)
-        if following is None or old is None or new is None or old[0] != new[0]:
-            return
-        if (count := new[1] - old[1] - 1) > 0:
+    def _count_missed(self, following: Entry) -> None:
+        """Count those between the cursor and the following entry by their numbers, if they are of one numbering."""
+        old, new = numbers_of(self.cursor), numbers_of(following.cursor)
+        if old and new and old[0] == new[0] and (count := new[1] - old[1] - 1) > 0:
             self.buffer.lose(count, following.realtime_us)
 
     def _wants(self, item: Item) -> bool:
@@ -246,11 +249,7 @@ class Feed:
 
     def _seek(self, journal: Journal, lane: Lane) -> None:
         if lane.cursor is not None and is_cursor(lane.cursor):
-            if not journal.seek_after(lane.cursor):
-                following = journal.read(1)
-                lane.missed(following[0] if following else None)
-                for entry in following:
-                    lane.take(entry, self._item(entry))
+            lane.is_cut = not journal.seek_after(lane.cursor)
         else:
             journal.seek_realtime(lane.begin)
 
