@@ -152,6 +152,7 @@ async def test_what_is_vacuumed_while_a_drain_is_behind_is_counted_by_its_number
         del made.store.entries[:60]
         lane = made.lane(cursor=cursor(20))
         await until(lambda: lane.buffer.waiting == 40)
+        assert (lane.buffer.lost, lane.buffer.since) == (40, START + 20)
         assert await drained(lane) == (list(range(61, 101)), 40)
         # And when everything is gone, with what is written next.
         numbers = made.store.entries[-1]

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from hostd.logplex.drains.buffer import Buffer
 from hostd.logplex.drains.choices import Choice
@@ -93,8 +93,13 @@ class Lane:
     def _count_missed(self, following: Entry) -> None:
         """Count those between the cursor and the following entry by their numbers, if they are of one numbering."""
         old, new = numbers_of(self.cursor), numbers_of(following.cursor)
-        if old and new and old[0] == new[0] and (count := new[1] - old[1] - 1) > 0:
-            self.buffer.lose(count, following.realtime_us)
+        if old and new and old.numbering == new.numbering and new.number > old.number + 1:
+            self.miss(new.number - old.number - 1, following)
+
+    def miss(self, count: int, following: Entry) -> None:
+        """So many entries between the cursor and the following entry are gone."""
+        last = numbers_of(self.cursor)
+        self.buffer.lose(count, last.microseconds if last else following.realtime_us)
 
     def _wants(self, item: Item) -> bool:
         # What the log says of a drain the drain is told otherwise, or would be told for ever.
@@ -182,7 +187,7 @@ class Feed:
                 await lane.buffer.room()
             entries = journal.read(AT_ONCE if lane.buffer.dropping else max(1, min(AT_ONCE, lane.buffer.free)))
             if entries and (missed := journal.take_missed()):
-                lane.buffer.lose(missed, entries[0].realtime_us)
+                lane.miss(missed, entries[0])
             for entry in entries:
                 lane.take(entry, self._item(entry))
             if entries:
@@ -217,7 +222,7 @@ class Feed:
                 entries = journal.read(AT_ONCE)
                 if entries and (missed := journal.take_missed()):
                     for lane in self._together:
-                        lane.buffer.lose(missed, entries[0].realtime_us)
+                        lane.miss(missed, entries[0])
                 for entry in entries:
                     self._offer(entry)
                 if entries:
@@ -254,9 +259,17 @@ class Feed:
             journal.seek_realtime(lane.begin)
 
 
-def numbers_of(cursor: str | None) -> tuple[str, int] | None:
-    """The numbering that a cursor's entry has its number in, and the number; None for what is no cursor."""
+class Numbers(NamedTuple):
+    """What a cursor says of its entry: its number, in which numbering, and when it was written."""
+
+    numbering: str
+    number: int
+    microseconds: int
+
+
+def numbers_of(cursor: str | None) -> Numbers | None:
+    """What a cursor says; None for what is no cursor."""
     if cursor is None or not is_cursor(cursor):
         return None
     fields = dict(part.partition("=")[::2] for part in cursor.split(";"))
-    return fields["s"], int(fields["i"], 16)
+    return Numbers(fields["s"], int(fields["i"], 16), int(fields["t"], 16))
