@@ -1,6 +1,6 @@
 """The log's speed: `python benchmarks/logs.py [WHAT...] [--seconds 10] [--dynos 50] [--rates 1000,...] [--json]`.
 
-WHAT is one or more of: tail drain rsyslog fair router; without any, all. An app of its own has dynos that write
+WHAT is one or more of: tail drain rsyslog router fair; without any, all. An app of its own has dynos that write
 numbered, timed lines, at one rate after the other: of what arrives at a tail, at a drain's endpoint on this machine,
 or through rsyslog's imjournal at the same kind of endpoint, is told how much it was, what was lost, how late it came,
 and what the logplex, journald and hostd (or rsyslog) took of the processor and of memory. `fair`: the delay of an app
@@ -19,7 +19,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -36,7 +35,7 @@ QUIET, NOISE = 100, 1_000_000
 """Lines a second; nobody can write as many as the second."""
 RATES = "1000,10000,20000,30000,40000,50000,60000"
 TICKS = os.sysconf("SC_CLK_TCK")
-WHATS = ("tail", "drain", "rsyslog", "fair", "router")
+WHATS = ("tail", "drain", "rsyslog", "router", "fair")
 
 
 class Watched:
@@ -164,28 +163,30 @@ def rsyslog(api: Api, app: Writers, steps: Sequence[Step]) -> list[dict[str, Any
 def imjournal(api: Api, app: Writers, port: int) -> Iterator[int]:
     """An rsyslogd that takes the app's journal for the machine's; its pid."""
     machine = api.path("/etc/machine-id").read_text().strip()
-    journal = api.path(f"/var/log/journal/{machine}.{namespace(app)}")
-    own = Path("/etc/machine-id").read_text().strip()
-    with tempfile.TemporaryDirectory(prefix="hostd-benchmark-") as folder:
-        Path(folder, "journal", own).mkdir(parents=True)
-        Path(folder, "rsyslog.conf").write_text(
-            f"""global(workDirectory="{folder}")
+    folder = f"/run/hostd-benchmark-{app.id}"
+    here = api.path(folder)
+    (here / "journal" / machine).mkdir(parents=True)
+    (here / "rsyslog.conf").write_text(
+        f"""global(workDirectory="{folder}")
 module(load="imjournal" StateFile="{folder}/state" Ratelimit.Interval="0" IgnorePreviousMessages="on")
 *.* action(type="omfwd" target="127.0.0.1" port="{port}" protocol="tcp" TCP_Framing="octet-counted"
   queue.type="LinkedList" queue.size="100000" template="RSYSLOG_SyslogProtocol23Format")
 """
-        )
-        script = (
-            'mount --bind "$1" "$2/journal/$3" && mount --bind "$2/journal" /var/log/journal && shift 3 && exec "$@"'
-        )
-        argv = ["rsyslogd", "-n", "-f", f"{folder}/rsyslog.conf", "-i", f"{folder}/pid"]
-        process = subprocess.Popen(["unshare", "-m", "sh", "-c", script, "sh", str(journal), folder, own, *argv])
-        try:
-            time.sleep(2.0)
-            yield process.pid
-        finally:
-            process.terminate()
-            process.wait()
+    )
+    journal = f"/var/log/journal/{machine}.{namespace(app)}"
+    script = 'mount --bind "$1" "$2" && mount --rbind "$3" /var/log/journal && shift 3 && exec "$@"'
+    # Where the installation's files are: in the box, or here.
+    enter = ["nsenter", f"--target={api.path('/').parent.name}", "--mount", "--"] if api.box else []
+    argv = ["rsyslogd", "-n", "-f", f"{folder}/rsyslog.conf", "-i", f"{folder}/pid"]
+    words = [journal, f"{folder}/journal/{machine}", f"{folder}/journal", *argv]
+    process = subprocess.Popen([*enter, "unshare", "--mount", "sh", "-c", script, "sh", *words])
+    try:
+        time.sleep(SETTLE_SECONDS)
+        yield process.pid
+    finally:
+        process.terminate()
+        process.wait()
+        shutil.rmtree(here)
 
 
 def namespace(app: Writers) -> str:
@@ -279,10 +280,10 @@ def main() -> int:
         for what, measure in {"tail": tail, "drain": drain, "rsyslog": rsyslog}.items():
             if what in whats:
                 rows += measure(api, app, steps)
-        if "fair" in whats:
-            rows += fair(api, app, options.seconds)
         if "router" in whats:
             rows += router(api, app, options.seconds)
+        if "fair" in whats:
+            rows += fair(api, app, options.seconds)
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1))
     return 0
