@@ -169,6 +169,18 @@ class JournalFile:
             entries += self.read(place - self._next)
         return entries
 
+    def step_back(self, count: int) -> list[Entry]:
+        """The `count` entries before this place, fewer at the head of the file, and to before them."""
+        place = self._next
+        entries = self.back(count)
+        self._next = max(0, place - count)
+        return entries
+
+    @property
+    def at_head(self) -> bool:
+        """Whether no entry is before this place."""
+        return self._next == 0
+
     def read(self, limit: int) -> list[Entry]:
         """The next entries, at most `limit` or about 1 MiB of text; those that cannot be made out are left out."""
         offsets = self._offsets(self._next, min(limit, self._count - self._next))

@@ -71,7 +71,8 @@ def _reopen(
         _NEVER.wait(pause)
         try:
             response = _open(client, app, wanted, last)
-        except Unavailable:
+        except (Unavailable, BadRequest):
+            # What was a good request before is not understood while hostd and the logplex are being upgraded.
             if time.monotonic() - begun > RECONNECT_SECONDS:
                 raise
             pause = min(2 * pause, LONGEST_PAUSE)

@@ -23,8 +23,9 @@ from hostd.logplex.drains.places import Places
 from hostd.logplex.key import load_key
 from hostd.logplex.reading import FIELDS, Trusted, is_believed
 from hostd.logplex.server import Server
-from hostd.logplex.streams import Streams
+from hostd.logplex.streams import Openers, Streams
 from units.journal import Reader, Writer
+from units.kept_journal import KeptJournal
 from units.live_journal import LiveJournal
 from units.ticking import Ticker
 
@@ -51,7 +52,12 @@ async def _serve(key: bytes, listener: socket.socket, door: socket.socket) -> No
     sys.setswitchinterval(SWITCH_SECONDS)
     trusted = platform_uids().__contains__
     ticker = Ticker()
-    streams = Streams(partial(open_journal, trusted), partial(follow_journal, trusted, ticker), trusted)
+    openers = Openers(
+        indexed=partial(open_journal, trusted),
+        kept=partial(open_kept, trusted, ticker),
+        live=partial(follow_journal, trusted, ticker),
+    )
+    streams = Streams(openers, trusted)
     counts = Counts()
     server = Server(streams, key, counts)
     accepting = await server.serve(listener)
@@ -82,6 +88,12 @@ def open_journal(trusted: Trusted, app_id: str, matches: Mapping[str, str]) -> R
     """The journal of an app, narrowed to entries with these values; what strangers sent comes empty."""
     believed = partial(is_believed, trusted=trusted)
     return Reader(namespace(app_id), fields=FIELDS, matches=matches, besides=LOSSES, believed=believed)
+
+
+def open_kept(trusted: Trusted, ticker: Ticker, app_id: str) -> KeptJournal:
+    """What is kept of an app's journal, to be looked through; what strangers sent comes empty."""
+    believed = partial(is_believed, trusted=trusted)
+    return KeptJournal(namespace(app_id), fields=FIELDS, believed=believed, ticker=ticker)
 
 
 def follow_journal(trusted: Trusted, ticker: Ticker, app_id: str) -> LiveJournal:

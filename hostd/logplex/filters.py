@@ -70,6 +70,11 @@ class Filter:
         """Whether any of the app's lines are left out."""
         return any((self.source, self.only, self.without, self.request_id, self.pattern))
 
+    @property
+    def has_index(self) -> bool:
+        """Whether the journal's index can tell some of what is wanted."""
+        return any((self.source, self.only, self.without))
+
     def matches(self, processes: Callable[[], Collection[str]]) -> dict[str, tuple[str, ...]]:
         """What of this the index of the app's journal can do; `processes` tells all that ever wrote to it."""
         fields: dict[str, tuple[str, ...]] = {}

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from hostd.logplex.filters import Filter
 from hostd.logplex.lines import Line
-from hostd.logplex.reading import Journal, Trusted, is_newer, line_of
+from hostd.logplex.reading import Journal, Kept, Trusted, is_newer, line_of
 from units.journal import Entry
 
 AT_ONCE = 200
@@ -20,6 +20,9 @@ AT_ONCE = 200
 SLICE_SECONDS = 0.05
 MOST_BYTES = 4 * 1024 * 1024
 """Bytes of lines that are held in memory while it is read back, and that one slice hands over."""
+
+_FAR = 2**62
+"""Microseconds: a time behind everything."""
 
 Clock = Callable[[], float]
 
@@ -50,7 +53,7 @@ class Prepared:
     not among those that the journal is narrowed to.
     """
 
-    journal: Journal
+    journal: Kept
     end: str | None
     missing: bool
     """The entry to begin after is gone, and others may be with it."""
@@ -58,9 +61,15 @@ class Prepared:
 
 def prepare(journal: Journal, wanted: Filter, after: str | None = None) -> Prepared:
     """Narrow a journal that was just opened to what is wanted; `after` is the entry to begin after, if there is one."""
+    found = prepare_whole(journal, after)
+    journal.narrow(wanted.matches(lambda: journal.values("HOSTD_PROCESS")))
+    return found
+
+
+def prepare_whole(journal: Kept, after: str | None = None) -> Prepared:
+    """The same for a journal of which all entries are looked at."""
     last = journal.last(1)
     missing = after is not None and not journal.seek_after(after)
-    journal.narrow(wanted.matches(lambda: journal.values("HOSTD_PROCESS")))
     return Prepared(journal, last[0].cursor if last else None, missing)
 
 
@@ -68,7 +77,7 @@ def prepare(journal: Journal, wanted: Filter, after: str | None = None) -> Prepa
 class Backward:
     """Collects the last `most` rows up to a place: the end of a journal, the entry `end`, or a time."""
 
-    journal: Journal
+    journal: Kept
     wanted: Filter
     trusted: Trusted
     rows: Callable[[Line], list[bytes]]
@@ -96,7 +105,7 @@ class Backward:
                 seen, at = seen + 1, entry.realtime_us
                 if self.since is not None and at < self.since:
                     done = True
-                elif (self.until is None or at <= self.until) and not self._is_behind(entry.cursor):
+                elif (self.until is None or at <= self.until) and not self._is_behind(entry):
                     done = self._take(line_of(entry, self.trusted))
                 if done:
                     break
@@ -116,23 +125,21 @@ class Backward:
         if self._begun:
             return self.journal.read_back(AT_ONCE)
         self._begun = True
-        if self.until is not None:
-            self.journal.seek_realtime(self.until)
-            return self.journal.read_back(AT_ONCE)
-        entries = self.journal.last(AT_ONCE)
-        if entries:
-            self.journal.seek_after(entries[0].cursor)
-        return entries
+        self.journal.seek_realtime(_FAR if self.until is None else self.until)
+        return self.journal.read_back(AT_ONCE)
 
-    def _is_behind(self, cursor: str) -> bool:
-        return self.end is not None and is_newer(cursor, self.end)
+    def _is_behind(self, entry: Entry) -> bool:
+        if self.end is None or not is_newer(entry.cursor, self.end):
+            self.end = None  # nor is any older one
+            return False
+        return True
 
 
 @dataclass(slots=True)
 class Forward:
     """Hands over what is wanted from a place on, up to the entry `end` (None: nothing), and to a time."""
 
-    journal: Journal
+    journal: Kept
     wanted: Filter
     trusted: Trusted
     start: Start
@@ -153,9 +160,11 @@ class Forward:
         while not done and not (seen and self.clock() >= stop) and size < MOST_BYTES:
             entries = self.journal.read(AT_ONCE)
             done = not entries
+            # To compare places costs as much as all else, and order is that of places.
+            near = bool(entries) and (self.until is not None or self._is_behind(entries[-1]))
             for entry in entries:
                 seen, at = seen + 1, entry.realtime_us
-                if self._is_behind(entry):
+                if near and self._is_behind(entry):
                     done = True
                     break
                 line = line_of(entry, self.trusted)

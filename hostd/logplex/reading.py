@@ -24,8 +24,8 @@ _CURSOR = re.compile(
 Trusted = Callable[[int], bool]
 
 
-class Journal(Protocol):
-    """What is needed of `units.journal.Reader`."""
+class Kept(Protocol):
+    """What is needed of `units.kept_journal.KeptJournal`: all that is kept of an app's log."""
 
     def seek_head(self) -> None:
         """To before the oldest entry."""
@@ -35,12 +35,6 @@ class Journal(Protocol):
 
     def seek_after(self, cursor: str) -> bool:
         """To after the entry with this cursor; False if it is gone, then to before the next one kept."""
-
-    def narrow(self, matches: Mapping[str, str | Sequence[str]]) -> None:
-        """Read only entries with these values; seek after it."""
-
-    def values(self, field: str) -> set[str]:
-        """All values that a field has."""
 
     def read(self, limit: int = ...) -> list[Entry]:
         """The next entries, oldest first."""
@@ -53,6 +47,16 @@ class Journal(Protocol):
 
     def close(self) -> None:
         """Close the journal's files."""
+
+
+class Journal(Kept, Protocol):
+    """What is needed of `units.journal.Reader`, which has an index."""
+
+    def narrow(self, matches: Mapping[str, str | Sequence[str]]) -> None:
+        """Read only entries with these values; seek after it."""
+
+    def values(self, field: str) -> set[str]:
+        """All values that a field has."""
 
 
 class Live(Protocol):
@@ -79,6 +83,9 @@ class Live(Protocol):
 
 Follow = Callable[[str], Live]
 """Opens the journal of an app (its id), to be read forward as it grows. Raises OSError."""
+
+OpenKept = Callable[[str], Kept]
+"""Opens all that is kept of an app's log (its id), to be looked through. Raises OSError."""
 
 OpenJournal = Callable[[str, Mapping[str, str]], Journal]
 """Opens the journal of an app (its id) anew: only its entries, and only those with these values. Raises OSError."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,9 +12,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from hostd.logplex.filters import Filter
-from hostd.logplex.history import Backward, Forward, Prepared, Slice, Start, prepare
+from hostd.logplex.history import Backward, Forward, Prepared, Slice, Start, prepare, prepare_whole
 from hostd.logplex.lines import Line, stamp
-from hostd.logplex.reading import OpenJournal, Trusted
+from hostd.logplex.reading import OpenJournal, OpenKept, Trusted
+from units.journal_file import UnknownFormat
 
 AT_ONCE = 2
 """Slices that are read at the same time, of all searches."""
@@ -94,23 +96,35 @@ class Searches:
     """Opens kept logs, and shares the processor out among those who search them."""
 
     def __init__(
-        self, open_journal: OpenJournal, trusted: Trusted, clock: Callable[[], float] = time.monotonic
+        self,
+        open_journal: OpenJournal,
+        open_kept: OpenKept,
+        trusted: Trusted,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.trusted = trusted
         self.clock = clock
         self._open = open_journal
+        self._open_kept = open_kept
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     @asynccontextmanager
     async def past(self, wanted: Filter, after: str | None = None) -> AsyncGenerator[Past, None]:
         """The kept log of the filter's app; `after` is the entry to begin after. Raises OSError."""
         with _thread() as thread:
-            prepared = await self.run(thread, lambda: prepare(self._open(wanted.app, {}), wanted, after))
+            prepared = await self.run(thread, lambda: self._prepared(wanted, after))
             try:
                 yield Past(self, wanted, prepared, thread)
             finally:
                 # In its thread, after the slice that may still be under way; nobody waits for it.
                 thread.submit(prepared.journal.close)
+
+    def _prepared(self, wanted: Filter, after: str | None) -> Prepared:
+        """With its index where that helps, else the way in which an entry costs least."""
+        if not wanted.has_index:
+            with contextlib.suppress(UnknownFormat):
+                return prepare_whole(self._open_kept(wanted.app), after)
+        return prepare(self._open(wanted.app, {}), wanted, after)
 
     async def run(self, thread: ThreadPoolExecutor, work: Callable[[], T]) -> T:
         """Do a slice of work in a thread, when it is its turn."""

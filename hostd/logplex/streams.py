@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from hostd.errors import Unavailable
 from hostd.logplex.history import Backward, Start
 from hostd.logplex.lines import overflow_text
 from hostd.logplex.patterns import Pattern, TooCostly, compile_pattern
-from hostd.logplex.reading import Follow, OpenJournal, Trusted, is_cursor, is_newer, time_of
+from hostd.logplex.reading import Follow, OpenJournal, OpenKept, Trusted, is_cursor, is_newer, time_of
 from hostd.logplex.rendering import Renderer, Rows, renderer, rows_of
 from hostd.logplex.search import Past, Progress, Searches
 from hostd.logplex.sessions import Session
@@ -22,19 +22,25 @@ FEW = 1000
 PIECE = 64 * 1024
 
 
+@dataclass(frozen=True, slots=True)
+class Openers:
+    """The ways to open an app's journal: with its index, to look at each entry, and to follow it."""
+
+    indexed: OpenJournal
+    kept: OpenKept
+    live: Follow
+
+
 class Streams:
     """Opens streams.
 
-    `open_journal` opens what is kept of an app's log anew, and `follow` what is to come; `trusted` knows the platform's
-    uids; `clock` in seconds.
+    `openers` open the journal of an app; `trusted` knows the platform's uids; `clock` in seconds.
     """
 
-    def __init__(
-        self, open_journal: OpenJournal, follow: Follow, trusted: Trusted, clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, openers: Openers, trusted: Trusted, clock: Callable[[], float] = time.time) -> None:
         self.clock = clock
-        self.searches = Searches(open_journal, trusted)
-        self.tails = Tails(follow, trusted)
+        self.searches = Searches(openers.indexed, openers.kept, trusted)
+        self.tails = Tails(openers.live, trusted)
 
     def read(self, session: Session, *, events: bool, after: str | None = None) -> AsyncGenerator[bytes, None]:
         """The pieces of a stream's body; endless for a tail. The first comes when the stream is open.

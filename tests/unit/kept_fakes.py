@@ -42,6 +42,9 @@ class Store:
         self.opened += 1
         return FakeReader(self, {"HOSTD_APP": app, **matches})
 
+    def open_kept(self, app: str) -> FakeReader:
+        return self.open(app, {})
+
     def follow(self, app: str) -> FakeLive:
         if self.unreadable:
             raise PermissionError(13, "Permission denied")

@@ -10,7 +10,7 @@ from kept_fakes import OTHER, Store, session, trusted
 from hostd.logplex.rendering import Form
 from hostd.logplex.server import Server
 from hostd.logplex.sessions import sign
-from hostd.logplex.streams import Streams
+from hostd.logplex.streams import Openers, Streams
 
 KEY = b"k" * 32
 
@@ -45,7 +45,7 @@ class Client:
 @asynccontextmanager
 async def logplex(tmp_path):
     store, clients = Store(), []
-    streams = Streams(store.open, store.follow, trusted)
+    streams = Streams(Openers(store.open, store.open_kept, store.follow), trusted)
     server = Server(streams, KEY)
     path = str(tmp_path / "logplex.sock")
     listener = socket.socket(socket.AF_UNIX)
