@@ -119,6 +119,7 @@ class JournalFile:
         self._count = self.header.entries
         self.archived = self.header.state == ARCHIVED
         self._next = self._end = 0
+        self._given_up = False
         self._names: dict[int, str] = {}
         self._texts: dict[int, str] = {}
         self._senders: dict[bytes, _Sender] = {}
@@ -135,12 +136,19 @@ class JournalFile:
         except FileNotFoundError:
             return False
 
-    def current_header(self) -> Header:
-        """What its beginning says now."""
-        return read_header(self._descriptor)
+    def header_at_end(self) -> Header:
+        """What its beginning says now; of a file that was given up, what it said when it was opened."""
+        return self.header if self._given_up else read_header(self._descriptor)
+
+    def give_up(self) -> int:
+        """Read no more of it, as it is damaged; how many entries that leaves out, as far as is known."""
+        left, self._next, self._given_up = self.left, self._count, True
+        return left
 
     def look(self) -> bool:
         """See how far the file has grown; True if there is something to read."""
+        if self._given_up:
+            return False
         state, self._count = _GROWTH.unpack(self._bytes(_STATE, _GROWTH.size))
         self.archived = state == ARCHIVED
         return self._count > self._next
@@ -156,10 +164,11 @@ class JournalFile:
         self._next = bisect_right(range(self._count), number, key=self._number_of)
         return self._next > 0 and self._number_of(self._next - 1) == number
 
-    def seek_realtime(self, microseconds: int) -> None:
-        """To before the first entry at or after a time (unix microseconds)."""
+    def seek_realtime(self, microseconds: int) -> bool:
+        """To before the first entry at or after a time (unix microseconds); whether there is one."""
         self.look()
         self._next = bisect_left(range(self._count), microseconds, key=self._time_of)
+        return self.left > 0
 
     def back(self, count: int) -> list[Entry]:
         """At most `count` entries before this place, oldest first; the place stays."""

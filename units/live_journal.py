@@ -81,7 +81,7 @@ class LiveJournal:
             return False
         self._pass(files[: files.index(before[-1])])
         self._enter(before[-1])
-        return self._file is not None and self._file.seek_after(number)
+        return self._seek(lambda file: file.seek_after(number))
 
     def seek_realtime(self, microseconds: int) -> None:
         """To before the first entry at or after a time (unix microseconds)."""
@@ -91,8 +91,15 @@ class LiveJournal:
         if before:
             self._pass(files[: files.index(before[-1])])
             self._enter(before[-1])
-            if self._file is not None:
-                self._file.seek_realtime(microseconds)
+            self._seek(lambda file: file.seek_realtime(microseconds))
+
+    def _seek(self, seek: Callable[[JournalFile], bool]) -> bool:
+        file = self._file
+        try:
+            return file is not None and seek(file)
+        except OSError as error:
+            self._give_up(file, error)
+            return False
 
     def last(self, limit: int = 1) -> list[Entry]:
         """The newest `limit` entries, oldest first; `read` goes on behind them."""
@@ -117,11 +124,15 @@ class LiveJournal:
     def read(self, limit: int = 256) -> list[Entry]:
         """The next entries, oldest first; empty at the end for now."""
         while True:
-            if self._file is not None and (self._file.left or self._file.look()):
-                entries = self._file.read(limit)
-                if entries:
-                    return entries
-            elif not self._advance():
+            file = self._file
+            try:
+                if file is not None and (file.left or file.look()):
+                    if entries := file.read(limit):
+                        return entries
+                    continue
+            except OSError as error:
+                self._give_up(file, error)
+            if not self._advance():
                 return []
 
     def take_missed(self) -> int:
@@ -143,7 +154,11 @@ class LiveJournal:
             self._file = None
 
     def _has_more(self) -> bool:
-        if self._file is not None and self._file.look():
+        try:
+            if self._file is not None and self._file.look():
+                return True
+        except OSError as error:
+            self._give_up(self._file, error)
             return True
         self._looks = (self._looks + 1) % _LOOKS_BETWEEN
         archived = self._file is not None and self._file.archived
@@ -152,7 +167,7 @@ class LiveJournal:
     def _advance(self) -> bool:
         """Go on to the next file if journald writes to another one; True if there may be something to read."""
         file = self._file
-        if file is not None and any(file.is_at(folder / ACTIVE) for folder in self._folders):
+        if file is not None and self._is_written(file):
             return False
         following = next((found for found in self._files() if found.header.file_id not in self._seen), None)
         if following is None:
@@ -162,9 +177,18 @@ class LiveJournal:
             return True
         self._enter(following)
         if file is not None and self._file is not file:
-            self._missed += _between(file.current_header(), following.header)
+            self._missed += _between(file.header_at_end(), following.header)
             file.close()
         return self._file is not file
+
+    def _give_up(self, file: JournalFile | None, error: OSError) -> None:
+        """Leave a file out that cannot be read: what is behind it can be. Raises the error if that is to come still."""
+        if file is None or self._is_written(file):
+            raise error
+        self._missed += file.give_up()
+
+    def _is_written(self, file: JournalFile) -> bool:
+        return any(file.is_at(folder / ACTIVE) for folder in self._folders)
 
     def _enter(self, found: _Found) -> None:
         """Go on with a file, from its beginning."""
@@ -189,8 +213,14 @@ class LiveJournal:
     def _files(self) -> list[_Found]:
         found: list[_Found] = []
         for path in (path for folder in self._folders for path in folder.glob(FILES)):
-            with suppress(FileNotFoundError, NothingYet):
+            try:
                 found.append(_Found(path, header_of(path)))
+            except (FileNotFoundError, NothingYet):
+                continue  # removed, or just made
+            except OSError:
+                if path.name == ACTIVE:
+                    raise
+                # journald has put it aside, as after a power cut: libsystemd passes it over too.
         return _in_order(found)
 
     def _by_libsystemd(self, cursor: str) -> Entry | None:

@@ -236,3 +236,39 @@ def test_a_time_is_found_in_whatever_file_it_is(scene):
         assert texts(journal) == [f"line {rest}" for rest in range(number, 20)]
     journal.seek_realtime(START + 100)
     assert texts(journal) == []
+
+
+def test_a_damaged_file_costs_what_is_in_it_and_no_more(scene):
+    writer = scene.writer()
+    first = writer.say("a")
+    for number in range(40):
+        writer.say(f"lost {number}")
+    damaged = writer
+    writer = scene.rotate(writer)
+    writer.say("b")
+    damaged.cut(900)
+    journal = scene.journal()
+    assert not journal.seek_after(first.replace(";i=1;", ";i=28;"))
+    assert texts(journal) == ["b"]
+    assert journal.take_missed() == 41
+    journal.seek_realtime(START + 30)
+    assert texts(journal) == ["b"]
+    # A file that journald has put aside, and of which nothing is left.
+    (scene.folder / "system@broken.journal~").write_bytes(bytes(500))
+    journal = scene.journal()
+    journal.seek_head()
+    assert texts(journal)[-1:] == ["b"]
+    assert journal.take_missed() > 30
+    writer.say("c")
+    assert texts(journal) == ["c"]
+
+
+def test_a_damaged_file_that_is_written_to_is_an_error(scene):
+    writer = scene.writer()
+    for number in range(40):
+        writer.say(f"line {number}")
+    writer.cut(900)
+    journal = scene.journal()
+    journal.seek_head()
+    with pytest.raises(OSError, match="cut short"):
+        texts(journal)
