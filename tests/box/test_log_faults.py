@@ -12,6 +12,9 @@ from tests.support.platform import Platform
 from tests.support.waiting import wait_until
 
 APP = "log-faults"
+DRAINED = f"/var/log/hostd/{APP}.log"
+IN_DOUBT = 5 * DYNOS
+"""Frames that a drain may have sent when it was killed; each begins again once for each dyno."""
 AFTER = 200
 """Numbers of each dyno that come after the fault."""
 SECONDS = 60.0
@@ -24,10 +27,24 @@ def counting(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> It
     try:
         platform.push(platform.commit(counters(), tmp_path_factory.mktemp("faults") / "app"), APP)
         platform.hostctl("ps:scale", f"worker={DYNOS}", "-a", APP)
+        platform.hostctl("drains:add", f"file:///{APP}.log", "-a", APP)
         app_id = json.loads(platform.hostctl("apps:info", "-a", APP, "--json").stdout)["app"]["id"]
         yield f"hostd-{app_id}"
     finally:
         platform.hostctl("apps:destroy", "-a", APP, "--confirm", APP)
+        platform.run(["rm", "-f", DRAINED])
+
+
+@pytest.fixture(autouse=True)
+def drained(platform: Platform, counting: str) -> Iterator[None]:
+    """What a drain got during the test: each number, in order; twice only what was in a frame that was in doubt."""
+    begin = int(platform.run(["stat", "-c", "%s", DRAINED], check=False).stdout or 0)
+    yield
+    heard = Heard()
+    for row in platform.run(["tail", "-c", f"+{begin + 1}", DRAINED]).stdout.splitlines():
+        heard.row(row)
+    assert len(heard.numbers) == DYNOS and heard.told == []
+    assert heard.missing == 0 and heard.repeated <= IN_DOUBT
 
 
 def kill(platform: Platform, unit: str) -> None:
@@ -91,5 +108,33 @@ def test_a_journal_under_its_readers(platform: Platform, counting: str, command:
         for _ in range(3):
             goes_on(heard)
             platform.run(command(counting))
+        goes_on(heard)
+    assert_whole(heard)
+
+
+@pytest.fixture
+def small(platform: Platform, counting: str) -> Iterator[str]:
+    """The folder of the app's journal on a file system of its own, of 24 MB, for a while."""
+    machine = platform.run(["cat", "/etc/machine-id"]).stdout.strip()
+    folder, journald = f"/var/log/journal/{machine}.{counting}", f"systemd-journald@{counting}.service"
+    platform.run(["mount", "-t", "tmpfs", "-o", "size=24M", "tmpfs", folder])
+    try:
+        platform.run(["systemctl", "restart", journald])
+        yield folder
+    finally:
+        platform.run(["umount", "--lazy", folder])
+        platform.run(["systemctl", "restart", journald])
+
+
+def test_a_disk_that_is_full_and_has_room_again(platform: Platform, counting: str, small: str) -> None:
+    """journald goes on in memory when it cannot begin a new file."""
+    with tail(platform, APP) as heard:
+        goes_on(heard)
+        full = platform.run(["dd", "if=/dev/zero", f"of={small}/filler", "bs=1M", "count=100"], check=False)
+        assert "No space left" in full.stderr
+        for _ in range(2):
+            platform.run(["journalctl", f"--namespace={counting}", "--rotate"], check=False)
+            goes_on(heard)
+        platform.run(["rm", f"{small}/filler"])
         goes_on(heard)
     assert_whole(heard)

@@ -1,11 +1,12 @@
 import pytest
-from kept_fakes import APP, OTHER, START, Store, trusted
+from kept_fakes import APP, OTHER, START, Store, cursor, trusted
 
 from hostd.logplex import history
 from hostd.logplex.filters import Filter
 from hostd.logplex.history import Backward, Forward, Start, prepare
 from hostd.logplex.patterns import compile_pattern
 from hostd.logplex.rendering import Form, rows_of
+from units.journal import Entry
 
 ROWS = rows_of(Form.TEXT)
 
@@ -136,3 +137,17 @@ def test_a_pattern_that_would_run_away_stops_the_search():
 
     with pytest.raises(TooCostly):
         back(store, Filter(APP, pattern=compile_pattern("(a+)+$")))
+
+
+def test_a_clock_that_is_set_back_changes_no_order():
+    """Entries have journald's own numbers; only the times of those behind the jump are earlier."""
+    store = Store()
+    for number in range(1, 6):
+        store.write(str(number))
+    earlier = START - 3_600_000_000
+    for number in range(6, 11):
+        fields = {"HOSTD_APP": APP, "HOSTD_SOURCE": "app", "HOSTD_PROCESS": "web.1", "_TRANSPORT": "stdout"}
+        place = cursor(number, time=earlier + number)
+        store.entries.append(Entry(place, earlier + number, str(number).encode(), fields))
+    assert back(store, lines=7) == [str(number) for number in range(4, 11)]
+    assert on(store, Start(after=store.entries[2].cursor)) == [str(number) for number in range(4, 11)]
