@@ -33,10 +33,11 @@ from hostd.deploys.stacks import StackDeploys
 from hostd.dns import Dns, DomainChecks, own_addresses
 from hostd.draining import Draining
 from hostd.errors import NotFound
-from hostd.events import Events
+from hostd.events import Events, Subject
 from hostd.faults import Faults
 from hostd.fetching import PageFetcher
 from hostd.install.certificate import own_certificate
+from hostd.journal_deaths import JournalDeaths
 from hostd.journals import Journals, namespace
 from hostd.ledger import Ledger
 from hostd.logplex.key import ensure_key
@@ -147,6 +148,8 @@ def assemble(settings: Settings) -> Parts:
     stacks = _stack_deploys(ground, manager, garbage, deploys, locks)
     scheduler = Scheduler(ledger=ledger, one_offs=manager.one_offs, timers=Timers(systemd), events=events)
     systemd.subscribe(scheduler.unit_changed)
+    deaths = JournalDeaths(systemd, lambda app_id, text: events.platform(Subject(app_id), "logplex", text))
+    systemd.subscribe(deaths.unit_changed)
     sleeper = Sleeper(
         ledger=ledger, manager=manager, router=tools.routing, workers=settings.router_workers, events=events
     )

@@ -43,8 +43,8 @@ def drained(platform: Platform, counting: str) -> Iterator[None]:
     heard = Heard()
     for row in platform.run(["tail", "-c", f"+{begin + 1}", DRAINED]).stdout.splitlines():
         heard.row(row)
-    assert len(heard.numbers) == DYNOS and heard.told == []
-    assert heard.missing == 0 and heard.repeated <= IN_DOUBT
+    assert len(heard.numbers) == DYNOS
+    assert heard.missing <= lost_with_journald(heard) and heard.repeated <= IN_DOUBT
 
 
 def kill(platform: Platform, unit: str) -> None:
@@ -60,10 +60,15 @@ def goes_on(heard: Heard, more: int = AFTER) -> None:
     )
 
 
+def lost_with_journald(heard: Heard) -> int:
+    """How many numbers may be lost by what was said: of a journald that was killed, as many as 48 KiB may hold."""
+    return sum("journald was killed" in text for text in heard.told) * (48 << 10) // len("count 1000\n")
+
+
 def assert_whole(heard: Heard) -> None:
     """Each number once and in order, or said to be lost."""
-    assert len(heard.numbers) == DYNOS
-    assert (heard.missing, heard.repeated) == (heard.said_lost, 0), heard.told
+    assert len(heard.numbers) == DYNOS and heard.repeated == 0
+    assert heard.said_lost <= heard.missing <= heard.said_lost + lost_with_journald(heard), heard.told
 
 
 @pytest.mark.parametrize("times", [1, 5])
@@ -89,7 +94,9 @@ def test_kill_9_of_the_apps_journald(platform: Platform, counting: str, times: i
     with tail(platform, APP) as heard:
         for _ in range(times):
             goes_on(heard)
+            told = len(heard.told)
             kill(platform, f"systemd-journald@{counting}.service")
+            wait_until(lambda before=told: len(heard.told) > before, seconds=SECONDS)
         goes_on(heard)
     assert_whole(heard)
     assert_whole(history(platform, APP))

@@ -1,0 +1,59 @@
+"""Which changes of a journald's unit are its death, told once each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hostd.journal_deaths import JournalDeaths
+
+UNIT = "systemd-journald@hostd-app-id.service"
+
+
+class FakeUnits:
+    """One unit: how often systemd has started it again, and when it became active."""
+
+    restarts = 0
+    active = 0.0
+
+    def read(self, name: str, value: str) -> Any:
+        assert name == UNIT
+        return self.restarts if value == "NRestarts" else int(self.active * 1e6)
+
+
+class Scene:
+    def __init__(self) -> None:
+        self.units, self.said, self.now = FakeUnits(), list[tuple[str, str]](), 1000.0
+        self.deaths = JournalDeaths(
+            self.units,
+            lambda app_id, text: self.said.append((app_id, text)),
+            clock=lambda: 1_769_510_888.0,
+            monotonic=lambda: self.now,
+        )
+
+    def changes(self, restarts: int, active: float = 999.0) -> int:
+        """How often it was told after such a change."""
+        self.units.restarts, self.units.active = restarts, active
+        self.deaths.unit_changed(UNIT)
+        return len(self.said)
+
+
+def test_each_death_is_told_once() -> None:
+    scene = Scene()
+    assert [scene.changes(restarts) for restarts in (0, 1, 1, 2, 2, 0, 1)] == [0, 1, 1, 2, 2, 2, 3]
+    assert scene.said[0] == (
+        "app-id",
+        "Error L13 (Local delivery error) -> The app's journald was killed before 2026-01-27T10:48:08.000000+00:00: "
+        "up to 48 KiB of lines that it had just read, of one dyno, may be missing.",
+    )
+
+
+def test_what_happened_before_this_hostd_is_not_told() -> None:
+    scene = Scene()
+    assert [scene.changes(3, active=10.0), scene.changes(4)] == [0, 1]
+
+
+def test_other_units_are_not_asked_about() -> None:
+    scene = Scene()
+    for unit in ("systemd-journald.service", "systemd-journald@other.service", "systemd-journald@hostd.service", "x"):
+        scene.deaths.unit_changed(unit)
+    assert scene.said == []
