@@ -15,7 +15,7 @@ from hostd import __version__
 from hostd.api.requests import admin_of, answer, app_for, context_of, user_of
 from hostd.api.shapes import moment
 from hostd.context import Context
-from hostd.errors import BadRequest, Invalid, Unavailable
+from hostd.errors import BadRequest, Invalid, NotFound, Unavailable
 from hostd.ledger.apps import App
 from hostd.manager.dyno import DynoState
 from hostd.manager.reading import Reading
@@ -45,6 +45,8 @@ async def show(request: web.Request) -> web.Response:
     elif type_ is not None:
         # What no dyno was asked was meant for the web dynos.
         points = report.only(points, lambda name: (name or "web.0").partition(".")[0] == type_)
+    if (named := dyno or type_) is not None and not points.all():
+        raise NotFound(f"Nothing is known of {named[:60]!r}: {app.name} has had no such dyno in this time.")
     found = report.report(points, stretch, await context.metrics.born(app.id))
     return answer({"app": _named(app), **found, "releases": _releases(context, app, stretch)})
 

@@ -66,6 +66,16 @@ async def test_one_type_and_one_dyno(tmp_path):
         assert (one["metrics"]["requests"][0], list(one["codes"])) == (10, ["R14"])
 
 
+@pytest.mark.parametrize("query", ["type=nothing", "dyno=web.99", "type=worker"])
+async def test_a_dyno_of_which_nothing_is_known_is_said(tmp_path, query):
+    async with running_api(tmp_path) as api:
+        app = api.ledger.apps.create("hello", api.users["you"].id)
+        api.metrics.store.write(Points([used(int(time.time()) // 60 * 60, app.id)]), int(time.time()))
+        found = await api("GET", f"/apps/hello/metrics?{query}")
+        assert (found.status, "hello has had no such dyno" in found.data["message"]) == (404, True)
+        assert (await api("GET", "/apps/hello/metrics?type=web")).status == 200
+
+
 async def test_dynos_are_in_the_order_of_their_numbers(tmp_path):
     async with running_api(tmp_path) as api:
         app, at = api.ledger.apps.create("hello", api.users["you"].id), int(time.time()) // 60 * 60
