@@ -59,7 +59,7 @@ def show(call: Call, app: str, wanted: dict[str, object]) -> None:
     from hostd.cli.logcolour import Painter
     from hostd.cli.logstream import read
 
-    end_with_reader(call.around.stdout)
+    end_with_reader(call.around.stdout, quietly=True)
     plain = call.flag("no-color") or wanted.get("format", "text") != "text"
     painter = Painter(call.style.colour and not plain)
     remarks = _Remarks(call)

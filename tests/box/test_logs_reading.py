@@ -192,4 +192,4 @@ def test_the_reader_of_a_pipe_may_leave_at_any_time(platform: Platform, logging:
         assert tail.stdout is not None and tail.stderr is not None
         assert tail.stdout.readline()
         tail.stdout.close()
-        assert tail.stderr.read() == b""
+        assert tail.stderr.read() == b"" and tail.wait(30) == 0
