@@ -11,18 +11,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from buildpacks.source import Source, TarSource
 from hostd.acme.keeper import AutomaticCertificates
 from hostd.alerts.alerts import Alerts
 from hostd.capacity import Capacity
 from hostd.certificates.authorities import Authorities
 from hostd.certificates.checking import Checked, Description
+from hostd.deploys.deploy import Deploy, PushOutcome
 from hostd.dns import DomainChecks
 from hostd.draining import Draining
 from hostd.events import Events
 from hostd.ledger import Ledger
 from hostd.ledger.apps import App
-from hostd.ledger.builds import GIT_PUSH, Build
+from hostd.ledger.builds import Build
 from hostd.ledger.certificates import Certificate
 from hostd.ledger.job_runs import JobRun
 from hostd.ledger.jobs import Job
@@ -39,46 +39,6 @@ from units.journald import Contents
 Output = Callable[[bytes], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True)
-class PushOutcome:
-    """How a push ended, or that it has not: `status` is `running`, `released` or `rejected`."""
-
-    status: str
-    version: int | None = None
-    reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Deploy:
-    """Something to be deployed: what, by whom, to where. Its `id` is the build's.
-
-    `commit` is what its owner calls this version; it may be empty, and a git repository says it itself. `label` tells
-    people where it came from; no secret is in it. `buildpacks` are for this build alone; without any, those of the
-    app. `timeout` in seconds; None for the app's own. `submodules` are the commits of git's submodules by path.
-    """
-
-    id: str
-    app: App
-    user: User
-    commit: str = ""
-    label: str = GIT_PUSH
-    source: Source = field(default_factory=TarSource)
-    buildpacks: tuple[str, ...] = field(default=(), repr=False)
-    timeout: int | None = None
-    submodules: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def what(self) -> str:
-        """What is deployed, in a word or two: `20a5742`."""
-        return short(self.commit) or self.label
-
-
-def short(commit: str) -> str:
-    """A version as people say it: a commit by its first seven digits, anything else by its first forty characters."""
-    is_hash = len(commit) in (40, 64) and not set(commit) - set("0123456789abcdef")
-    return commit[: 7 if is_hash else 40]
-
-
 class OneOff(Protocol):
     """A one-off dyno that was made, and the token that attaches a terminal to it."""
 
@@ -93,7 +53,6 @@ class OneOff(Protocol):
 
 class Manager(Protocol):
     """The dyno manager, as the API sees it."""
-
 
     def dynos(self, app_id: str) -> list[Dyno]:
         """The app's dynos, one-off dynos too."""

@@ -3,21 +3,17 @@
 import asyncio
 import contextlib
 import errno
-import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pystemd.dbuslib import apply_signature
 
 from units.bus import (
-    JOB,
     MANAGER,
     MANAGER_PATH,
     PRIVATE_SOCKET,
-    SERVICE,
     UNIT,
     Bus,
     BusError,
@@ -29,6 +25,7 @@ from units.connection import Connection, refused
 from units.errors import SystemdError, SystemdUnavailable, UnitExists, UnitFailed, UnknownUnit
 from units.names import object_path
 from units.properties import encode
+from units.states import UNLOADED, UnitInfo, UnitStatus, read_one, read_values, unit_info, was_executed
 
 __all__ = [
     "ANY_UNIT", "Systemd", "SystemdError", "SystemdUnavailable",
@@ -43,45 +40,7 @@ _INVOCATIONS = Path("/run/systemd/units")
 _START_TIMEOUT = 60.0
 _STOP_TIMEOUT = 120.0
 _RECHECK = 1.0
-_CLD_EXITED = 1
-_STATUSES_OF_SYSTEMD = range(200, 256)
 _UNIT_EXISTS = "org.freedesktop.systemd1.UnitExists"
-
-
-@dataclass(frozen=True)
-class UnitStatus:
-    """One line of ``systemctl list-units``."""
-
-    name: str
-    description: str
-    load: str
-    active: str
-    sub: str
-
-
-@dataclass(frozen=True)
-class UnitInfo:
-    """What systemd knows about one loaded unit, above all a service; times in seconds.
-
-    ``exec_main_code`` is 0 while the main process runs, then CLD_EXITED (1), CLD_KILLED (2) or CLD_DUMPED
-    (3); ``exec_main_status`` is the exit status or the signal. With RemainAfterExit a process that ended well
-    leaves its unit ``active`` and ``exited``, one that did not ``failed``. ``active_for`` are seconds by a clock that
-    nobody sets; ``restarts`` are systemd's own, since it was last told to ``reset_failed``.
-    """
-
-    name: str
-    description: str
-    active: str
-    sub: str
-    result: str
-    exec_main_code: int
-    exec_main_status: int
-    main_pid: int
-    control_group: str
-    active_for: float | None = None
-    restarts: int = 0
-    job: str = ""
-    """What somebody has told systemd to do with it that is not done: start, stop, restart, ...; empty for nothing."""
 
 
 class Systemd:
@@ -123,7 +82,7 @@ class Systemd:
         job = await self._queue_start(name, arguments, deadline)
         result = await self._job_result(job, name, deadline)
         info = None if result == "done" else self.info(name)
-        if result != "done" and not _was_executed(info):
+        if result != "done" and not was_executed(info):
             raise _failure(name, result, info)
 
     async def stop(self, name: str, *, timeout: float = _STOP_TIMEOUT) -> UnitInfo | None:
@@ -133,14 +92,14 @@ class Systemd:
         put together from the signals before. One that had to be killed stays loaded until ``unref``.
         """
         deadline = self._deadline(timeout)
-        values = self._connection.call(lambda bus: _read_values(bus, name))
+        values = self._connection.call(lambda bus: read_values(bus, name))
         if values is None:
             return None
         with self._following(name, values) as latest:
             job = await self._queue_stop(name, deadline)
             if job is not None:
                 await self._job_result(job, name, deadline)
-        return self.info(name) or _unit_info(name, {**latest, **_UNLOADED})
+        return self.info(name) or unit_info(name, {**latest, **UNLOADED})
 
     def kill(self, name: str, signal: int, *, whom: str = "all") -> None:
         """Send a signal to a unit's processes (``whom``: all, main or control); an unknown unit is fine."""
@@ -167,13 +126,12 @@ class Systemd:
 
     def info(self, name: str) -> UnitInfo | None:
         """What systemd knows about a unit now, or None when it is not loaded; what only services have is empty."""
-        values = self._connection.call(lambda bus: _read_values(bus, name))
-        return None if values is None else _unit_info(name, values)
+        values = self._connection.call(lambda bus: read_values(bus, name))
+        return None if values is None else unit_info(name, values)
 
     def read(self, name: str, value: str) -> Any:
         """One of a service's values, by systemd's name: one question where ``info`` asks ten. "" or 0 if not loaded."""
-        interface, kind = (UNIT, _UNIT_VALUES[value]) if value in _UNIT_VALUES else (SERVICE, _OF_SERVICES[value])
-        return self._connection.call(lambda bus: bus.read(object_path(name), interface, value, kind))
+        return self._connection.call(lambda bus: read_one(bus, name, value))
 
     def invocation(self, name: str) -> uuid.UUID:
         """The id of this run of a unit (systemd.exec(5), $INVOCATION_ID); all zeros for one that does not run.
@@ -293,7 +251,7 @@ class Systemd:
 
     def _leaving(self, name: str) -> bool:
         """Whether systemd is about to unload the unit, so that its name is free in a moment."""
-        values = self._connection.call(lambda bus: _read_values(bus, name))
+        values = self._connection.call(lambda bus: read_values(bus, name))
         if values is None or values["ActiveState"] in ("inactive", "deactivating"):
             return True
         # systemd begins with a job only when no message waits for it: a unit told to stop may still be active.
@@ -341,73 +299,7 @@ def _result_read(info: UnitInfo | None) -> str:
     return "failed" if info is not None and info.active == "failed" else "done"
 
 
-def _was_executed(info: UnitInfo | None) -> bool:
-    """Whether a failed unit's program ran: systemd may hear of its end before it hears that execve succeeded.
-
-    What failed before ends with a status of systemd's own (systemd.exec(5), "Process Exit Codes").
-    """
-    if info is None or not info.exec_main_code:
-        return False
-    return info.exec_main_code != _CLD_EXITED or info.exec_main_status not in _STATUSES_OF_SYSTEMD
-
-
 def _failure(name: str, job_result: str, info: UnitInfo | None) -> UnitFailed:
     if info is None or info.result == "success":
         return UnitFailed(name, job_result)
     return UnitFailed(name, info.result, info.exec_main_status)
-
-
-_UNLOADED = {"ActiveState": "inactive", "SubState": "dead", "MainPID": 0}
-_SERVICE_VALUES = {
-    "Result": "s",
-    "ExecMainCode": "i",
-    "ExecMainStatus": "i",
-    "MainPID": "u",
-    "ControlGroup": "s",
-    "NRestarts": "u",
-}
-_OF_SERVICES = {**_SERVICE_VALUES, "LogNamespace": "s"}
-_UNIT_VALUES = {"SubState": "s", "ActiveEnterTimestampMonotonic": "t"}
-
-
-def _read_values(bus: Bus, name: str) -> dict[str, Any] | None:
-    """The values of one moment: read again if the unit changed its state in between."""
-    path = object_path(name)
-    while True:
-        values = bus.read_all(path, UNIT)
-        if values["LoadState"] == "not-found":
-            return None
-        # All 250 service properties would take three times as long as these.
-        for key, kind in _SERVICE_VALUES.items():
-            values[key] = bus.read(path, SERVICE, key, kind) if name.endswith(".service") else "" if kind == "s" else 0
-        values["JobType"] = _job_type(bus, *values["Job"])
-        if bus.read(path, UNIT, "SubState", "s") == values["SubState"]:
-            return values
-
-
-def _job_type(bus: Bus, number: int, path: str) -> str:
-    with contextlib.suppress(BusError):  # it has just ended
-        return str(bus.read(path, JOB, "JobType", "s")) if number else ""
-    return ""
-
-
-def _unit_info(name: str, values: Mapping[str, Any]) -> UnitInfo:
-    return UnitInfo(
-        name=name,
-        description=values["Description"],
-        active=values["ActiveState"],
-        sub=values["SubState"],
-        result=values["Result"],
-        exec_main_code=values["ExecMainCode"],
-        exec_main_status=values["ExecMainStatus"],
-        main_pid=values["MainPID"],
-        control_group=values["ControlGroup"],
-        active_for=_age(values["ActiveEnterTimestampMonotonic"]),
-        restarts=values["NRestarts"],
-        job=values["JobType"],
-    )
-
-
-def _age(microseconds: int) -> float | None:
-    return time.monotonic() - microseconds / 1e6 if microseconds else None
-

@@ -14,8 +14,9 @@ from hostd.api.identity import known_owner
 from hostd.api.releases import page
 from hostd.api.requests import answer, app_for, body_of, context_of, optional_text, text_field, user_of
 from hostd.api.shapes import build_json
-from hostd.context import Context, Deploy
+from hostd.context import Context
 from hostd.deploys import origins
+from hostd.deploys.deploy import Deploy
 from hostd.errors import BadRequest, Conflict, Invalid
 from hostd.ledger.apps import App
 from hostd.ledger.builds import Build

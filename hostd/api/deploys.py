@@ -11,8 +11,8 @@ from aiohttp import web
 
 from hostd.api.identity import known_owner
 from hostd.api.requests import accessible_app, body_of, context_of, optional_text, text_field, user_of
-from hostd.context import Deploy, PushOutcome
 from hostd.deploys import origins
+from hostd.deploys.deploy import Deploy, PushOutcome
 from hostd.errors import BadRequest, Invalid, to_api
 
 routes = web.RouteTableDef()

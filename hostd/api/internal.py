@@ -9,7 +9,7 @@ from aiohttp import web
 
 from hostd.api.deploys import build_id, pieces, told
 from hostd.api.requests import accessible_app, answer, body_of, context_of, text_field
-from hostd.context import Deploy
+from hostd.deploys.deploy import Deploy
 from hostd.errors import BadRequest, Invalid, NotFound
 from hostd.ledger.users import User
 

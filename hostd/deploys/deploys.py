@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from hostd.context import Deploy, Output, PushOutcome
+from hostd.context import Output
+from hostd.deploys.deploy import Deploy, PushOutcome
 from hostd.deploys.garbage import INTERRUPTED, Garbage
 from hostd.deploys.locks import DeployLocks
 from hostd.deploys.push import CLIENT_GONE, Push, Pusher, unheard

@@ -9,7 +9,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 
 from buildpacks.report import Report
-from hostd.context import Deploy, Output, PushOutcome, short
+from hostd.context import Output
+from hostd.deploys.deploy import Deploy, PushOutcome, short
 from hostd.deploys.echo import echoed_build
 from hostd.deploys.garbage import Garbage
 from hostd.deploys.lastlines import LastLines

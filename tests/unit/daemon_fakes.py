@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hostd.context import Deploy, Output, PushOutcome
+from hostd.context import Output
+from hostd.deploys.deploy import Deploy, PushOutcome
 from hostd.dns import Found
 from hostd.errors import Busy
 from hostd.events import Events

@@ -10,7 +10,7 @@ import pytest
 from api_fakes import running_api
 
 from buildpacks.source import GitSource, TarSource, UrlSource
-from hostd.context import PushOutcome
+from hostd.deploys.deploy import PushOutcome
 from hostd.ledger import BuildOutput
 from tests.support.waiting import wait_until
 

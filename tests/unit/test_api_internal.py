@@ -4,7 +4,7 @@ import json
 import pytest
 from api_fakes import running_api
 
-from hostd.context import PushOutcome
+from hostd.deploys.deploy import PushOutcome
 from hostd.errors import Busy
 
 PUSH = "0b7f3a52-6f4c-4c0e-9f53-0d6c9d1f6a11"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hostd.context import Deploy, PushOutcome
+from hostd.deploys.deploy import Deploy, PushOutcome
 from hostd.deploys.deploys import Deploys
 from hostd.deploys.garbage import Garbage
 from hostd.deploys.locks import DeployLocks

@@ -1,0 +1,51 @@
+"""A deploy: what is to become a release, by whom, from where; and how its push ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from buildpacks.source import Source, TarSource
+from hostd.ledger.apps import App
+from hostd.ledger.builds import GIT_PUSH
+from hostd.ledger.users import User
+
+
+@dataclass(frozen=True, slots=True)
+class PushOutcome:
+    """How a push ended, or that it has not: `status` is `running`, `released` or `rejected`."""
+
+    status: str
+    version: int | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deploy:
+    """Something to be deployed: what, by whom, to where. Its `id` is the build's.
+
+    `commit` is what its owner calls this version; it may be empty, and a git repository says it itself. `label` tells
+    people where it came from; no secret is in it. `buildpacks` are for this build alone; without any, those of the
+    app. `timeout` in seconds; None for the app's own. `submodules` are the commits of git's submodules by path.
+    """
+
+    id: str
+    app: App
+    user: User
+    commit: str = ""
+    label: str = GIT_PUSH
+    source: Source = field(default_factory=TarSource)
+    buildpacks: tuple[str, ...] = field(default=(), repr=False)
+    timeout: int | None = None
+    submodules: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def what(self) -> str:
+        """What is deployed, in a word or two: `20a5742`."""
+        return short(self.commit) or self.label
+
+
+def short(commit: str) -> str:
+    """A version as people say it: a commit by its first seven digits, anything else by its first forty characters."""
+    is_hash = len(commit) in (40, 64) and not set(commit) - set("0123456789abcdef")
+    return commit[: 7 if is_hash else 40]
