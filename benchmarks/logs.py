@@ -17,6 +17,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -273,6 +274,8 @@ def main() -> int:
     for what, tool in {"rsyslog": "rsyslogd", "router": "wrk"}.items():
         if what in whats and shutil.which(tool) is None:
             parser.error(f"{what} needs {tool}: apt-get install rsyslog wrk")
+    # Also when it is told to end the app goes.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     steps = [Step(int(rate), options.seconds) for rate in options.rates.split(",")]
     api, rows = Api(), list[dict[str, Any]]()
     with writers(api, options.dynos) as app:
