@@ -57,12 +57,14 @@ class JournalDeaths:
         if app_id is None:
             return
         restarts = int(self._units.read(unit, "NRestarts") or 0)
-        known = self._restarts.get(unit)
-        if restarts:
-            self._restarts[unit] = restarts
-        else:
+        if not restarts:
             self._restarts.pop(unit, None)
-        if restarts > (known or 0) and (known is not None or self._is_new(unit)):
+            return
+        known = self._restarts.get(unit)
+        if known is None and not self._is_new(unit):
+            return  # it was killed before this hostd was there, or is still being started: that is a change too
+        self._restarts[unit] = restarts
+        if restarts > (known or 0):
             self._say(app_id, killed(int(self._clock() * 1_000_000)))
 
     def _is_new(self, unit: str) -> bool:

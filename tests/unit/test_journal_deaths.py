@@ -52,6 +52,11 @@ def test_what_happened_before_this_hostd_is_not_told() -> None:
     assert [scene.changes(3, active=10.0), scene.changes(4)] == [0, 1]
 
 
+def test_a_death_is_told_when_the_next_journald_is_up() -> None:
+    scene = Scene()
+    assert [scene.changes(1, active=10.0), scene.changes(1), scene.changes(1)] == [0, 1, 1]
+
+
 def test_other_units_are_not_asked_about() -> None:
     scene = Scene()
     for unit in ("systemd-journald.service", "systemd-journald@other.service", "systemd-journald@hostd.service", "x"):
