@@ -44,7 +44,7 @@ def drained(platform: Platform, counting: str) -> Iterator[None]:
     for row in platform.run(["tail", "-c", f"+{begin + 1}", DRAINED]).stdout.splitlines():
         heard.row(row)
     assert len(heard.numbers) == DYNOS
-    assert heard.missing <= lost_with_journald(heard) and heard.repeated <= IN_DOUBT
+    assert heard.missing <= heard.said_lost + lost_with_journald(heard) and heard.repeated <= IN_DOUBT
 
 
 def kill(platform: Platform, unit: str) -> None:
@@ -68,7 +68,10 @@ def lost_with_journald(heard: Heard) -> int:
 def assert_whole(heard: Heard) -> None:
     """Each number once and in order, or said to be lost."""
     assert len(heard.numbers) == DYNOS and heard.repeated == 0
-    assert heard.said_lost <= heard.missing <= heard.said_lost + lost_with_journald(heard), heard.told
+    # A tail that had to come back knows that files were vacuumed meanwhile, and not how much was in them.
+    uncounted = any("dropped some messages" in text for text in heard.told)
+    assert heard.said_lost <= heard.missing, heard.told
+    assert uncounted or heard.missing <= heard.said_lost + lost_with_journald(heard), heard.told
 
 
 @pytest.mark.parametrize("times", [1, 5])
