@@ -108,7 +108,6 @@ def test_kill_9_of_the_apps_journald(platform: Platform, counting: str, times: i
 FILES: dict[str, Callable[[str], list[str]]] = {
     "rotated": lambda namespace: ["journalctl", f"--namespace={namespace}", "--rotate"],
     "vacuumed": lambda namespace: ["journalctl", f"--namespace={namespace}", "--rotate", "--vacuum-size=1"],
-    "restarted": lambda namespace: ["systemctl", "restart", f"systemd-journald@{namespace}.service"],
 }
 
 
