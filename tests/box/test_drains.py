@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-SCENARIOS = Path(__file__).with_name("drains_scenarios.py").read_text()
+from tests.support.scenarios import with_kit
+
+SCENARIOS = with_kit("tests.box.drains_kit", Path(__file__).with_name("drains_scenarios.py"))
 WELL = {"missing": 0, "in order": True}
 
 
