@@ -12,7 +12,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from tests.box.drains_kit import (
+from tests.box.drain_receivers import (
     LIBRARIES,
     SETTINGS,
     App,

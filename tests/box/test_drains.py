@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.scenarios import with_kit
 
-SCENARIOS = with_kit("tests.box.drains_kit", Path(__file__).with_name("drains_scenarios.py"))
+SCENARIOS = with_kit("tests.box.drain_receivers", Path(__file__).with_name("drains_scenarios.py"))
 WELL = {"missing": 0, "in order": True}
 
 

@@ -8,7 +8,7 @@ PROJECT = Path(__file__).parents[2]
 
 
 def with_kit(kit: str, scenarios: Path) -> str:
-    """A program of a file, for `Platform.python`, that finds the module `kit` (`tests.box.drains_kit`) in itself."""
+    """A program of a file, for `Platform.python`, that has the module `kit` (`tests.box.drain_receivers`) in itself."""
     text = (PROJECT / f"{kit.replace('.', '/')}.py").read_text()
     return (
         "import sys, types\n"
