@@ -1,4 +1,4 @@
-"""Control groups as the kernel shows them: files of a Debian 12 server (v2), and of a box on a machine with v1."""
+"""Control groups as the kernel shows them: files of a box on a machine with v1, and made-up ones in the form of v2."""
 
 import os
 
