@@ -21,6 +21,8 @@ ACTIVE = "system.journal"
 FILES = "system*.journal*"
 _LOOKS_BETWEEN = 10
 """Looks at the file that is read for each one at which file is written."""
+_LISTINGS = 20
+"""Attempts to list the files while journald begins new ones: it does so a few times a second at most."""
 _CURSOR = re.compile(r"s=([0-9a-f]{32});i=([0-9a-f]{1,16});.*;t=([0-9a-f]{1,16});")
 
 
@@ -211,17 +213,21 @@ class LiveJournal:
         return None
 
     def _files(self) -> list[_Found]:
-        found: list[_Found] = []
-        for path in (path for folder in self._folders for path in folder.glob(FILES)):
-            try:
-                found.append(_Found(path, header_of(path)))
-            except (FileNotFoundError, NothingYet):
-                continue  # removed, or just made
-            except OSError:
-                if path.name == ACTIVE:
-                    raise
-                # journald has put it aside, as after a power cut: libsystemd passes it over too.
+        """All files, as they were at one moment: one that gets another name meanwhile would be in the list not at all.
+
+        Entries would then come out of their order, or twice.
+        """
+        paths = self._paths()
+        for _ in range(_LISTINGS):
+            found = _read(paths)
+            now = self._paths()
+            if now == paths:
+                break
+            paths = now
         return _in_order(found)
+
+    def _paths(self) -> set[Path]:
+        return {path for folder in self._folders for path in folder.glob(FILES)}
 
     def _by_libsystemd(self, cursor: str) -> Entry | None:
         """An entry whose text is compressed."""
@@ -230,6 +236,20 @@ class LiveJournal:
             return reader.at(cursor)
         finally:
             reader.close()
+
+
+def _read(paths: Iterable[Path]) -> list[_Found]:
+    found: list[_Found] = []
+    for path in paths:
+        try:
+            found.append(_Found(path, header_of(path)))
+        except (FileNotFoundError, NothingYet):
+            continue  # removed, or just made
+        except OSError:
+            if path.name == ACTIVE:
+                raise
+            # journald has put it aside, as after a power cut: libsystemd passes it over too.
+    return found
 
 
 def _in_order(files: Sequence[_Found]) -> list[_Found]:

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from tests.unit.journal_kit import MACHINE, NAMESPACE, START, FileWriter, folder
+from units.journal_file import header_of
 from units.live_journal import LiveJournal
 from units.ticking import Ticker
 
@@ -272,3 +273,21 @@ def test_a_damaged_file_that_is_written_to_is_an_error(scene):
     journal.seek_head()
     with pytest.raises(OSError, match="cut short"):
         texts(journal)
+
+
+def test_a_file_that_gets_its_name_while_files_are_listed_is_not_left_out(scene, monkeypatch):
+    writer, cursors = scene.writer(), []
+    for number in range(10):
+        cursors.append(writer.say(f"line {number}"))
+    rotations = [writer]
+
+    def header_and_rotation(path):
+        if rotations and path.name == "system.journal":
+            scene.rotate(rotations.pop()).say("line 10")
+        return header_of(path)
+
+    monkeypatch.setattr("units.live_journal.header_of", header_and_rotation)
+    journal = scene.journal()
+    assert journal.seek_after(cursors[4])
+    assert texts(journal) == [f"line {rest}" for rest in range(5, 11)]
+    assert rotations == []
