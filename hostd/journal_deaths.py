@@ -7,7 +7,7 @@ What it had read and not stored when it was killed is in no log, and nobody has 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from hostd.journals import app_of
@@ -18,8 +18,19 @@ _JUST_NOW = 10.0
 """Seconds that a journald of which nothing was known yet may have run since it was killed, to be told of."""
 
 
+class Unit(Protocol):
+    """What is needed of `units.systemd.UnitStatus`."""
+
+    @property
+    def active(self) -> str:
+        """`active`, `failed`, `inactive`, ..."""
+
+
 class Units(Protocol):
     """What is needed of `units.systemd.Systemd`."""
+
+    def list_units(self, patterns: Sequence[str]) -> Sequence[Unit]:
+        """The loaded units whose name matches one of the patterns."""
 
     def read(self, name: str, value: str) -> Any:
         """One of a service's values."""
@@ -55,6 +66,9 @@ class JournalDeaths:
             return
         app_id = app_of(unit.removeprefix(_PREFIX).removesuffix(_SUFFIX))
         if app_id is None:
+            return
+        # systemd loads a unit of which a value is read, and says of that one too that it has changed: for ever.
+        if not any(found.active == "active" for found in self._units.list_units([unit])):
             return
         restarts = int(self._units.read(unit, "NRestarts") or 0)
         if not restarts:

@@ -138,6 +138,16 @@ def test_a_destroyed_app_leaves_nothing(platform: Platform) -> None:
     assert platform.run(units).stdout == ""
 
 
+def test_nobody_asks_for_units_that_are_gone(platform: Platform) -> None:
+    """systemd would load each, say so, and be asked again: two busy processors, and nothing to be seen of it."""
+    with made(platform, BRIEF):
+        unit = f"systemd-journald@{info(platform, BRIEF)['namespace']}.service"
+    # Somebody else asks once, such as `systemctl status`: from then on hostd has heard of it.
+    platform.run(["systemctl", "show", "--property=NRestarts", unit])
+    signals = platform.run(["timeout", "2", "busctl", "monitor", "org.freedesktop.systemd1"], check=False).stdout
+    assert signals.count("Member=UnitNew") < 100
+
+
 def test_each_apps_limits_are_its_own(platform: Platform, apps: None) -> None:
     platform.hostctl("logs:set", "-a", QUIET, "--size", "64")
     files = [f"/etc/systemd/journald@{info(platform, app)['namespace']}.conf" for app in (NOISY, QUIET)]

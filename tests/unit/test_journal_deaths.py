@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from hostd.journal_deaths import JournalDeaths
@@ -9,14 +10,24 @@ from hostd.journal_deaths import JournalDeaths
 UNIT = "systemd-journald@hostd-app-id.service"
 
 
-class FakeUnits:
-    """One unit: how often systemd has started it again, and when it became active."""
+@dataclass
+class FakeUnit:
+    active: str
 
+
+class FakeUnits:
+    """One unit: what it is doing, how often systemd has started it again, and when it became active."""
+
+    loaded: tuple[FakeUnit, ...] = (FakeUnit("active"),)
     restarts = 0
     active = 0.0
 
+    def list_units(self, patterns: Any) -> tuple[FakeUnit, ...]:
+        assert patterns == [UNIT]
+        return self.loaded
+
     def read(self, name: str, value: str) -> Any:
-        assert name == UNIT
+        assert name == UNIT and self.loaded == (FakeUnit("active"),), "systemd would load it and say so, for ever"
         return self.restarts if value == "NRestarts" else int(self.active * 1e6)
 
 
@@ -55,6 +66,15 @@ def test_what_happened_before_this_hostd_is_not_told() -> None:
 def test_a_death_is_told_when_the_next_journald_is_up() -> None:
     scene = Scene()
     assert [scene.changes(1, active=10.0), scene.changes(1), scene.changes(1)] == [0, 1, 1]
+
+
+def test_a_unit_that_does_not_run_is_not_read() -> None:
+    scene = Scene()
+    for loaded in ((), (FakeUnit("inactive"),), (FakeUnit("activating"),)):
+        scene.units.loaded = loaded
+        assert scene.changes(1) == 0
+    scene.units.loaded = (FakeUnit("active"),)
+    assert scene.changes(1) == 1
 
 
 def test_other_units_are_not_asked_about() -> None:
