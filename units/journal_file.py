@@ -10,7 +10,7 @@ import os
 import struct
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from pathlib import Path
 from typing import TypeVar
@@ -27,7 +27,7 @@ ARCHIVED = 2
 """State of a file that nothing is added to any more."""
 
 _HEADER = struct.Struct("<8s4xIB7x16s32x16s64xQQQQQ8x")
-_GROWTH = struct.Struct("<B135xQ")
+_GROWTH = struct.Struct("<B135xQQ")
 _STATE = 16
 """Where in the file that begins which `_GROWTH` reads."""
 _OBJECT = struct.Struct("<BB6xQ")
@@ -35,7 +35,7 @@ _ENTRY = struct.Struct("<B7xQ8xQ")
 _NUMBER = struct.Struct("<Q")
 _SHORT = struct.Struct("<I")
 _MAGIC = b"LPKSHHRH"
-_TYPE_DATA, _TYPE_ENTRY, _TYPE_ARRAY = 1, 3, 6
+_UNUSED, _TYPE_DATA, _TYPE_ENTRY, _TYPE_ARRAY = 0, 1, 3, 6
 _ENTRY_HEAD = 64
 _ARRAY_HEAD = 24
 _COMPRESSED = 0b111  # XZ, LZ4, ZSTD
@@ -116,7 +116,7 @@ class JournalFile:
         self._decompress = decompress
         self._number, self._stride, self._payload = (_SHORT, 4, 72) if self.header.compact else (_NUMBER, 16, 64)
         self._arrays: list[tuple[int, int, int]] = []  # of entries: the index of its first, where it is, its length
-        self._count = self.header.entries
+        self._count, self._tail = self.header.entries, self.header.tail
         self.archived = self.header.state == ARCHIVED
         self._next = self._end = 0
         self._given_up = False
@@ -137,8 +137,8 @@ class JournalFile:
             return False
 
     def header_at_end(self) -> Header:
-        """What its beginning says now; of a file that was given up, what it said when it was opened."""
-        return self.header if self._given_up else read_header(self._descriptor)
+        """What its beginning says now; of a file that was given up, what it said at the last look."""
+        return replace(self.header, tail=self._tail) if self._given_up else read_header(self._descriptor)
 
     def give_up(self) -> int:
         """Read no more of it, as it is damaged; how many entries that leaves out, as far as is known."""
@@ -149,8 +149,10 @@ class JournalFile:
         """See how far the file has grown; True if there is something to read."""
         if self._given_up:
             return False
-        state, self._count = _GROWTH.unpack(self._bytes(_STATE, _GROWTH.size))
-        self.archived = state == ARCHIVED
+        state, count, tail = _GROWTH.unpack(self._bytes(_STATE, _GROWTH.size))
+        if count < self._count:
+            raise _cut_short()  # journald has emptied it, to make room: it does so with files that are still open
+        self._count, self._tail, self.archived = count, tail, state == ARCHIVED
         return self._count > self._next
 
     def seek_end(self) -> None:
@@ -204,6 +206,11 @@ class JournalFile:
                 window, base = self._slide(offset, offsets[-1])
                 at = offset - base
             kind, length, realtime = _ENTRY.unpack_from(window, at)
+            if kind == _UNUSED:
+                if not found:
+                    raise _cut_short()
+                taken -= 1
+                break
             if kind != _TYPE_ENTRY or not _ENTRY_HEAD < length <= _LARGEST:
                 continue
             if at + length > len(window):
@@ -260,7 +267,9 @@ class JournalFile:
     def _name(self, offset: int) -> str:
         """The name of the field in a datum if it is wanted, else nothing."""
         start = os.pread(self._descriptor, self._payload + self._longest, offset)
-        if len(start) < self._payload or start[0] != _TYPE_DATA:
+        if len(start) < self._payload or start[0] == _UNUSED:
+            raise _cut_short()
+        if start[0] != _TYPE_DATA:
             return ""
         if start[1] & _COMPRESSED:
             name = self._compressed_name(offset)

@@ -6,7 +6,7 @@ from logplex_fakes import Store, trusted
 
 from hostd.logplex.counts import Counts
 from hostd.logplex.server import Server
-from hostd.logplex.streams import Streams
+from hostd.logplex.streams import Openers, Streams
 from hostd.metrics.logplex import LogplexCounts
 
 
@@ -17,7 +17,7 @@ def not_followed(app_id):
 async def test_hostd_asks_the_logplex(tmp_path, caplog):
     counts = Counts()
     counts.hear("app", "Error L10 (Drain buffer overflow) -> This drain dropped 41 messages")
-    server = Server(Streams(Store().open, not_followed, trusted), b"k" * 32, counts)
+    server = Server(Streams(Openers(Store().open, not_followed, not_followed), trusted), b"k" * 32, counts)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(tmp_path / "logplex.sock"))
     accepting = await server.serve(listener)

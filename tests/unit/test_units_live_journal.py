@@ -291,3 +291,24 @@ def test_a_file_that_gets_its_name_while_files_are_listed_is_not_left_out(scene,
     assert journal.seek_after(cursors[4])
     assert texts(journal) == [f"line {rest}" for rest in range(5, 11)]
     assert rotations == []
+
+
+@pytest.mark.parametrize("unseen", [0, 5])
+@pytest.mark.parametrize("read", [60, 100])
+def test_a_file_that_journald_empties_under_its_readers_costs_what_they_had_not_read(scene, read, unseen):
+    writer = scene.writer()
+    for number in range(100):
+        writer.say(f"line {number}")
+    journal = scene.journal()
+    journal.seek_head()
+    assert len(journal.read(read)) == read
+    for number in range(unseen):
+        writer.say(f"unseen {number}")
+    emptied = writer
+    writer = scene.rotate(writer)
+    writer.say("b")
+    # As systemd does to make room: the file is deleted, and its blocks given back although it is open.
+    emptied.path.write_bytes(bytes(emptied.path.stat().st_size))
+    emptied.path.unlink()
+    assert texts(journal) == ["b"]
+    assert journal.take_missed() == 100 - read + unseen
