@@ -45,7 +45,7 @@ def detached(platform: Platform, command: str) -> str:
 
 def rows(platform: Platform, *words: str) -> list[str]:
     """The app's log."""
-    return platform.hostctl("logs", "-a", APP, "-n", "1500", *words).stdout.splitlines()
+    return platform.hostctl("logs", "-a", APP, "-n", "10000", *words).stdout.splitlines()
 
 
 def kept_and_lost(platform: Platform, process: str, *words: str) -> tuple[int, int]:
