@@ -86,8 +86,11 @@ def vacuumed() -> Any:
     while not rows or not rows[-1].endswith(": END"):
         rows.append(follower.readline().decode().rstrip())
     back = texts(stream({"Last-Event-ID": first[0]}).read().decode().splitlines())
+    # Entries of journald's own, such as what it says of its files, may be lost and counted with them.
+    came = [text for text in texts(rows) if "Error L11" not in text]
+    whole = [f"line {number}" for number in range(1, 501)] + ["after", "END"]
     return {
-        "tail": texts(rows) == [f"line {number}" for number in range(1, 501)] + ["after", "END"],
+        "tail": came == whole or (len(came), texts(rows)[495:]),
         "told": "Error L11" in back[0] and "dropped some messages" in back[0],
         "then": back[1:],
     }
