@@ -13,6 +13,7 @@ from hostd.api.shapes import app_ref, moment
 from hostd.context import Context
 from hostd.domain_names import domain_name
 from hostd.errors import BadRequest, Invalid
+from hostd.ledger.access import Right
 from hostd.ledger.apps import App
 
 routes = web.RouteTableDef()
@@ -39,7 +40,7 @@ async def show(request: web.Request) -> web.Response:
 async def enable(request: web.Request) -> web.Response:
     """Let an app get its certificates by itself, with `challenge` proven in this way only; 422 if the server's admin
     has not made that possible."""
-    context, app, user = context_of(request), app_for(request), user_of(request)
+    context, app, user = context_of(request), app_for(request, Right.OPERATE), user_of(request)
     method = _method(await body_of(request))
     context.automatic.enable(app, method)
     how = f" with {method.value}" if method else ""
@@ -51,7 +52,7 @@ async def enable(request: web.Request) -> web.Response:
 async def refresh(request: web.Request) -> web.Response:
     """Try at once what waits: `{"acm_refresh": true}`; with `hostname`, get a new certificate for that name. 429 for
     what was tried or got a short while ago, unless `force` is true, and for what the authority wants to wait."""
-    context, app, user = context_of(request), app_for(request), user_of(request)
+    context, app, user = context_of(request), app_for(request, Right.OPERATE), user_of(request)
     body = await body_of(request)
     if not flag_field(body, "acm_refresh"):
         raise BadRequest("The field acm_refresh must be true.")
@@ -65,7 +66,7 @@ async def refresh(request: web.Request) -> web.Response:
 @routes.delete("/apps/{app}/acm")
 async def disable(request: web.Request) -> web.Response:
     """Let an app get no certificates by itself, and drop those that it got so."""
-    context, app, user = context_of(request), app_for(request), user_of(request)
+    context, app, user = context_of(request), app_for(request, Right.OPERATE), user_of(request)
     context.events.api(app, f"Disable automatic certificates by {user.email}")
     await context.automatic.disable(app)
     return answer(shown_app(context, app))

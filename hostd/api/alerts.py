@@ -30,6 +30,7 @@ from hostd.api.requests import (
 from hostd.api.shapes import app_ref, moment
 from hostd.context import Context
 from hostd.errors import BadRequest, Forbidden, NotFound
+from hostd.ledger.access import Right
 from hostd.ledger.alert_firings import Firing, Notice
 from hostd.ledger.alerts import Alert
 from hostd.ledger.apps import App
@@ -137,9 +138,9 @@ async def test(request: web.Request) -> web.Response:
 
 
 def _whose(request: web.Request) -> App | None:
-    """The app that the path names; None for the platform, which is the admins'."""
+    """The app that the path names; None for the platform, which is the admins'. Any change is its operators'."""
     if "app" in request.match_info:
-        return app_for(request)
+        return app_for(request, Right.VIEW if request.method == "GET" else Right.OPERATE)
     admin_of(request)
     return None
 

@@ -16,6 +16,7 @@ from hostd.api.shapes import app_json
 from hostd.context import Context
 from hostd.deploys import origins
 from hostd.errors import BadRequest, Busy, Invalid
+from hostd.ledger.access import Right
 from hostd.ledger.apps import HOST_STACK, App
 
 routes = web.RouteTableDef()
@@ -73,8 +74,16 @@ async def update(request: web.Request) -> web.Response:
     if unknown := sorted(set(body) - {"name", "maintenance", "build_stack"}):
         raise BadRequest(f"An app's {unknown[0]} cannot be changed; its name, maintenance and build_stack can.")
     stack = stack_named(context, optional_text(body, "build_stack") or app.stack)
-    if optional_text(body, "name") not in (None, app.name):
-        app_for(request, owning=True)
+    maintenance = flag_field(body, "maintenance", app.maintenance)
+    renamed = optional_text(body, "name") not in (None, app.name)
+    for changed, right in (
+        (renamed, Right.MANAGE),
+        (stack != app.stack, Right.DEPLOY),
+        (maintenance != app.maintenance, Right.OPERATE),
+    ):
+        if changed:
+            app_for(request, right)
+    if renamed:
         _refuse_during_deploy(context, app)
         app = context.ledger.apps.rename(app.id, names.app_name(text_field(body, "name")))
         # Units bear the app's name: a release replaces them, without a pause, by units with the new one.
@@ -82,7 +91,6 @@ async def update(request: web.Request) -> web.Response:
     if stack != app.stack:
         app = context.ledger.apps.set_stack(app.id, stack)
         context.events.api(app, f"Set build stack to {stack} by {user.email}")
-    maintenance = flag_field(body, "maintenance", app.maintenance)
     if maintenance != app.maintenance:
         app = context.ledger.apps.set_maintenance(app.id, maintenance)
         context.events.api(app, f"Set maintenance mode {'on' if maintenance else 'off'} by {user.email}")
@@ -95,7 +103,7 @@ async def update(request: web.Request) -> web.Response:
 @routes.delete("/apps/{app}")
 async def destroy(request: web.Request) -> web.Response:
     """Destroy an app: its dynos stop, its name is free again. The ledger keeps its releases."""
-    context, app = context_of(request), app_for(request, owning=True)
+    context, app = context_of(request), app_for(request, Right.MANAGE)
     _refuse_during_deploy(context, app)
     shown = shown_app(context, app)
     context.ledger.apps.destroy(app.id)

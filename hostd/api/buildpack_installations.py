@@ -10,6 +10,7 @@ from hostd.api.requests import answer, app_for, body_of, context_of, user_of
 from hostd.api.shapes import buildpack_json
 from hostd.deploys import origins
 from hostd.errors import BadRequest
+from hostd.ledger.access import Right
 
 routes = web.RouteTableDef()
 
@@ -23,7 +24,7 @@ async def index(request: web.Request) -> web.Response:
 @routes.put("/apps/{app}/buildpack-installations")
 async def replace(request: web.Request) -> web.Response:
     """Let the app have exactly the buildpacks `updates`, `[{"buildpack": url}]`, from its next build on."""
-    context, app = context_of(request), app_for(request)
+    context, app = context_of(request), app_for(request, Right.DEPLOY)
     updates = (await body_of(request)).get("updates")
     if not isinstance(updates, list) or not all(_is_update(update) for update in updates):
         raise BadRequest('The field updates must be a list: [{"buildpack": "heroku/python"}, ...].')

@@ -18,6 +18,7 @@ from hostd.context import Context
 from hostd.deploys import origins
 from hostd.deploys.deploy import Deploy
 from hostd.errors import BadRequest, Conflict, Invalid
+from hostd.ledger.access import Right
 from hostd.ledger.apps import App
 from hostd.ledger.builds import Build
 
@@ -65,7 +66,7 @@ async def create(request: web.Request) -> web.Response:
     The URL is the `get_url` of an upload (`POST .../sources`), or that of a tarball, which the build downloads.
     `buildpacks`, `[{"url"}]`, are for this build alone; `timeout` is in seconds.
     """
-    context, app, user = context_of(request), app_for(request), known_owner(user_of(request))
+    context, app, user = context_of(request), app_for(request, Right.DEPLOY), known_owner(user_of(request))
     body = await body_of(request)
     blob = body.get("source_blob")
     if not isinstance(blob, dict):
@@ -87,7 +88,7 @@ async def create(request: web.Request) -> web.Response:
 @routes.delete("/apps/{app}/builds/{build}")
 async def cancel(request: web.Request) -> web.Response:
     """Cancel a build that runs."""
-    context, app = context_of(request), app_for(request)
+    context, app = context_of(request), app_for(request, Right.DEPLOY)
     build = _build(request, app)
     if not context.deploys.cancel(build, user_of(request)):
         ended = context.ledger.builds.get(build.id)
@@ -99,7 +100,7 @@ async def cancel(request: web.Request) -> web.Response:
 @routes.patch("/hostd/apps/{app}/build-settings")
 async def configure(request: web.Request) -> web.Response:
     """Set how long the app's builds may take: `{"timeout": seconds or null}`."""
-    context, app = context_of(request), app_for(request)
+    context, app = context_of(request), app_for(request, Right.DEPLOY)
     body = await body_of(request)
     value = body.get("timeout")
     if "timeout" not in body or not isinstance(value, int | None) or isinstance(value, bool):

@@ -10,6 +10,7 @@ from hostd import names
 from hostd.api.requests import answer, app_for, body_of, context_of, text_field, user_of
 from hostd.context import Context
 from hostd.errors import NotFound
+from hostd.ledger.access import Right
 from hostd.ledger.apps import App
 
 routes = web.RouteTableDef()
@@ -24,7 +25,7 @@ async def index(request: web.Request) -> web.Response:
 @routes.put("/hostd/apps/{app}/checks/{type}")
 async def replace(request: web.Request) -> web.Response:
     """Ask dynos of a type for `path`, from their next start on; in place of what app.json says."""
-    context, app, type_ = context_of(request), app_for(request), request.match_info["type"]
+    context, app, type_ = context_of(request), app_for(request, Right.OPERATE), request.match_info["type"]
     path = names.check_path(text_field(await body_of(request), "path"))
     context.ledger.checks.set(app.id, type_, path)
     context.events.api(app, f"Set health check of {type_} to {path} by {user_of(request).email}")
@@ -35,7 +36,7 @@ async def replace(request: web.Request) -> web.Response:
 @routes.delete("/hostd/apps/{app}/checks/{type}")
 async def forget(request: web.Request) -> web.Response:
     """Forget what was set for a type; what app.json says counts again."""
-    context, app, type_ = context_of(request), app_for(request), request.match_info["type"]
+    context, app, type_ = context_of(request), app_for(request, Right.OPERATE), request.match_info["type"]
     if not context.ledger.checks.unset(app.id, type_):
         raise NotFound(f"No health check was set for {type_[:63]} of {app.name}. See `hostctl checks -a {app.name}`.")
     context.events.api(app, f"Unset health check of {type_} by {user_of(request).email}")

@@ -1,12 +1,19 @@
-"""Collaborators: who else may work on an app."""
+"""Collaborators: who else may work on an app, and with which rights."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 from aiohttp import web
 
 from hostd.api.requests import answer, app_for, body_of, context_of, user_of
 from hostd.api.shapes import collaborator_json
 from hostd.errors import BadRequest, NotFound
+from hostd.ledger import Ledger
+from hostd.ledger.access import ALL, Right, rights_named, sorted_names
+from hostd.ledger.apps import App
+from hostd.ledger.users import User
 
 routes = web.RouteTableDef()
 
@@ -15,35 +22,94 @@ routes = web.RouteTableDef()
 async def index(request: web.Request) -> web.Response:
     """The owner first, then the collaborators."""
     ledger, app = context_of(request).ledger, app_for(request)
-    people = [(app.owner_id, app.created_at), *((row.user_id, row.created_at) for row in ledger.access.list(app.id))]
-    return answer([collaborator_json(app, ledger.users.get(user), since) for user, since in people])
+    people = [app.owner_id, *(row.user_id for row in ledger.access.list(app.id))]
+    return answer([_json(ledger, app, ledger.users.get(user)) for user in people])
+
+
+@routes.get("/apps/{app}/collaborators/{user}")
+async def show(request: web.Request) -> web.Response:
+    """One of them, by address or id."""
+    ledger, app = context_of(request).ledger, app_for(request)
+    return answer(_json(ledger, app, _person(ledger, app, request.match_info["user"])))
 
 
 @routes.post("/apps/{app}/collaborators")
 async def add(request: web.Request) -> web.Response:
-    """Let a user work on the app: push, scale, set config vars, read logs; not destroy it."""
-    context, app = context_of(request), app_for(request, owning=True)
-    field = (await body_of(request)).get("user")
-    email = field.get("email") if isinstance(field, dict) else field
-    if not isinstance(email, str):
-        raise BadRequest("The field user must be an email address.")
-    try:
-        user = context.ledger.users.get(email)
-    except NotFound:
-        raise NotFound(f"There is no user {email}. An admin adds users: hostctl users:add {email}") from None
-    collaborator = context.ledger.access.add(app.id, user.id)
-    context.events.api(app, f"Add {user.email} as collaborator by {user_of(request).email}")
-    return answer(collaborator_json(app, user, collaborator.created_at), 201)
+    """Let a user work on the app: `{"user": address or {"email"} or {"id"}, "permissions"?: ["deploy", ...]}`.
+
+    Without `permissions` they may view, deploy and operate.
+    """
+    context, app = context_of(request), app_for(request, Right.MANAGE)
+    body = await body_of(request)
+    rights = _rights(body) if body.get("permissions") is not None else None
+    user = _invited(context.ledger, body)
+    made = context.ledger.access.add(app.id, user.id, rights)
+    may = ", ".join(sorted_names(made.rights))
+    context.events.api(app, f"Add {user.email} as collaborator ({may}) by {user_of(request).email}")
+    return answer(_json(context.ledger, app, user), 201)
+
+
+@routes.patch("/apps/{app}/collaborators/{user}")
+async def update(request: web.Request) -> web.Response:
+    """Let a collaborator have these rights and no others: `{"permissions": ["deploy", ...]}`."""
+    context, app = context_of(request), app_for(request, Right.MANAGE)
+    rights = _rights(await body_of(request))
+    user = _person(context.ledger, app, request.match_info["user"])
+    made = context.ledger.access.update(app.id, user.id, rights)
+    may = ", ".join(sorted_names(made.rights))
+    context.events.api(app, f"Set rights of {user.email} to {may} by {user_of(request).email}")
+    return answer(_json(context.ledger, app, user))
 
 
 @routes.delete("/apps/{app}/collaborators/{user}")
 async def remove(request: web.Request) -> web.Response:
-    """Take the right away again; collaborators may also leave by themselves."""
+    """Take all rights away again; collaborators may also leave by themselves."""
     context, app, caller = context_of(request), app_for(request), user_of(request)
     wanted = request.match_info["user"]
-    if wanted not in (caller.email, caller.id):
-        app_for(request, owning=True)
-    since = {row.user_id: row.created_at for row in context.ledger.access.list(app.id)}
-    user = context.ledger.access.remove(app.id, wanted)
+    if wanted.lower() not in (caller.email, caller.id):
+        app_for(request, Right.MANAGE)
+    user = _person(context.ledger, app, wanted)
+    shown = _json(context.ledger, app, user)
+    context.ledger.access.remove(app.id, user.id)
     context.events.api(app, f"Remove {user.email} as collaborator by {caller.email}")
-    return answer(collaborator_json(app, user, since[user.id]))
+    return answer(shown)
+
+
+def _json(ledger: Ledger, app: App, user: User) -> dict[str, Any]:
+    if user.id == app.owner_id:
+        return collaborator_json(app, user, ALL, app.created_at, app.created_at)
+    found = ledger.access.get(app.id, user.id)
+    return collaborator_json(app, user, found.rights, found.created_at, found.updated_at)
+
+
+def _person(ledger: Ledger, app: App, named: str) -> User:
+    """The owner or a collaborator, by the address or id of the user, or by the id under which they are listed here."""
+    people = [ledger.users.get(id) for id in (app.owner_id, *(row.user_id for row in ledger.access.list(app.id)))]
+    for user in people:
+        if named.lower() == user.email or named in (user.id, _json(ledger, app, user)["id"]):
+            return user
+    raise NotFound(f"{named[:254]!r} is not a collaborator of {app.name}.")
+
+
+def _invited(ledger: Ledger, body: Mapping[str, Any]) -> User:
+    field = body.get("user")
+    named = (field.get("email") or field.get("id")) if isinstance(field, dict) else field
+    if not isinstance(named, str) or not named:
+        raise BadRequest("The field user must be an email address, or an object with email or id.")
+    try:
+        return ledger.users.get(named)
+    except NotFound:
+        raise NotFound(
+            f"There is no user {named[:254]}. An admin adds users: hostctl users:add {named[:254]}"
+        ) from None
+
+
+def _rights(body: Mapping[str, Any]) -> frozenset[Right]:
+    """The field `permissions`: names, or objects with a name as answers have them. Raises BadRequest, Invalid."""
+    listed = body.get("permissions")
+    entries = listed if isinstance(listed, list) else [None]
+    named = [entry.get("name") if isinstance(entry, dict) else entry for entry in entries]
+    texts = [name for name in named if isinstance(name, str)]
+    if len(texts) != len(named):
+        raise BadRequest('The field permissions must be a list such as ["deploy", "operate"].')
+    return rights_named(texts)

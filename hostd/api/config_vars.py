@@ -9,6 +9,7 @@ from aiohttp import web
 from hostd import names
 from hostd.api.requests import answer, app_for, body_of, context_of, user_of
 from hostd.errors import BadRequest
+from hostd.ledger.access import Right
 
 routes = web.RouteTableDef()
 
@@ -16,14 +17,14 @@ routes = web.RouteTableDef()
 @routes.get("/apps/{app}/config-vars")
 async def show(request: web.Request) -> web.Response:
     """The config vars as they are now."""
-    return answer(context_of(request).ledger.releases.current(app_for(request).id).config)
+    return answer(context_of(request).ledger.releases.current(app_for(request, Right.DEPLOY, Right.OPERATE).id).config)
 
 
 @routes.get("/apps/{app}/releases/{release}/config-vars")
 async def of_release(request: web.Request) -> web.Response:
     """The config vars of one release."""
-    release = context_of(request).ledger.releases.find(app_for(request).id, request.match_info["release"])
-    return answer(release.config)
+    app = app_for(request, Right.DEPLOY, Right.OPERATE)
+    return answer(context_of(request).ledger.releases.find(app.id, request.match_info["release"]).config)
 
 
 @routes.patch("/apps/{app}/config-vars")
@@ -33,7 +34,7 @@ async def update(request: web.Request) -> web.Response:
     Setting makes a release even if no value differs, as with Heroku. Unsetting only what is not there makes none,
     and a warning says so.
     """
-    context, app, user = context_of(request), app_for(request), user_of(request)
+    context, app, user = context_of(request), app_for(request, Right.OPERATE), user_of(request)
     body = await body_of(request)
     for key, value in body.items():
         if value is not None and not isinstance(value, str):

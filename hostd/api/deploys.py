@@ -14,6 +14,7 @@ from hostd.api.requests import accessible_app, body_of, context_of, optional_tex
 from hostd.deploys import origins
 from hostd.deploys.deploy import Deploy, PushOutcome
 from hostd.errors import BadRequest, Invalid, to_api
+from hostd.ledger.access import Right
 
 routes = web.RouteTableDef()
 _log = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ async def deploy(request: web.Request) -> web.StreamResponse:
     a single folder at the top of the tarball off. Answers as a push does. Hanging up cancels the deploy.
     """
     user = known_owner(user_of(request))
-    app = accessible_app(context_of(request), user, _query(request, "app"))
+    app = accessible_app(context_of(request), user, _query(request, "app"), Right.DEPLOY)
     if request.content_type == "application/json":
         tree: AsyncIterator[bytes] | None = None
         source, label = await _repository(request)

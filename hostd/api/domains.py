@@ -17,6 +17,7 @@ from hostd.context import Context
 from hostd.dns import Check, Leads
 from hostd.domain_names import domain_name, in_unicode
 from hostd.errors import Invalid, NotFound
+from hostd.ledger.access import Right
 from hostd.ledger.apps import App
 from hostd.ledger.domains import Domain
 
@@ -44,7 +45,7 @@ async def index(request: web.Request) -> web.Response:
 @routes.post("/apps/{app}/domains")
 async def create(request: web.Request) -> web.Response:
     """Give the app a name; it answers to it at once, wherever the DNS leads."""
-    context, app, user = context_of(request), app_for(request), known_owner(user_of(request))
+    context, app, user = context_of(request), app_for(request, Right.OPERATE), known_owner(user_of(request))
     hostname = domain_name(text_field(await body_of(request), "hostname"), context.settings.domain)
     warning = context.ledger.domains.overlap(app.id, hostname, user)
     domain = context.ledger.domains.add(app.id, hostname, user)
@@ -68,7 +69,7 @@ async def show(request: web.Request) -> web.Response:
 @routes.patch("/apps/{app}/domains/{domain}")
 async def update(request: web.Request) -> web.Response:
     """Choose the certificate of a name, by its name or id: `{"sni_endpoint"}`."""
-    context, app, user = context_of(request), app_for(request), user_of(request)
+    context, app, user = context_of(request), app_for(request, Right.OPERATE), user_of(request)
     wanted = text_field(await body_of(request), "sni_endpoint")
     if _is_built_in(context, app, request.match_info["domain"]):
         domain, hostname = None, context.settings.built_in_host(app.name)
@@ -83,7 +84,7 @@ async def update(request: web.Request) -> web.Response:
 @routes.delete("/apps/{app}/domains/{domain}")
 async def remove(request: web.Request) -> web.Response:
     """Take a name away; the router forgets it at once, and any app may have it."""
-    context, app, user = context_of(request), app_for(request), user_of(request)
+    context, app, user = context_of(request), app_for(request, Right.OPERATE), user_of(request)
     if _is_built_in(context, app, request.match_info["domain"]):
         raise Invalid(f"{context.settings.built_in_host(app.name)} is built in: it goes only with the app.")
     domain = _named(context, app, request.match_info["domain"])
@@ -99,7 +100,7 @@ async def remove(request: web.Request) -> web.Response:
 @routes.delete("/apps/{app}/domains")
 async def clear(request: web.Request) -> web.Response:
     """Take all names away but the built-in one; answers with them."""
-    context, app, user = context_of(request), app_for(request), user_of(request)
+    context, app, user = context_of(request), app_for(request, Right.OPERATE), user_of(request)
     shown = [_json(context, app, domain) for domain in context.ledger.domains.clear(app.id)]
     for domain in shown:
         context.domain_checks.forget(domain["hostname"])

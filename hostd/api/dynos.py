@@ -23,6 +23,7 @@ from hostd.api.requests import (
 from hostd.api.shapes import dyno_json
 from hostd.context import Context, OneOff
 from hostd.errors import BadRequest, Invalid, NotFound
+from hostd.ledger.access import Right
 from hostd.ledger.apps import App
 from hostd.manager.copying import copy_command
 from hostd.manager.dyno import Dyno, DynoState
@@ -78,7 +79,7 @@ async def show(request: web.Request) -> web.Response:
 @routes.post("/apps/{app}/dynos")
 async def run(request: web.Request) -> web.Response:
     """Start a one-off dyno; an attached one waits for its terminal on the attach socket."""
-    context, app, user = context_of(request), app_for(request), known_owner(user_of(request))
+    context, app, user = context_of(request), app_for(request, Right.OPERATE), known_owner(user_of(request))
     body = await body_of(request)
     commands = _commands(context, app)
     if not commands:
@@ -94,7 +95,7 @@ async def run(request: web.Request) -> web.Response:
 @routes.post("/apps/{app}/dynos/{dyno}")
 async def run_inside(request: web.Request) -> web.Response:
     """Run a command inside a running dyno, beside what runs there; it waits for its terminal on the attach socket."""
-    context, app, user = context_of(request), app_for(request), known_owner(user_of(request))
+    context, app, user = context_of(request), app_for(request, Right.OPERATE), known_owner(user_of(request))
     body, dyno = await body_of(request), request.match_info["dyno"]
     command, env = command_field(body), _environment(body)
     visit = context.manager.prepare_visit(app, dyno, launch_command(command), env, _time_limit(context, body))
@@ -108,7 +109,7 @@ async def copy(request: web.Request) -> web.Response:
 
     What comes on standard output is a line with the number of bytes, `-` if that is not known, and then those.
     """
-    context, app, user = context_of(request), app_for(request), known_owner(user_of(request))
+    context, app, user = context_of(request), app_for(request, Right.OPERATE), known_owner(user_of(request))
     body, dyno = await body_of(request), request.match_info["dyno"]
     file = text_field(body, "path")
     if "\0" in file or len(file.encode(errors="surrogatepass")) > LONGEST_PATH:
@@ -122,7 +123,7 @@ async def copy(request: web.Request) -> web.Response:
 @routes.post("/apps/{app}/dynos/{dyno}/actions/forward")
 async def forward(request: web.Request) -> web.Response:
     """One connection to a port inside a running dyno; the attach socket gives it to who shows the token."""
-    context, app, user = context_of(request), app_for(request), known_owner(user_of(request))
+    context, app, user = context_of(request), app_for(request, Right.OPERATE), known_owner(user_of(request))
     body, dyno = await body_of(request), request.match_info["dyno"]
     port = body.get("port")
     if isinstance(port, bool) or not isinstance(port, int) or not 1 <= port <= LAST_PORT:
@@ -149,7 +150,7 @@ async def restart(request: web.Request) -> web.Response:
 @routes.post("/apps/{app}/formations/{dyno}/actions/stop")
 async def stop(request: web.Request) -> web.Response:
     """Stop a dyno or the dynos of a process type; those of the formation start again, one-off dynos do not."""
-    context, app, user = context_of(request), app_for(request), user_of(request)
+    context, app, user = context_of(request), app_for(request, Right.OPERATE), user_of(request)
     selector = _selected(context, app, request.match_info["dyno"])
     context.events.api(app, f"Stop {selector} by {user.email}")
     await context.manager.stop(app, selector)
@@ -167,7 +168,7 @@ def command_field(body: dict[str, Any], default: str | None = None) -> str:
 
 
 async def _restart(request: web.Request, wanted: str | None) -> web.Response:
-    context, app, user = context_of(request), app_for(request), user_of(request)
+    context, app, user = context_of(request), app_for(request, Right.OPERATE), user_of(request)
     selector = None if wanted is None else _selected(context, app, wanted)
     context.events.api(app, f"Restart {selector or 'all dynos'} by {user.email}")
     context.sleeper.wake(app.id)

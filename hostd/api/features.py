@@ -11,6 +11,7 @@ from aiohttp import web
 from hostd.api.requests import answer, app_for, body_of, context_of, flag_field, user_of
 from hostd.api.shapes import moment, stable_id
 from hostd.errors import BadRequest, NotFound
+from hostd.ledger.access import Right
 from hostd.ledger.apps import App
 from hostd.ledger.features import RUNTIME_METRICS, SESSION_AFFINITY
 
@@ -61,7 +62,7 @@ async def show(request: web.Request) -> web.Response:
 @routes.patch("/apps/{app}/features/{feature}")
 async def update(request: web.Request) -> web.Response:
     """Enable a feature, or disable it: `{"enabled": true}`."""
-    context, app, user = context_of(request), app_for(request), user_of(request)
+    context, app, user = context_of(request), app_for(request, Right.OPERATE), user_of(request)
     feature, body = _named(app, request.match_info["feature"]), await body_of(request)
     if "enabled" not in body:
         raise BadRequest("The field enabled must be true or false.")

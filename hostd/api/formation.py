@@ -12,6 +12,7 @@ from hostd.api.requests import answer, app_for, body_of, context_of, user_of
 from hostd.api.shapes import formation_json
 from hostd.context import Context
 from hostd.errors import BadRequest, Invalid, NotFound
+from hostd.ledger.access import Right
 from hostd.ledger.apps import App
 from hostd.ledger.formation import Process
 from hostd.names import ScaleChange
@@ -34,6 +35,7 @@ async def show(request: web.Request) -> web.Response:
 @routes.patch("/apps/{app}/formation")
 async def update(request: web.Request) -> web.Response:
     """Scale several process types at once; answers with the whole formation. Not a release."""
+    app_for(request, Right.OPERATE)
     updates = (await body_of(request)).get("updates")
     if not isinstance(updates, list) or not updates:
         raise BadRequest("The field updates must be a list of process types to scale.")
@@ -44,6 +46,7 @@ async def update(request: web.Request) -> web.Response:
 @routes.patch("/apps/{app}/formation/{type}")
 async def update_one(request: web.Request) -> web.Response:
     """Scale one process type."""
+    app_for(request, Right.OPERATE)
     type_ = request.match_info["type"]
     await _scale(request, [_change({**await body_of(request), "type": type_})])
     return answer(_one(context_of(request), app_for(request), type_))
@@ -59,7 +62,7 @@ def sentence(processes: Sequence[Process], resized: set[str], email: str) -> str
 
 
 async def _scale(request: web.Request, changes: Sequence[ScaleChange]) -> None:
-    context, app = context_of(request), app_for(request)
+    context, app = context_of(request), app_for(request, Right.OPERATE)
     commands = _commands(context, app)
     if not commands:
         raise Invalid(f"{app.name} has no process types yet: push it first, then scale it.")

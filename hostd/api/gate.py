@@ -12,6 +12,7 @@ from aiohttp import web
 from hostd.api.requests import answer, app_for, body_of, context_of, text_field, user_of
 from hostd.api.shapes import moment
 from hostd.errors import BadRequest, Invalid
+from hostd.ledger.access import Right
 from hostd.ledger.gates import Gate
 from router.passwords import hashed
 
@@ -31,7 +32,7 @@ async def show(request: web.Request) -> web.Response:
 @routes.post("/hostd/apps/{app}/gate")
 async def add(request: web.Request) -> web.Response:
     """Let a user and networks in: `{"user"?: {"name", "password"}, "networks"?: ["192.0.2.0/24"]}`."""
-    context, app, user = context_of(request), app_for(request), user_of(request)
+    context, app, user = context_of(request), app_for(request, Right.OPERATE), user_of(request)
     body = await body_of(request)
     networks = _networks(body)
     hashes = await _hashes(body)
@@ -46,7 +47,7 @@ async def add(request: web.Request) -> web.Response:
 @routes.delete("/hostd/apps/{app}/gate")
 async def remove(request: web.Request) -> web.Response:
     """Let users and networks in no more: `{"users"?: [...], "networks"?: [...]}`; without either, everybody in."""
-    context, app, user = context_of(request), app_for(request), user_of(request)
+    context, app, user = context_of(request), app_for(request, Right.OPERATE), user_of(request)
     body = await body_of(request)
     users, networks = _texts(body, "users"), _networks(body)
     if users or networks:

@@ -9,6 +9,7 @@ from aiohttp import web
 from hostd.api.requests import answer, app_for, body_of, context_of, flag_field, user_of
 from hostd.context import Context
 from hostd.errors import BadRequest, Invalid
+from hostd.ledger.access import Right
 from hostd.ledger.apps import App
 from hostd.ledger.https import Hsts, Https
 
@@ -29,7 +30,7 @@ async def show(request: web.Request) -> web.Response:
 @routes.patch("/hostd/apps/{app}/https")
 async def update(request: web.Request) -> web.Response:
     """Change `redirect`, or `hsts`: `{"max_age": seconds, "include_subdomains"?, "preload"?}`, or null for nothing."""
-    context, app, user = context_of(request), app_for(request), user_of(request)
+    context, app, user = context_of(request), app_for(request, Right.OPERATE), user_of(request)
     body = await body_of(request)
     if not body or body.keys() - {"redirect", "hsts"}:
         raise BadRequest("Of https the fields redirect and hsts can be changed.")

@@ -10,6 +10,7 @@ from hostd.api.requests import answer, app_for, body_of, context_of, user_of
 from hostd.api.shapes import moment
 from hostd.context import Context
 from hostd.errors import BadRequest, Invalid
+from hostd.ledger.access import Right
 from hostd.ledger.apps import App
 
 routes = web.RouteTableDef()
@@ -27,7 +28,7 @@ async def show(request: web.Request) -> web.Response:
 @routes.patch("/hostd/apps/{app}/idle")
 async def update(request: web.Request) -> web.Response:
     """Let the app sleep: `{"after": seconds, or null for never}`. Null wakes it."""
-    context, app, user = context_of(request), app_for(request), user_of(request)
+    context, app, user = context_of(request), app_for(request, Right.OPERATE), user_of(request)
     body = await body_of(request)
     after = body.get("after")
     if "after" not in body or not isinstance(after, int | None) or isinstance(after, bool):

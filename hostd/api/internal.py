@@ -11,6 +11,7 @@ from hostd.api.deploys import build_id, pieces, told
 from hostd.api.requests import accessible_app, answer, body_of, context_of, text_field
 from hostd.deploys.deploy import Deploy
 from hostd.errors import BadRequest, Invalid, NotFound
+from hostd.ledger.access import Right
 from hostd.ledger.users import User
 
 routes = web.RouteTableDef()
@@ -33,7 +34,8 @@ async def repository(request: web.Request) -> web.Response:
     context, body = context_of(request), await body_of(request)
     if (service := text_field(body, "service")) not in SERVICES:
         raise Invalid(f"{service[:40]!r} is not a git service hostd runs.")
-    app = accessible_app(context, _user(request, text_field(body, "user")), text_field(body, "app"))
+    right = Right.DEPLOY if service == "git-receive-pack" else Right.VIEW
+    app = accessible_app(context, _user(request, text_field(body, "user")), text_field(body, "app"), right)
     return answer({"path": str(await context.repositories.ensure(app)), "app_id": app.id, "app": app.name})
 
 
@@ -47,7 +49,7 @@ async def push(request: web.Request) -> web.StreamResponse:
     """
     context = context_of(request)
     user = _user(request, _query(request, "user"))
-    app = accessible_app(context, user, _query(request, "app"))
+    app = accessible_app(context, user, _query(request, "app"), Right.DEPLOY)
     commit, push_id = _query(request, "commit"), build_id(_query(request, "push"))
     _query(request, "ref")
     if not _COMMIT.fullmatch(commit):

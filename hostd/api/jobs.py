@@ -15,6 +15,7 @@ from hostd.api.requests import answer, app_for, body_of, context_of, flag_field,
 from hostd.api.shapes import job_json, run_json
 from hostd.context import Context
 from hostd.errors import BadRequest, Invalid, NotFound
+from hostd.ledger.access import Right
 from hostd.ledger.apps import App
 from hostd.ledger.database import utc_now
 from hostd.ledger.jobs import CatchUp, Job
@@ -35,7 +36,7 @@ async def index(request: web.Request) -> web.Response:
 @routes.post("/hostd/apps/{app}/jobs")
 async def create(request: web.Request) -> web.Response:
     """Schedule a command: `{"command", "every", "timezone"?, "size"?, "catch_up"?}`."""
-    context, app, user = context_of(request), app_for(request), known_owner(user_of(request))
+    context, app, user = context_of(request), app_for(request, Right.OPERATE), known_owner(user_of(request))
     body = await body_of(request)
     every, timezone = text_field(body, "every"), optional_text(body, "timezone") or "UTC"
     parse(every, timezone)
@@ -63,7 +64,7 @@ async def show(request: web.Request) -> web.Response:
 @routes.patch("/hostd/apps/{app}/jobs/{job}")
 async def update(request: web.Request) -> web.Response:
     """Pause or resume a job: `{"paused": true or false}`."""
-    context, app, user = context_of(request), app_for(request), user_of(request)
+    context, app, user = context_of(request), app_for(request, Right.OPERATE), user_of(request)
     body = await body_of(request)
     if body.keys() != {"paused"}:
         raise BadRequest("Of a job only the field paused can be changed. For another command or time make a new job.")
@@ -79,7 +80,7 @@ async def update(request: web.Request) -> web.Response:
 @routes.delete("/hostd/apps/{app}/jobs/{job}")
 async def remove(request: web.Request) -> web.Response:
     """Remove a job with the record of its runs; one that goes on is left alone."""
-    context, app, user = context_of(request), app_for(request), user_of(request)
+    context, app, user = context_of(request), app_for(request, Right.OPERATE), user_of(request)
     shown = _json(context, app, _job(request, app), 1)
     job = context.ledger.jobs.remove(app.id, shown["number"])
     context.events.api(app, f"Remove job {job.number} (`{job.command}`) by {user.email}")
@@ -90,7 +91,7 @@ async def remove(request: web.Request) -> web.Response:
 @routes.post("/hostd/apps/{app}/jobs/{job}/runs")
 async def run(request: web.Request) -> web.Response:
     """Run a job now, paused or not; answers when its dyno has started."""
-    context, app, user = context_of(request), app_for(request), known_owner(user_of(request))
+    context, app, user = context_of(request), app_for(request, Right.OPERATE), known_owner(user_of(request))
     return answer(run_json(await context.scheduler.run_now(app, _job(request, app), user)), 201)
 
 

@@ -10,6 +10,7 @@ from aiohttp import web
 from hostd.api.requests import answer, app_for, body_of, context_of, text_field, user_of
 from hostd.api.shapes import moment
 from hostd.errors import BadRequest, Forbidden
+from hostd.ledger.access import Right
 from hostd.ledger.drains import Drain
 from hostd.logplex.drains.choices import choice
 from hostd.logplex.drains.destinations import OPERATORS, destination
@@ -29,7 +30,7 @@ async def index(request: web.Request) -> web.Response:
 @routes.post("/apps/{app}/log-drains")
 async def create(request: web.Request) -> web.Response:
     """Send the app's lines on: `{"url", "filters"?: {"source"?, "processes"?: [...], "excluded"?: [...]}}`."""
-    context, app, user = context_of(request), app_for(request), user_of(request)
+    context, app, user = context_of(request), app_for(request, Right.OPERATE), user_of(request)
     body = await body_of(request)
     url, filters = text_field(body, "url"), body.get("filters") or {}
     if not isinstance(filters, dict):
@@ -53,7 +54,7 @@ async def show(request: web.Request) -> web.Response:
 @routes.delete("/apps/{app}/log-drains/{drain}")
 async def remove(request: web.Request) -> web.Response:
     """Send lines there no more. What the drain has not taken yet is not sent."""
-    context, app, user = context_of(request), app_for(request), user_of(request)
+    context, app, user = context_of(request), app_for(request, Right.OPERATE), user_of(request)
     drain = context.ledger.drains.remove(app.id, request.match_info["drain"])
     context.events.api(app, f"Remove drain {drain.token} to {drain.shown} by {user.email}")
     await context.draining.tell()

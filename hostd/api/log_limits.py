@@ -11,6 +11,7 @@ from hostd.api.shapes import moment
 from hostd.context import Context
 from hostd.errors import BadRequest, Invalid, Unavailable
 from hostd.journals import namespace
+from hostd.ledger.access import Right
 from hostd.ledger.apps import App
 from hostd.ledger.log_limits import LogLimits
 from hostd.settings_rules import LARGEST_LOG_MB, SMALLEST_LOG_MB
@@ -40,7 +41,7 @@ async def update(request: web.Request) -> web.Response:
 
     What is beyond a smaller limit is deleted at once.
     """
-    context, app, user = context_of(request), app_for(request), user_of(request)
+    context, app, user = context_of(request), app_for(request, Right.OPERATE), user_of(request)
     body = await body_of(request)
     if unknown := sorted(set(body) - _KNOWN):
         raise BadRequest(f"A log's {unknown[0]} cannot be changed; its size_mb and retention_days can.")

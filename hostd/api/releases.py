@@ -20,6 +20,7 @@ from hostd.api.requests import (
 from hostd.api.shapes import release_json
 from hostd.context import Context
 from hostd.errors import BadRequest, Invalid, NotFound
+from hostd.ledger.access import Right
 from hostd.ledger.apps import App
 from hostd.ledger.releases import Release
 from hostd.ledger.slugs import Slug
@@ -63,7 +64,7 @@ async def rollback(request: web.Request) -> web.Response:
 
     To the code that runs already, the stack's version of that release is taken back too; else its patches stay.
     """
-    context, app, user = context_of(request), app_for(request), user_of(request)
+    context, app, user = context_of(request), app_for(request, Right.DEPLOY), user_of(request)
     body = await body_of(request)
     wanted = body.get("release")
     if isinstance(wanted, bool) or not isinstance(wanted, str | int) or wanted == "":

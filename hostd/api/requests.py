@@ -9,6 +9,7 @@ from aiohttp import web
 
 from hostd.context import Context
 from hostd.errors import BadRequest, Forbidden, NotFound
+from hostd.ledger.access import Right
 from hostd.ledger.apps import App
 from hostd.ledger.releases import Release
 from hostd.ledger.users import User
@@ -37,28 +38,25 @@ def admin_of(request: web.Request) -> User:
     return user
 
 
-def app_for(request: web.Request, *, owning: bool = False) -> App:
-    """The app that the path names, if the user may work on it.
+def app_for(request: web.Request, right: Right = Right.VIEW, *or_rights: Right) -> App:
+    """The app that the path names, if the caller has one of the rights on it.
 
-    With `owning` only its owner and admins may. Raises NotFound or Forbidden; the two differ on purpose, so that a
-    typing mistake is not taken for a missing right.
+    Raises NotFound if they have none at all, as for an app that is not there; Forbidden if they may only see it.
     """
-    return accessible_app(context_of(request), user_of(request), request.match_info["app"], owning=owning)
+    return accessible_app(context_of(request), user_of(request), request.match_info["app"], right, *or_rights)
 
 
-def accessible_app(context: Context, user: User, name: str, *, owning: bool = False) -> App:
+def accessible_app(context: Context, user: User, name: str, right: Right = Right.VIEW, *or_rights: Right) -> App:
     """As `app_for`, for a name or id from anywhere."""
     try:
         app = context.ledger.apps.get(name)
     except NotFound:
-        raise NotFound(f"Couldn't find that app: {name[:60]!r}. Your apps: hostctl apps") from None
-    if not context.ledger.access.allowed(app, user):
-        raise Forbidden(
-            f"You do not have access to the app {app.name}. "
-            f"Its owner can give it: hostctl access:add {user.email} -a {app.name}"
-        )
-    if owning:
-        context.ledger.access.check_owner(app, user)
+        app = None
+    if app is None or not context.ledger.access.rights(app, user):
+        # One answer for both: who has no right on an app may not learn that it exists.
+        asked = "" if user.admin else f"\nIf somebody else has it, they can let you in: hostctl access:add {user.email}"
+        raise NotFound(f"Couldn't find that app: {name[:60]!r}. Your apps: hostctl apps{asked}")
+    context.ledger.access.check(app, user, right, *or_rights)
     return app
 
 

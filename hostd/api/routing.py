@@ -12,6 +12,7 @@ from hostd.api.requests import answer, app_for, body_of, context_of, user_of
 from hostd.api.shapes import moment
 from hostd.context import Context
 from hostd.errors import BadRequest, Invalid
+from hostd.ledger.access import Right
 from hostd.ledger.apps import App
 from hostd.ledger.database import utc_now
 
@@ -33,7 +34,7 @@ async def show(request: web.Request) -> web.Response:
 @routes.patch("/hostd/apps/{app}/routing")
 async def update(request: web.Request) -> web.Response:
     """Change `masked`, a list of names, or `pause`: for how many seconds requests wait, or null for no longer."""
-    context, app, user = context_of(request), app_for(request), user_of(request)
+    context, app, user = context_of(request), app_for(request, Right.OPERATE), user_of(request)
     body = await body_of(request)
     if not body or body.keys() - {"masked", "pause"}:
         raise BadRequest("Of an app's routing the fields masked and pause can be changed.")

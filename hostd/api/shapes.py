@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hostd import sizes
+from hostd.ledger.access import Right
 from hostd.ledger.apps import HOST_STACK, App
 from hostd.ledger.builds import Build
 from hostd.ledger.formation import Process
@@ -114,16 +115,20 @@ def key_json(key: Key, user: User) -> dict[str, Any]:
     }
 
 
-def collaborator_json(app: App, user: User, since: datetime) -> dict[str, Any]:
+def collaborator_json(
+    app: App, user: User, rights: Collection[Right], created: datetime, updated: datetime
+) -> dict[str, Any]:
     """Somebody with a right to the app: its owner or a collaborator."""
-    created = moment(since)
     return {
         "app": app_ref(app),
-        "created_at": created,
+        "created_at": moment(created),
         "id": stable_id(app.id, "collaborator", user.id),
-        "permissions": [],
+        "permissions": [
+            {"description": right.description, "name": right.value}
+            for right in sorted(rights, key=lambda right: right.value)
+        ],
         "role": "owner" if user.id == app.owner_id else "collaborator",
-        "updated_at": created,
+        "updated_at": moment(updated),
         "user": {**user_ref(user), "federated": False},
     }
 

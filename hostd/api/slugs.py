@@ -12,6 +12,7 @@ from hostd.api.requests import admin_of, answer, app_for, context_of
 from hostd.api.shapes import app_ref, moment, stack_ref
 from hostd.context import Context, Usage
 from hostd.errors import HostdError, NotFound
+from hostd.ledger.access import Right
 from hostd.ledger.apps import App
 from hostd.ledger.slugs import Slug
 
@@ -50,7 +51,8 @@ async def usage(request: web.Request) -> web.Response:
 @routes.get("/hostd/apps/{app}/slugs/{slug}/tarball")
 async def export(request: web.Request) -> web.StreamResponse:
     """The slug's files as a tar archive. A connection that breaks off without the last chunk says that it failed."""
-    context, app, slug = _named(request)
+    # What was compiled may hold config vars that the build has read: more than the code, which all may fetch.
+    context, app, slug = _named(request, Right.DEPLOY, Right.OPERATE)
     pieces = context.slug_store.export(app, slug)
     # The first piece before the first header: until then, a failure is an answer like any other.
     first = await anext(pieces, b"")
@@ -74,7 +76,7 @@ async def cache(request: web.Request) -> web.Response:
 @routes.delete("/hostd/apps/{app}/cache")
 async def purge(request: web.Request) -> web.Response:
     """Throw the app's build cache away."""
-    context, app = context_of(request), app_for(request)
+    context, app = context_of(request), app_for(request, Right.DEPLOY)
     return answer({"app": app_ref(app), "purged": context.slug_store.purge_cache(app)})
 
 
@@ -157,9 +159,9 @@ async def _send(response: web.StreamResponse, first: bytes, pieces: AsyncGenerat
     await response.write_eof()
 
 
-def _named(request: web.Request) -> tuple[Context, App, Slug]:
-    """The slug that the path names, if it is one of the app's."""
-    context, app = context_of(request), app_for(request)
+def _named(request: web.Request, right: Right = Right.VIEW, *or_rights: Right) -> tuple[Context, App, Slug]:
+    """The slug that the path names, if it is one of the app's, and the user has one of the rights on that."""
+    context, app = context_of(request), app_for(request, right, *or_rights)
     reference = request.match_info["slug"]
     if reference == "current" or (reference.removeprefix("v").isdecimal() and len(reference) < SHORTEST + 4):
         release = context.ledger.releases.find(app.id, reference)

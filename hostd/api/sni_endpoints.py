@@ -13,6 +13,7 @@ from hostd.certificates.checking import Checked, describe
 from hostd.certificates.matching import covering
 from hostd.context import Context
 from hostd.errors import BadRequest, Invalid, Unavailable
+from hostd.ledger.access import Right
 from hostd.ledger.apps import App
 from hostd.ledger.certificates import Certificate
 from hostd.ledger.database import utc_now
@@ -35,7 +36,7 @@ async def index(request: web.Request) -> web.Response:
 @routes.post("/apps/{app}/sni-endpoints")
 async def create(request: web.Request) -> web.Response:
     """Add a certificate: `{"certificate_chain": PEM, "private_key": PEM, "display_name"?}`, in whatever order."""
-    context, app, user = context_of(request), app_for(request), user_of(request)
+    context, app, user = context_of(request), app_for(request, Right.OPERATE), user_of(request)
     body = await body_of(request)
     chain, key = optional_text(body, "certificate_chain") or "", optional_text(body, "private_key") or ""
     judged = await context.certificates.judge(chain, key)
@@ -56,7 +57,7 @@ async def show(request: web.Request) -> web.Response:
 @routes.patch("/apps/{app}/sni-endpoints/{certificate}")
 async def update(request: web.Request) -> web.Response:
     """Put another certificate in its place, for the same key if none is given; or change its `display_name`."""
-    context, app, user = context_of(request), app_for(request), user_of(request)
+    context, app, user = context_of(request), app_for(request, Right.OPERATE), user_of(request)
     body = await body_of(request)
     found = context.ledger.certificates.get(app.id, request.match_info["certificate"])
     chain, key = optional_text(body, "certificate_chain"), optional_text(body, "private_key")
@@ -81,7 +82,7 @@ async def update(request: web.Request) -> web.Response:
 @routes.delete("/apps/{app}/sni-endpoints/{certificate}")
 async def remove(request: web.Request) -> web.Response:
     """Remove a certificate and its key; its hosts are served with another that is good for them, else the default."""
-    context, app, user = context_of(request), app_for(request), user_of(request)
+    context, app, user = context_of(request), app_for(request, Right.OPERATE), user_of(request)
     found = context.ledger.certificates.get(app.id, request.match_info["certificate"])
     _refuse_automatic(app, found)
     shown = _json(context, app, found)

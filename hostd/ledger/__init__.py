@@ -1,6 +1,6 @@
 """The ledger: the only truth about intent. One SQLite file, one module per noun, one writer."""
 
-from hostd.ledger.access import Access, Collaborator
+from hostd.ledger.access import Access, Collaborator, Right
 from hostd.ledger.apps import App, Apps
 from hostd.ledger.build_outputs import BuildOutput, BuildOutputs
 from hostd.ledger.buildpacks import Buildpacks
@@ -58,6 +58,7 @@ __all__ = [
     "Process",
     "Release",
     "Releases",
+    "Right",
     "Slug",
     "Slugs",
     "StackMove",

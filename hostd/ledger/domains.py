@@ -114,7 +114,7 @@ class Domains:
     def _app_of(self, domain: Domain, user: User) -> str:
         """How to speak of a domain's app to somebody who perhaps may not see it."""
         app = self._apps.get(domain.app_id)
-        return f"the app {app.name}" if self._access.allowed(app, user) else "an app of somebody else"
+        return f"the app {app.name}" if self._access.rights(app, user) else "an app of somebody else"
 
     def _select(self, condition: str, *parameters: object) -> builtins.list[Domain]:
         records = self._database.select(f"{_DOMAINS} AND {condition} ORDER BY sequence", *parameters)

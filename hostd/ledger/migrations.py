@@ -111,6 +111,12 @@ def alerts(db: SqliteUtils) -> None:
     db.executescript(_sql("0016_alerts.sql"))
 
 
+@MIGRATIONS()
+def rights(db: SqliteUtils) -> None:
+    """Rights of collaborators, transfers of apps, and the audit log."""
+    db.executescript(_sql("0018_rights.sql"))
+
+
 def upgrade(db: SqliteUtils, migrations: Migrations = MIGRATIONS) -> list[str]:
     """Apply what is missing, all in one transaction, and tell what it was.
 

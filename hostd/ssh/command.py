@@ -58,7 +58,8 @@ def _git(request: GitRequest, user: str) -> int:
         if error.message.startswith("Couldn't find that app"):
             error.message = (
                 f"Couldn't find that app: {request.app}. "
-                f"Your apps: ssh git@HOST apps. A new one: ssh git@HOST apps:create {request.app}"
+                f"Your apps: ssh git@HOST apps. A new one: ssh git@HOST apps:create {request.app}. "
+                f"Somebody else's: they let you in with access:add {user}"
             )
         raise
     job = git.Job(request.service, Path(found["path"]), str(found["app_id"]), request.app, user)

@@ -128,10 +128,10 @@ def test_nobody_else_may_deploy_or_look(platform: Platform, app: str, folder: Pa
         for words in (["builds"], ["builds:output"], ["builds:cancel"], ["buildpacks"], ["buildpacks:set", "python"]):
             refused = platform.ssh(*words, "-a", app, key=guest.key, check=False)
             assert (refused.returncode, refused.stdout) == (1, "")
-            assert f"You do not have access to the app {app}." in refused.stderr
+            assert f"Couldn't find that app: {app!r}." in refused.stderr
         refused_deploy = over_ssh(platform, ["deploy", "-a", app, "-"], tar_of(WEB), guest.key)
         assert refused_deploy.returncode == 1
-        assert f"You do not have access to the app {app}." in refused_deploy.stderr
+        assert f"Couldn't find that app: {app!r}." in refused_deploy.stderr
         unknown = over_ssh(platform, ["deploy", "-a", "no-such-app", "-"], tar_of(WEB), guest.key)
         assert "Couldn't find that app: 'no-such-app'." in unknown.stderr
     finally:

@@ -252,7 +252,7 @@ def test_only_for_who_has_a_right_to_the_app(platform: Platform, stranger: User)
     for words in (["ps:exec", "id"], ["run:inside", "web.1", "id"], ["ps:copy", "server.py"], ["ps:forward", "5000"]):
         refused = platform.ssh(words[0], "-a", APP, *words[1:], key=stranger.key, check=False)
         assert (refused.returncode, refused.stdout) == (1, "")
-        assert "You do not have access" in refused.stderr
+        assert "Couldn't find that app" in refused.stderr
     platform.hostctl("access:add", stranger.email, "-a", APP)
     assert "uid=" in platform.ssh("ps:exec", "-a", APP, "id", key=stranger.key).stdout
     done = platform.hostctl("logs", "-a", APP, "-s", "heroku", "-p", "api").stdout

@@ -195,7 +195,7 @@ def test_an_unknown_app_gets_one_clear_line(platform: Platform, pages: Pages) ->
 
 def test_no_right_to_the_app_gets_one_clear_line(platform: Platform, pages: Pages, stranger: Path) -> None:
     guest = add_user(platform, "guest@example.com", stranger)
-    wanted = f" !    You do not have access to the app {APP}. "
+    wanted = f" !    Couldn't find that app: {APP}. "
     for said in (
         platform.push(pages.directory, APP, key=guest.key, check=False).stderr,
         platform.git(pages.directory, "ls-remote", platform.git_url(APP), key=guest.key, check=False).stderr,

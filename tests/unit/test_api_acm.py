@@ -157,4 +157,4 @@ async def test_who_wants_no_automatic_certificates_is_well_without(tmp_path):
 async def test_strangers_may_do_nothing(api):
     api.user = "ann@example.com"
     for method, path in (("GET", STATE), ("POST", ACM), ("PATCH", ACM), ("DELETE", ACM)):
-        assert (await api(method, path, {} if method != "GET" else None)).status == 403
+        assert (await api(method, path, {} if method != "GET" else None)).status == 404

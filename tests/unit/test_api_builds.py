@@ -46,7 +46,7 @@ async def test_builds_are_listed_and_shown(tmp_path):
         assert failed["release"] is None
         assert (await api("GET", "/apps/hello/builds/ffff")).status == 404
         api.user = "ann@example.com"
-        assert (await api("GET", f"/apps/hello/builds/{first.id}")).status == 403
+        assert (await api("GET", f"/apps/hello/builds/{first.id}")).status == 404
 
 
 async def test_builds_go_on_naming_who_is_gone(tmp_path):
@@ -232,5 +232,5 @@ async def test_buildpacks_of_an_app(tmp_path):
         assert len((await api("GET", address)).data) == 2
         assert (await api("PUT", address, {"updates": []})).data == []
         api.user = "ann@example.com"
-        assert (await api("GET", address)).status == 403
-        assert (await api("PUT", address, {"updates": []})).status == 403
+        assert (await api("GET", address)).status == 404
+        assert (await api("PUT", address, {"updates": []})).status == 404

@@ -22,7 +22,7 @@ async def test_an_app_is_let_sleep_and_kept_awake(tmp_path):
             assert (await api("PATCH", IDLE, body)).status == status
         assert (await api("PATCH", IDLE, {"after": 86401})).status == 422
         api.user = "ann@example.com"
-        assert (await api("PATCH", IDLE, {"after": 60})).status == 403
+        assert (await api("PATCH", IDLE, {"after": 60})).status == 404
 
 
 async def test_an_older_release_that_slept_is_not_asleep_now(tmp_path):

@@ -153,7 +153,7 @@ async def test_metrics_are_for_those_who_may_work_on_the_app(tmp_path):
     async with running_api(tmp_path) as api:
         api.ledger.apps.create("theirs", api.users["ann"].id)
         for target in ("/apps/theirs/metrics", "/hostd/apps/theirs/usage"):
-            assert (await api("GET", target)).status == 403
+            assert (await api("GET", target)).status == 404
         assert (await api("GET", "/apps/nothing/metrics")).status == 404
         assert (await api("GET", "/hostd/usage")).data == []
 

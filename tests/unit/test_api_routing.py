@@ -120,7 +120,7 @@ async def test_nothing_is_left_of_a_destroyed_app(tmp_path):
         await api("PATCH", ROUTING, {"masked": ["token"], "pause": 60})
         await api("PATCH", AFFINITY, {"enabled": True})
         api.user = "ann@example.com"
-        assert [(await api("GET", path)).status for path in (ROUTING, FEATURES)] == [403, 403]
+        assert [(await api("GET", path)).status for path in (ROUTING, FEATURES)] == [404, 404]
         api.ledger.apps.destroy(app.id)
         assert api.ledger.masks.get(app.id) == () and api.ledger.pauses.until(app.id) is None
         assert not api.ledger.features.enabled(app.id)

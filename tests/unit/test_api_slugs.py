@@ -54,9 +54,9 @@ async def test_slugs_that_are_not_there_or_not_yours(tmp_path):
             answer = await api("GET", f"/apps/hello/slugs/{reference}")
             assert answer.status == 404, reference
         for target in ("/apps/other/slugs", f"/apps/other/slugs/{theirs}", "/hostd/apps/other/cache"):
-            assert (await api("GET", target)).status == 403
+            assert (await api("GET", target)).status == 404
         for rest in ("usage", "tarball"):
-            assert (await api("GET", f"/hostd/apps/other/slugs/{theirs}/{rest}")).status == 403
+            assert (await api("GET", f"/hostd/apps/other/slugs/{theirs}/{rest}")).status == 404
             assert (await api("GET", f"/hostd/apps/hello/slugs/{theirs}/{rest}")).status == 404
 
 

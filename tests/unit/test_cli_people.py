@@ -83,14 +83,28 @@ def test_a_user_whose_key_is_refused_is_not_left_behind(hostd, tmp_path):
 
 
 def test_access(hostd, tmp_path):
+    view, deploy = {"name": "view", "description": "See"}, {"name": "deploy", "description": "Push"}
     people = [
-        {"user": {"email": "you@example.com"}, "role": "owner"},
-        {"user": {"email": "k@x"}, "role": "collaborator"},
+        {"user": {"email": "you@example.com"}, "role": "owner", "permissions": [deploy, view]},
+        {"user": {"email": "k@x"}, "role": "collaborator", "permissions": [view]},
     ]
     hostd.on("GET /apps/hello/collaborators", (200, people)).on("POST /apps/hello/collaborators", (201, {}))
     hostd.on("DELETE /apps/hello/collaborators/k%40x", (200, {}))
     assert hostctl(tmp_path, "access", "-a", "hello").out == (
-        "=== hello Access\n\nyou@example.com  owner\nk@x              collaborator\n"
+        "=== hello Access\n\nyou@example.com  owner         deploy, view\nk@x              collaborator  view\n"
     )
     assert hostctl(tmp_path, "access:add", "k@x", "-a", "hello").err == "Adding k@x access to the app hello... done\n"
+    assert hostd.asked("POST /apps/hello/collaborators")[0].json == {"user": "k@x"}
     assert hostctl(tmp_path, "sharing:remove", "k@x", "-a", "hello").status == 0
+
+
+def test_access_with_rights(hostd, tmp_path):
+    hostd.on("POST /apps/hello/collaborators", (201, {})).on("PATCH /apps/hello/collaborators/k%40x", (200, {}))
+    ran = hostctl(tmp_path, "access:add", "k@x", "-p", "Deploy, operate", "-a", "hello")
+    assert ran.err == "Adding k@x access to the app hello with deploy, operate permissions... done\n"
+    assert hostd.requests[-1].json == {"user": "k@x", "permissions": ["deploy", "operate"]}
+    ran = hostctl(tmp_path, "access:update", "k@x", "--permissions", "view", "-a", "hello")
+    assert ran.err == "Updating k@x in application hello with view permissions... done\n"
+    assert hostd.requests[-1].json == {"permissions": ["view"]}
+    ran = hostctl(tmp_path, "access:update", "k@x", "-a", "hello")
+    assert ran.status == 2 and "Say with -p" in ran.err

@@ -8,6 +8,7 @@ from ledger_kit import fingerprint_of, keygen
 
 from hostd.errors import Conflict, Forbidden, Invalid, NotFound
 from hostd.ledger import KeyTaken, ssh_keys
+from hostd.ledger.access import ALL, Right, rights_named, sorted_names
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ def test_an_address_may_come_back_as_another_user_without_the_rights(ledger, joe
     ledger.users.remove(joe.id)
     again = ledger.users.add(joe.email)
     assert again.id != joe.id
-    assert not ledger.access.allowed(app, again)
+    assert ledger.access.rights(app, again) == frozenset()
 
 
 def test_owners_and_the_last_admin_cannot_be_removed(ledger, kate, joe, app):
@@ -233,25 +234,59 @@ def test_an_unknown_key_is_nobodys(ledger):
 def test_owner_collaborators_and_admins_may_use_an_app(ledger, kate, joe):
     app = ledger.apps.create("joes", joe.id)
     eve = ledger.users.add("eve@example.com")
-    assert [ledger.access.allowed(app, user) for user in (joe, kate, eve)] == [True, True, False]
-    with pytest.raises(Forbidden, match=r"access:add eve@example\.com -a joes"):
-        ledger.access.check(app, eve)
+    assert [ledger.access.rights(app, user) for user in (joe, kate, eve)] == [ALL, ALL, frozenset()]
     entry = ledger.access.add(app.id, eve.id)
     assert (entry.app_id, entry.user_id) == (app.id, eve.id)
-    ledger.access.check(app, eve)
+    assert entry.rights == ledger.access.rights(app, eve) == {Right.VIEW, Right.DEPLOY, Right.OPERATE}
     assert ledger.access.list(app.id) == [entry]
     ledger.access.remove(app.id, eve.id)
-    assert not ledger.access.allowed(app, eve)
+    assert ledger.access.rights(app, eve) == frozenset()
 
 
-def test_only_owner_and_admins_may_do_what_is_the_owners(ledger, kate, joe):
-    app = ledger.apps.create("joes", joe.id)
-    eve = ledger.users.add("eve@example.com")
-    ledger.access.add(app.id, eve.id)
-    ledger.access.check_owner(app, joe)
-    ledger.access.check_owner(app, kate)
-    with pytest.raises(Forbidden, match="Only the owner"):
-        ledger.access.check_owner(app, eve)
+@pytest.mark.parametrize(
+    ("given", "held"),
+    [
+        ({Right.VIEW}, "view"),
+        ({Right.DEPLOY}, "deploy view"),
+        ({Right.OPERATE, Right.DEPLOY}, "deploy operate view"),
+        ({Right.MANAGE}, "deploy manage operate view"),
+    ],
+)
+def test_rights_bring_others_along(ledger, joe, app, given, held):
+    assert sorted_names(ledger.access.add(app.id, joe.id, given).rights) == held.split()
+    assert sorted_names(ledger.access.update(app.id, joe.email, {Right.VIEW}).rights) == ["view"]
+    assert sorted_names(ledger.access.add(app.id, joe.id, given).rights) == held.split()
+    assert sorted_names(ledger.access.add(app.id, joe.id).rights) == held.split()
+
+
+def test_what_lacks_is_named_with_who_can_give_it(ledger, kate, joe, app):
+    ledger.access.add(app.id, joe.id, {Right.DEPLOY})
+    ledger.access.check(app, joe, Right.DEPLOY)
+    ledger.access.check(app, joe, Right.OPERATE, Right.DEPLOY)
+    with pytest.raises(Forbidden) as caught:
+        ledger.access.check(app, joe, Right.OPERATE)
+    assert caught.value.message == (
+        "You may deploy and view hello, and this needs the right to operate it. Its owner kate@example.com, or who may "
+        "manage it, can give it: hostctl access:update joe@example.com -p deploy,operate,view -a hello"
+    )
+    ledger.access.update(app.id, joe.id, {Right.VIEW})
+    with pytest.raises(Forbidden, match=r"^You may view hello, and this needs the right to deploy or operate it"):
+        ledger.access.check(app, joe, Right.OPERATE, Right.DEPLOY)
+
+
+def test_the_rights_of_an_owner_are_not_a_collaborators(ledger, kate, joe, app):
+    for change in (ledger.access.remove, lambda app_id, user: ledger.access.update(app_id, user, {Right.VIEW})):
+        with pytest.raises(Conflict, match="owns hello"):
+            change(app.id, kate.id)
+        with pytest.raises(NotFound, match="not a collaborator"):
+            change(app.id, joe.id)
+
+
+def test_rights_by_their_names():
+    assert rights_named(["operate"]) == {Right.OPERATE, Right.VIEW}
+    for names, words in ((["own"], r"no right 'own'. There are: deploy, manage, operate, view"), ([], "at least one")):
+        with pytest.raises(Invalid, match=words):
+            rights_named(names)
 
 
 def test_access_given_twice_is_given_once(ledger, joe, app):

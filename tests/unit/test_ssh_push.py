@@ -305,9 +305,9 @@ def test_an_unknown_app_and_a_missing_right_are_one_line(remote):
     assert " !    Couldn't find that app: hello." in remote.push("main").stderr
     remote.fake.on(
         "POST /hostd/ssh/repositories",
-        (403, {"id": "forbidden", "message": "You do not have access to the app hello."}),
+        (403, {"id": "forbidden", "message": "You may view hello."}),
     )
-    assert remote.push("main").stderr.startswith(" !    You do not have access to the app hello.\n")
+    assert remote.push("main").stderr.startswith(" !    You may view hello.\n")
 
 
 def test_an_installation_without_the_hook_takes_no_push(remote):
