@@ -12,7 +12,7 @@ from hostd.api.requests import answer, app_for, body_of, context_of, flag_field,
 from hostd.api.shapes import app_ref, moment
 from hostd.context import Context
 from hostd.domain_names import domain_name
-from hostd.errors import BadRequest, Invalid
+from hostd.errors import Invalid
 from hostd.ledger.access import Right
 from hostd.ledger.apps import App
 
@@ -55,7 +55,7 @@ async def refresh(request: web.Request) -> web.Response:
     context, app, user = context_of(request), app_for(request, Right.OPERATE), user_of(request)
     body = await body_of(request)
     if not flag_field(body, "acm_refresh"):
-        raise BadRequest("The field acm_refresh must be true.")
+        raise Invalid("The field acm_refresh must be true.")
     hostname = _hostname(context, body)
     context.automatic.refresh(app, hostname, force=flag_field(body, "force"))
     what = f"the certificate for {hostname}" if hostname else "automatic certificates"

@@ -17,6 +17,7 @@ from hostd.api import (
     collaborators,
     config_vars,
     deploys,
+    documents,
     domains,
     dyno_sizes,
     dynos,
@@ -57,8 +58,9 @@ def build_api(context: Context, peers: Peers | None = None) -> web.Application:
     application[PEERS] = peers or Peers.of_system()
     for module in (
         account, acm, alerts, apps, buildpack_installations, builds, checks, collaborators, config_vars, deploys,
-        domains, dyno_sizes, dynos, features, formation, gate, https, idling, internal, jobs, log_drains, log_limits,
-        log_sessions, metrics, releases, router, routing, slugs, sni_endpoints, sources, stacks, status, users,
+        documents, domains, dyno_sizes, dynos, features, formation, gate, https, idling, internal, jobs, log_drains,
+        log_limits, log_sessions, metrics, releases, router, routing, slugs, sni_endpoints, sources, stacks, status,
+        users,
     ):  # fmt: skip
         application.router.add_routes(module.routes)
     return application

@@ -15,7 +15,7 @@ from hostd.api.requests import answer, app_for, body_of, context_of, flag_field,
 from hostd.api.shapes import app_json
 from hostd.context import Context
 from hostd.deploys import origins
-from hostd.errors import BadRequest, Busy, Invalid
+from hostd.errors import Busy, Invalid
 from hostd.ledger.access import Right
 from hostd.ledger.apps import HOST_STACK, App
 
@@ -43,10 +43,6 @@ async def create(request: web.Request) -> web.Response:
     context, user = context_of(request), known_owner(user_of(request))
     body = await body_of(request)
     name, packs = body.get("name"), body.get("buildpacks") or []
-    if name is not None and not isinstance(name, str):
-        raise BadRequest("The field name must be a text.")
-    if not isinstance(packs, list) or not all(isinstance(pack, str) for pack in packs):
-        raise BadRequest("The field buildpacks must be a list of texts.")
     chosen, stack = origins.buildpacks(packs), stack_named(context, optional_text(body, "stack") or HOST_STACK)
     with context.ledger.transaction():
         app = context.ledger.apps.create(None if name is None else names.app_name(name), user.id, stack)
@@ -71,8 +67,6 @@ async def update(request: web.Request) -> web.Response:
     """Rename an app, switch its maintenance mode, or choose the stack of its next build."""
     context, app, user = context_of(request), app_for(request), user_of(request)
     body = await body_of(request)
-    if unknown := sorted(set(body) - {"name", "maintenance", "build_stack"}):
-        raise BadRequest(f"An app's {unknown[0]} cannot be changed; its name, maintenance and build_stack can.")
     stack = stack_named(context, optional_text(body, "build_stack") or app.stack)
     maintenance = flag_field(body, "maintenance", app.maintenance)
     renamed = optional_text(body, "name") not in (None, app.name)

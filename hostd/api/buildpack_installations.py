@@ -9,7 +9,6 @@ from aiohttp import web
 from hostd.api.requests import answer, app_for, body_of, context_of, user_of
 from hostd.api.shapes import buildpack_json
 from hostd.deploys import origins
-from hostd.errors import BadRequest
 from hostd.ledger.access import Right
 
 routes = web.RouteTableDef()
@@ -25,9 +24,7 @@ async def index(request: web.Request) -> web.Response:
 async def replace(request: web.Request) -> web.Response:
     """Let the app have exactly the buildpacks `updates`, `[{"buildpack": url}]`, from its next build on."""
     context, app = context_of(request), app_for(request, Right.DEPLOY)
-    updates = (await body_of(request)).get("updates")
-    if not isinstance(updates, list) or not all(_is_update(update) for update in updates):
-        raise BadRequest('The field updates must be a list: [{"buildpack": "heroku/python"}, ...].')
+    updates = (await body_of(request))["updates"]
     urls = origins.buildpacks([update["buildpack"] for update in updates])
     chosen = context.ledger.buildpacks.replace(app.id, urls)
     named = ", ".join(map(origins.shown, chosen)) or "none"
@@ -37,7 +34,3 @@ async def replace(request: web.Request) -> web.Response:
 
 def _answer(urls: Sequence[str]) -> web.Response:
     return answer([buildpack_json(ordinal, url) for ordinal, url in enumerate(urls)])
-
-
-def _is_update(update: object) -> bool:
-    return isinstance(update, dict) and isinstance(update.get("buildpack"), str)

@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from hostd.api.deploys import LONGEST_TIMEOUT, timeout, version
+from hostd.api.deploys import timeout, version
 from hostd.api.identity import known_owner
 from hostd.api.releases import page
 from hostd.api.requests import answer, app_for, body_of, context_of, optional_text, text_field, user_of
@@ -17,7 +17,7 @@ from hostd.api.shapes import build_json
 from hostd.context import Context
 from hostd.deploys import origins
 from hostd.deploys.deploy import Deploy
-from hostd.errors import BadRequest, Conflict, Invalid
+from hostd.errors import Conflict, Invalid
 from hostd.ledger.access import Right
 from hostd.ledger.apps import App
 from hostd.ledger.builds import Build
@@ -68,9 +68,7 @@ async def create(request: web.Request) -> web.Response:
     """
     context, app, user = context_of(request), app_for(request, Right.DEPLOY), known_owner(user_of(request))
     body = await body_of(request)
-    blob = body.get("source_blob")
-    if not isinstance(blob, dict):
-        raise BadRequest('The field source_blob must be an object: {"url": ..., "version": ...}.')
+    blob = body["source_blob"]
     (source, label), tree = _source(context, app, blob)
     deploy = Deploy(
         str(uuid.uuid4()),
@@ -101,10 +99,7 @@ async def cancel(request: web.Request) -> web.Response:
 async def configure(request: web.Request) -> web.Response:
     """Set how long the app's builds may take: `{"timeout": seconds or null}`."""
     context, app = context_of(request), app_for(request, Right.DEPLOY)
-    body = await body_of(request)
-    value = body.get("timeout")
-    if "timeout" not in body or not isinstance(value, int | None) or isinstance(value, bool):
-        raise BadRequest(f"The field timeout must be a number of seconds, 1 to {LONGEST_TIMEOUT}, or null.")
+    value = (await body_of(request))["timeout"]
     app = context.ledger.apps.set_build_timeout(app.id, timeout(value))
     context.events.api(app, f"Set build timeout to {value or 'default'} by {user_of(request).email}")
     return answer(_settings(context, app))
@@ -134,12 +129,10 @@ def _source(context: Context, app: App, blob: dict[str, Any]) -> tuple[origins.O
 
 
 def _urls(listed: Any) -> list[str]:
-    objects = listed if isinstance(listed, list) else [None]
-    urls = [entry.get("url") or entry.get("name") for entry in objects if isinstance(entry, dict)]
-    texts = [url for url in urls if isinstance(url, str)]
-    if len(texts) != len(objects):
-        raise BadRequest('The field buildpacks must be a list: [{"url": ...}, ...].')
-    return texts
+    urls = [entry.get("url") or entry.get("name") for entry in listed]
+    if None in urls:
+        raise Invalid('Each of the buildpacks must have an address: [{"url": ...}, ...].')
+    return urls
 
 
 def _json(context: Context, app: App, build: Build) -> dict[str, Any]:

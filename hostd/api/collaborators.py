@@ -9,7 +9,7 @@ from aiohttp import web
 
 from hostd.api.requests import answer, app_for, body_of, context_of, user_of
 from hostd.api.shapes import collaborator_json
-from hostd.errors import BadRequest, NotFound
+from hostd.errors import NotFound
 from hostd.ledger import Ledger
 from hostd.ledger.access import ALL, Right, rights_named, sorted_names
 from hostd.ledger.apps import App
@@ -92,10 +92,8 @@ def _person(ledger: Ledger, app: App, named: str) -> User:
 
 
 def _invited(ledger: Ledger, body: Mapping[str, Any]) -> User:
-    field = body.get("user")
-    named = (field.get("email") or field.get("id")) if isinstance(field, dict) else field
-    if not isinstance(named, str) or not named:
-        raise BadRequest("The field user must be an email address, or an object with email or id.")
+    field = body["user"]
+    named: str = (field.get("email") or field["id"]) if isinstance(field, dict) else field
     try:
         return ledger.users.get(named)
     except NotFound:
@@ -105,11 +103,5 @@ def _invited(ledger: Ledger, body: Mapping[str, Any]) -> User:
 
 
 def _rights(body: Mapping[str, Any]) -> frozenset[Right]:
-    """The field `permissions`: names, or objects with a name as answers have them. Raises BadRequest, Invalid."""
-    listed = body.get("permissions")
-    entries = listed if isinstance(listed, list) else [None]
-    named = [entry.get("name") if isinstance(entry, dict) else entry for entry in entries]
-    texts = [name for name in named if isinstance(name, str)]
-    if len(texts) != len(named):
-        raise BadRequest('The field permissions must be a list such as ["deploy", "operate"].')
-    return rights_named(texts)
+    """The field `permissions`: names, or objects with a name as answers have them. Raises Invalid."""
+    return rights_named([each["name"] if isinstance(each, dict) else each for each in body["permissions"]])

@@ -8,7 +8,6 @@ from aiohttp import web
 
 from hostd import names
 from hostd.api.requests import answer, app_for, body_of, context_of, user_of
-from hostd.errors import BadRequest
 from hostd.ledger.access import Right
 
 routes = web.RouteTableDef()
@@ -36,9 +35,6 @@ async def update(request: web.Request) -> web.Response:
     """
     context, app, user = context_of(request), app_for(request, Right.OPERATE), user_of(request)
     body = await body_of(request)
-    for key, value in body.items():
-        if value is not None and not isinstance(value, str):
-            raise BadRequest(f"The value of {key} must be a text, or null to unset it.")
     before = context.ledger.releases.current(app.id).config
     after = names.config_changes(before, body)
     missing = [key for key, value in body.items() if value is None and key not in before]

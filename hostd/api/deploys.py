@@ -112,9 +112,7 @@ def timeout(value: str | int | None) -> int | None:
 
 
 async def _repository(request: web.Request) -> origins.Origin:
-    git = (await body_of(request)).get("git")
-    if not isinstance(git, dict):
-        raise BadRequest('The field git must be an object: {"url": ..., "ref": ...}.')
+    git = (await body_of(request))["git"]
     return origins.repository(text_field(git, "url"), optional_text(git, "ref") or "")
 
 

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from hostd.api.requests import answer, app_for, body_of, context_of, flag_field, user_of
 from hostd.api.shapes import moment, stable_id
-from hostd.errors import BadRequest, NotFound
+from hostd.errors import NotFound
 from hostd.ledger.access import Right
 from hostd.ledger.apps import App
 from hostd.ledger.features import RUNTIME_METRICS, SESSION_AFFINITY
@@ -64,8 +64,6 @@ async def update(request: web.Request) -> web.Response:
     """Enable a feature, or disable it: `{"enabled": true}`."""
     context, app, user = context_of(request), app_for(request, Right.OPERATE), user_of(request)
     feature, body = _named(app, request.match_info["feature"]), await body_of(request)
-    if "enabled" not in body:
-        raise BadRequest("The field enabled must be true or false.")
     on, before = flag_field(body, "enabled"), context.ledger.features.enabled(app.id)
     if on != (feature.name in before):
         context.ledger.features.set(app.id, feature.name, on)

@@ -11,7 +11,7 @@ from hostd import names, sizes
 from hostd.api.requests import answer, app_for, body_of, context_of, user_of
 from hostd.api.shapes import formation_json
 from hostd.context import Context
-from hostd.errors import BadRequest, Invalid, NotFound
+from hostd.errors import Invalid, NotFound
 from hostd.ledger.access import Right
 from hostd.ledger.apps import App
 from hostd.ledger.formation import Process
@@ -36,10 +36,7 @@ async def show(request: web.Request) -> web.Response:
 async def update(request: web.Request) -> web.Response:
     """Scale several process types at once; answers with the whole formation. Not a release."""
     app_for(request, Right.OPERATE)
-    updates = (await body_of(request)).get("updates")
-    if not isinstance(updates, list) or not updates:
-        raise BadRequest("The field updates must be a list of process types to scale.")
-    await _scale(request, [_change(update) for update in updates])
+    await _scale(request, [_change(update) for update in (await body_of(request))["updates"]])
     return answer(_all(context_of(request), app_for(request)))
 
 
@@ -76,18 +73,12 @@ async def _scale(request: web.Request, changes: Sequence[ScaleChange]) -> None:
     context.manager.nudge(app.id)
 
 
-def _change(update: Any) -> ScaleChange:
-    if not isinstance(update, dict) or not isinstance(update.get("type"), str):
-        raise BadRequest("Each update must be an object with a type, and a quantity or a size.")
-    quantity, size = update.get("quantity"), update.get("size")
+def _change(update: dict[str, Any]) -> ScaleChange:
+    quantity, size = update.get("quantity"), update.get("size") or update.get("dyno_size")
     if isinstance(size, dict):
-        size = size.get("name")
-    if isinstance(quantity, bool) or not isinstance(quantity, int | str | None):
-        raise BadRequest("A quantity must be a number, or a text such as 2, +1 or -1.")
-    if size is not None and not isinstance(size, str):
-        raise BadRequest("A size must be the name of a dyno size.")
+        size = size["name"]
     if quantity is None and size is None:
-        raise BadRequest(f"The update of {update['type'][:63]} has neither quantity nor size.")
+        raise Invalid(f"The update of {update['type'][:63]} has neither quantity nor size.")
     return names.scale_update(update["type"], quantity, size)
 
 

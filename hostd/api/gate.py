@@ -9,9 +9,9 @@ from typing import Any
 
 from aiohttp import web
 
-from hostd.api.requests import answer, app_for, body_of, context_of, text_field, user_of
+from hostd.api.requests import answer, app_for, body_of, context_of, user_of
 from hostd.api.shapes import moment
-from hostd.errors import BadRequest, Invalid
+from hostd.errors import Invalid
 from hostd.ledger.access import Right
 from hostd.ledger.gates import Gate
 from router.passwords import hashed
@@ -37,7 +37,7 @@ async def add(request: web.Request) -> web.Response:
     networks = _networks(body)
     hashes = await _hashes(body)
     if not hashes and not networks:
-        raise BadRequest("A gate needs a user, or networks.")
+        raise Invalid("A gate needs a user, or networks.")
     gate = context.ledger.gates.add(app.id, hashes, networks)
     await context.manager.route(app.id)
     context.events.api(app, f"Let {_told(list(hashes), networks)} through the access gate by {user.email}")
@@ -49,7 +49,7 @@ async def remove(request: web.Request) -> web.Response:
     """Let users and networks in no more: `{"users"?: [...], "networks"?: [...]}`; without either, everybody in."""
     context, app, user = context_of(request), app_for(request, Right.OPERATE), user_of(request)
     body = await body_of(request)
-    users, networks = _texts(body, "users"), _networks(body)
+    users, networks = body.get("users") or [], _networks(body)
     if users or networks:
         gate = context.ledger.gates.remove(app.id, users, networks)
         said = f"Remove {_told(users, networks)} from the access gate by {user.email}"
@@ -65,9 +65,7 @@ async def _hashes(body: dict[str, Any]) -> dict[str, str]:
     user = body.get("user")
     if user is None:
         return {}
-    if not isinstance(user, dict):
-        raise BadRequest("The field user must be an object with name and password.")
-    name, password = text_field(user, "name"), text_field(user, "password")
+    name, password = user["name"], user["password"]
     if not _NAME.fullmatch(name):
         raise Invalid("A user's name has up to 64 letters, digits and . _ @ + -, and begins with a letter or digit.")
     if not _SHORTEST <= len(password) <= _LONGEST or not password.isprintable():
@@ -76,7 +74,7 @@ async def _hashes(body: dict[str, Any]) -> dict[str, str]:
 
 
 def _networks(body: dict[str, Any]) -> list[str]:
-    return [_network(text) for text in _texts(body, "networks")]
+    return [_network(text) for text in body.get("networks") or []]
 
 
 def _network(text: str) -> str:
@@ -90,13 +88,6 @@ def _network(text: str) -> str:
     except ValueError:
         meant = " Write it so: 192.0.2.0/24, 2001:db8::/32, or 192.0.2.7 for one address."
     raise Invalid(f"{text[:64]!r} is not a network.{meant}")
-
-
-def _texts(body: dict[str, Any], name: str) -> list[str]:
-    value = body.get(name) or []
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise BadRequest(f"The field {name} must be a list of texts.")
-    return value
 
 
 def _told(users: list[str], networks: list[str]) -> str:

@@ -14,7 +14,7 @@ from hostd.api.identity import known_owner
 from hostd.api.requests import answer, app_for, body_of, context_of, flag_field, optional_text, text_field, user_of
 from hostd.api.shapes import job_json, run_json
 from hostd.context import Context
-from hostd.errors import BadRequest, Invalid, NotFound
+from hostd.errors import Invalid, NotFound
 from hostd.ledger.access import Right
 from hostd.ledger.apps import App
 from hostd.ledger.database import utc_now
@@ -66,8 +66,6 @@ async def update(request: web.Request) -> web.Response:
     """Pause or resume a job: `{"paused": true or false}`."""
     context, app, user = context_of(request), app_for(request, Right.OPERATE), user_of(request)
     body = await body_of(request)
-    if body.keys() != {"paused"}:
-        raise BadRequest("Of a job only the field paused can be changed. For another command or time make a new job.")
     job = _job(request, app)
     paused = flag_field(body, "paused")
     change = context.ledger.jobs.pause if paused else context.ledger.jobs.resume

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from hostd.api import shapes
 from hostd.api.requests import answer, app_for, body_of, context_of, flag_field, optional_text
-from hostd.errors import BadRequest, Invalid
+from hostd.errors import Invalid
 from hostd.logplex.filters import checked_request_id, checked_source, parted
 from hostd.logplex.patterns import compile_pattern
 from hostd.logplex.rendering import Form
@@ -68,23 +68,14 @@ def _session(body: dict[str, Any], app_id: str, now: float) -> Session:
 
 
 def _lines(body: dict[str, Any], default: int | None) -> int | None:
-    lines = body.get("lines")
-    if lines is None:
-        return default
-    if isinstance(lines, bool) or not isinstance(lines, int):
-        raise BadRequest("The field lines must be a number.")
-    if lines < 0:
-        raise Invalid(f"lines must be 0 to {MOST_LINES}.")
-    return min(lines, MOST_LINES)
+    lines: int | None = body.get("lines")
+    return default if lines is None else min(lines, MOST_LINES)
 
 
 def _processes(body: dict[str, Any]) -> list[str]:
     """Heroku's three fields, each one process, and ours, which is a list."""
     named = [name for field in ("dyno", "dyno_name", "type") if (name := optional_text(body, field))]
-    more = body.get("processes", [])
-    if not isinstance(more, list) or not all(isinstance(name, str) for name in more):
-        raise BadRequest("The field processes must be a list of texts.")
-    return named + more
+    return [*named, *body.get("processes", [])]
 
 
 def _moment(body: dict[str, Any], name: str, now: int) -> int | None:

@@ -19,7 +19,7 @@ from hostd.api.requests import (
 )
 from hostd.api.shapes import release_json
 from hostd.context import Context
-from hostd.errors import BadRequest, Invalid, NotFound
+from hostd.errors import Invalid, NotFound
 from hostd.ledger.access import Right
 from hostd.ledger.apps import App
 from hostd.ledger.releases import Release
@@ -66,10 +66,7 @@ async def rollback(request: web.Request) -> web.Response:
     """
     context, app, user = context_of(request), app_for(request, Right.DEPLOY), user_of(request)
     body = await body_of(request)
-    wanted = body.get("release")
-    if isinstance(wanted, bool) or not isinstance(wanted, str | int) or wanted == "":
-        raise BadRequest("The field release must be the version or id of the release to go back to.")
-    old = context.ledger.releases.find(app.id, str(wanted))
+    old = context.ledger.releases.find(app.id, str(body["release"]))
     _check_rollback(context, app, old)
     release = await context.deploys.release(
         app,

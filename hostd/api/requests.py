@@ -7,8 +7,9 @@ from typing import Any
 
 from aiohttp import web
 
+from hostd.api.schema import Link, check_body, link_of
 from hostd.context import Context
-from hostd.errors import BadRequest, Forbidden, NotFound
+from hostd.errors import BadRequest, Forbidden, Invalid, NotFound
 from hostd.ledger.access import Right
 from hostd.ledger.apps import App
 from hostd.ledger.releases import Release
@@ -61,7 +62,10 @@ def accessible_app(context: Context, user: User, name: str, right: Right = Right
 
 
 async def body_of(request: web.Request) -> dict[str, Any]:
-    """The request's JSON object; empty if there is no body. Raises BadRequest for anything else."""
+    """The request's JSON object, checked by the schema of its link; empty if there is no body.
+
+    Raises BadRequest for what is no JSON object, and Invalid, naming the field, for one that is not as it should be.
+    """
     try:
         text = await request.text()
         value = json.loads(text) if text.strip() else {}
@@ -69,32 +73,40 @@ async def body_of(request: web.Request) -> dict[str, Any]:
         raise BadRequest("The body of the request is not JSON.") from error
     if not isinstance(value, dict):
         raise BadRequest("The body of the request must be a JSON object.")
+    if link := link_for(request):
+        check_body(link, value)
     return value
 
 
+def link_for(request: web.Request) -> Link | None:
+    """What the schema says of the route that was found for a request; None if there is none."""
+    resource = request.match_info.route.resource
+    return link_of(request.method, resource.canonical) if resource is not None else None
+
+
 def text_field(body: dict[str, Any], name: str) -> str:
-    """A text that must be there."""
+    """A text that must be there. Raises Invalid."""
     value = body.get(name)
     if not isinstance(value, str) or not value:
-        raise BadRequest(f"The field {name} must be a text that is not empty.")
+        raise Invalid(f"The field {name} must be a text that is not empty.")
     return value
 
 
 def optional_text(body: dict[str, Any], name: str) -> str | None:
-    """A text that may be missing, null or empty."""
+    """A text that may be missing, null or empty. Raises Invalid."""
     value = body.get(name)
     if value is not None and not isinstance(value, str):
-        raise BadRequest(f"The field {name} must be a text.")
+        raise Invalid(f"The field {name} must be a text.")
     return value or None
 
 
 def flag_field(body: dict[str, Any], name: str, default: bool = False) -> bool:
-    """True or false."""
+    """True or false. Raises Invalid."""
     value = body.get(name)
     if value is None:
         return default
     if not isinstance(value, bool):
-        raise BadRequest(f"The field {name} must be true or false.")
+        raise Invalid(f"The field {name} must be true or false.")
     return value
 
 

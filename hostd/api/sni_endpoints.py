@@ -12,7 +12,7 @@ from hostd.api.shapes import app_ref, moment, stable_id
 from hostd.certificates.checking import Checked, describe
 from hostd.certificates.matching import covering
 from hostd.context import Context
-from hostd.errors import BadRequest, Invalid, Unavailable
+from hostd.errors import Invalid, Unavailable
 from hostd.ledger.access import Right
 from hostd.ledger.apps import App
 from hostd.ledger.certificates import Certificate
@@ -64,7 +64,7 @@ async def update(request: web.Request) -> web.Response:
     if chain:
         _refuse_automatic(app, found)
     if key and not chain:
-        raise BadRequest("A private key comes with its certificate: the field certificate_chain is missing.")
+        raise Invalid("A private key comes with its certificate: the field certificate_chain is missing.")
     warning = None
     if chain:
         judged = await context.certificates.judge(chain, key or _own_key(context, found, chain))

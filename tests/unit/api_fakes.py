@@ -53,6 +53,7 @@ from tests.unit.daemon_fakes import (
 )
 from tests.unit.ledger_kit import with_ledger
 from tests.unit.metrics_kit import FakeCounts, FakeLooker
+from tests.unit.schema_kit import Flaws
 from tests.unit.slug_fakes import FakePool, FakeSlugStore
 from tests.unit.stack_fakes import FakeStacks
 from tests.unit.tls_kit import nothing_fetched
@@ -93,6 +94,7 @@ class Api:
     figures: FakeStore = field(init=False)
     receivers: FakeNotifier = field(init=False)
     metrics: Collector = field(init=False)
+    application: web.Application = field(init=False)
 
     async def __call__(self, method: str, path: str, body: Any = None, **more: Any) -> Answer:
         headers = {**more.pop("headers", {})}
@@ -197,14 +199,16 @@ async def running_api(
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(str(path))
     listener.listen(16)
-    runner: web.AppRunner = await serve(build_api(context, peers), listener)
+    application, flaws = build_api(context, peers), Flaws()
+    application.middlewares.insert(0, flaws.watch)
+    runner: web.AppRunner = await serve(application, listener)
     try:
         async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path))) as http:
             api = Api(ledger, manager, deploys, systemd, pool, slug_store, stacks, writer.lines, http, path)
             api.networks, api.scheduler, api.sleeper, api.names = networks, scheduler, sleeper, names
             api.automatic, api.journals = automatic, journals
             api.automatic, api.figures, api.receivers = automatic, figures, receivers
-            api.metrics = collector
+            api.metrics, api.application = collector, application
             if people:
                 for email, admin in (
                     ("kate@example.com", True),
@@ -214,6 +218,7 @@ async def running_api(
                     api.users[email.partition("@")[0]] = ledger.users.add(email, admin=admin)
                 api.user = "you@example.com"
             yield api
+        flaws.check()
     finally:
         await runner.cleanup()
         await automatic.close()

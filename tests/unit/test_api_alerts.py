@@ -118,11 +118,11 @@ async def test_a_test_says_how_it_went(tmp_path):
 @pytest.mark.parametrize(
     ("body", "status", "said"),
     [
-        ({}, 400, "condition"),
-        ({"condition": 5}, 400, "condition"),
-        ({"condition": "p95>500ms", "notify": "mail:x@y.z"}, 400, "must be a list of texts"),
-        ({"condition": "p95>500ms", "notify": [5]}, 400, "must be a list of texts"),
-        ({"condition": "p95>500ms", "dry_run": "yes"}, 400, "dry_run"),
+        ({}, 422, "condition"),
+        ({"condition": 5}, 422, "condition"),
+        ({"condition": "p95>500ms", "notify": "mail:x@y.z"}, 422, "must be a list of texts"),
+        ({"condition": "p95>500ms", "notify": [5]}, 422, "notify[0] must be a text"),
+        ({"condition": "p95>500ms", "dry_run": "yes"}, 422, "dry_run"),
         ({"condition": "p95 500ms"}, 422, "compares nothing"),
         ({"condition": "disk>90%"}, 422, "alerts:add --platform"),
         ({"condition": "wbe memory>90%"}, 422, "web"),
@@ -206,4 +206,4 @@ async def test_what_is_no_number_is_not_found(tmp_path):
         api.ledger.apps.create("hello", api.users["you"].id)
         found = await api("GET", f"{ALERTS}/one")
         assert found.status == 404 and "alerts have numbers" in found.data["message"]
-        assert (await api("PATCH", f"{ALERTS}/1", {"condition": "p95>1s"})).status == 400
+        assert (await api("PATCH", f"{ALERTS}/1", {"condition": "p95>1s"})).status == 422

@@ -42,7 +42,7 @@ async def test_bad_names_are_refused_and_nothing_changes(tmp_path):
             refused = await api("POST", "/apps", {"name": name})
             assert (refused.status, refused.data["id"]) == (422, "invalid_params"), name
         assert (await api("POST", "/apps", {"name": "taken"})).status == 409
-        assert (await api("POST", "/apps", {"name": 7})).status == 400
+        assert (await api("POST", "/apps", {"name": 7})).status == 422
         assert [app.name for app in api.ledger.apps.list()] == ["taken"]
 
 
@@ -91,7 +91,7 @@ async def test_collaborators_that_cannot_be(tmp_path):
         unknown = await api("POST", "/apps/hello/collaborators", {"user": "who@example.com"})
         assert unknown.status == 404 and "hostctl users:add who@example.com" in unknown.data["message"]
         assert (await api("POST", "/apps/hello/collaborators", {"user": "you@example.com"})).status == 409
-        assert (await api("POST", "/apps/hello/collaborators", {"user": 7})).status == 400
+        assert (await api("POST", "/apps/hello/collaborators", {"user": 7})).status == 422
         assert (await api("DELETE", "/apps/hello/collaborators/ann@example.com")).status == 404
 
 
@@ -102,8 +102,8 @@ async def test_rename_and_maintenance(tmp_path):
         shown = await api("PATCH", "/apps/world", {"maintenance": True})
         assert shown.data["maintenance"] is True
         assert api.log[-1] == "heroku[api]: Set maintenance mode on by you@example.com"
-        assert (await api("PATCH", "/apps/world", {"maintenance": "yes"})).status == 400
-        assert (await api("PATCH", "/apps/world", {"stack": "other"})).status == 400
+        assert (await api("PATCH", "/apps/world", {"maintenance": "yes"})).status == 422
+        assert (await api("PATCH", "/apps/world", {"stack": "other"})).status == 422
 
 
 async def test_an_app_is_not_destroyed_under_a_deploy(tmp_path):

@@ -119,14 +119,14 @@ async def test_a_build_of_a_tarball_elsewhere_is_fetched_by_the_build(tmp_path):
 @pytest.mark.parametrize(
     ("status", "body"),
     [
-        (400, {}),
-        (400, {"source_blob": "https://example.com/app.tgz"}),
-        (400, {"source_blob": {}}),
+        (422, {}),
+        (422, {"source_blob": "https://example.com/app.tgz"}),
+        (422, {"source_blob": {}}),
         (422, {"source_blob": {"url": "file:///etc/passwd"}}),
         (422, {"source_blob": {"url": "https://example.com/app.tgz", "checksum": "SHA256:00"}}),
         (422, {"source_blob": {"url": "https://example.com/app.tgz", "version": "a\nb"}}),
         (404, {"source_blob": {"url": "http://hostd/hostd/sources/00000000-0000-0000-0000-000000000000"}}),
-        (400, {"source_blob": {"url": "https://example.com/app.tgz"}, "buildpacks": ["python"]}),
+        (422, {"source_blob": {"url": "https://example.com/app.tgz"}, "buildpacks": ["python"]}),
         (422, {"source_blob": {"url": "https://example.com/app.tgz"}, "buildpacks": [{"url": "pyton"}]}),
         (422, {"source_blob": {"url": "https://example.com/app.tgz"}, "timeout": 0}),
     ],
@@ -183,9 +183,9 @@ async def test_a_deploy_of_a_stream_and_of_a_repository(tmp_path):
         deploy, tree = seen[1]
         assert (deploy.source, deploy.what, tree) == (GitSource(**git), f"git:sync {git['url']} main", None)
         for status, changes in (
-            (400, {"git": "https://example.com/app.git"}),
+            (422, {"git": "https://example.com/app.git"}),
             (422, {"git": {"url": "/srv/app.git"}}),
-            (400, {}),
+            (422, {}),
         ):
             assert (await api("POST", address, changes)).status == status
         for status, query in (
@@ -204,7 +204,7 @@ async def test_the_time_an_apps_builds_may_take(tmp_path):
         address = "/hostd/apps/hello/build-settings"
         assert (await api("GET", address)).data == {"timeout": None, "default": 900}
         assert (await api("PATCH", address, {"timeout": 1800})).data["timeout"] == 1800
-        for status, body in ((422, {"timeout": 0}), (422, {"timeout": 86401}), (400, {"timeout": "1"}), (400, {})):
+        for status, body in ((422, {"timeout": 0}), (422, {"timeout": 86401}), (422, {"timeout": "1"}), (422, {})):
             assert (await api("PATCH", address, body)).status == status
         assert (await api("PATCH", address, {"timeout": None})).data["timeout"] is None
 
@@ -223,8 +223,8 @@ async def test_buildpacks_of_an_app(tmp_path):
         assert "s3cret" not in "".join(api.log)
         assert "Set buildpacks to heroku/python, https://***@example.com/pack.git#v1 by you" in "".join(api.log)
         for status, body in (
-            (400, {}),
-            (400, {"updates": ["python"]}),
+            (422, {}),
+            (422, {"updates": ["python"]}),
             (422, {"updates": [{"buildpack": "pyton"}]}),
             (422, {"updates": [{"buildpack": "python"}, {"buildpack": "heroku/python"}]}),
         ):

@@ -32,8 +32,8 @@ async def test_what_can_be_no_check_is_refused(tmp_path):
             ("worker", {"path": "/health"}, 422),
             ("web", {"path": "health"}, 422),
             ("web", {"path": "/a b"}, 422),
-            ("web", {"path": 1}, 400),
-            ("web", {}, 400),
+            ("web", {"path": 1}, 422),
+            ("web", {}, 422),
         ):
             assert (await api("PUT", f"/hostd/apps/hello/checks/{type_}", body)).status == status
         assert (await api("GET", "/hostd/apps/hello/checks")).data == []

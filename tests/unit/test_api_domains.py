@@ -102,9 +102,9 @@ async def test_a_domain_has_succeeded_when_it_leads_here(api):
         ({"hostname": PLATFORM}, 422),
         ({"hostname": "*.example.com"}, 422),
         ({"hostname": "x" * 100_000}, 422),
-        ({"hostname": ""}, 400),
-        ({"hostname": 1}, 400),
-        ({}, 400),
+        ({"hostname": ""}, 422),
+        ({"hostname": 1}, 422),
+        ({}, 422),
     ],
 )
 async def test_what_can_be_no_domain_is_refused(api, body, status):

@@ -76,12 +76,12 @@ async def test_filters_are_kept_and_told(tmp_path):
 @pytest.mark.parametrize(
     ("body", "status"),
     [
-        ({}, 400),
-        ({"url": 1}, 400),
+        ({}, 422),
+        ({"url": 1}, 422),
         ({"url": "ftp://x/"}, 422),
         ({"url": "https://u:pa55@h/ x"}, 422),
-        ({"url": "https://h/", "filters": []}, 201),
-        ({"url": "https://h/", "filters": ["x"]}, 400),
+        ({"url": "https://h/", "filters": []}, 422),
+        ({"url": "https://h/", "filters": ["x"]}, 422),
         ({"url": "https://h/", "filters": {"source": "x"}}, 422),
         ({"url": "file:///hello.log"}, 403),
         ({"url": "journal+https://h/"}, 403),

@@ -62,12 +62,12 @@ async def test_the_last_one_cannot_be_removed_by_mistake(tmp_path):
 @pytest.mark.parametrize(
     ("body", "status", "words"),
     [
-        ({}, 400, "needs a user"),
-        ({"networks": "10.0.0.0/8"}, 400, "list of texts"),
+        ({}, 422, "needs a user"),
+        ({"networks": "10.0.0.0/8"}, 422, "list of texts"),
         ({"networks": ["10.0.0.1/8"]}, 422, "Did you mean 10.0.0.0/8?"),
         ({"networks": ["everywhere"]}, 422, "192.0.2.0/24"),
-        ({"user": "kate"}, 400, "an object"),
-        ({"user": {"name": "kate"}}, 400, "password"),
+        ({"user": "kate"}, 422, "an object"),
+        ({"user": {"name": "kate"}}, 422, "password"),
         ({"user": {"name": "ka:te", "password": "long enough"}}, 422, "letters"),
         ({"user": {"name": "kate", "password": "short"}}, 422, "8 to 256"),
         ({"user": {"name": "kate", "password": "with\ttab and more"}}, 422, "8 to 256"),

@@ -85,7 +85,7 @@ async def test_ssh_keys(tmp_path):
 
         assert (await api("POST", "/account/keys", {"public_key": KEY})).status == 409
         assert (await api("POST", "/account/keys", {"public_key": "ssh-rsa nonsense"})).status == 422
-        assert (await api("POST", "/account/keys", {})).status == 400
+        assert (await api("POST", "/account/keys", {})).status == 422
         fingerprint = made.data["fingerprint"].replace("/", "%2F").replace("+", "%2B")
         assert (await api("DELETE", f"/account/keys/{fingerprint}")).data["id"] == made.data["id"]
         assert (await api("DELETE", "/account/keys/you@laptop")).status == 404

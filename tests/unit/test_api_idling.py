@@ -18,7 +18,7 @@ async def test_an_app_is_let_sleep_and_kept_awake(tmp_path):
         assert (await api("PATCH", IDLE, {"after": None})).data == {"after": None, "asleep_since": None}
         assert api.log[-1] == "heroku[api]: Set idling to off by you@example.com"
         assert api.sleeper.woken == [app.id]
-        for body, status in (({}, 400), ({"after": "30m"}, 400), ({"after": True}, 400), ({"after": 0}, 422)):
+        for body, status in (({}, 422), ({"after": "30m"}, 422), ({"after": True}, 422), ({"after": 0}, 422)):
             assert (await api("PATCH", IDLE, body)).status == status
         assert (await api("PATCH", IDLE, {"after": 86401})).status == 422
         api.user = "ann@example.com"

@@ -53,13 +53,13 @@ async def test_a_job_has_a_time_zone_a_size_and_a_rule_for_what_was_missed(tmp_p
 @pytest.mark.parametrize(
     ("body", "status", "said"),
     [
-        ({}, 400, "every"),
-        ({"every": "10m"}, 400, "command"),
-        ({"command": " ", "every": "10m"}, 400, "command"),
+        ({}, 422, "command"),
+        ({"every": "10m"}, 422, "command"),
+        ({"command": " ", "every": "10m"}, 422, "command"),
         ({"command": "x\0", "every": "10m"}, 422, "NUL"),
         (CLEAN | {"every": "5s"}, 422, "must be 1m to 24h"),
         (CLEAN | {"every": "now and then"}, 422, "does not say when to run"),
-        (CLEAN | {"every": 10}, 400, "every"),
+        (CLEAN | {"every": 10}, 422, "every"),
         (CLEAN | {"timezone": "Europe/Belin"}, 422, "Did you mean Europe/Berlin?"),
         (CLEAN | {"size": "huge"}, 422, "There is no dyno size"),
         (CLEAN | {"size": "25G"}, 422, "this machine has 24G. Use a smaller size for a job."),
@@ -84,7 +84,7 @@ async def test_a_job_is_paused_and_resumed(tmp_path):
         resumed = await api("PATCH", f"{JOBS}/1", {"paused": False})
         assert resumed.data["paused"] is False and len(resumed.data["next_runs"]) == 3
         for bad in ({}, {"paused": "yes"}, {"paused": True, "every": "1m"}, {"every": "1m"}):
-            assert (await api("PATCH", f"{JOBS}/1", bad)).status == 400
+            assert (await api("PATCH", f"{JOBS}/1", bad)).status == 422
         for missing in ("2", "one", "0", "9" * 40, "²"):
             assert (await api("PATCH", f"{JOBS}/{missing}", {"paused": True})).status == 404
 

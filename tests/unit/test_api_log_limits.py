@@ -48,10 +48,10 @@ async def test_limits_that_cannot_be_are_refused(tmp_path):
     async with running_api(tmp_path) as api:
         api.ledger.apps.create("hello", api.users["you"].id)
         for body, status in (
-            ({}, 400),
-            ({"size": 16}, 400),
-            ({"size_mb": "16"}, 400),
-            ({"size_mb": True}, 400),
+            ({}, 422),
+            ({"size": 16}, 422),
+            ({"size_mb": "16"}, 422),
+            ({"size_mb": True}, 422),
             ({"size_mb": 15}, 422),
             ({"size_mb": 1048577}, 422),
             ({"retention_days": 6}, 422),

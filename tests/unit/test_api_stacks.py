@@ -67,8 +67,8 @@ async def test_a_change_is_told_as_it_comes_and_ends_with_its_outcome(tmp_path):
             ("switch", "debian-12", "20261120.1"),
             ("switch", "debian-12", None),
         ]
-        assert (await api("POST", "/hostd/stacks", {})).status == 400
-        assert (await api("PATCH", "/hostd/stacks/debian-12", {"version": 7})).status == 400
+        assert (await api("POST", "/hostd/stacks", {})).status == 422
+        assert (await api("PATCH", "/hostd/stacks/debian-12", {"version": 7})).status == 422
 
 
 async def test_refusals_are_answers_of_their_own_and_later_failures_the_last_line(tmp_path):

@@ -1,0 +1,87 @@
+"""Accounts and ssh keys."""
+
+from hostd.api.schema.model import Link, Resource
+from hostd.api.schema.words import (
+    FILLED,
+    FLAG,
+    MAYBE_TEXT,
+    MAYBE_TIME,
+    TEXT,
+    TIME,
+    UUID,
+    body,
+    many,
+    maybe,
+    record,
+    ref,
+)
+
+ACCOUNT = Resource(
+    "account",
+    "A person who may use the platform.",
+    record({
+        "admin": FLAG,
+        "allow_tracking": FLAG,
+        "beta": FLAG,
+        "country_of_residence": MAYBE_TEXT,
+        "created_at": TIME,
+        "default_organization": maybe(record({"id": UUID, "name": TEXT})),
+        "default_team": maybe(record({"id": UUID, "name": TEXT})),
+        "email": TEXT,
+        "federated": FLAG,
+        "id": UUID,
+        "identity_provider": maybe(record({"id": UUID, "name": TEXT})),
+        "last_login": MAYBE_TIME,
+        "name": MAYBE_TEXT,
+        "sms_number": MAYBE_TEXT,
+        "suspended_at": MAYBE_TIME,
+        "delinquent_at": MAYBE_TIME,
+        "two_factor_authentication": FLAG,
+        "updated_at": TIME,
+        "verified": FLAG,
+    }),
+    (
+        Link("GET /account", "Info", "Who the caller is.", ref("account")),
+        Link("GET /users/~", "Info By User", "Who the caller is.", ref("account")),
+        Link("GET /users", "List", "All users; for admins.", many(ref("account"))),
+        Link("GET /users/{user}", "Info Of User", "One user: oneself, or for an admin anybody.", ref("account")),
+        Link(
+            "POST /users",
+            "Create",
+            "Add a user; for admins.",
+            ref("account"),
+            body({"email": FILLED, "admin": maybe(FLAG)}, needs=("email",)),
+            201,
+        ),
+        Link("DELETE /users/{user}", "Delete", "Remove a user with their keys; for admins.", ref("account")),
+    ),
+)
+
+KEY = Resource(
+    "key",
+    "An ssh key of an account.",
+    record({
+        "comment": MAYBE_TEXT,
+        "created_at": TIME,
+        "email": TEXT,
+        "fingerprint": TEXT,
+        "id": UUID,
+        "public_key": TEXT,
+        "updated_at": TIME,
+    }),
+    (
+        Link("GET /account/keys", "List", "The caller's ssh keys.", many(ref("key"))),
+        Link(
+            "POST /account/keys",
+            "Create",
+            "Add an ssh key, given as the text of its public file.",
+            ref("key"),
+            body({"public_key": FILLED}, needs=("public_key",)),
+            201,
+        ),
+        Link("GET /account/keys/{key}", "Info", "One ssh key, by id, fingerprint or comment.", ref("key")),
+        Link("DELETE /account/keys/{key}", "Delete", "Remove an ssh key.", ref("key")),
+    ),
+)
+
+RESOURCES = (ACCOUNT, KEY)
