@@ -50,7 +50,8 @@ async def serve(settings: Settings) -> None:
     await _start(parts)
     attach = AttachServer(sockets["attach"], (parts.manager.one_offs, parts.manager.visits), parts.manager.forwards)
     attach.start()
-    runner = await serve_api(build_api(parts.context), sockets["api"])
+    doors = [sockets[name] for name in ("api", "door") if name in sockets]
+    runner = await serve_api(build_api(parts.context), *doors)
     # What was loaded so far stays for good: looking through it again each time would be a pause of 80 ms.
     gc.freeze()
     notify("READY=1")

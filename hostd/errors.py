@@ -83,6 +83,11 @@ class RateLimited(HostdError):
     id = "rate_limit"
     status = 429
 
+    def __init__(self, message: str, *, retry_after: int | None = None) -> None:
+        """`retry_after`: seconds until it is worth trying again, if that is known."""
+        super().__init__(message)
+        self.retry_after = retry_after
+
 
 class Internal(HostdError):
     """hostd itself failed: a fault to be reported, not the caller's mistake."""

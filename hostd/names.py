@@ -52,6 +52,13 @@ def email(text: str) -> str:
     return text.lower()
 
 
+def person(text: str) -> str:
+    """What a user is called: any words in one line."""
+    if not text.strip() or len(text) > 100 or not text.isprintable():
+        raise Invalid(f"{_quote(text)} cannot be a person's name: it must be one line of 1 to 100 characters.")
+    return text.strip()
+
+
 def process_type(text: str) -> str:
     """A process type as in a Procfile."""
     if not _PROCESS_TYPE.fullmatch(text):

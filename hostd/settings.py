@@ -35,6 +35,9 @@ class Settings:
     http_port: int = _setting(80, "Port of the router for HTTP.")
     https_port: int = _setting(443, "Port of the router for HTTPS.")
     ssh_port: int = _setting(2222, "Port of the ssh server for `git push` and remote `hostctl`.")
+    api_port: int = _setting(
+        7070, "Port of the API on the loopback interface (`127.0.0.1`), for who has a token; 0 for none."
+    )
     data_dir: Path = _setting(Path("/var/lib/hostd"), "Where everything that must be kept lies.")
     run_dir: Path = _setting(Path("/run/hostd"), "Sockets and other things that a reboot may remove.")
     dyno_port: int = _setting(20000, "Port on which web dynos listen, their `$PORT`; each has an address of its own.")
@@ -238,6 +241,11 @@ class Settings:
     def built_in_host(self, app_name: str) -> str:
         """The name under which an app answers without being told."""
         return f"{app_name}.{self.domain}"
+
+    @property
+    def api_host(self) -> str:
+        """The name under which the router serves the API."""
+        return f"api.{self.domain}"
 
     def web_url(self, app_name: str) -> str:
         """Where an app answers: its built-in name on the router's HTTP port."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 
 from aiohttp import web
 
@@ -43,12 +44,16 @@ from hostd.api import (
     users,
 )
 from hostd.api.failures import explain, finish
-from hostd.api.identity import PEERS, Peers, identify
+from hostd.api.identity import LOCKOUT, PEERS, Peers, identify
+from hostd.api.limits import Lockout
 from hostd.api.requests import CONTEXT
 from hostd.context import Context
 
 LARGEST_BODY = 1024 * 1024
 """Bytes of a JSON body; a pushed tree is a stream and has no limit here."""
+
+LONGEST_HEADER = 16 * 1024
+"""Bytes; Heroku's command line sends a Request-Id of up to 7 KB."""
 
 
 def build_api(context: Context, peers: Peers | None = None) -> web.Application:
@@ -56,6 +61,7 @@ def build_api(context: Context, peers: Peers | None = None) -> web.Application:
     application = web.Application(middlewares=[finish, explain, identify], client_max_size=LARGEST_BODY)
     application[CONTEXT] = context
     application[PEERS] = peers or Peers.of_system()
+    application[LOCKOUT] = Lockout(time.monotonic)
     for module in (
         account, acm, alerts, apps, buildpack_installations, builds, checks, collaborators, config_vars, deploys,
         documents, domains, dyno_sizes, dynos, features, formation, gate, https, idling, internal, jobs, log_drains,
@@ -66,9 +72,17 @@ def build_api(context: Context, peers: Peers | None = None) -> web.Application:
     return application
 
 
-async def serve(application: web.Application, listener: socket.socket) -> web.AppRunner:
-    """Serve on a listening unix socket until the runner's `cleanup()`. Handlers learn when their client hangs up."""
-    runner = web.AppRunner(application, access_log=None, handler_cancellation=True, shutdown_timeout=5.0)
+async def serve(application: web.Application, *listeners: socket.socket) -> web.AppRunner:
+    """Serve on listening sockets until the runner's `cleanup()`. Handlers learn when their client hangs up."""
+    runner = web.AppRunner(
+        application,
+        access_log=None,
+        handler_cancellation=True,
+        shutdown_timeout=5.0,
+        max_field_size=LONGEST_HEADER,
+        max_line_size=LONGEST_HEADER,
+    )
     await runner.setup()
-    await web.SockSite(runner, listener).start()
+    for listener in listeners:
+        await web.SockSite(runner, listener).start()
     return runner

@@ -8,7 +8,7 @@ import logging
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from hostd.errors import to_api
+from hostd.errors import RateLimited, Unauthorized, to_api
 
 _log = logging.getLogger(__name__)
 _unattended: set[asyncio.Task[web.StreamResponse]] = set()
@@ -42,7 +42,15 @@ async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
         status, body = to_api(error)
         if status >= 500:
             _log.exception("%s %s failed", request.method, request.path)
-        return web.json_response(body, status=status)
+        return web.json_response(body, status=status, headers=_headers(error))
+
+
+def _headers(error: Exception) -> dict[str, str]:
+    if isinstance(error, Unauthorized):
+        return {"WWW-Authenticate": 'Bearer realm="hostd"'}
+    if isinstance(error, RateLimited) and error.retry_after is not None:
+        return {"Retry-After": str(error.retry_after)}
+    return {}
 
 
 def _of_http(request: web.Request, error: web.HTTPException) -> web.Response:

@@ -7,6 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
+from hostd.api.caller import Caller
 from hostd.api.schema import Link, check_body, link_of
 from hostd.context import Context
 from hostd.errors import BadRequest, Forbidden, Invalid, NotFound
@@ -17,6 +18,7 @@ from hostd.ledger.users import User
 
 CONTEXT: web.AppKey[Context] = web.AppKey("context", Context)
 USER: web.RequestKey[User] = web.RequestKey("user", User)
+CALLER: web.RequestKey[Caller] = web.RequestKey("caller", Caller)
 RELEASE_HEADER = "Hostd-Release"
 WARNING_HEADER = "Warning-Message"
 
@@ -29,6 +31,17 @@ def context_of(request: web.Request) -> Context:
 def user_of(request: web.Request) -> User:
     """Who asks."""
     return request[USER]
+
+
+def caller_of(request: web.Request) -> Caller:
+    """Who asks, through which door, from where, and with which token."""
+    return request[CALLER]
+
+
+def pattern_of(request: web.Request) -> str:
+    """The path as its route writes it, `/apps/{app}`; "" for one that has no route."""
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else ""
 
 
 def admin_of(request: web.Request) -> User:

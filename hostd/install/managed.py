@@ -23,6 +23,8 @@ RETIRED = (UNITS / "systemd-journald@hostd.service.d" / "journald-restart.conf",
 """Files that earlier versions wrote and no version needs."""
 TEMPLATES = Path(__file__).with_name("files")
 
+DOOR = "hostd-door.socket"
+"""The API's port on the loopback interface, if it has one."""
 UNIT_NAMES = (
     "hostd.slice",
     "hostd-platform.slice",
@@ -30,6 +32,7 @@ UNIT_NAMES = (
     "hostd-builds.slice",
     "hostd.socket",
     "hostd-attach.socket",
+    DOOR,
     "hostd.service",
     "hostd-networks.socket",
     "hostd-networks.service",
@@ -77,6 +80,8 @@ def managed_files(settings: Settings, *, own_sshd: bool, pool_image: Path | None
     is mounted at boot, or None when the pool needs no mount.
     """
     names = [*UNIT_NAMES, OWN_SSHD_UNIT] if own_sshd else list(UNIT_NAMES)
+    if not settings.api_port:
+        names.remove(DOOR)
     files = [ManagedFile(UNITS / name, _render(name, settings)) for name in names]
     files += [
         ManagedFile(APP_SLICES, _render(APP_SLICES.name, settings)),
@@ -140,5 +145,6 @@ def _render(name: str, settings: Settings) -> str:
         "HTTP_PORT": str(settings.http_port),
         "HTTPS_PORT": str(settings.https_port),
         "SSH_PORT": str(settings.ssh_port),
+        "API_PORT": str(settings.api_port),
     }
     return fill(text, values)

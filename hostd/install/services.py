@@ -5,7 +5,7 @@ from pathlib import Path
 
 from hostd.install.certificate import CERTIFICATE
 from hostd.install.errors import InstallError
-from hostd.install.managed import SETTINGS_FILE, UNITS
+from hostd.install.managed import DOOR, SETTINGS_FILE, UNITS
 from hostd.settings import Settings
 from units.run import run
 
@@ -40,9 +40,10 @@ def apply_services(settings: Settings, changed: set[Path], *, new_code: bool) ->
     Raises InstallError with the unit's status and last log lines when one does not come up.
     """
     _retire_workers(settings)
+    _retire_door(settings)
     names = {path.name for path in changed if path.parent == UNITS}
     workers = instances(settings)
-    sockets = [*PLATFORM_SOCKETS, *(f"{each}.socket" for each in workers)]
+    sockets = [*PLATFORM_SOCKETS, *([DOOR] if settings.api_port else []), *(f"{each}.socket" for each in workers)]
     sockets += [f"{each}.socket".replace("router@", "router-tls@") for each in workers]
     # Without networks kept, systemd can restart no dyno: that is the shortest time before hostd hands them over anew.
     services = ["hostd-logplex.service", "hostd-networks.service", "hostd.service"]
@@ -90,6 +91,14 @@ def _retire_workers(settings: Settings) -> None:
         run(["systemctl", "disable", "--quiet", "--now", service, *sockets], timeout=120)
 
 
+def _retire_door(settings: Settings) -> None:
+    """Close the API's port, if there was one and is to be none."""
+    unit = UNITS / DOOR
+    if not settings.api_port and unit.exists():
+        run(["systemctl", "disable", "--quiet", "--now", DOOR], timeout=60)
+        unit.unlink()
+
+
 def _do(verb: str, units: Iterable[str]) -> None:
     for unit in units:
         done = run(["systemctl", verb, unit], timeout=START_SECONDS, check=False)
@@ -112,7 +121,7 @@ def _started_before(service: str, file: Path) -> bool:
 
 
 def _service_of(socket: str) -> str:
-    if socket == "hostd-attach.socket":
+    if socket in ("hostd-attach.socket", DOOR):
         return "hostd.service"
     if socket == "hostd-logplex-drains.socket":
         return "hostd-logplex.service"

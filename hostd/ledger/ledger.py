@@ -12,6 +12,7 @@ from hostd.ledger.acme_accounts import AcmeAccounts
 from hostd.ledger.alert_firings import AlertFirings
 from hostd.ledger.alerts import Alerts
 from hostd.ledger.apps import Apps
+from hostd.ledger.authorizations import Authorizations
 from hostd.ledger.build_outputs import BuildOutputs
 from hostd.ledger.buildpacks import Buildpacks
 from hostd.ledger.builds import Builds
@@ -50,6 +51,7 @@ class Ledger:
         self.identity = vault.seal("the identity of this ledger")[:32]
         self.users = Users(database)
         self.keys = Keys(database, self.users)
+        self.authorizations = Authorizations(database, self.users)
         self.releases = Releases(database, vault)
         self.apps = Apps(database, self.users, self.releases, uid_base=uid_base)
         self.access = Access(database, self.users, self.apps)

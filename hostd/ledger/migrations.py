@@ -112,6 +112,12 @@ def alerts(db: SqliteUtils) -> None:
 
 
 @MIGRATIONS()
+def authorizations(db: SqliteUtils) -> None:
+    """Tokens with which programs speak for users."""
+    db.executescript(_sql("0017_authorizations.sql"))
+
+
+@MIGRATIONS()
 def rights(db: SqliteUtils) -> None:
     """Rights of collaborators, transfers of apps, and the audit log."""
     db.executescript(_sql("0018_rights.sql"))

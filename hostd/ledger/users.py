@@ -67,8 +67,16 @@ class Users:
         record = self._database.first(_USERS + "WHERE admin = 1 AND removed_at IS NULL ORDER BY sequence LIMIT 1")
         return None if record is None else _user(record)
 
+    def rename(self, user_id: str, name: str) -> User:
+        """Call a user by another name; raises NotFound, and Invalid for what is no name."""
+        name = names.person(name)
+        with self._database.transaction():
+            user = self.get(user_id)
+            self._database.write("UPDATE users SET name = ? WHERE id = ?", name, user.id)
+        return self.get(user.id)
+
     def remove(self, user_id: str) -> User:
-        """Remove a user with their ssh keys and access; their name stays in the history.
+        """Remove a user with their ssh keys, tokens and access; their name stays in the history.
 
         Raises NotFound, and Conflict for the owner of apps and for the last admin.
         """
@@ -83,6 +91,7 @@ class Users:
             if user.admin and not any(other.admin and other.id != user.id for other in self.list()):
                 raise Conflict(f"{user.email} is the only admin. Add another admin first.")
             self._database.write("DELETE FROM keys WHERE user_id = ?", user.id)
+            self._database.write("DELETE FROM authorizations WHERE user_id = ?", user.id)
             self._database.write("DELETE FROM collaborators WHERE user_id = ?", user.id)
             self._database.write("UPDATE users SET removed_at = ? WHERE id = ?", self._database.now(), user.id)
         return user

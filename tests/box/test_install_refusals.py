@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parents[2]
-PORTS = ("--http-port", "9880", "--https-port", "9843", "--ssh-port", "9822")
+PORTS = ("--http-port", "9880", "--https-port", "9843", "--ssh-port", "9822", "--api-port", "9870")
 Install = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -43,8 +43,8 @@ def in_changed_machine(*mounts: tuple[Path, str]) -> tuple[str, ...]:
 def test_help_names_every_option():
     done = subprocess.run([PROJECT / "install.sh", "--help"], capture_output=True, text=True, check=True, timeout=30)
     for option in (
-        "--domain", "--http-port", "--https-port", "--ssh-port", "--data-dir", "--pool-size", "--no-demo", "--yes",
-        "--compile", "--no-compile", "--uninstall", "--data", "--help",
+        "--domain", "--http-port", "--https-port", "--ssh-port", "--api-port", "--data-dir", "--pool-size", "--no-demo",
+        "--yes", "--compile", "--no-compile", "--uninstall", "--data", "--help",
     ):  # fmt: skip
         assert option in done.stdout
 
@@ -55,11 +55,12 @@ def test_help_names_every_option():
         (["--nonsense"], "there is no option --nonsense"),
         (["--domain"], "--domain needs a value"),
         (["--http-port", "http"], "--http-port must be a port, not http"),
+        (["--api-port", "-1"], "--api-port must be a port, or 0 for none, not -1"),
         (["--pool-size", "big"], "--pool-size must be a size such as 20G"),
         (["--pool-size", "900T"], "--pool-size 900T is more than the"),
         (["--data-dir", "here"], "--data-dir must be an absolute path"),
         (["--data"], "--data goes with --uninstall only"),
-        (["--ssh-port", "9880"], "two of --http-port, --https-port and --ssh-port are 9880"),
+        (["--ssh-port", "9880"], "two of --http-port, --https-port, --ssh-port and --api-port are 9880"),
         (["--uninstall"], "there is no box at"),
     ],
 )

@@ -63,6 +63,7 @@ def _throw_away_box(number: int) -> Iterator[dict[str, str]]:
                 "HOSTD_TEST_DIRECTORY": str(box.directory),
                 "HOSTD_TEST_HTTP_PORT": str(slot.http),
                 "HOSTD_TEST_SSH_PORT": str(slot.ssh),
+                "HOSTD_TEST_API_PORT": str(slot.api),
                 "HOSTD_TEST_ADMIN": ADMIN,
                 "HOSTD_TEST_INSTALL": shlex.join(words),
             }
@@ -95,6 +96,7 @@ def _options(box: Box, slot: slots.Slot) -> list[str]:
         "--http-port": str(slot.http),
         "--https-port": str(slot.https),
         "--ssh-port": str(slot.ssh),
+        "--api-port": str(slot.api),
         "--pool-size": POOL_SIZE,
         "--admin": ADMIN,
     }

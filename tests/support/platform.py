@@ -17,6 +17,7 @@ from hostd.box import Box
 from hostd.box.box import clean_environment
 from hostd.cli.client import Client
 from hostd.install.admin import ensure_key
+from hostd.settings import load as load_settings
 from tests.support.waiting import patient
 
 USER = "tester@example.com"
@@ -56,6 +57,8 @@ class Platform:
     ssh_port: int
     admin: str
     user: User
+    api_port: int
+    https_port: int
 
     def run(
         self,
@@ -191,7 +194,8 @@ def connect_platform(environ: Mapping[str, str], folder: Path) -> Platform:
     key = folder / "id_ed25519"
     _run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", USER, "-f", str(key)])
     ports = int(environ["HOSTD_TEST_HTTP_PORT"]), int(environ["HOSTD_TEST_SSH_PORT"])
-    platform = Platform(box, *ports, environ["HOSTD_TEST_ADMIN"], User(USER, key))
+    own = load_settings(box.upper / "etc/hostd/hostd.toml", {})
+    platform = Platform(box, *ports, environ["HOSTD_TEST_ADMIN"], User(USER, key), own.api_port, own.https_port)
     add_user(platform, USER, key, admin=True)
     return platform
 

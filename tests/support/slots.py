@@ -36,6 +36,11 @@ class Slot:
         """Port of the ssh server."""
         return self.base + 2
 
+    @property
+    def api(self) -> int:
+        """Port of the API."""
+        return self.base + 3
+
 
 @contextlib.contextmanager
 def take() -> Iterator[Slot]:
@@ -48,7 +53,7 @@ def take() -> Iterator[Slot]:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 continue
-            if all(_free(port) for port in (slot.http, slot.https, slot.ssh)):
+            if all(_free(port) for port in (slot.http, slot.https, slot.ssh, slot.api)):
                 yield slot
                 return
     raise SystemExit("tests/run: every slot of test ports is in use")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,24 @@ class Api:
     receivers: FakeNotifier = field(init=False)
     metrics: Collector = field(init=False)
     application: web.Application = field(init=False)
+    door: str = ""
+    """The address of the loopback door."""
+
+    def token(self, user: str = "you", *scope: str, expires_in: int | None = None) -> str:
+        """A new token of a user, by the name before the @."""
+        scopes = scope or ("global",)
+        return self.ledger.authorizations.add(self.users[user].id, scope=scopes, expires_in=expires_in)[1]
+
+    async def with_token(self, token: str | None, method: str, path: str, body: Any = None, **more: Any) -> Answer:
+        """Ask at the loopback door, as who has the token."""
+        headers = {**({"Authorization": f"Bearer {token}"} if token else {}), **more.pop("headers", {})}
+        async with (
+            aiohttp.ClientSession(auto_decompress=False) as http,
+            http.request(method, f"{self.door}{path}", json=body, headers=headers, **more) as response,
+        ):
+            is_json = response.content_type == "application/json" and "Content-Encoding" not in response.headers
+            read = await response.read()
+            return Answer(response.status, response.headers, json.loads(read) if is_json and read else read)
 
     async def __call__(self, method: str, path: str, body: Any = None, **more: Any) -> Answer:
         headers = {**more.pop("headers", {})}
@@ -140,8 +159,9 @@ async def running_api(
     domain: str = "localhost",
     platform_certificate_of: datetime | None = None,
     terms_accepted: bool = True,
+    router: bool = False,
 ) -> AsyncIterator[Api]:
-    """Serve the API; the test's own uid counts as `git`, as `root`, or as a `stranger`."""
+    """Serve the API; the test's own uid counts as `git`, as `root`, or as a `stranger`, and perhaps as the router's."""
     ledger = Ledger.open(with_ledger(directory / "master"))
     writer, manager = FakeWriter(), FakeManager()
     events = Events(writer)
@@ -195,13 +215,15 @@ async def running_api(
     )
     me = os.getuid()
     peers = {"git": Peers(root=NOT_ME, git=me), "root": Peers(root=me), "stranger": Peers(root=NOT_ME)}[uid_is]
+    peers = replace(peers, router=me if router else NOT_ME)
     path = directory / "hostd.sock"
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(str(path))
     listener.listen(16)
+    door = socket.create_server(("127.0.0.1", 0))
     application, flaws = build_api(context, peers), Flaws()
     application.middlewares.insert(0, flaws.watch)
-    runner: web.AppRunner = await serve(application, listener)
+    runner: web.AppRunner = await serve(application, listener, door)
     try:
         async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path))) as http:
             api = Api(ledger, manager, deploys, systemd, pool, slug_store, stacks, writer.lines, http, path)
@@ -209,6 +231,7 @@ async def running_api(
             api.automatic, api.journals = automatic, journals
             api.automatic, api.figures, api.receivers = automatic, figures, receivers
             api.metrics, api.application = collector, application
+            api.door = f"http://127.0.0.1:{door.getsockname()[1]}"
             if people:
                 for email, admin in (
                     ("kate@example.com", True),

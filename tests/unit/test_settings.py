@@ -93,6 +93,8 @@ def test_a_file_that_is_no_text_is_named(tmp_path):
     [
         {"http_port": 0},
         {"http_port": 443},
+        {"api_port": 80},
+        {"api_port": -1},
         {"ssh_port": 70000},
         {"domain": "Example.com"},
         {"domain": "-x"},
