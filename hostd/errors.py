@@ -55,6 +55,11 @@ class NotFound(HostdError):
     id = "not_found"
     status = 404
 
+    def __init__(self, message: str, *, resource: str | None = None) -> None:
+        """`resource`: what was not found, in Heroku's words for clients: `app`, `authorization`, ..."""
+        super().__init__(message)
+        self.resource = resource
+
 
 class Conflict(HostdError):
     """The name or key is taken, or the thing has changed in the meantime."""
@@ -106,7 +111,10 @@ class Unavailable(HostdError):
 def to_api(error: BaseException) -> tuple[int, dict[str, str]]:
     """The HTTP status and JSON body for an error; one that hostd did not raise itself reveals nothing."""
     if isinstance(error, HostdError):
-        return error.status, {"id": error.id, "message": error.message}
+        body = {"id": error.id, "message": error.message}
+        if isinstance(error, NotFound) and error.resource is not None:
+            body["resource"] = error.resource
+        return error.status, body
     return Internal.status, {"id": Internal.id, "message": UNEXPECTED}
 
 

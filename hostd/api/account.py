@@ -5,8 +5,9 @@ from __future__ import annotations
 from aiohttp import web
 
 from hostd.api.identity import known_owner
-from hostd.api.requests import answer, body_of, context_of, text_field, user_of
+from hostd.api.requests import QUOTA, answer, body_of, context_of, optional_text, text_field, user_of
 from hostd.api.shapes import account_json, key_json
+from hostd.errors import Invalid
 
 routes = web.RouteTableDef()
 
@@ -16,6 +17,22 @@ routes = web.RouteTableDef()
 async def show(request: web.Request) -> web.Response:
     """Who the caller is."""
     return answer(account_json(user_of(request)))
+
+
+@routes.patch("/account")
+async def update(request: web.Request) -> web.Response:
+    """Call oneself by another `name`. Who one is, the mail address, does not change."""
+    context, user, body = context_of(request), known_owner(user_of(request)), await body_of(request)
+    if (email := optional_text(body, "email")) is not None and email.lower() != user.email:
+        raise Invalid("Your email cannot change: it is what you are known by here. An admin can add another user.")
+    name = optional_text(body, "name")
+    return answer(account_json(user if name is None else context.ledger.users.rename(user.id, name)))
+
+
+@routes.get("/account/rate-limits")
+async def rate_limits(request: web.Request) -> web.Response:
+    """How many calls the caller has left with tokens, now."""
+    return answer({"remaining": request.app[QUOTA].remaining(user_of(request).id)})
 
 
 @routes.get("/account/keys")

@@ -12,6 +12,7 @@ from hostd.api import (
     acm,
     alerts,
     apps,
+    authorizations,
     buildpack_installations,
     builds,
     checks,
@@ -45,10 +46,48 @@ from hostd.api import (
 )
 from hostd.api.failures import explain, finish
 from hostd.api.identity import LOCKOUT, PEERS, Peers, identify
-from hostd.api.limits import Lockout
-from hostd.api.requests import CONTEXT
+from hostd.api.limits import Lockout, Quota
+from hostd.api.requests import CONTEXT, QUOTA
 from hostd.context import Context
 
+MODULES = (
+    account,
+    acm,
+    alerts,
+    apps,
+    authorizations,
+    buildpack_installations,
+    builds,
+    checks,
+    collaborators,
+    config_vars,
+    deploys,
+    documents,
+    domains,
+    dyno_sizes,
+    dynos,
+    features,
+    formation,
+    gate,
+    https,
+    idling,
+    internal,
+    jobs,
+    log_drains,
+    log_limits,
+    log_sessions,
+    metrics,
+    releases,
+    router,
+    routing,
+    slugs,
+    sni_endpoints,
+    sources,
+    stacks,
+    status,
+    users,
+)
+"""One for each resource."""
 LARGEST_BODY = 1024 * 1024
 """Bytes of a JSON body; a pushed tree is a stream and has no limit here."""
 
@@ -62,12 +101,8 @@ def build_api(context: Context, peers: Peers | None = None) -> web.Application:
     application[CONTEXT] = context
     application[PEERS] = peers or Peers.of_system()
     application[LOCKOUT] = Lockout(time.monotonic)
-    for module in (
-        account, acm, alerts, apps, buildpack_installations, builds, checks, collaborators, config_vars, deploys,
-        documents, domains, dyno_sizes, dynos, features, formation, gate, https, idling, internal, jobs, log_drains,
-        log_limits, log_sessions, metrics, releases, router, routing, slugs, sni_endpoints, sources, stacks, status,
-        users,
-    ):  # fmt: skip
+    application[QUOTA] = Quota(time.monotonic)
+    for module in MODULES:
         application.router.add_routes(module.routes)
     return application
 

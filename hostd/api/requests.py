@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from hostd.api.caller import Caller
+from hostd.api.limits import Quota
 from hostd.api.schema import Link, check_body, link_of
 from hostd.context import Context
 from hostd.errors import BadRequest, Forbidden, Invalid, NotFound
@@ -19,6 +20,8 @@ from hostd.ledger.users import User
 CONTEXT: web.AppKey[Context] = web.AppKey("context", Context)
 USER: web.RequestKey[User] = web.RequestKey("user", User)
 CALLER: web.RequestKey[Caller] = web.RequestKey("caller", Caller)
+QUOTA: web.AppKey[Quota] = web.AppKey("quota", Quota)
+"""How many calls each account may make."""
 RELEASE_HEADER = "Hostd-Release"
 WARNING_HEADER = "Warning-Message"
 

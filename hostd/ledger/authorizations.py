@@ -18,6 +18,8 @@ from hostd.ledger.users import User, Users
 PREFIX = "HRKU-"
 """How tokens begin, as Heroku's do: programs that look for secrets in files know them by it."""
 SCOPES = ("global", "identity", "read", "write", "read-protected", "write-protected")
+UNNAMED = "Long-lived user authorization"
+"""What Heroku calls one that was given no description."""
 MOST = 200
 """Authorizations that a user may have."""
 LONGEST_DESCRIPTION = 255
@@ -58,7 +60,7 @@ class Authorizations:
         self,
         user_id: str,
         *,
-        description: str = "",
+        description: str = UNNAMED,
         scope: Iterable[str] = ("global",),
         expires_in: int | None = None,
     ) -> tuple[Authorization, str]:
@@ -122,7 +124,7 @@ class Authorizations:
         for found in self.list(user_id):
             if found.id == authorization_id:
                 return found
-        raise NotFound("Couldn't find that authorization.")
+        raise NotFound("Couldn't find that authorization. Yours: hostctl authorizations", resource="authorization")
 
     def describe(self, user_id: str, authorization_id: str, description: str) -> Authorization:
         """Give an authorization another description. Raises Invalid and NotFound."""
