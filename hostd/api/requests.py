@@ -72,7 +72,7 @@ def accessible_app(context: Context, user: User, name: str, right: Right = Right
     if app is None or not context.ledger.access.rights(app, user):
         # One answer for both: who has no right on an app may not learn that it exists.
         asked = "" if user.admin else f"\nIf somebody else has it, they can let you in: hostctl access:add {user.email}"
-        raise NotFound(f"Couldn't find that app: {name[:60]!r}. Your apps: hostctl apps{asked}")
+        raise NotFound(f"Couldn't find that app: {name[:60]!r}. Your apps: hostctl apps{asked}", resource="app")
     context.ledger.access.check(app, user, right, *or_rights)
     return app
 
