@@ -14,7 +14,7 @@ from aiohttp import web
 from hostd.api.identity import known_owner
 from hostd.api.requests import answer, body_of, context_of, optional_text, user_of
 from hostd.api.shapes import moment
-from hostd.errors import BadRequest, Invalid, NotFound
+from hostd.errors import Invalid, NotFound
 from hostd.ledger.authorizations import PREFIX, UNNAMED, Authorization
 from hostd.ledger.database import utc_now
 from hostd.ledger.users import User
@@ -39,44 +39,45 @@ async def create(request: web.Request) -> web.Response:
     made, token = context_of(request).ledger.authorizations.add(
         user.id,
         description=optional_text(body, "description") or UNNAMED,
-        scope=_scope(body.get("scope")),
-        expires_in=_seconds(body.get("expires_in")),
+        # Heroku's command line leaves the scope out for `global`, and sends the number as a text.
+        scope=["global"] if body.get("scope") is None else body["scope"],
+        expires_in=None if body.get("expires_in") in (None, "") else int(body["expires_in"]),
     )
     return answer(authorization_json(made, user, token), 201)
 
 
-@routes.get("/oauth/authorizations/{authorization}")
+@routes.get("/oauth/authorizations/{oauth_authorization}")
 async def show(request: web.Request) -> web.Response:
     """One of the caller's authorizations, by its id. `~`, the token of an account itself, does not exist here."""
     user = user_of(request)
-    found = context_of(request).ledger.authorizations.get(user.id, request.match_info["authorization"])
+    found = context_of(request).ledger.authorizations.get(user.id, request.match_info["oauth_authorization"])
     return answer(authorization_json(found, user))
 
 
-@routes.patch("/oauth/authorizations/{authorization}")
+@routes.patch("/oauth/authorizations/{oauth_authorization}")
 async def update(request: web.Request) -> web.Response:
     """Give an authorization another `description`."""
     user, body = user_of(request), await body_of(request)
     _refuse_client(body)
-    ledger, wanted = context_of(request).ledger, request.match_info["authorization"]
+    ledger, wanted = context_of(request).ledger, request.match_info["oauth_authorization"]
     if (description := optional_text(body, "description")) is None:
         return answer(authorization_json(ledger.authorizations.get(user.id, wanted), user))
     return answer(authorization_json(ledger.authorizations.describe(user.id, wanted, description), user))
 
 
-@routes.delete("/oauth/authorizations/{authorization}")
+@routes.delete("/oauth/authorizations/{oauth_authorization}")
 async def revoke(request: web.Request) -> web.Response:
     """Revoke an authorization: its token is worth nothing from now on."""
     user = user_of(request)
-    ended = context_of(request).ledger.authorizations.remove(user.id, request.match_info["authorization"])
+    ended = context_of(request).ledger.authorizations.remove(user.id, request.match_info["oauth_authorization"])
     return answer(authorization_json(ended, user))
 
 
-@routes.post("/oauth/authorizations/{authorization}/actions/regenerate-tokens")
+@routes.post("/oauth/authorizations/{oauth_authorization}/actions/regenerate-tokens")
 async def regenerate(request: web.Request) -> web.Response:
     """Give an authorization another token, which lasts as long; the one before is worth nothing from now on."""
-    user = user_of(request)
-    made, token = context_of(request).ledger.authorizations.regenerate(user.id, request.match_info["authorization"])
+    user, wanted = user_of(request), request.match_info["oauth_authorization"]
+    made, token = context_of(request).ledger.authorizations.regenerate(user.id, wanted)
     return answer(authorization_json(made, user, token))
 
 
@@ -106,10 +107,10 @@ async def create_client(request: web.Request) -> web.Response:
     )
 
 
-@routes.get("/oauth/clients/{client}")
-@routes.patch("/oauth/clients/{client}")
-@routes.delete("/oauth/clients/{client}")
-@routes.post("/oauth/clients/{client}/actions/rotate-credentials")
+@routes.get("/oauth/clients/{oauth_client}")
+@routes.patch("/oauth/clients/{oauth_client}")
+@routes.delete("/oauth/clients/{oauth_client}")
+@routes.post("/oauth/clients/{oauth_client}/actions/rotate-credentials")
 async def client(request: web.Request) -> web.Response:
     """There is none."""
     raise NotFound("Couldn't find that OAuth client.", resource="oauth_client")
@@ -121,7 +122,7 @@ async def sessions(request: web.Request) -> web.Response:
     return answer([])
 
 
-@routes.delete("/oauth/sessions/{session}")
+@routes.delete("/oauth/sessions/{oauth_session}")
 async def end_session(request: web.Request) -> web.Response:
     """There is none, `~` neither."""
     raise NotFound("Couldn't find that session.", resource="session")
@@ -150,26 +151,6 @@ def authorization_json(
         "updated_at": moment(authorization.updated_at),
         "user": {"email": user.email, "full_name": user.name, "id": user.id},
     }
-
-
-def _scope(value: Any) -> list[str]:
-    """Heroku's command line leaves it out for `global`."""
-    if value is None:
-        return ["global"]
-    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-        raise BadRequest("The field scope must be a list of texts.")
-    return value
-
-
-def _seconds(value: Any) -> int | None:
-    """Heroku's command line sends a text of digits."""
-    if value is None or value == "":
-        return None
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 12:
-        return int(value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    raise BadRequest("The field expires_in must be a number of seconds.")
 
 
 def _refuse_client(body: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ from aiohttp.typedefs import Handler
 
 from hostd.api.caller import Caller, Door
 from hostd.api.limits import Lockout
-from hostd.api.requests import CALLER, USER, context_of, pattern_of
+from hostd.api.requests import CALLER, USER, context_of, link_for, pattern_of
 from hostd.api.scopes import permits
 from hostd.errors import Forbidden, NotFound, RateLimited, Unauthorized
 from hostd.ledger import Ledger
@@ -29,8 +29,6 @@ from units.tcp_owner import owner_of_peer
 USER_HEADER = "Hostd-User"
 INTERNAL = ("/hostd/ssh/", "/hostd/pushes")
 """Paths for hostd's own programs, which ask before there is a user, or name one themselves; at the socket only."""
-PUBLIC = frozenset({"/schema", "/openapi.json"})
-"""Paths that anybody may read."""
 ROUTER_USER = "hostd-router"
 
 NOBODY_YET = User(
@@ -105,7 +103,8 @@ async def identify(request: web.Request, handler: Handler) -> web.StreamResponse
     if request.path.startswith(INTERNAL):
         raise NotFound(f"There is nothing at {request.method} {request.path}.")
     _refuse_foreign_pages(request)
-    if request.path not in PUBLIC:
+    link = link_for(request)
+    if link is None or not link.open:
         caller = _with_token(request, *_door(request, peer))
         if caller.authorization is not None and not permits(
             caller.authorization.scope, request.method, pattern_of(request)

@@ -42,6 +42,13 @@ ACCOUNT = Resource(
     }),
     (
         Link("GET /account", "Info", "Who the caller is.", ref("account")),
+        Link(
+            "PATCH /account",
+            "Update",
+            "Call oneself by another name. The email, by which one is known, does not change.",
+            ref("account"),
+            body({"allow_tracking": maybe(FLAG), "beta": maybe(FLAG), "email": MAYBE_TEXT, "name": MAYBE_TEXT}),
+        ),
         Link("GET /users/~", "Info By User", "Who the caller is.", ref("account")),
         Link("GET /users", "List", "All users; for admins.", many(ref("account"))),
         Link("GET /users/{user}", "Info Of User", "One user: oneself, or for an admin anybody.", ref("account")),
