@@ -10,20 +10,24 @@ from aiohttp import web
 from hostd.api import (
     account,
     acm,
+    addons,
     alerts,
     apps,
     authorizations,
     buildpack_installations,
+    buildpacks,
     builds,
     checks,
     collaborators,
     config_vars,
+    current_status,
     deploys,
     documents,
     domains,
     dyno_sizes,
     dynos,
     features,
+    filters,
     formation,
     gate,
     https,
@@ -34,6 +38,7 @@ from hostd.api import (
     log_limits,
     log_sessions,
     metrics,
+    regions,
     releases,
     router,
     routing,
@@ -42,6 +47,8 @@ from hostd.api import (
     sources,
     stacks,
     status,
+    streams,
+    teams,
     users,
 )
 from hostd.api.failures import explain, finish
@@ -53,20 +60,24 @@ from hostd.context import Context
 MODULES = (
     account,
     acm,
+    addons,
     alerts,
     apps,
     authorizations,
     buildpack_installations,
+    buildpacks,
     builds,
     checks,
     collaborators,
     config_vars,
+    current_status,
     deploys,
     documents,
     domains,
     dyno_sizes,
     dynos,
     features,
+    filters,
     formation,
     gate,
     https,
@@ -77,6 +88,7 @@ MODULES = (
     log_limits,
     log_sessions,
     metrics,
+    regions,
     releases,
     router,
     routing,
@@ -85,6 +97,8 @@ MODULES = (
     sources,
     stacks,
     status,
+    streams,
+    teams,
     users,
 )
 """One for each resource."""
@@ -102,6 +116,7 @@ def build_api(context: Context, peers: Peers | None = None) -> web.Application:
     application[PEERS] = peers or Peers.of_system()
     application[LOCKOUT] = Lockout(time.monotonic)
     application[QUOTA] = Quota(time.monotonic)
+    current_status.prepare(application)
     for module in MODULES:
         application.router.add_routes(module.routes)
     return application

@@ -11,8 +11,10 @@ from aiohttp import web
 
 from hostd import names
 from hostd.api.identity import known_owner
+from hostd.api.regions import check_region
 from hostd.api.requests import answer, app_for, body_of, context_of, flag_field, optional_text, text_field, user_of
 from hostd.api.shapes import app_json
+from hostd.api.teams import no_space, no_team
 from hostd.context import Context
 from hostd.deploys import origins
 from hostd.errors import Busy, Invalid
@@ -43,7 +45,8 @@ async def create(request: web.Request) -> web.Response:
     context, user = context_of(request), known_owner(user_of(request))
     body = await body_of(request)
     name, packs = body.get("name"), body.get("buildpacks") or []
-    chosen, stack = origins.buildpacks(packs), stack_named(context, optional_text(body, "stack") or HOST_STACK)
+    _refuse_elsewhere(body)
+    chosen, stack = origins.buildpacks(packs), stack_named(context, _name_of(body.get("stack")) or HOST_STACK)
     with context.ledger.transaction():
         app = context.ledger.apps.create(None if name is None else names.app_name(name), user.id, stack)
         context.ledger.buildpacks.replace(app.id, chosen)
@@ -124,6 +127,21 @@ def shown_app(context: Context, app: App, *, repo_size: int | None = None) -> di
     runs_on = release.stack or HOST_STACK if release.slug_id else None
     owner, acm = ledger.users.get(app.owner_id), ledger.acm.enabled(app.id)
     return app_json(context.settings, app, owner, slug=slug, repo_size=repo_size, runs_on=runs_on, acm=acm)
+
+
+def _refuse_elsewhere(body: dict[str, Any]) -> None:
+    """Raise NotFound for a region, team or space: there is this server, and people own apps."""
+    if region := _name_of(body.get("region")):
+        check_region(region)
+    if space := body.get("space"):
+        no_space(space)
+    if team := body.get("team"):
+        no_team(team)
+
+
+def _name_of(field: str | dict[str, str] | None) -> str | None:
+    """A field that names a thing: by a text, or as an object with its name."""
+    return field["name"] if isinstance(field, dict) else field
 
 
 def _refuse_during_deploy(context: Context, app: App) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
+from hostd.api import signed
 from hostd.api.deploys import timeout, version
 from hostd.api.identity import known_owner
 from hostd.api.releases import page
@@ -25,7 +26,7 @@ from hostd.ledger.builds import Build
 routes = web.RouteTableDef()
 
 MOST = 1000
-_UPLOAD = re.compile(r"http://hostd/hostd/sources/([0-9a-f-]{36})")
+_UPLOAD = re.compile(r"https?://([^/]+)/hostd/sources/([0-9a-f-]{36})")
 
 
 @routes.get("/apps/{app}/builds")
@@ -36,20 +37,24 @@ async def index(request: web.Request) -> web.Response:
     found = context.ledger.builds.list(app.id, most if newest_first and most else MOST)
     if not newest_first:
         found = found[::-1][:most]
-    return answer([_json(context, app, build) for build in found])
+    return answer([_json(request, app, build) for build in found])
 
 
 @routes.get("/apps/{app}/builds/{build}")
 async def show(request: web.Request) -> web.Response:
     """One build, by its id or the beginning of it, or `current` for the newest."""
     app = app_for(request)
-    return answer(_json(context_of(request), app, _build(request, app)))
+    return answer(_json(request, app, _build(request, app)))
 
 
 @routes.get("/apps/{app}/builds/{build}/output")
 async def output(request: web.Request) -> web.StreamResponse:
     """What the build prints, as text; while it runs, as it is printed."""
-    build = _build(request, app_for(request))
+    return await output_of(request, _build(request, app_for(request)))
+
+
+async def output_of(request: web.Request, build: Build) -> web.StreamResponse:
+    """The output of a build as an answer."""
     response = web.StreamResponse(headers={"Content-Type": "text/plain; charset=utf-8"})
     response.enable_chunked_encoding()
     await response.prepare(request)
@@ -69,7 +74,7 @@ async def create(request: web.Request) -> web.Response:
     context, app, user = context_of(request), app_for(request, Right.DEPLOY), known_owner(user_of(request))
     body = await body_of(request)
     blob = body["source_blob"]
-    (source, label), tree = _source(context, app, blob)
+    (source, label), tree = _source(request, app, blob)
     deploy = Deploy(
         str(uuid.uuid4()),
         app,
@@ -80,7 +85,7 @@ async def create(request: web.Request) -> web.Response:
         tuple(origins.buildpacks(_urls(body.get("buildpacks") or []))),
         timeout(body.get("timeout")),
     )
-    return answer(_json(context, app, await context.deploys.start(deploy, tree=tree)), 201)
+    return answer(_json(request, app, await context.deploys.start(deploy, tree=tree)), 201)
 
 
 @routes.delete("/apps/{app}/builds/{build}")
@@ -92,7 +97,7 @@ async def cancel(request: web.Request) -> web.Response:
         ended = context.ledger.builds.get(build.id)
         how = f"made v{ended.release_version}" if ended.release_version else "ended already"
         raise Conflict(f"The build {build.id[:8]} of {app.name} has {how}: there is nothing to cancel.")
-    return answer(_json(context, app, build), 202)
+    return answer(_json(request, app, build), 202)
 
 
 @routes.patch("/hostd/apps/{app}/build-settings")
@@ -119,10 +124,10 @@ def _build(request: web.Request, app: App) -> Build:
     return context_of(request).ledger.builds.find(app.id, request.match_info["build"])
 
 
-def _source(context: Context, app: App, blob: dict[str, Any]) -> tuple[origins.Origin, AsyncIterator[bytes] | None]:
+def _source(request: web.Request, app: App, blob: dict[str, Any]) -> tuple[origins.Origin, AsyncIterator[bytes] | None]:
     url, checksum = text_field(blob, "url"), optional_text(blob, "checksum")
-    if upload := _UPLOAD.fullmatch(url):
-        return origins.tarball(strip=True), context.sources.open(app, upload[1], checksum)
+    if (upload := _UPLOAD.fullmatch(url)) and upload[1] in (request.host, "hostd"):
+        return origins.tarball(strip=True), context_of(request).sources.open(app, upload[2], checksum)
     if checksum is not None:
         raise Invalid("A checksum can be given for an upload only: see POST /apps/{app}/sources.")
     return origins.download(url), None
@@ -135,7 +140,8 @@ def _urls(listed: Any) -> list[str]:
     return urls
 
 
-def _json(context: Context, app: App, build: Build) -> dict[str, Any]:
-    ledger = context.ledger
+def _json(request: web.Request, app: App, build: Build) -> dict[str, Any]:
+    ledger = context_of(request).ledger
     release = ledger.releases.get(app.id, build.release_version) if build.release_version else None
-    return build_json(app, build, ledger.users.once(build.user_id), release)
+    output = signed.address(request, signed.Kind.BUILD, app.id, build.id)
+    return build_json(app, build, ledger.users.once(build.user_id), release, output)

@@ -10,9 +10,10 @@ from aiohttp import web
 from hostd.acme.planner import Status
 from hostd.api.acm import acm_of
 from hostd.api.identity import known_owner
-from hostd.api.requests import answer, app_for, body_of, context_of, text_field, user_of
+from hostd.api.requests import answer, app_for, body_of, context_of, optional_text, text_field, user_of
 from hostd.api.shapes import app_ref, moment, stable_id
 from hostd.api.sni_endpoints import choose_endpoint, endpoints_of
+from hostd.certificates.matching import covering
 from hostd.context import Context
 from hostd.dns import Check, Leads
 from hostd.domain_names import domain_name, in_unicode
@@ -46,11 +47,17 @@ async def index(request: web.Request) -> web.Response:
 async def create(request: web.Request) -> web.Response:
     """Give the app a name; it answers to it at once, wherever the DNS leads."""
     context, app, user = context_of(request), app_for(request, Right.OPERATE), known_owner(user_of(request))
-    hostname = domain_name(text_field(await body_of(request), "hostname"), context.settings.domain)
+    body = await body_of(request)
+    hostname = domain_name(text_field(body, "hostname"), context.settings.domain)
+    wanted = optional_text(body, "sni_endpoint")
+    if wanted and not covering(found := context.ledger.certificates.get(app.id, wanted), [hostname]):
+        raise Invalid(f"The certificate {found.name} is for {', '.join(found.names)}, and not for {hostname}.")
     warning = context.ledger.domains.overlap(app.id, hostname, user)
     domain = context.ledger.domains.add(app.id, hostname, user)
     context.events.api(app, f"Add domain {hostname} by {user.email}")
     await context.manager.route(app.id)
+    if wanted:
+        await choose_endpoint(context, app, hostname, wanted)
     context.automatic.nudge()
     return answer(_json(context, app, domain), 201, warning=warning)
 

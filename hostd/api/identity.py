@@ -19,7 +19,7 @@ from aiohttp.typedefs import Handler
 
 from hostd.api.caller import Caller, Door
 from hostd.api.limits import Lockout
-from hostd.api.requests import CALLER, USER, context_of, link_for, pattern_of
+from hostd.api.requests import CALLER, USER, context_of, is_open, pattern_of
 from hostd.api.scopes import permits
 from hostd.errors import Forbidden, NotFound, RateLimited, Unauthorized
 from hostd.ledger import Ledger
@@ -96,15 +96,15 @@ async def identify(request: web.Request, handler: Handler) -> web.StreamResponse
     peer = _peer(request)
     if peer.family == socket.AF_UNIX:
         role = request.app[PEERS].role(_uid_of(peer))
-        if not request.path.startswith(INTERNAL):
-            user = user_for(context_of(request).ledger, role, request.headers.get(USER_HEADER))
+        named = request.headers.get(USER_HEADER)
+        if not request.path.startswith(INTERNAL) and (named or not is_open(request)):
+            user = user_for(context_of(request).ledger, role, named)
             _know(request, Caller(user, Door.SOCKET, "ssh" if role is Role.GIT else "local"))
         return await handler(request)
     if request.path.startswith(INTERNAL):
         raise NotFound(f"There is nothing at {request.method} {request.path}.")
     _refuse_foreign_pages(request)
-    link = link_for(request)
-    if link is None or not link.open:
+    if not is_open(request):
         caller = _with_token(request, *_door(request, peer))
         if caller.authorization is not None and not permits(
             caller.authorization.scope, request.method, pattern_of(request)

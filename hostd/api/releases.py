@@ -8,6 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
+from hostd.api import signed
 from hostd.api.requests import (
     admin_of,
     answer,
@@ -33,7 +34,7 @@ async def index(request: web.Request) -> web.Response:
     """Releases, oldest first; `Range: version ..; order=desc, max=15` asks for the newest 15, newest first."""
     context, app = context_of(request), app_for(request)
     newest_first, most = page(request.headers.get("Range", ""))
-    shape = _shaper(context, app)
+    shape = _shaper(request, app)
     found = [shape(release) for release in context.ledger.releases.list(app.id, most if newest_first else None)]
     if not newest_first:
         found = found[::-1][:most]
@@ -44,7 +45,7 @@ async def index(request: web.Request) -> web.Response:
 async def show(request: web.Request) -> web.Response:
     """One release, by id, by version (`7` or `v7`), or `current`."""
     context, app = context_of(request), app_for(request)
-    return answer(_shaper(context, app)(context.ledger.releases.find(app.id, request.match_info["release"])))
+    return answer(_shaper(request, app)(context.ledger.releases.find(app.id, request.match_info["release"])))
 
 
 @routes.get("/apps/{app}/releases/{release}/output")
@@ -52,6 +53,11 @@ async def output(request: web.Request) -> web.Response:
     """What the release phase printed, as text."""
     context, app = context_of(request), app_for(request)
     release = context.ledger.releases.find(app.id, request.match_info["release"])
+    return output_of(context, app, release)
+
+
+def output_of(context: Context, app: App, release: Release) -> web.Response:
+    """What a release phase printed, as an answer. Raises NotFound if there was none."""
     pieces = context.ledger.releases.outputs(app.id, release.version)
     if not pieces:
         raise NotFound(f"v{release.version} of {app.name} has no release output: it had no release process to run.")
@@ -59,13 +65,19 @@ async def output(request: web.Request) -> web.Response:
 
 
 @routes.post("/apps/{app}/releases")
-async def rollback(request: web.Request) -> web.Response:
-    """Roll back: a new release with the slug and the config vars of an older one.
+async def create(request: web.Request) -> web.Response:
+    """Roll back: a new release with the slug and the config vars of an older one, `release`. Or release a `slug` of the
+    app once more, with the config vars of now.
 
-    To the code that runs already, the stack's version of that release is taken back too; else its patches stay.
+    Rolling back to the code that runs already, the stack's version of that release is taken back too; else its patches
+    stay.
     """
     context, app, user = context_of(request), app_for(request, Right.DEPLOY), user_of(request)
     body = await body_of(request)
+    if slug_id := optional_text(body, "slug"):
+        return await _release_slug(request, app, slug_id, optional_text(body, "description"))
+    if body.get("release") is None:
+        raise Invalid("The field release is missing: the version or id of the release to go back to.")
     old = context.ledger.releases.find(app.id, str(body["release"]))
     _check_rollback(context, app, old)
     release = await context.deploys.release(
@@ -76,7 +88,7 @@ async def rollback(request: web.Request) -> web.Response:
         slug_id=old.slug_id,
         stack=old.stack if old.slug_id == context.ledger.releases.current(app.id).slug_id else None,
     )
-    return answer(_shaper(context, app)(release), 201, release=release)
+    return answer(_shaper(request, app)(release), 201, release=release)
 
 
 @routes.get("/hostd/releases/verify")
@@ -93,6 +105,22 @@ def page(header: str) -> tuple[bool, int | None]:
     options = dict(_OPTION.findall(header.partition(";")[2]))
     most = options.get("max", "")
     return options.get("order") == "desc", int(most) if most.isdecimal() and int(most) else None
+
+
+async def _release_slug(request: web.Request, app: App, slug_id: str, description: str | None) -> web.Response:
+    context = context_of(request)
+    slug = next((slug for slug in context.ledger.slugs.list(app.id) if slug.id == slug_id), None)
+    if slug is None or slug.id not in _kept(context, app):
+        raise NotFound(
+            f"{app.name} has no slug {slug_id[:60]!r}. Its slugs: hostctl slugs -a {app.name}", resource="slug"
+        )
+    release = await context.deploys.release(
+        app,
+        user=user_of(request),
+        description=description or f"Deploy {slug.commit[:7] or slug.id[:8]}",
+        slug_id=slug.id,
+    )
+    return answer(_shaper(request, app)(release), 201, release=release)
 
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -125,6 +153,14 @@ def _kept(context: Context, app: App) -> set[str]:
     return {slug.id for slug in context.ledger.slugs.list(app.id) if context.pool.has_slug(slug.id)}
 
 
-def _shaper(context: Context, app: App) -> Callable[[Release], dict[str, Any]]:
-    current, kept = context.ledger.releases.current(app.id).version, _kept(context, app)
-    return lambda release: release_json(app, release, current=current, kept_slugs=kept)
+def _shaper(request: web.Request, app: App) -> Callable[[Release], dict[str, Any]]:
+    context = context_of(request)
+    releases, kept = context.ledger.releases, _kept(context, app)
+    current, with_output = releases.current(app.id).version, releases.with_output(app.id)
+
+    def shape(release: Release) -> dict[str, Any]:
+        said = release.id in with_output
+        output = signed.address(request, signed.Kind.RELEASE, app.id, release.id) if said else None
+        return release_json(app, release, current=current, kept_slugs=kept, output=output)
+
+    return shape

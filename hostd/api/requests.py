@@ -96,8 +96,13 @@ async def body_of(request: web.Request) -> dict[str, Any]:
 
 def link_for(request: web.Request) -> Link | None:
     """What the schema says of the route that was found for a request; None if there is none."""
-    resource = request.match_info.route.resource
-    return link_of(request.method, resource.canonical) if resource is not None else None
+    return link_of("GET" if request.method == "HEAD" else request.method, pattern_of(request))
+
+
+def is_open(request: web.Request) -> bool:
+    """Whether anybody may ask this, without saying who asks."""
+    link = link_for(request)
+    return link is not None and link.open
 
 
 def text_field(body: dict[str, Any], name: str) -> str:

@@ -25,7 +25,7 @@ from hostd.settings import Settings
 from hostd.sizes import Size
 from slugs.stacks import name_of
 
-_REGION = {"id": str(uuid.uuid5(uuid.NAMESPACE_DNS, "region.hostd")), "name": "local"}
+REGION = {"id": str(uuid.uuid5(uuid.NAMESPACE_DNS, "region.hostd")), "name": "local"}
 _GENERATION = {"id": str(uuid.uuid5(uuid.NAMESPACE_DNS, "generation.hostd")), "name": "cedar"}
 
 
@@ -70,7 +70,7 @@ def app_json(
         "name": app.name,
         "owner": user_ref(owner),
         "process_tier": "production",
-        "region": _REGION,
+        "region": REGION,
         "released_at": moment(app.released_at),
         "repo_size": repo_size,
         "slug_size": slug.size_bytes if slug else None,
@@ -231,8 +231,11 @@ def run_json(run: JobRun) -> dict[str, Any]:
     }
 
 
-def release_json(app: App, release: Release, *, current: int, kept_slugs: Iterable[str]) -> dict[str, Any]:
-    """A release; `current` is the app's newest version, `kept_slugs` the ids of slugs that can still run."""
+def release_json(
+    app: App, release: Release, *, current: int, kept_slugs: Iterable[str], output: str | None = None
+) -> dict[str, Any]:
+    """A release; `current` is the app's newest version, `kept_slugs` the ids of slugs that can still run, `output` the
+    address of what its release phase printed, if it had one."""
     created = moment(release.created_at)
     return {
         "addon_plan_names": [],
@@ -243,7 +246,7 @@ def release_json(app: App, release: Release, *, current: int, kept_slugs: Iterab
         "description": release.description,
         "eligible_for_rollback": release.slug_id is not None and release.slug_id in kept_slugs,
         "id": release.id,
-        "output_stream_url": None,
+        "output_stream_url": output,
         "slug": {"id": release.slug_id} if release.slug_id else None,
         "stack": release.stack,
         "status": "succeeded",
@@ -253,8 +256,11 @@ def release_json(app: App, release: Release, *, current: int, kept_slugs: Iterab
     }
 
 
-def build_json(app: App, build: Build, user: User, release: Release | None) -> dict[str, Any]:
-    """A build; `release` is the one it made. What Heroku has no field for is under `extended`."""
+def build_json(app: App, build: Build, user: User, release: Release | None, output: str) -> dict[str, Any]:
+    """A build; `release` is the one it made, `output` the address of what it prints.
+
+    What Heroku has no field for is under `extended`.
+    """
     return {
         "app": app_ref(app),
         "buildpacks": [{"name": pack["name"], "url": pack["name"]} for pack in build.buildpacks],
@@ -269,7 +275,7 @@ def build_json(app: App, build: Build, user: User, release: Release | None) -> d
             "source": build.source,
         },
         "id": build.id,
-        "output_stream_url": f"http://hostd/apps/{app.id}/builds/{build.id}/output",
+        "output_stream_url": output,
         "release": {"id": release.id} if release else None,
         "slug": {"id": build.slug_id} if build.slug_id else None,
         "source_blob": {"checksum": None, "url": None, "version": build.commit or None, "version_description": None},

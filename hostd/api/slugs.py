@@ -10,6 +10,7 @@ from aiohttp import web
 
 from hostd.api.requests import admin_of, answer, app_for, context_of
 from hostd.api.shapes import app_ref, moment, stack_ref
+from hostd.api.signed import here
 from hostd.context import Context, Usage
 from hostd.errors import HostdError, NotFound
 from hostd.ledger.access import Right
@@ -29,7 +30,7 @@ async def index(request: web.Request) -> web.Response:
     versions = context.ledger.slugs.versions(app.id)
     current = context.ledger.releases.current(app.id).slug_id
     slugs = context.ledger.slugs.list(app.id)
-    return answer([slug_json(context, app, slug, versions.get(slug.id, []), current) for slug in slugs])
+    return answer([slug_json(request, app, slug, versions.get(slug.id, []), current) for slug in slugs])
 
 
 @routes.get("/apps/{app}/slugs/{slug}")
@@ -38,7 +39,7 @@ async def show(request: web.Request) -> web.Response:
     context, app, slug = _named(request)
     versions = context.ledger.slugs.versions(app.id).get(slug.id, [])
     current = context.ledger.releases.current(app.id).slug_id
-    return answer(slug_json(context, app, slug, versions, current))
+    return answer(slug_json(request, app, slug, versions, current))
 
 
 @routes.get("/hostd/apps/{app}/slugs/{slug}/usage")
@@ -97,12 +98,12 @@ async def collect(request: web.Request) -> web.Response:
 
 
 def slug_json(
-    context: Context, app: App, slug: Slug, versions: Sequence[int], current: str | None
+    request: web.Request, app: App, slug: Slug, versions: Sequence[int], current: str | None
 ) -> dict[str, Any]:
     """A slug; `versions` are the releases that name it. What Heroku has no field for is under `extended`."""
     created = moment(slug.created_at)
     return {
-        "blob": {"method": "get", "url": f"http://hostd/hostd/apps/{app.id}/slugs/{slug.id}/tarball"},
+        "blob": {"method": "get", "url": here(request, f"/hostd/apps/{app.id}/slugs/{slug.id}/tarball")},
         "buildpack_provided_description": slug.buildpack,
         "checksum": slug.digest,
         "commit": slug.commit,
@@ -115,7 +116,7 @@ def slug_json(
             "files": slug.files,
             "releases": versions,
             "stack_version": slug.stack_version,
-            "stored": context.pool.has_slug(slug.id),
+            "stored": context_of(request).pool.has_slug(slug.id),
         },
         "id": slug.id,
         "process_types": slug.process_types,

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from hostd.api.deploys import build_id, pieces
 from hostd.api.requests import answer, app_for, context_of
+from hostd.api.signed import here
 from hostd.ledger.access import Right
 
 routes = web.RouteTableDef()
@@ -14,7 +15,8 @@ routes = web.RouteTableDef()
 @routes.post("/apps/{app}/sources")
 async def create(request: web.Request) -> web.Response:
     """A place for the source of a build, good for an hour: PUT the tarball to `put_url`, then build `get_url`."""
-    url = f"http://hostd/hostd/sources/{context_of(request).sources.create(app_for(request, Right.DEPLOY))}"
+    place = context_of(request).sources.create(app_for(request, Right.DEPLOY))
+    url = here(request, f"/hostd/sources/{place}")
     return answer({"source_blob": {"get_url": url, "put_url": url}}, 201)
 
 

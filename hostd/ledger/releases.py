@@ -174,6 +174,15 @@ class Releases:
         )
         return [Output(**moments(record)) for record in records]
 
+    def with_output(self, app_id: str) -> frozenset[str]:
+        """The ids of the app's releases whose release phase printed something."""
+        records = self._database.select(
+            "SELECT DISTINCT release_id FROM release_outputs "
+            "WHERE release_id IN (SELECT id FROM releases WHERE app_id = ?)",
+            app_id,
+        )
+        return frozenset(record["release_id"] for record in records)
+
     def output(self, app_id: str, version: int) -> str | None:
         """All that the release phase of a release printed; None if there was none."""
         pieces = self.outputs(app_id, version)

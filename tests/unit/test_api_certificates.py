@@ -238,3 +238,16 @@ async def test_the_platforms_certificate_is_a_part_of_its_status(tmp_path, age, 
     ends = NOW + (825 - age) * DAY
     assert part["status"] == status
     assert part["detail"] == f"localhost, *.localhost until {ends:%Y-%m-%d}, signed by itself"
+
+
+async def test_a_domain_is_added_with_the_certificate_that_it_is_to_have(api):
+    first, second = [
+        (await api("POST", "/apps/hello/sni-endpoints", body(site("www.example.com")))).data["name"] for _ in range(2)
+    ]
+    other = (await api("POST", "/apps/hello/sni-endpoints", body(site("other.test")))).data["name"]
+    for wrong, status in ((other, 422), ("none", 404), (7, 422)):
+        refused = await api("POST", "/apps/hello/domains", {"hostname": "www.example.com", "sni_endpoint": wrong})
+        assert refused.status == status
+    made = await api("POST", "/apps/hello/domains", {"hostname": "www.example.com", "sni_endpoint": first})
+    assert (made.status, made.data["sni_endpoint"]["name"]) == (201, first)
+    assert first != second

@@ -25,6 +25,8 @@ from hostd.api.schema.words import (
     said,
 )
 
+_NAME = said(one_of(MAYBE_TEXT, body({"name": FILLED}, needs=("name",))), "a name")
+
 APP = Resource(
     "app",
     "An app: the code, its config vars and its dynos.",
@@ -64,8 +66,8 @@ APP = Resource(
             ref("app"),
             body({
                 "name": MAYBE_TEXT,
-                "stack": one_of(MAYBE_TEXT, body({"name": TEXT})),
-                "region": one_of(MAYBE_TEXT, body({"name": TEXT})),
+                "stack": _NAME,
+                "region": _NAME,
                 "buildpacks": maybe(many(TEXT)),
                 "space": MAYBE_TEXT,
                 "team": MAYBE_TEXT,

@@ -29,6 +29,8 @@ from hostd.api.schema.words import (
 
 _TIMEOUT = said(maybe(between(1, 86400)), "a number of seconds from 1 to 86400, or null")
 
+_SIGNED = {"expires": WHOLE, "signature": TEXT}
+
 BUILD = Resource(
     "build",
     "A build: how source became a slug.",
@@ -88,6 +90,8 @@ BUILD = Resource(
             ),
             201,
         ),
+        Link("GET /hostd/signed/builds/{app}/{build}", "Signed Output", "The same at a signed address.",
+             media="text/plain", query=_SIGNED, open=True),
         Link("DELETE /apps/{app}/builds/{build}", "Delete", "Cancel a build that runs.", ref("build"), status=202),
     ),
 )
@@ -111,7 +115,7 @@ SOURCE = Resource(
         Link("POST /apps/{app}/sources", "Create", "A place for the source of a build, good for an hour.",
              ref("source"), status=201),
         Link("PUT /hostd/sources/{source}", "Upload", "Take the tarball, as the body of the request.", record({}),
-             takes="application/octet-stream"),
+             takes="application/octet-stream", open=True),
     ),
 )
 
