@@ -61,6 +61,20 @@ class NotFound(HostdError):
         self.resource = resource
 
 
+class NotAcceptable(HostdError):
+    """The client wants the answer in a version that there is not."""
+
+    id = "not_acceptable"
+    status = 406
+
+
+class BadRange(HostdError):
+    """A Range header of which no page of a list can be made."""
+
+    id = "requested_range_not_satisfiable"
+    status = 416
+
+
 class Conflict(HostdError):
     """The name or key is taken, or the thing has changed in the meantime."""
 
@@ -147,6 +161,8 @@ _KINDS: tuple[type[HostdError], ...] = (
     Unauthorized,
     Forbidden,
     NotFound,
+    NotAcceptable,
+    BadRange,
     Conflict,
     Busy,
     Invalid,

@@ -5,7 +5,17 @@ from __future__ import annotations
 from aiohttp import web
 
 from hostd.api.identity import known_owner
-from hostd.api.requests import QUOTA, answer, body_of, context_of, optional_text, text_field, user_of
+from hostd.api.requests import (
+    QUOTA,
+    answer,
+    answer_list,
+    body_of,
+    by_fields,
+    context_of,
+    optional_text,
+    text_field,
+    user_of,
+)
 from hostd.api.shapes import account_json, key_json
 from hostd.errors import Invalid
 
@@ -39,7 +49,8 @@ async def rate_limits(request: web.Request) -> web.Response:
 async def keys(request: web.Request) -> web.Response:
     """The caller's ssh keys."""
     user = user_of(request)
-    return answer([key_json(key, user) for key in context_of(request).ledger.keys.list(user.id)])
+    found = [key_json(key, user) for key in context_of(request).ledger.keys.list(user.id)]
+    return answer_list(request, found, sortable=by_fields("id", "fingerprint"), default="id")
 
 
 @routes.post("/account/keys")

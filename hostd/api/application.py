@@ -54,6 +54,7 @@ from hostd.api import (
 from hostd.api.failures import explain, finish
 from hostd.api.identity import LOCKOUT, PEERS, Peers, identify
 from hostd.api.limits import Lockout, Quota
+from hostd.api.middlewares import count, dispatch, number, override, pack, sign, spare
 from hostd.api.requests import CONTEXT, QUOTA
 from hostd.context import Context
 
@@ -102,6 +103,8 @@ MODULES = (
     users,
 )
 """One for each resource."""
+MIDDLEWARES = (number, finish, pack, explain, override, identify, count, spare, dispatch)
+"""Outermost first."""
 LARGEST_BODY = 1024 * 1024
 """Bytes of a JSON body; a pushed tree is a stream and has no limit here."""
 
@@ -111,7 +114,8 @@ LONGEST_HEADER = 16 * 1024
 
 def build_api(context: Context, peers: Peers | None = None) -> web.Application:
     """The API as an aiohttp application; `peers` are the uids it listens to, by default those of this machine."""
-    application = web.Application(middlewares=[finish, explain, identify], client_max_size=LARGEST_BODY)
+    application = web.Application(middlewares=MIDDLEWARES, client_max_size=LARGEST_BODY)
+    application.on_response_prepare.append(sign)
     application[CONTEXT] = context
     application[PEERS] = peers or Peers.of_system()
     application[LOCKOUT] = Lockout(time.monotonic)

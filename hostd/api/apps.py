@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,17 @@ from aiohttp import web
 from hostd import names
 from hostd.api.identity import known_owner
 from hostd.api.regions import check_region
-from hostd.api.requests import answer, app_for, body_of, context_of, flag_field, optional_text, text_field, user_of
+from hostd.api.requests import (
+    answer,
+    answer_list,
+    app_for,
+    body_of,
+    context_of,
+    flag_field,
+    optional_text,
+    text_field,
+    user_of,
+)
 from hostd.api.shapes import app_json
 from hostd.api.teams import no_space, no_team
 from hostd.context import Context
@@ -29,14 +40,19 @@ async def index(request: web.Request) -> web.Response:
     """All apps the user may work on; for an admin that is every app."""
     context, user = context_of(request), user_of(request)
     apps = context.ledger.apps.list() if user.admin else context.ledger.apps.list_for(user)
-    return answer([shown_app(context, app) for app in apps])
+    return _listed(request, apps)
+
+
+def _listed(request: web.Request, apps: Sequence[App]) -> web.Response:
+    context = context_of(request)
+    sortable: dict[str, Callable[[App], str | int]] = {"name": lambda app: app.name, "id": lambda app: app.id}
+    return answer_list(request, apps, sortable=sortable, default="name", shape=lambda app: shown_app(context, app))
 
 
 @routes.get("/users/~/apps")
 async def mine(request: web.Request) -> web.Response:
     """The apps the user owns or collaborates on."""
-    context = context_of(request)
-    return answer([shown_app(context, app) for app in context.ledger.apps.list_for(user_of(request))])
+    return _listed(request, context_of(request).ledger.apps.list_for(user_of(request)))
 
 
 @routes.post("/apps")

@@ -12,7 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from hostd.api.identity import known_owner
-from hostd.api.requests import answer, body_of, context_of, optional_text, user_of
+from hostd.api.requests import answer, answer_list, body_of, by_fields, context_of, optional_text, user_of
 from hostd.api.shapes import moment
 from hostd.errors import Invalid, NotFound
 from hostd.ledger.authorizations import PREFIX, UNNAMED, Authorization
@@ -28,7 +28,8 @@ async def index(request: web.Request) -> web.Response:
     """The caller's authorizations that have not ended."""
     user = user_of(request)
     found = context_of(request).ledger.authorizations.list(user.id)
-    return answer([authorization_json(each, user) for each in found])
+    shown = [authorization_json(each, user) for each in found]
+    return answer_list(request, shown, sortable=by_fields("id"), default="id")
 
 
 @routes.post("/oauth/authorizations")

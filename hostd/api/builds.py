@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from aiohttp import web
@@ -12,8 +12,17 @@ from aiohttp import web
 from hostd.api import signed
 from hostd.api.deploys import timeout, version
 from hostd.api.identity import known_owner
-from hostd.api.releases import page
-from hostd.api.requests import answer, app_for, body_of, context_of, optional_text, text_field, user_of
+from hostd.api.requests import (
+    answer,
+    answer_list,
+    app_for,
+    body_of,
+    context_of,
+    optional_text,
+    range_of,
+    text_field,
+    user_of,
+)
 from hostd.api.shapes import build_json
 from hostd.context import Context
 from hostd.deploys import origins
@@ -22,22 +31,30 @@ from hostd.errors import Conflict, Invalid
 from hostd.ledger.access import Right
 from hostd.ledger.apps import App
 from hostd.ledger.builds import Build
+from hostd.ledger.database import to_text
 
 routes = web.RouteTableDef()
 
 MOST = 1000
 _UPLOAD = re.compile(r"https?://([^/]+)/hostd/sources/([0-9a-f-]{36})")
+_SORTABLE: dict[str, Callable[[Build], str | int]] = {
+    "started_at": lambda build: to_text(build.created_at),
+    "id": lambda build: build.id,
+}
 
 
 @routes.get("/apps/{app}/builds")
 async def index(request: web.Request) -> web.Response:
     """Builds, oldest first; `Range: started_at ..; order=desc, max=15` asks for the newest 15, newest first."""
     context, app = context_of(request), app_for(request)
-    newest_first, most = page(request.headers.get("Range", ""))
-    found = context.ledger.builds.list(app.id, most if newest_first and most else MOST)
-    if not newest_first:
-        found = found[::-1][:most]
-    return answer([_json(request, app, build) for build in found])
+    asked = range_of(request, _SORTABLE)
+    newest = asked is not None and asked.by == "started_at" and asked.descending and not asked.start
+    found = context.ledger.builds.list(app.id, asked.most + 1 if asked is not None and newest else MOST)
+
+    def shape(build: Build) -> dict[str, Any]:
+        return _json(request, app, build)
+
+    return answer_list(request, found[::-1], sortable=_SORTABLE, default="started_at", shape=shape)
 
 
 @routes.get("/apps/{app}/builds/{build}")

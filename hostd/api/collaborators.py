@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from hostd.api.requests import answer, app_for, body_of, context_of, user_of
+from hostd.api.requests import answer, answer_list, app_for, body_of, by_fields, context_of, user_of
 from hostd.api.shapes import collaborator_json
 from hostd.errors import NotFound
 from hostd.ledger import Ledger
@@ -23,7 +23,8 @@ async def index(request: web.Request) -> web.Response:
     """The owner first, then the collaborators."""
     ledger, app = context_of(request).ledger, app_for(request)
     people = [app.owner_id, *(row.user_id for row in ledger.access.list(app.id))]
-    return answer([_json(ledger, app, ledger.users.get(user)) for user in people])
+    found = [_json(ledger, app, ledger.users.get(user)) for user in people]
+    return answer_list(request, found, sortable=by_fields("id"), default="id")
 
 
 @routes.get("/apps/{app}/collaborators/{user}")

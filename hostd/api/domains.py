@@ -10,7 +10,17 @@ from aiohttp import web
 from hostd.acme.planner import Status
 from hostd.api.acm import acm_of
 from hostd.api.identity import known_owner
-from hostd.api.requests import answer, app_for, body_of, context_of, optional_text, text_field, user_of
+from hostd.api.requests import (
+    answer,
+    answer_list,
+    app_for,
+    body_of,
+    by_fields,
+    context_of,
+    optional_text,
+    text_field,
+    user_of,
+)
 from hostd.api.shapes import app_ref, moment, stable_id
 from hostd.api.sni_endpoints import choose_endpoint, endpoints_of
 from hostd.certificates.matching import covering
@@ -40,7 +50,8 @@ async def index(request: web.Request) -> web.Response:
         await context.domain_checks.check_all([domain.hostname for domain in domains], target)
     endpoints, acm = endpoints_of(context, app), acm_of(context, app)
     own = [_json(context, app, domain, endpoints, acm) for domain in domains]
-    return answer([_built_in(context, app, endpoints), *own])
+    found = [_built_in(context, app, endpoints), *own]
+    return answer_list(request, found, sortable=by_fields("id", "hostname"), default="id")
 
 
 @routes.post("/apps/{app}/domains")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from hostd import sizes
-from hostd.api.requests import answer
+from hostd.api.requests import answer, answer_list, by_fields
 from hostd.api.shapes import dyno_size_json
 from hostd.errors import Invalid, NotFound
 
@@ -13,9 +13,10 @@ routes = web.RouteTableDef()
 
 
 @routes.get("/dyno-sizes")
-async def index(_request: web.Request) -> web.Response:
+async def index(request: web.Request) -> web.Response:
     """The sizes that have a name."""
-    return answer([dyno_size_json(size) for size in sizes.SIZES.values()])
+    found = [dyno_size_json(size) for size in sizes.SIZES.values()]
+    return answer_list(request, found, sortable=by_fields("name", "id"), default="name")
 
 
 @routes.get("/dyno-sizes/{size}")

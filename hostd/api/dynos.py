@@ -12,8 +12,10 @@ from hostd import names, sizes
 from hostd.api.identity import known_owner
 from hostd.api.requests import (
     answer,
+    answer_list,
     app_for,
     body_of,
+    by_fields,
     context_of,
     flag_field,
     optional_text,
@@ -45,7 +47,8 @@ async def index(request: web.Request) -> web.Response:
     context, app = context_of(request), app_for(request)
     dynos = sorted(context.manager.dynos(app.id), key=lambda dyno: (dyno.type, dyno.number, dyno.version))
     versions = _versions(context, app, dynos)
-    return answer([dyno_json(app, dyno, versions) for dyno in dynos])
+    found = [dyno_json(app, dyno, versions) for dyno in dynos]
+    return answer_list(request, found, sortable=by_fields("id", "name"), default="name")
 
 
 @routes.get("/hostd/apps/{app}/dynos/missing")

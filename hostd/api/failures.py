@@ -8,7 +8,8 @@ import logging
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from hostd.errors import RateLimited, Unauthorized, to_api
+from hostd.api.requests import REQUEST_ID
+from hostd.errors import UNEXPECTED, HostdError, RateLimited, Unauthorized, to_api
 
 _log = logging.getLogger(__name__)
 _unattended: set[asyncio.Task[web.StreamResponse]] = set()
@@ -41,7 +42,10 @@ async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
     except Exception as error:  # noqa: BLE001 - logged below unless hostd raised it
         status, body = to_api(error)
         if status >= 500:
-            _log.exception("%s %s failed", request.method, request.path)
+            id = request.get(REQUEST_ID, "-")
+            _log.exception("%s %s failed (request %s)", request.method, request.path, id)
+            if not isinstance(error, HostdError):
+                body["message"] = f"{UNEXPECTED} -g {id}"
         return web.json_response(body, status=status, headers=_headers(error))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from hostd.api.requests import answer, app_for, body_of, context_of, flag_field, user_of
+from hostd.api.requests import answer, answer_list, app_for, body_of, by_fields, context_of, flag_field, user_of
 from hostd.api.shapes import moment, stable_id
 from hostd.errors import NotFound
 from hostd.ledger.access import Right
@@ -48,7 +48,8 @@ async def index(request: web.Request) -> web.Response:
     """Every feature that apps can have, with `enabled`."""
     app = app_for(request)
     enabled = context_of(request).ledger.features.enabled(app.id)
-    return answer([_json(app, feature, enabled.get(feature.name)) for feature in _FEATURES])
+    found = [_json(app, feature, enabled.get(feature.name)) for feature in _FEATURES]
+    return answer_list(request, found, sortable=by_fields("name", "id"), default="name")
 
 
 @routes.get("/apps/{app}/features/{feature}")

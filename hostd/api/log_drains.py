@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from hostd.api.requests import answer, app_for, body_of, context_of, text_field, user_of
+from hostd.api.requests import answer, answer_list, app_for, body_of, by_fields, context_of, text_field, user_of
 from hostd.api.shapes import moment
 from hostd.errors import Forbidden
 from hostd.ledger.access import Right
@@ -24,7 +24,7 @@ async def index(request: web.Request) -> web.Response:
     context, app = context_of(request), app_for(request)
     drains = context.ledger.drains.list(app.id)
     statuses = await context.draining.statuses() if drains else {}
-    return answer([_json(drain, statuses) for drain in drains])
+    return answer_list(request, [_json(drain, statuses) for drain in drains], sortable=by_fields("id"), default="id")
 
 
 @routes.post("/apps/{app}/log-drains")

@@ -12,10 +12,12 @@ from hostd.api import signed
 from hostd.api.requests import (
     admin_of,
     answer,
+    answer_list,
     app_for,
     body_of,
     context_of,
     optional_text,
+    range_of,
     user_of,
 )
 from hostd.api.shapes import release_json
@@ -33,12 +35,11 @@ routes = web.RouteTableDef()
 async def index(request: web.Request) -> web.Response:
     """Releases, oldest first; `Range: version ..; order=desc, max=15` asks for the newest 15, newest first."""
     context, app = context_of(request), app_for(request)
-    newest_first, most = page(request.headers.get("Range", ""))
-    shape = _shaper(request, app)
-    found = [shape(release) for release in context.ledger.releases.list(app.id, most if newest_first else None)]
-    if not newest_first:
-        found = found[::-1][:most]
-    return answer(found)
+    asked = range_of(request, _SORTABLE)
+    newest = asked is not None and asked.by == "version" and asked.descending and not asked.start
+    # One more tells whether there are more.
+    found = context.ledger.releases.list(app.id, asked.most + 1 if asked is not None and newest else None)
+    return answer_list(request, found[::-1], sortable=_SORTABLE, default="version", shape=_shaper(request, app))
 
 
 @routes.get("/apps/{app}/releases/{release}")
@@ -100,13 +101,6 @@ async def verify(request: web.Request) -> web.Response:
     return answer({"ok": not problems, "problems": problems})
 
 
-def page(header: str) -> tuple[bool, int | None]:
-    """Read a Range header: whether the newest come first, and how many at most. What cannot be read is ignored."""
-    options = dict(_OPTION.findall(header.partition(";")[2]))
-    most = options.get("max", "")
-    return options.get("order") == "desc", int(most) if most.isdecimal() and int(most) else None
-
-
 async def _release_slug(request: web.Request, app: App, slug_id: str, description: str | None) -> web.Response:
     context = context_of(request)
     slug = next((slug for slug in context.ledger.slugs.list(app.id) if slug.id == slug_id), None)
@@ -124,7 +118,10 @@ async def _release_slug(request: web.Request, app: App, slug_id: str, descriptio
 
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_OPTION = re.compile(r"(max|order)\s*=\s*([a-z0-9]{1,9})")
+_SORTABLE: dict[str, Callable[[Release], str | int]] = {
+    "version": lambda release: release.version,
+    "id": lambda release: release.id,
+}
 
 
 def _check_rollback(context: Context, app: App, old: Release) -> None:

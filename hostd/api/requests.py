@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import json
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
 
-from hostd.api.caller import Caller
+from hostd.api import ranges
+from hostd.api.caller import Caller, Door
 from hostd.api.limits import Quota
+from hostd.api.ranges import Range, Row
 from hostd.api.schema import Link, check_body, link_of
 from hostd.context import Context
 from hostd.errors import BadRequest, Forbidden, Invalid, NotFound
@@ -22,8 +26,11 @@ USER: web.RequestKey[User] = web.RequestKey("user", User)
 CALLER: web.RequestKey[Caller] = web.RequestKey("caller", Caller)
 QUOTA: web.AppKey[Quota] = web.AppKey("quota", Quota)
 """How many calls each account may make."""
+REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
 RELEASE_HEADER = "Hostd-Release"
 WARNING_HEADER = "Warning-Message"
+DEEPEST = 32
+"""Levels of objects and lists within each other that a request may have."""
 
 
 def context_of(request: web.Request) -> Context:
@@ -39,6 +46,11 @@ def user_of(request: web.Request) -> User:
 def caller_of(request: web.Request) -> Caller:
     """Who asks, through which door, from where, and with which token."""
     return request[CALLER]
+
+
+def request_id_of(request: web.Request) -> str:
+    """The id of the request, which the client is told and the log has."""
+    return request[REQUEST_ID]
 
 
 def pattern_of(request: web.Request) -> str:
@@ -89,6 +101,8 @@ async def body_of(request: web.Request) -> dict[str, Any]:
         raise BadRequest("The body of the request is not JSON.") from error
     if not isinstance(value, dict):
         raise BadRequest("The body of the request must be a JSON object.")
+    if too_deep(value):
+        raise BadRequest(f"The body of the request is nested more than {DEEPEST} levels deep.")
     if link := link_for(request):
         check_body(link, value)
     return value
@@ -103,6 +117,21 @@ def is_open(request: web.Request) -> bool:
     """Whether anybody may ask this, without saying who asks."""
     link = link_for(request)
     return link is not None and link.open
+
+
+def too_deep(value: Any, deepest: int = DEEPEST) -> bool:
+    """Whether JSON has more levels of objects and lists within each other."""
+    level = [value]
+    for _ in range(deepest):
+        level = [
+            child
+            for each in level
+            if isinstance(each, dict | list)
+            for child in (each.values() if isinstance(each, dict) else each)
+        ]
+        if not level:
+            return False
+    return any(isinstance(each, dict | list) for each in level)
 
 
 def text_field(body: dict[str, Any], name: str) -> str:
@@ -128,6 +157,48 @@ def flag_field(body: dict[str, Any], name: str, default: bool = False) -> bool:
         return default
     if not isinstance(value, bool):
         raise Invalid(f"The field {name} must be true or false.")
+    return value
+
+
+def range_of(request: web.Request, sortable: Collection[str]) -> Range | None:
+    """The page of a list that is asked for; None for all of it. Raises BadRange."""
+    return ranges.parse(request.headers.get("Range", ""), sortable)
+
+
+def answer_list(
+    request: web.Request,
+    rows: Sequence[Row],
+    *,
+    sortable: Mapping[str, Callable[[Row], str | int]],
+    default: str,
+    shape: Callable[[Row], Any] | None = None,
+) -> web.Response:
+    """A JSON answer of rows, or of the page of them that is asked for; `shape` makes the JSON of a row.
+
+    `sortable` has the attributes by which pages can be asked for, each different for every row. Without a Range header
+    all rows come as they are, at the unix socket; elsewhere only if they fit a page, and else by the `default`.
+    """
+    asked, headers = range_of(request, sortable), {"Accept-Ranges": ", ".join(sortable)}
+    if asked is None and caller_of(request).door is not Door.SOCKET and len(rows) > ranges.LARGEST_PAGE:
+        asked = Range(default)
+    status, shown = 200, list(rows)
+    if asked is not None:
+        found = ranges.page(rows, asked, sortable[asked.by])
+        shown = found.rows
+        if found.content:
+            headers["Content-Range"] = found.content
+        if found.next is not None:
+            status, headers["Next-Range"] = 206, found.next
+    return web.json_response([row if shape is None else shape(row) for row in shown], status=status, headers=headers)
+
+
+def by_fields(*names: str) -> dict[str, Callable[[dict[str, Any]], str | int]]:
+    """The `sortable` of rows that are JSON already, by fields of theirs."""
+    return {name: functools.partial(_field, name) for name in names}
+
+
+def _field(name: str, row: dict[str, Any]) -> str | int:
+    value: str | int = row[name]
     return value
 
 

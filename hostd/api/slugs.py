@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from hostd.api.requests import admin_of, answer, app_for, context_of
+from hostd.api.requests import admin_of, answer, answer_list, app_for, by_fields, context_of
 from hostd.api.shapes import app_ref, moment, stack_ref
 from hostd.api.signed import here
 from hostd.context import Context, Usage
@@ -30,7 +30,8 @@ async def index(request: web.Request) -> web.Response:
     versions = context.ledger.slugs.versions(app.id)
     current = context.ledger.releases.current(app.id).slug_id
     slugs = context.ledger.slugs.list(app.id)
-    return answer([slug_json(request, app, slug, versions.get(slug.id, []), current) for slug in slugs])
+    found = [slug_json(request, app, slug, versions.get(slug.id, []), current) for slug in slugs]
+    return answer_list(request, found, sortable=by_fields("id"), default="id")
 
 
 @routes.get("/apps/{app}/slugs/{slug}")

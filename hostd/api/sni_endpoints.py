@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from hostd.api.requests import answer, app_for, body_of, context_of, optional_text, user_of
+from hostd.api.requests import answer, answer_list, app_for, body_of, by_fields, context_of, optional_text, user_of
 from hostd.api.shapes import app_ref, moment, stable_id
 from hostd.certificates.checking import Checked, describe
 from hostd.certificates.matching import covering
@@ -30,7 +30,8 @@ async def index(request: web.Request) -> web.Response:
     """The app's certificates, those that were added or changed last at the end. Private keys are never shown."""
     context, app = context_of(request), app_for(request)
     served = context.certificates.served(app)
-    return answer([_json(context, app, each, served) for each in context.ledger.certificates.list(app.id)])
+    found = [_json(context, app, each, served) for each in context.ledger.certificates.list(app.id)]
+    return answer_list(request, found, sortable=by_fields("id", "name"), default="id")
 
 
 @routes.post("/apps/{app}/sni-endpoints")

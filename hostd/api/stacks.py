@@ -10,7 +10,18 @@ from typing import Any
 from aiohttp import web
 
 from hostd.api.identity import known_owner
-from hostd.api.requests import admin_of, answer, body_of, context_of, flag_field, optional_text, text_field, user_of
+from hostd.api.requests import (
+    admin_of,
+    answer,
+    answer_list,
+    body_of,
+    by_fields,
+    context_of,
+    flag_field,
+    optional_text,
+    text_field,
+    user_of,
+)
 from hostd.api.shapes import stack_json
 from hostd.context import Context, Output, StackOutcome
 from hostd.errors import NotFound, to_api
@@ -24,7 +35,8 @@ _log = logging.getLogger(__name__)
 async def index(request: web.Request) -> web.Response:
     """The stacks that apps can use."""
     context, user = context_of(request), user_of(request)
-    return answer([_json(context, user, name) for name in context.stacks.names()])
+    found = [_json(context, user, name) for name in context.stacks.names()]
+    return answer_list(request, found, sortable=by_fields("name", "id"), default="name")
 
 
 @routes.get("/stacks/{stack}")

@@ -5,7 +5,17 @@ from __future__ import annotations
 from aiohttp import web
 
 from hostd import names
-from hostd.api.requests import admin_of, answer, body_of, context_of, flag_field, text_field, user_of
+from hostd.api.requests import (
+    admin_of,
+    answer,
+    answer_list,
+    body_of,
+    by_fields,
+    context_of,
+    flag_field,
+    text_field,
+    user_of,
+)
 from hostd.api.shapes import account_json
 from hostd.errors import Forbidden
 
@@ -16,7 +26,8 @@ routes = web.RouteTableDef()
 async def index(request: web.Request) -> web.Response:
     """All users."""
     admin_of(request)
-    return answer([account_json(user) for user in context_of(request).ledger.users.list()])
+    found = [account_json(user) for user in context_of(request).ledger.users.list()]
+    return answer_list(request, found, sortable=by_fields("email", "id"), default="email")
 
 
 @routes.post("/users")

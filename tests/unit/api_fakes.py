@@ -108,10 +108,10 @@ class Api:
         """Ask at the loopback door, as who has the token."""
         headers = {**({"Authorization": f"Bearer {token}"} if token else {}), **more.pop("headers", {})}
         async with (
-            aiohttp.ClientSession(auto_decompress=False) as http,
+            aiohttp.ClientSession() as http,
             http.request(method, f"{self.door}{path}", json=body, headers=headers, **more) as response,
         ):
-            is_json = response.content_type == "application/json" and "Content-Encoding" not in response.headers
+            is_json = response.content_type == "application/json"
             read = await response.read()
             return Answer(response.status, response.headers, json.loads(read) if is_json and read else read)
 

@@ -1,8 +1,6 @@
-import pytest
 from api_fakes import running_api
 
 from hostd.api.config_vars import description
-from hostd.api.releases import page
 
 
 async def test_config_vars_make_releases(tmp_path):
@@ -125,17 +123,3 @@ async def test_release_output_and_verification(tmp_path):
         assert (await api("GET", "/hostd/releases/verify")).status == 403
         api.user = "kate@example.com"
         assert (await api("GET", "/hostd/releases/verify")).data == {"ok": True, "problems": []}
-
-
-@pytest.mark.parametrize(
-    ("header", "meant"),
-    [
-        ("", (False, None)),
-        ("version ..; max=1, order=desc", (True, 1)),
-        ("version ..; order=desc,max=15", (True, 15)),
-        ("version ..; max=0", (False, None)),
-        ("bytes=0-", (False, None)),
-    ],
-)
-def test_range_headers(header, meant):
-    assert page(header) == meant
