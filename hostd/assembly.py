@@ -46,6 +46,7 @@ from hostd.manager.environment import EnvironmentFiles
 from hostd.manager.launcher import Launcher
 from hostd.manager.manager import Manager
 from hostd.manager.places import Places
+from hostd.manager.routes import api_route
 from hostd.manager.routing import Routing
 from hostd.manager.session_files import SessionFiles
 from hostd.manager.tools import Tools
@@ -59,6 +60,7 @@ from hostd.scheduler.timers import Timers
 from hostd.settings import Settings
 from hostd.sleeper import Sleeper
 from hostd.writers import Writers
+from router.table import PLATFORM
 from slugs.build_unit import BuildLimits
 from slugs.compiler import Compiler
 from slugs.pool import Pool
@@ -242,6 +244,15 @@ def _networks(settings: Settings) -> Networks:
 
 def _tools(ground: _Ground, environment_files: EnvironmentFiles) -> Tools:
     settings = ground.settings
+    routing = Routing(
+        table_file=settings.routes_file,
+        control_directory=settings.router_dir,
+        domain=settings.domain,
+        faults=ground.faults,
+        group=pwd.getpwnam(ROUTER_USER).pw_gid,
+    )
+    if settings.api_port:
+        routing.set(PLATFORM, api_route(settings))
     return Tools(
         launcher=Launcher(
             systemd=ground.systemd,
@@ -252,13 +263,7 @@ def _tools(ground: _Ground, environment_files: EnvironmentFiles) -> Tools:
             faults=ground.faults,
             log_rate=settings.log_rate,
         ),
-        routing=Routing(
-            table_file=settings.routes_file,
-            control_directory=settings.router_dir,
-            domain=settings.domain,
-            faults=ground.faults,
-            group=pwd.getpwnam(ROUTER_USER).pw_gid,
-        ),
+        routing=routing,
         places=Places(ground.networks, settings.dyno_port),
         events=ground.events,
         settings=settings,

@@ -16,6 +16,8 @@ from collections import deque
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from router.table import PLATFORM
+
 _COMMON: Final = b"HOSTD_SOURCE=heroku\nHOSTD_PROCESS=%s\nSYSLOG_IDENTIFIER=hostd-router\nPRIORITY=%d\nMESSAGE="
 _MARK: Final = b"\nMESSAGE="
 _DATAGRAM: Final = 96 * 1024
@@ -253,6 +255,9 @@ class Journal:
         if self._path is None:
             box = self._boxes.get("") or _Outbox("", "", b"")
             self._boxes[""] = self._boxes[app_id] = box
+            return box
+        if app_id == PLATFORM:
+            box = self._boxes[app_id] = self._boxes.get("") or self._box("")
             return box
         path = self._path
         if app_id:

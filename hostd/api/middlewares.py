@@ -33,8 +33,8 @@ _VERSION = re.compile(r"3(\.[a-z0-9_.-]+)?", re.IGNORECASE)
 
 @web.middleware
 async def number(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give the request an id, by which it is found in the log: its own if it brings a single one."""
-    brought = request.headers.get("Request-Id", "")
+    """Give the request an id, by which it is found in the log: its own if it brings a single one, else the router's."""
+    brought = request.headers.get("Request-Id") or request.headers.get("X-Request-Id") or ""
     request[REQUEST_ID] = brought if _ID.fullmatch(brought) else str(uuid.uuid4())
     return await handler(request)
 

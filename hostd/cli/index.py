@@ -56,6 +56,11 @@ MODULES: dict[str, tuple[str, ...]] = {
         "stack", "stack:set",
     ),
     "keys": ("keys", "keys:add", "keys:remove"),
+    "authorizations": (
+        "authorizations", "authorizations:create", "authorizations:info", "authorizations:update",
+        "authorizations:rotate", "authorizations:revoke", "sessions",
+    ),
+    "auth": ("auth:whoami", "auth:token"),
     "users": ("users", "users:add", "users:remove"),
     "access": ("access", "access:add", "access:update", "access:remove"),
     "gate": ("access:gate", "access:gate:enable", "access:gate:remove", "access:gate:disable"),
@@ -90,6 +95,8 @@ ALIASES: dict[str, str] = {
     "rollback": "releases:rollback",
     "builds:cache": "cache",
     "builds:cache:purge": "cache:purge",
+    "whoami": "auth:whoami",
+    "authorizations:destroy": "authorizations:revoke",
     "sharing": "access",
     "sharing:add": "access:add",
     "sharing:remove": "access:remove",
@@ -108,8 +115,8 @@ _NO_SUCH_THING = {
     "scp": _NO_FILES,
     "rsync": _NO_FILES,
     "login": "hostd has no passwords: it knows you by your ssh key, or as root on its own machine.",
-    "logout": "hostd has no sessions: to take a key away, use keys:remove.",
-    "auth": "hostd has no passwords: it knows you by your ssh key, or as root on its own machine.",
+    "logout": "hostd has no sessions: to take a key away, use keys:remove; a token, authorizations:revoke.",
+    "auth": "hostd has no passwords: it knows you by your ssh key, by a token, or as root on its own machine.",
 }
 
 

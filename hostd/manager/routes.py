@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from hostd.manager.desired import DesiredApp
 from hostd.manager.dyno import Place
 from hostd.manager.planner import Observed, Phase, web_ready
-from router.table import App, Dyno, State
+from hostd.settings import Settings
+from router.table import PLATFORM, App, Dyno, State
 
 
 def serving(desired: DesiredApp, observed: Sequence[Observed]) -> list[Observed]:
@@ -47,6 +48,20 @@ def route(desired: DesiredApp, observed: Sequence[Observed], places: Mapping[str
         dynos=tuple(
             Dyno(f"{dyno.type}.{dyno.number}", places[dyno.unit].address, places[dyno.unit].port) for dyno in chosen
         ),
+    )
+
+
+def api_route(settings: Settings) -> App:
+    """Return the entry of the platform's own API: its host leads to hostd's port on the loopback interface."""
+    return App(
+        id=PLATFORM,
+        name="api",
+        hosts=(settings.api_host,),
+        state=State.UP,
+        dynos=(Dyno("api.1", "127.0.0.1", settings.api_port),),
+        # Tokens come with the first request: what would answer on plain http would teach people to send them so.
+        https_only=True,
+        masked=("signature",),
     )
 
 

@@ -10,7 +10,9 @@ from aiohttp import web
 
 from hostd.faults import Faults
 from hostd.manager.dyno import Place
+from hostd.manager.routes import api_route
 from hostd.manager.routing import Routing
+from hostd.settings import Settings
 from router.store import load, save
 from router.table import App, State, Table
 
@@ -276,3 +278,10 @@ async def test_a_file_that_cannot_be_read_is_replaced(make, table_file, worker):
     table_file.rmdir()
     await routing.publish()
     assert load(table_file).apps == (HELLO,)
+
+
+def test_the_api_has_an_entry_of_its_own():
+    entry = api_route(Settings(domain="apps.example.com", api_port=7171))
+    table = Table.parse(Table(1, "apps.example.com", (entry,)).to_json())
+    assert table.lookup("api.apps.example.com:443") == entry
+    assert entry.dynos[0].port == 7171 and entry.https_only

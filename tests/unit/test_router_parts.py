@@ -19,7 +19,7 @@ from router.heads import Origin, RequestHead, read_request
 from router.journal import Journal, socket_path
 from router.logline import bare, quoted, request_line
 from router.pages import render
-from router.table import State, Table
+from router.table import PLATFORM, State, Table
 from router.worker import parse_arguments
 
 HEAD = RequestHead.improper(b"GET", b"/", [(b"Host", b"hello.localhost")], Origin("1.2.3.4", "http", 80))
@@ -186,6 +186,18 @@ async def test_what_waits_for_an_app_goes_with_it(tmp_path):
         journal.flush()
         journal.request("app-1", "three")
         assert (await receive(journald)).count(b"MESSAGE=") == 1
+    journal.close()
+
+
+async def test_the_platforms_own_requests_are_logged_as_those_of_no_app(tmp_path):
+    journal = Journal(platform_socket(tmp_path), asyncio.get_running_loop(), delay=0.005)
+    with receiver(platform_socket(tmp_path)) as journald:
+        journal.request(PLATFORM, "one")
+        journal.request("", "two")
+        journal.flush()
+        said = await receive(journald)
+        assert b"MESSAGE=one\n" in said and b"MESSAGE=two\n" in said and b"HOSTD_APP" not in said
+    journal.forget({"", PLATFORM})
     journal.close()
 
 
