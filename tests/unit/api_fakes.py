@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -160,8 +160,12 @@ async def running_api(
     platform_certificate_of: datetime | None = None,
     terms_accepted: bool = True,
     router: bool = False,
+    change: Callable[[web.Application], None] = lambda application: None,
 ) -> AsyncIterator[Api]:
-    """Serve the API; the test's own uid counts as `git`, as `root`, or as a `stranger`, and perhaps as the router's."""
+    """Serve the API; the test's own uid counts as `git`, as `root`, or as a `stranger`, and perhaps as the router's.
+
+    `change` is done to the application before it serves.
+    """
     ledger = Ledger.open(with_ledger(directory / "master"))
     writer, manager = FakeWriter(), FakeManager()
     events = Events(writer)
@@ -223,6 +227,7 @@ async def running_api(
     door = socket.create_server(("127.0.0.1", 0))
     application, flaws = build_api(context, peers), Flaws()
     application.middlewares.insert(0, flaws.watch)
+    change(application)
     runner: web.AppRunner = await serve(application, listener, door)
     try:
         async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path))) as http:

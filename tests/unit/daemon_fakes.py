@@ -10,7 +10,7 @@ from typing import Any
 from hostd.context import Output
 from hostd.deploys.deploy import Deploy, PushOutcome
 from hostd.dns import Found
-from hostd.errors import Busy
+from hostd.errors import Busy, NotFound
 from hostd.events import Events
 from hostd.ledger import Ledger
 from hostd.ledger.apps import App
@@ -114,11 +114,16 @@ class FakeManager:
         self, app: App, dyno: str, argv: Sequence[str], env: Mapping[str, str] | None, time_limit: float | None = None
     ) -> FakeOneOff:
         self.calls.append(("visit", dyno, list(argv), env, time_limit))
-        return FakeOneOff(self.running[0], "visit-token")
+        return FakeOneOff(self._any(dyno), "visit-token")
 
     def prepare_forward(self, app: App, dyno: str, port: int) -> FakeOneOff:
         self.calls.append(("forward", dyno, port))
-        return FakeOneOff(self.running[0], "forward-token")
+        return FakeOneOff(self._any(dyno), "forward-token")
+
+    def _any(self, wanted: str) -> Dyno:
+        if not self.running:
+            raise NotFound(f"Couldn't find that dyno: {wanted!r}.")
+        return self.running[0]
 
 
 class FakeDeploys:

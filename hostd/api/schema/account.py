@@ -10,36 +10,41 @@ from hostd.api.schema.words import (
     TIME,
     UUID,
     body,
+    like,
     many,
     maybe,
     record,
     ref,
 )
 
+_EXAMPLE_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl you@example.com"
+
 ACCOUNT = Resource(
     "account",
     "A person who may use the platform.",
-    record({
-        "admin": FLAG,
-        "allow_tracking": FLAG,
-        "beta": FLAG,
-        "country_of_residence": MAYBE_TEXT,
-        "created_at": TIME,
-        "default_organization": maybe(record({"id": UUID, "name": TEXT})),
-        "default_team": maybe(record({"id": UUID, "name": TEXT})),
-        "email": TEXT,
-        "federated": FLAG,
-        "id": UUID,
-        "identity_provider": maybe(record({"id": UUID, "name": TEXT})),
-        "last_login": MAYBE_TIME,
-        "name": MAYBE_TEXT,
-        "sms_number": MAYBE_TEXT,
-        "suspended_at": MAYBE_TIME,
-        "delinquent_at": MAYBE_TIME,
-        "two_factor_authentication": FLAG,
-        "updated_at": TIME,
-        "verified": FLAG,
-    }),
+    record(
+        {
+            "admin": FLAG,
+            "allow_tracking": FLAG,
+            "beta": FLAG,
+            "country_of_residence": MAYBE_TEXT,
+            "created_at": TIME,
+            "default_organization": maybe(record({"id": UUID, "name": TEXT})),
+            "default_team": maybe(record({"id": UUID, "name": TEXT})),
+            "email": TEXT,
+            "federated": FLAG,
+            "id": UUID,
+            "identity_provider": maybe(record({"id": UUID, "name": TEXT})),
+            "last_login": MAYBE_TIME,
+            "name": MAYBE_TEXT,
+            "sms_number": MAYBE_TEXT,
+            "suspended_at": MAYBE_TIME,
+            "delinquent_at": MAYBE_TIME,
+            "two_factor_authentication": FLAG,
+            "updated_at": TIME,
+            "verified": FLAG,
+        }
+    ),
     (
         Link("GET /account", "Info", "Who the caller is.", ref("account")),
         Link(
@@ -57,7 +62,7 @@ ACCOUNT = Resource(
             "Create",
             "Add a user; for admins.",
             ref("account"),
-            body({"email": FILLED, "admin": maybe(FLAG)}, needs=("email",)),
+            body({"email": like(FILLED, "ann@example.com"), "admin": maybe(FLAG)}, needs=("email",)),
             201,
         ),
         Link("DELETE /users/{user}", "Delete", "Remove a user with their keys; for admins.", ref("account")),
@@ -67,15 +72,17 @@ ACCOUNT = Resource(
 KEY = Resource(
     "key",
     "An ssh key of an account.",
-    record({
-        "comment": MAYBE_TEXT,
-        "created_at": TIME,
-        "email": TEXT,
-        "fingerprint": TEXT,
-        "id": UUID,
-        "public_key": TEXT,
-        "updated_at": TIME,
-    }),
+    record(
+        {
+            "comment": MAYBE_TEXT,
+            "created_at": TIME,
+            "email": TEXT,
+            "fingerprint": TEXT,
+            "id": UUID,
+            "public_key": TEXT,
+            "updated_at": TIME,
+        }
+    ),
     (
         Link("GET /account/keys", "List", "The caller's ssh keys.", many(ref("key"))),
         Link(
@@ -83,7 +90,7 @@ KEY = Resource(
             "Create",
             "Add an ssh key, given as the text of its public file.",
             ref("key"),
-            body({"public_key": FILLED}, needs=("public_key",)),
+            body({"public_key": like(FILLED, _EXAMPLE_KEY)}, needs=("public_key",)),
             201,
         ),
         Link("GET /account/keys/{key}", "Info", "One ssh key, by id, fingerprint or comment.", ref("key")),

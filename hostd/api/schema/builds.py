@@ -19,6 +19,7 @@ from hostd.api.schema.words import (
     between,
     body,
     choice,
+    like,
     many,
     maybe,
     record,
@@ -34,39 +35,49 @@ _SIGNED = {"expires": WHOLE, "signature": TEXT}
 BUILD = Resource(
     "build",
     "A build: how source became a slug.",
-    record({
-        "app": NAMED,
-        "buildpacks": many(record({"name": TEXT, "url": TEXT})),
-        "created_at": TIME,
-        "extended": record({
-            "buildpacks": many(table(ANYTHING)),
-            "cancelled": FLAG,
-            "ended_at": MAYBE_TIME,
-            "reason": MAYBE_TEXT,
-            "release_version": MAYBE_WHOLE,
-            "report": MAYBE_TEXT,
-            "source": TEXT,
-        }),
-        "id": UUID,
-        "output_stream_url": URI,
-        "release": maybe(IDENTIFIED),
-        "slug": maybe(IDENTIFIED),
-        "source_blob": record({
-            "checksum": MAYBE_TEXT,
-            "url": MAYBE_TEXT,
-            "version": MAYBE_TEXT,
-            "version_description": MAYBE_TEXT,
-        }),
-        "stack": MAYBE_TEXT,
-        "status": choice("pending", "succeeded", "failed"),
-        "updated_at": TIME,
-        "user": PERSON,
-    }),
+    record(
+        {
+            "app": NAMED,
+            "buildpacks": many(record({"name": TEXT, "url": TEXT})),
+            "created_at": TIME,
+            "extended": record(
+                {
+                    "buildpacks": many(table(ANYTHING)),
+                    "cancelled": FLAG,
+                    "ended_at": MAYBE_TIME,
+                    "reason": MAYBE_TEXT,
+                    "release_version": MAYBE_WHOLE,
+                    "report": MAYBE_TEXT,
+                    "source": TEXT,
+                }
+            ),
+            "id": UUID,
+            "output_stream_url": URI,
+            "release": maybe(IDENTIFIED),
+            "slug": maybe(IDENTIFIED),
+            "source_blob": record(
+                {
+                    "checksum": MAYBE_TEXT,
+                    "url": MAYBE_TEXT,
+                    "version": MAYBE_TEXT,
+                    "version_description": MAYBE_TEXT,
+                }
+            ),
+            "stack": MAYBE_TEXT,
+            "status": choice("pending", "succeeded", "failed"),
+            "updated_at": TIME,
+            "user": PERSON,
+        }
+    ),
     (
         Link("GET /apps/{app}/builds", "List", "Builds, oldest first.", many(ref("build"))),
         Link("GET /apps/{app}/builds/{build}", "Info", "One build, by its id or the beginning of it.", ref("build")),
-        Link("GET /apps/{app}/builds/{build}/output", "Output", "What the build prints, as it is printed.",
-             media="text/plain"),
+        Link(
+            "GET /apps/{app}/builds/{build}/output",
+            "Output",
+            "What the build prints, as it is printed.",
+            media="text/plain",
+        ),
         Link(
             "POST /apps/{app}/builds",
             "Create",
@@ -76,22 +87,30 @@ BUILD = Resource(
                 {
                     "source_blob": body(
                         {
-                            "url": FILLED,
+                            "url": like(FILLED, "https://example.com/app.tgz"),
                             "version": MAYBE_TEXT,
                             "checksum": MAYBE_TEXT,
                             "version_description": MAYBE_TEXT,
                         },
                         needs=("url",),
                     ),
-                    "buildpacks": maybe(many(body({"url": MAYBE_TEXT, "name": MAYBE_TEXT}))),
+                    "buildpacks": like(
+                        maybe(many(body({"url": MAYBE_TEXT, "name": MAYBE_TEXT}))), [{"url": "heroku/python"}]
+                    ),
                     "timeout": _TIMEOUT,
                 },
                 needs=("source_blob",),
             ),
             201,
         ),
-        Link("GET /hostd/signed/builds/{app}/{build}", "Signed Output", "The same at a signed address.",
-             media="text/plain", query=_SIGNED, open=True),
+        Link(
+            "GET /hostd/signed/builds/{app}/{build}",
+            "Signed Output",
+            "The same at a signed address.",
+            media="text/plain",
+            query=_SIGNED,
+            open=True,
+        ),
         Link("DELETE /apps/{app}/builds/{build}", "Delete", "Cancel a build that runs.", ref("build"), status=202),
     ),
 )
@@ -102,8 +121,13 @@ BUILD_SETTINGS = Resource(
     record({"default": WHOLE, "timeout": MAYBE_WHOLE}),
     (
         Link("GET /hostd/apps/{app}/build-settings", "Info", "How long builds may take.", ref("build-settings")),
-        Link("PATCH /hostd/apps/{app}/build-settings", "Update", "Set how long builds may take.",
-             ref("build-settings"), body({"timeout": _TIMEOUT}, needs=("timeout",))),
+        Link(
+            "PATCH /hostd/apps/{app}/build-settings",
+            "Update",
+            "Set how long builds may take.",
+            ref("build-settings"),
+            body({"timeout": _TIMEOUT}, needs=("timeout",)),
+        ),
     ),
 )
 
@@ -112,10 +136,21 @@ SOURCE = Resource(
     "A place to upload a tarball to, and from which a build takes it.",
     record({"source_blob": record({"get_url": URI, "put_url": URI})}),
     (
-        Link("POST /apps/{app}/sources", "Create", "A place for the source of a build, good for an hour.",
-             ref("source"), status=201),
-        Link("PUT /hostd/sources/{source}", "Upload", "Take the tarball, as the body of the request.", record({}),
-             takes="application/octet-stream", open=True),
+        Link(
+            "POST /apps/{app}/sources",
+            "Create",
+            "A place for the source of a build, good for an hour.",
+            ref("source"),
+            status=201,
+        ),
+        Link(
+            "PUT /hostd/sources/{source}",
+            "Upload",
+            "Take the tarball, as the body of the request.",
+            record({}),
+            takes="application/octet-stream",
+            open=True,
+        ),
     ),
 )
 
@@ -124,28 +159,32 @@ _USAGE = maybe(record({"exclusive": WHOLE, "shared": WHOLE, "total": WHOLE}))
 SLUG = Resource(
     "slug",
     "A slug: what a build made of source, ready to run.",
-    record({
-        "blob": record({"method": TEXT, "url": URI}),
-        "buildpack_provided_description": MAYBE_TEXT,
-        "checksum": MAYBE_TEXT,
-        "commit": MAYBE_TEXT,
-        "commit_description": MAYBE_TEXT,
-        "created_at": TIME,
-        "extended": record({
-            "buildpacks": ANYTHING,
-            "current": FLAG,
-            "dropped_at": MAYBE_TIME,
-            "files": MAYBE_WHOLE,
-            "releases": many(WHOLE),
-            "stack_version": MAYBE_TEXT,
-            "stored": FLAG,
-        }),
-        "id": UUID,
-        "process_types": table(TEXT),
-        "size": MAYBE_WHOLE,
-        "stack": NAMED,
-        "updated_at": TIME,
-    }),
+    record(
+        {
+            "blob": record({"method": TEXT, "url": URI}),
+            "buildpack_provided_description": MAYBE_TEXT,
+            "checksum": MAYBE_TEXT,
+            "commit": MAYBE_TEXT,
+            "commit_description": MAYBE_TEXT,
+            "created_at": TIME,
+            "extended": record(
+                {
+                    "buildpacks": ANYTHING,
+                    "current": FLAG,
+                    "dropped_at": MAYBE_TIME,
+                    "files": MAYBE_WHOLE,
+                    "releases": many(WHOLE),
+                    "stack_version": MAYBE_TEXT,
+                    "stored": FLAG,
+                }
+            ),
+            "id": UUID,
+            "process_types": table(TEXT),
+            "size": MAYBE_WHOLE,
+            "stack": NAMED,
+            "updated_at": TIME,
+        }
+    ),
     (
         Link("GET /apps/{app}/slugs", "List", "The app's slugs that are kept, newest first.", many(ref("slug"))),
         Link("GET /apps/{app}/slugs/{slug}", "Info", "One slug, by its id, by a release, or `current`.", ref("slug")),
@@ -160,22 +199,28 @@ CACHE = Resource(
     record({"app": NAMED, "usage": _USAGE}),
     (
         Link("GET /hostd/apps/{app}/cache", "Info", "What the build cache takes on disk.", ref("build-cache")),
-        Link("DELETE /hostd/apps/{app}/cache", "Delete", "Throw the build cache away.",
-             record({"app": NAMED, "purged": FLAG})),
+        Link(
+            "DELETE /hostd/apps/{app}/cache",
+            "Delete",
+            "Throw the build cache away.",
+            record({"app": NAMED, "purged": FLAG}),
+        ),
     ),
 )
 
 GARBAGE = Resource(
     "garbage",
     "A slug that no release within the kept number needs.",
-    record({
-        "app": record({"id": UUID, "name": MAYBE_TEXT}),
-        "commit": MAYBE_TEXT,
-        "created_at": TIME,
-        "id": UUID,
-        "releases": many(WHOLE),
-        "size": MAYBE_WHOLE,
-    }),
+    record(
+        {
+            "app": record({"id": UUID, "name": MAYBE_TEXT}),
+            "commit": MAYBE_TEXT,
+            "created_at": TIME,
+            "id": UUID,
+            "releases": many(WHOLE),
+            "size": MAYBE_WHOLE,
+        }
+    ),
     (
         Link("GET /hostd/slugs/garbage", "List", "What the next clean-up deletes; for admins.", many(ref("garbage"))),
         Link("DELETE /hostd/slugs/garbage", "Delete", "Clean up now; for admins.", many(ref("garbage"))),
@@ -196,8 +241,14 @@ DEPLOY = Resource(
             takes="application/x-tar",
             query={"app": TEXT, "build": UUID, "version": TEXT, "timeout": WHOLE, "strip": choice("0", "1")},
         ),
-        Link("GET /hostd/ssh/keys", "SSH Key", "The user whose ssh key this is.", record({"user": TEXT}),
-             query={"type": TEXT, "key": TEXT}, public=False),
+        Link(
+            "GET /hostd/ssh/keys",
+            "SSH Key",
+            "The user whose ssh key this is.",
+            record({"user": TEXT}),
+            query={"type": TEXT, "key": TEXT},
+            public=False,
+        ),
         Link(
             "POST /hostd/ssh/repositories",
             "SSH Repository",
@@ -206,13 +257,23 @@ DEPLOY = Resource(
             body({"user": FILLED, "app": FILLED, "service": FILLED}, needs=("user", "app", "service")),
             public=False,
         ),
-        Link("POST /hostd/pushes", "Push", "Deploy a pushed tree.", media="application/octet-stream",
-             takes="application/x-tar", public=False,
-             query={"user": TEXT, "app": TEXT, "commit": TEXT, "push": UUID, "ref": TEXT, "submodules": TEXT}),
-        Link("GET /hostd/pushes/{push}", "Push Outcome", "How a push ended.",
-             record({"reason": MAYBE_TEXT, "status": TEXT, "version": MAYBE_WHOLE}), public=False),
+        Link(
+            "POST /hostd/pushes",
+            "Push",
+            "Deploy a pushed tree.",
+            media="application/octet-stream",
+            takes="application/x-tar",
+            public=False,
+            query={"user": TEXT, "app": TEXT, "commit": TEXT, "push": UUID, "ref": TEXT, "submodules": TEXT},
+        ),
+        Link(
+            "GET /hostd/pushes/{push}",
+            "Push Outcome",
+            "How a push ended.",
+            record({"reason": MAYBE_TEXT, "status": TEXT, "version": MAYBE_WHOLE}),
+            public=False,
+        ),
     ),
 )
 
 RESOURCES = (BUILD, BUILD_SETTINGS, SOURCE, SLUG, CACHE, GARBAGE, DEPLOY)
-

@@ -12,6 +12,12 @@ from hostd.api.schema.words import FILLED, Schema
 _RELATIONS = {"GET": "self", "POST": "create", "PUT": "update", "PATCH": "update", "DELETE": "destroy"}
 _TITLE = "hostd Platform API"
 _ABOUT = "The paths, verbs and JSON of Heroku's Platform API v3; under /hostd and `extended` is what Heroku lacks."
+_RANGE = {
+    "name": "Range",
+    "in": "header",
+    "description": "Which part of the list: `name ..; max=100, order=desc`.",
+    "schema": {"type": "string"},
+}
 _REFUSALS = {
     "400": "The request cannot be read.",
     "401": "Nobody knows who asks.",
@@ -86,12 +92,11 @@ def _resource(resource: Resource, known: set[str]) -> dict[str, Any]:
 
 
 def _link(resource: Resource, link: Link, known: set[str]) -> dict[str, Any]:
-    listed = link.answer is not None and link.answer.get("type") == "array"
     shown: dict[str, Any] = {
         "description": link.description,
         "href": re.sub(r"\{([a-z_]+)\}", lambda found: _identity(found[1], resource, known), link.path),
         "method": link.method,
-        "rel": "instances" if listed and link.method == "GET" else _RELATIONS[link.method],
+        "rel": "instances" if _listed(link) else _RELATIONS[link.method],
         "title": link.title,
     }
     if link.body is not None:
@@ -113,6 +118,7 @@ def _operation(resource: Resource, link: Link) -> dict[str, Any]:
     parameters = [
         *({"name": name, "in": "path", "required": True, "schema": FILLED} for name in link.parameters),
         *({"name": name, "in": "query", "schema": _moved(schema)} for name, schema in link.query.items()),
+        *([_RANGE] if _listed(link) else []),
     ]
     content = {link.media: {"schema": _moved(link.answer)} if link.answer is not None else {}}
     operation: dict[str, Any] = {
@@ -138,7 +144,11 @@ def _more(link: Link, content: dict[str, Any]) -> dict[str, Any]:
     if link.method != "GET" or link.answer is None:
         return {str(status): {"description": link.title, "content": content} for status in link.others}
     part = {"206": {"description": "A part of the list", "content": content}}
-    return {**(part if link.answer.get("type") == "array" else {}), "304": {"description": "It did not change."}}
+    return {**(part if _listed(link) else {}), "304": {"description": "It did not change."}}
+
+
+def _listed(link: Link) -> bool:
+    return link.method == "GET" and link.answer is not None and link.answer.get("type") == "array"
 
 
 def _taken(link: Link) -> dict[str, Any] | None:

@@ -18,6 +18,7 @@ from hostd.api.schema.words import (
     WHOLE,
     body,
     choice,
+    like,
     many,
     maybe,
     one_of,
@@ -38,21 +39,23 @@ LOG_SESSION = Resource(
             "An address for reading the log, good for five minutes.",
             ref("log-session"),
             # The official CLI sends dyno, a dyno's name or a process type; the schema of Heroku has the two others.
-            body({
-                "dyno": MAYBE_TEXT,
-                "dyno_name": MAYBE_TEXT,
-                "format": MAYBE_TEXT,
-                "grep": MAYBE_TEXT,
-                "ignore_case": MAYBE_FLAG,
-                "lines": said(maybe({"type": "integer", "minimum": 0}), "a number, 0 or more"),
-                "processes": many(TEXT),
-                "request_id": MAYBE_TEXT,
-                "since": MAYBE_TEXT,
-                "source": MAYBE_TEXT,
-                "tail": MAYBE_FLAG,
-                "type": MAYBE_TEXT,
-                "until": MAYBE_TEXT,
-            }),
+            body(
+                {
+                    "dyno": MAYBE_TEXT,
+                    "dyno_name": MAYBE_TEXT,
+                    "format": like(MAYBE_TEXT, "text"),
+                    "grep": MAYBE_TEXT,
+                    "ignore_case": MAYBE_FLAG,
+                    "lines": said(maybe({"type": "integer", "minimum": 0}), "a number, 0 or more"),
+                    "processes": many(TEXT),
+                    "request_id": like(MAYBE_TEXT, None),
+                    "since": like(MAYBE_TEXT, "1h"),
+                    "source": like(MAYBE_TEXT, "app"),
+                    "tail": MAYBE_FLAG,
+                    "type": MAYBE_TEXT,
+                    "until": like(MAYBE_TEXT, None),
+                }
+            ),
             201,
         ),
     ),
@@ -63,30 +66,42 @@ _FILTERS = record({"excluded": many(TEXT), "processes": many(TEXT), "source": MA
 LOG_DRAIN = Resource(
     "log-drain",
     "Where an app's lines are sent. Secrets in its address are masked.",
-    record({
-        "addon": maybe(NAMED),
-        "created_at": TIME,
-        "extended": record({
-            "filters": _FILTERS,
-            "status": maybe(record({
-                "behind": FLAG,
-                "delivered": WHOLE,
-                "last_delivery": MAYBE_TIME,
-                "last_error": maybe(record({"at": TIME, "message": TEXT})),
-                "lost": WHOLE,
-                "oldest_waiting": MAYBE_TIME,
-                "state": TEXT,
-                "waiting": WHOLE,
-            })),
-        }),
-        "id": UUID,
-        "token": TEXT,
-        "updated_at": TIME,
-        "url": TEXT,
-    }),
+    record(
+        {
+            "addon": maybe(NAMED),
+            "created_at": TIME,
+            "extended": record(
+                {
+                    "filters": _FILTERS,
+                    "status": maybe(
+                        record(
+                            {
+                                "behind": FLAG,
+                                "delivered": WHOLE,
+                                "last_delivery": MAYBE_TIME,
+                                "last_error": maybe(record({"at": TIME, "message": TEXT})),
+                                "lost": WHOLE,
+                                "oldest_waiting": MAYBE_TIME,
+                                "state": TEXT,
+                                "waiting": WHOLE,
+                            }
+                        )
+                    ),
+                }
+            ),
+            "id": UUID,
+            "token": TEXT,
+            "updated_at": TIME,
+            "url": TEXT,
+        }
+    ),
     (
-        Link("GET /apps/{app}/log-drains", "List", "The app's drains, with how it stands with each.",
-             many(ref("log-drain"))),
+        Link(
+            "GET /apps/{app}/log-drains",
+            "List",
+            "The app's drains, with how it stands with each.",
+            many(ref("log-drain")),
+        ),
         Link(
             "POST /apps/{app}/log-drains",
             "Create",
@@ -94,11 +109,17 @@ LOG_DRAIN = Resource(
             ref("log-drain"),
             body(
                 {
-                    "url": FILLED,
-                    "filters": maybe(body(
-                        {"source": MAYBE_TEXT, "processes": maybe(many(TEXT)), "excluded": maybe(many(TEXT))},
-                        closed=True,
-                    )),
+                    "url": like(FILLED, "https://logs.example.com/in"),
+                    "filters": maybe(
+                        body(
+                            {
+                                "source": like(MAYBE_TEXT, "app"),
+                                "processes": like(maybe(many(TEXT)), ["web"]),
+                                "excluded": like(maybe(many(TEXT)), []),
+                            },
+                            closed=True,
+                        )
+                    ),
                 },
                 needs=("url",),
             ),
@@ -112,17 +133,19 @@ LOG_DRAIN = Resource(
 LOG_LIMITS = Resource(
     "log",
     "Where an app's log is, how much is in it, and how much of it is kept.",
-    record({
-        "lines": WHOLE,
-        "namespace": TEXT,
-        "newest_at": MAYBE_TIME,
-        "oldest_at": MAYBE_TIME,
-        "own": record({"retention_days": MAYBE_WHOLE, "size_mb": MAYBE_WHOLE}),
-        "rate": WHOLE,
-        "retention_days": MAYBE_WHOLE,
-        "size_bytes": WHOLE,
-        "size_mb": WHOLE,
-    }),
+    record(
+        {
+            "lines": WHOLE,
+            "namespace": TEXT,
+            "newest_at": MAYBE_TIME,
+            "oldest_at": MAYBE_TIME,
+            "own": record({"retention_days": MAYBE_WHOLE, "size_mb": MAYBE_WHOLE}),
+            "rate": WHOLE,
+            "retention_days": MAYBE_WHOLE,
+            "size_bytes": WHOLE,
+            "size_mb": WHOLE,
+        }
+    ),
     (
         Link("GET /hostd/apps/{app}/logs", "Info", "What is in the log, and its limits.", ref("log")),
         Link(
@@ -135,31 +158,44 @@ LOG_LIMITS = Resource(
     ),
 )
 
-_PAST = record({
-    "episodes": many(record({
-        "began_at": MAYBE_TEXT,
-        "high": NUMBER,
-        "low": NUMBER,
-        "minutes": MAYBE_NUMBER,
-        "over_at": MAYBE_TEXT,
-    })),
-    "minutes": NUMBER,
-    "since": MAYBE_TEXT,
-    "times": WHOLE,
-})
-_NOTICE = record({
-    "created_at": TIME,
-    "event": TEXT,
-    "id": one_of(TEXT, WHOLE),
-    "next_at": MAYBE_TIME,
-    "reason": MAYBE_TEXT,
-    "sent_at": MAYBE_TIME,
-    "status": choice("sent", "waiting", "failed"),
-    "target": TEXT,
-    "tries": WHOLE,
-})
+_PAST = record(
+    {
+        "episodes": many(
+            record(
+                {
+                    "began_at": MAYBE_TEXT,
+                    "high": NUMBER,
+                    "low": NUMBER,
+                    "minutes": MAYBE_NUMBER,
+                    "over_at": MAYBE_TEXT,
+                }
+            )
+        ),
+        "minutes": NUMBER,
+        "since": MAYBE_TEXT,
+        "times": WHOLE,
+    }
+)
+_NOTICE = record(
+    {
+        "created_at": TIME,
+        "event": TEXT,
+        "id": one_of(TEXT, WHOLE),
+        "next_at": MAYBE_TIME,
+        "reason": MAYBE_TEXT,
+        "sent_at": MAYBE_TIME,
+        "status": choice("sent", "waiting", "failed"),
+        "target": TEXT,
+        "tries": WHOLE,
+    }
+)
 _ALERT_BODY = body(
-    {"condition": FILLED, "notify": maybe(many(TEXT)), "dry_run": MAYBE_FLAG}, needs=("condition",)
+    {
+        "condition": like(FILLED, "web p95 above 0.5s"),
+        "notify": like(maybe(many(TEXT)), ["mail:you@example.com"]),
+        "dry_run": MAYBE_FLAG,
+    },
+    needs=("condition",),
 )
 
 
@@ -168,14 +204,30 @@ def _alert_links(path: str, whose: str, more: str) -> tuple[Link, ...]:
     dry = record({"condition": TEXT, "past": _PAST})
     return (
         Link(f"GET {path}", f"List{more}", f"The alerts of {whose}, each with its last firing.", many(alert)),
-        Link(f"POST {path}", f"Create{more}", f"Set an alert of {whose}; with dry_run say only when it would have "
-             "fired, with the status 200.", one_of(alert, dry), _ALERT_BODY, 201, others=(200,)),
+        Link(
+            f"POST {path}",
+            f"Create{more}",
+            f"Set an alert of {whose}; with dry_run say only when it would have fired, with the status 200.",
+            one_of(alert, dry),
+            _ALERT_BODY,
+            201,
+            others=(200,),
+        ),
         Link(f"GET {path}/{{alert}}", f"Info{more}", "One alert with its firings and notices.", alert),
-        Link(f"PATCH {path}/{{alert}}", f"Update{more}", "Pause or resume an alert.", alert,
-             body({"paused": FLAG}, needs=("paused",), closed=True)),
+        Link(
+            f"PATCH {path}/{{alert}}",
+            f"Update{more}",
+            "Pause or resume an alert.",
+            alert,
+            body({"paused": FLAG}, needs=("paused",), closed=True),
+        ),
         Link(f"DELETE {path}/{{alert}}", f"Delete{more}", "Remove an alert.", alert),
-        Link(f"POST {path}/{{alert}}/tests", f"Test{more}", "Send a test to all targets of an alert.",
-             many(record({"reason": MAYBE_TEXT, "seconds": NUMBER, "sent": FLAG, "target": TEXT}))),
+        Link(
+            f"POST {path}/{{alert}}/tests",
+            f"Test{more}",
+            "Send a test to all targets of an alert.",
+            many(record({"reason": MAYBE_TEXT, "seconds": NUMBER, "sent": FLAG, "target": TEXT})),
+        ),
     )
 
 
@@ -187,15 +239,19 @@ ALERT = Resource(
             "app": maybe(NAMED),
             "condition": TEXT,
             "created_at": TIME,
-            "firings": many(record({
-                "began_at": MAYBE_TIME,
-                "ended_at": MAYBE_TIME,
-                "fired_at": TIME,
-                "high": MAYBE_NUMBER,
-                "low": MAYBE_NUMBER,
-                "over_at": MAYBE_TIME,
-                "reason": MAYBE_TEXT,
-            })),
+            "firings": many(
+                record(
+                    {
+                        "began_at": MAYBE_TIME,
+                        "ended_at": MAYBE_TIME,
+                        "fired_at": TIME,
+                        "high": MAYBE_NUMBER,
+                        "low": MAYBE_NUMBER,
+                        "over_at": MAYBE_TIME,
+                        "reason": MAYBE_TEXT,
+                    }
+                )
+            ),
             "id": one_of(TEXT, WHOLE),
             "notify": many(record({"target": TEXT, "trouble": MAYBE_TEXT})),
             "number": WHOLE,
@@ -231,49 +287,64 @@ _STRETCH = {"since": _WHEN, "until": _WHEN, "step": WHOLE}
 METRICS = Resource(
     "metrics",
     "What an app and its dynos used: memory in MB, times in ms, cpu in per cent of one processor.",
-    record({
-        "app": NAMED,
-        "at": many(WHOLE),
-        "codes": table(many(MAYBE_NUMBER)),
-        "dynos": many(record({"name": TEXT, **_SUM})),
-        "metrics": table(many(MAYBE_NUMBER)),
-        "releases": many(record({
-            "at": WHOLE, "description": TEXT, "user": record({"email": TEXT}), "version": WHOLE
-        })),
-        "since": WHOLE,
-        "step": WHOLE,
-        "total": record(_SUM),
-        "until": WHOLE,
-    }),
+    record(
+        {
+            "app": NAMED,
+            "at": many(WHOLE),
+            "codes": table(many(MAYBE_NUMBER)),
+            "dynos": many(record({"name": TEXT, **_SUM})),
+            "metrics": table(many(MAYBE_NUMBER)),
+            "releases": many(
+                record({"at": WHOLE, "description": TEXT, "user": record({"email": TEXT}), "version": WHOLE})
+            ),
+            "since": WHOLE,
+            "step": WHOLE,
+            "total": record(_SUM),
+            "until": WHOLE,
+        }
+    ),
     (
-        Link("GET /apps/{app}/metrics", "Info", "An app's metrics in steps of a stretch of time.", ref("metrics"),
-             query={**_STRETCH, "type": TEXT, "dyno": TEXT}),
-        Link("GET /hostd/metrics/apps", "List", "Each app in sum.",
-             many(record({"app": NAMED, "dynos": WHOLE, "seconds": NUMBER, **_SUM})), query=_STRETCH),
-        Link("GET /hostd/metrics", "Prometheus", "Everything in Prometheus' text format; for admins.",
-             media="text/plain"),
+        Link(
+            "GET /apps/{app}/metrics",
+            "Info",
+            "An app's metrics in steps of a stretch of time.",
+            ref("metrics"),
+            query={**_STRETCH, "type": TEXT, "dyno": TEXT},
+        ),
+        Link(
+            "GET /hostd/metrics/apps",
+            "List",
+            "Each app in sum.",
+            many(record({"app": NAMED, "dynos": WHOLE, "seconds": NUMBER, **_SUM})),
+            query=_STRETCH,
+        ),
+        Link(
+            "GET /hostd/metrics", "Prometheus", "Everything in Prometheus' text format; for admins.", media="text/plain"
+        ),
     ),
 )
 
 DYNO_USAGE = Resource(
     "dyno-usage",
     "What a dyno uses at this moment: memory in MB, cpu in per cent of one processor.",
-    record({
-        "app": NAMED,
-        "cpu": MAYBE_NUMBER,
-        "cpu_seconds": MAYBE_NUMBER,
-        "load": maybe(many(NUMBER)),
-        "memory": MAYBE_NUMBER,
-        "memory_quota": MAYBE_NUMBER,
-        "name": TEXT,
-        "quota": MAYBE_NUMBER,
-        "release": WHOLE,
-        "since": MAYBE_TIME,
-        "size": TEXT,
-        "state": TEXT,
-        "swap": MAYBE_NUMBER,
-        "type": TEXT,
-    }),
+    record(
+        {
+            "app": NAMED,
+            "cpu": MAYBE_NUMBER,
+            "cpu_seconds": MAYBE_NUMBER,
+            "load": maybe(many(NUMBER)),
+            "memory": MAYBE_NUMBER,
+            "memory_quota": MAYBE_NUMBER,
+            "name": TEXT,
+            "quota": MAYBE_NUMBER,
+            "release": WHOLE,
+            "since": MAYBE_TIME,
+            "size": TEXT,
+            "state": TEXT,
+            "swap": MAYBE_NUMBER,
+            "type": TEXT,
+        }
+    ),
     (
         Link("GET /hostd/apps/{app}/usage", "List", "What the app's dynos use now.", many(ref("dyno-usage"))),
         Link("GET /hostd/usage", "List All", "What the dynos of all apps use now.", many(ref("dyno-usage"))),
@@ -281,4 +352,3 @@ DYNO_USAGE = Resource(
 )
 
 RESOURCES = (LOG_SESSION, LOG_DRAIN, LOG_LIMITS, ALERT, METRICS, DYNO_USAGE)
-

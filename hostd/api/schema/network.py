@@ -16,6 +16,7 @@ from hostd.api.schema.words import (
     between,
     body,
     choice,
+    like,
     many,
     maybe,
     record,
@@ -26,71 +27,103 @@ from hostd.api.schema.words import (
 DOMAIN = Resource(
     "domain",
     "A name under which an app answers.",
-    record({
-        "acm_status": MAYBE_TEXT,
-        "acm_status_reason": MAYBE_TEXT,
-        "app": NAMED,
-        "cname": MAYBE_TEXT,
-        "created_at": TIME,
-        "extended": record({
-            "dns": maybe(record({
-                "addresses": many(TEXT),
-                "aliases": many(TEXT),
-                "checked_at": TIME,
-                "leads": TEXT,
-                "message": TEXT,
-                "records": many(record({"name": TEXT, "type": TEXT, "value": TEXT})),
-            })),
-            "unicode": TEXT,
-        }),
-        "hostname": TEXT,
-        "id": UUID,
-        "kind": choice("heroku", "custom"),
-        "sni_endpoint": maybe(NAMED),
-        "status": TEXT,
-        "updated_at": TIME,
-    }),
+    record(
+        {
+            "acm_status": MAYBE_TEXT,
+            "acm_status_reason": MAYBE_TEXT,
+            "app": NAMED,
+            "cname": MAYBE_TEXT,
+            "created_at": TIME,
+            "extended": record(
+                {
+                    "dns": maybe(
+                        record(
+                            {
+                                "addresses": many(TEXT),
+                                "aliases": many(TEXT),
+                                "checked_at": TIME,
+                                "leads": TEXT,
+                                "message": TEXT,
+                                "records": many(record({"name": TEXT, "type": TEXT, "value": TEXT})),
+                            }
+                        )
+                    ),
+                    "unicode": TEXT,
+                }
+            ),
+            "hostname": TEXT,
+            "id": UUID,
+            "kind": choice("heroku", "custom"),
+            "sni_endpoint": maybe(NAMED),
+            "status": TEXT,
+            "updated_at": TIME,
+        }
+    ),
     (
-        Link("GET /apps/{app}/domains", "List", "All names, the built-in one first.", many(ref("domain")),
-             query={"check": choice("0", "1")}),
+        Link(
+            "GET /apps/{app}/domains",
+            "List",
+            "All names, the built-in one first.",
+            many(ref("domain")),
+            query={"check": choice("0", "1")},
+        ),
         # The official CLI always sends sni_endpoint, mostly null.
-        Link("POST /apps/{app}/domains", "Create", "Give the app a name.", ref("domain"),
-             body({"hostname": FILLED, "sni_endpoint": MAYBE_TEXT}, needs=("hostname",)), 201),
+        Link(
+            "POST /apps/{app}/domains",
+            "Create",
+            "Give the app a name.",
+            ref("domain"),
+            body(
+                {"hostname": like(FILLED, "www.example.com"), "sni_endpoint": like(MAYBE_TEXT, None)},
+                needs=("hostname",),
+            ),
+            201,
+        ),
         Link("GET /apps/{app}/domains/{domain}", "Info", "One name, and where it leads now.", ref("domain")),
-        Link("PATCH /apps/{app}/domains/{domain}", "Update", "Choose the certificate of a name.", ref("domain"),
-             body({"sni_endpoint": FILLED}, needs=("sni_endpoint",))),
+        Link(
+            "PATCH /apps/{app}/domains/{domain}",
+            "Update",
+            "Choose the certificate of a name.",
+            ref("domain"),
+            body({"sni_endpoint": FILLED}, needs=("sni_endpoint",)),
+        ),
         Link("DELETE /apps/{app}/domains/{domain}", "Delete", "Take a name away.", ref("domain")),
-        Link("DELETE /apps/{app}/domains", "Delete All", "Take all names away but the built-in one.",
-             many(ref("domain"))),
+        Link(
+            "DELETE /apps/{app}/domains", "Delete All", "Take all names away but the built-in one.", many(ref("domain"))
+        ),
     ),
 )
 
 SNI_ENDPOINT = Resource(
     "sni-endpoint",
     "A certificate of an app. Private keys are never shown.",
-    record({
-        "app": NAMED,
-        "certificate_chain": TEXT,
-        "cname": MAYBE_TEXT,
-        "created_at": TIME,
-        "display_name": MAYBE_TEXT,
-        "domains": many(UUID),
-        "extended": record({"chain_length": WHOLE, "fingerprint": TEXT, "key": TEXT, "serves": many(TEXT)}),
-        "id": UUID,
-        "name": TEXT,
-        "ssl_cert": record({
-            "acm": FLAG,
-            "ca_signed?": FLAG,
-            "cert_domains": many(TEXT),
-            "expires_at": TIME,
-            "id": TEXT,
-            "issuer": TEXT,
-            "self_signed?": FLAG,
-            "starts_at": TIME,
-            "subject": TEXT,
-        }),
-        "updated_at": TIME,
-    }),
+    record(
+        {
+            "app": NAMED,
+            "certificate_chain": TEXT,
+            "cname": MAYBE_TEXT,
+            "created_at": TIME,
+            "display_name": MAYBE_TEXT,
+            "domains": many(UUID),
+            "extended": record({"chain_length": WHOLE, "fingerprint": TEXT, "key": TEXT, "serves": many(TEXT)}),
+            "id": UUID,
+            "name": TEXT,
+            "ssl_cert": record(
+                {
+                    "acm": FLAG,
+                    "ca_signed?": FLAG,
+                    "cert_domains": many(TEXT),
+                    "expires_at": TIME,
+                    "id": TEXT,
+                    "issuer": TEXT,
+                    "self_signed?": FLAG,
+                    "starts_at": TIME,
+                    "subject": TEXT,
+                }
+            ),
+            "updated_at": TIME,
+        }
+    ),
     (
         Link("GET /apps/{app}/sni-endpoints", "List", "The app's certificates.", many(ref("sni-endpoint"))),
         Link(
@@ -129,11 +162,13 @@ HTTPS = Resource(
             {
                 **body(
                     {
-                        "hsts": maybe(body(
-                            {"include_subdomains": MAYBE_FLAG, "max_age": WHOLE, "preload": MAYBE_FLAG},
-                            needs=("max_age",),
-                            closed=True,
-                        )),
+                        "hsts": maybe(
+                            body(
+                                {"include_subdomains": MAYBE_FLAG, "max_age": WHOLE, "preload": MAYBE_FLAG},
+                                needs=("max_age",),
+                                closed=True,
+                            )
+                        ),
                         "redirect": MAYBE_FLAG,
                     },
                     closed=True,
@@ -147,11 +182,13 @@ HTTPS = Resource(
 GATE = Resource(
     "gate",
     "The access gate: who may come to an app.",
-    record({
-        "closed": FLAG,
-        "networks": many(TEXT),
-        "users": many(record({"created_at": TIME, "name": TEXT})),
-    }),
+    record(
+        {
+            "closed": FLAG,
+            "networks": many(TEXT),
+            "users": many(record({"created_at": TIME, "name": TEXT})),
+        }
+    ),
     (
         Link("GET /hostd/apps/{app}/gate", "Info", "Who may come.", ref("gate")),
         Link(
@@ -159,13 +196,25 @@ GATE = Resource(
             "Create",
             "Let a user and networks in.",
             ref("gate"),
-            body({
-                "user": maybe(body({"name": FILLED, "password": FILLED}, needs=("name", "password"))),
-                "networks": maybe(many(TEXT)),
-            }),
+            body(
+                {
+                    "user": maybe(
+                        body(
+                            {"name": like(FILLED, "kate"), "password": like(FILLED, "correct horse")},
+                            needs=("name", "password"),
+                        )
+                    ),
+                    "networks": like(maybe(many(TEXT)), ["192.0.2.0/24"]),
+                }
+            ),
         ),
-        Link("DELETE /hostd/apps/{app}/gate", "Delete", "Let them in no more; without either field, everybody in.",
-             ref("gate"), body({"users": maybe(many(TEXT)), "networks": maybe(many(TEXT))})),
+        Link(
+            "DELETE /hostd/apps/{app}/gate",
+            "Delete",
+            "Let them in no more; without either field, everybody in.",
+            ref("gate"),
+            body({"users": maybe(many(TEXT)), "networks": like(maybe(many(TEXT)), ["192.0.2.0/24"])}),
+        ),
     ),
 )
 
@@ -200,9 +249,16 @@ IDLE = Resource(
     record({"after": MAYBE_WHOLE, "asleep_since": MAYBE_TIME}),
     (
         Link("GET /hostd/apps/{app}/idle", "Info", "When the app sleeps.", ref("idle")),
-        Link("PATCH /hostd/apps/{app}/idle", "Update", "Let the app sleep, or with null never.", ref("idle"),
-             body({"after": said(maybe(between(1, 86400)), "a number of seconds from 1 to 86400, or null")},
-                  needs=("after",))),
+        Link(
+            "PATCH /hostd/apps/{app}/idle",
+            "Update",
+            "Let the app sleep, or with null never.",
+            ref("idle"),
+            body(
+                {"after": said(maybe(between(1, 86400)), "a number of seconds from 1 to 86400, or null")},
+                needs=("after",),
+            ),
+        ),
     ),
 )
 

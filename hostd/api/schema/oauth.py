@@ -29,21 +29,23 @@ _ONE = "/oauth/authorizations/{oauth_authorization}"
 AUTHORIZATION = Resource(
     "oauth-authorization",
     "A token with which a program speaks for an account.",
-    record({
-        "access_token": record({"expires_in": MAYBE_WHOLE, "id": UUID, "token": TEXT}),
-        "client": maybe(record({"id": UUID, "name": TEXT, "redirect_uri": MAYBE_TEXT})),
-        "created_at": TIME,
-        "description": TEXT,
-        "grant": maybe(record({"code": TEXT, "expires_in": WHOLE, "id": UUID})),
-        "id": UUID,
-        "last_used_at": MAYBE_TIME,
-        "last_used_from": MAYBE_TEXT,
-        "refresh_token": maybe(record({"expires_in": MAYBE_WHOLE, "id": UUID, "token": TEXT})),
-        "scope": many(TEXT),
-        "session": maybe(record({"id": UUID})),
-        "updated_at": TIME,
-        "user": record({"email": TEXT, "full_name": MAYBE_TEXT, "id": UUID}),
-    }),
+    record(
+        {
+            "access_token": record({"expires_in": MAYBE_WHOLE, "id": UUID, "token": TEXT}),
+            "client": maybe(record({"id": UUID, "name": TEXT, "redirect_uri": MAYBE_TEXT})),
+            "created_at": TIME,
+            "description": TEXT,
+            "grant": maybe(record({"code": TEXT, "expires_in": WHOLE, "id": UUID})),
+            "id": UUID,
+            "last_used_at": MAYBE_TIME,
+            "last_used_from": MAYBE_TEXT,
+            "refresh_token": maybe(record({"expires_in": MAYBE_WHOLE, "id": UUID, "token": TEXT})),
+            "scope": many(TEXT),
+            "session": maybe(record({"id": UUID})),
+            "updated_at": TIME,
+            "user": record({"email": TEXT, "full_name": MAYBE_TEXT, "id": UUID}),
+        }
+    ),
     (
         Link(
             "GET /oauth/authorizations",
@@ -56,12 +58,14 @@ AUTHORIZATION = Resource(
             "Create",
             "A new token for the caller; it is shown this once.",
             ref("oauth-authorization"),
-            body({
-                "client": MAYBE_TEXT,
-                "description": MAYBE_TEXT,
-                "expires_in": _SECONDS,
-                "scope": maybe(many(TEXT)),
-            }),
+            body(
+                {
+                    "client": MAYBE_TEXT,
+                    "description": MAYBE_TEXT,
+                    "expires_in": _SECONDS,
+                    "scope": maybe(many(TEXT)),
+                }
+            ),
             201,
         ),
         Link(f"GET {_ONE}", "Info", "One of the caller's authorizations.", ref("oauth-authorization")),
@@ -92,15 +96,17 @@ _CLIENT = "/oauth/clients/{oauth_client}"
 CLIENT = Resource(
     "oauth-client",
     "A program that users let in through a browser; there are none on this platform.",
-    record({
-        "created_at": TIME,
-        "id": UUID,
-        "ignores_delinquent": maybe({"type": "boolean"}),
-        "name": TEXT,
-        "redirect_uri": TEXT,
-        "secret": TEXT,
-        "updated_at": TIME,
-    }),
+    record(
+        {
+            "created_at": TIME,
+            "id": UUID,
+            "ignores_delinquent": maybe({"type": "boolean"}),
+            "name": TEXT,
+            "redirect_uri": TEXT,
+            "secret": TEXT,
+            "updated_at": TIME,
+        }
+    ),
     (
         Link("GET /oauth/clients", "List", "No clients.", many(ref("oauth-client"))),
         Link(
@@ -144,11 +150,13 @@ TOKEN = Resource(
             "Create",
             "Refused: there is nothing that could be exchanged.",
             ref("oauth-authorization"),
-            body({
-                "client": maybe({"type": "object"}),
-                "grant": maybe({"type": "object"}),
-                "refresh_token": maybe({"type": "object"}),
-            }),
+            body(
+                {
+                    "client": maybe({"type": "object"}),
+                    "grant": maybe({"type": "object"}),
+                    "refresh_token": maybe({"type": "object"}),
+                }
+            ),
             201,
         ),
     ),

@@ -16,6 +16,7 @@ from hostd.api.schema.words import (
     WHOLE,
     body,
     choice,
+    like,
     many,
     maybe,
     record,
@@ -26,51 +27,82 @@ from hostd.api.schema.words import (
 STACK = Resource(
     "stack",
     "What apps are built for and run on. `version` is the one that new builds get.",
-    record({
-        "created_at": MAYBE_TIME,
-        "default": FLAG,
-        "id": UUID,
-        "name": TEXT,
-        "state": TEXT,
-        "system": MAYBE_TEXT,
-        "updated_at": MAYBE_TIME,
-        "version": MAYBE_TEXT,
-        "versions": many(record({
-            "app_count": WHOLE,
-            "apps": many(TEXT),
+    record(
+        {
             "created_at": MAYBE_TIME,
-            "current": FLAG,
-            "version": TEXT,
-        })),
-    }),
+            "default": FLAG,
+            "id": UUID,
+            "name": TEXT,
+            "state": TEXT,
+            "system": MAYBE_TEXT,
+            "updated_at": MAYBE_TIME,
+            "version": MAYBE_TEXT,
+            "versions": many(
+                record(
+                    {
+                        "app_count": WHOLE,
+                        "apps": many(TEXT),
+                        "created_at": MAYBE_TIME,
+                        "current": FLAG,
+                        "version": TEXT,
+                    }
+                )
+            ),
+        }
+    ),
     (
         Link("GET /stacks", "List", "The stacks that apps can use.", many(ref("stack"))),
         Link("GET /stacks/{stack}", "Info", "One stack, by its name or id.", ref("stack")),
-        Link("GET /hostd/stacks/{stack}/packages", "Packages", "What is installed in a stack, package to version.",
-             maybe(table(TEXT))),
-        Link("POST /hostd/stacks", "Create", "Make a stack; for admins.", media="application/octet-stream",
-             body=body({"name": FILLED}, needs=("name",))),
-        Link("POST /hostd/stacks/{stack}/versions", "Update", "Make a new version with the patches of the day.",
-             media="application/octet-stream", body=body({"force": MAYBE_FLAG})),
-        Link("PATCH /hostd/stacks/{stack}", "Switch", "Make another version current.",
-             media="application/octet-stream", body=body({"version": MAYBE_TEXT})),
-        Link("DELETE /hostd/stacks/{stack}", "Delete", "Delete a stack that no app needs; for admins.",
-             record({"destroyed": many(TEXT)})),
+        Link(
+            "GET /hostd/stacks/{stack}/packages",
+            "Packages",
+            "What is installed in a stack, package to version.",
+            maybe(table(TEXT)),
+        ),
+        Link(
+            "POST /hostd/stacks",
+            "Create",
+            "Make a stack; for admins.",
+            media="application/octet-stream",
+            body=body({"name": FILLED}, needs=("name",)),
+        ),
+        Link(
+            "POST /hostd/stacks/{stack}/versions",
+            "Update",
+            "Make a new version with the patches of the day.",
+            media="application/octet-stream",
+            body=body({"force": MAYBE_FLAG}),
+        ),
+        Link(
+            "PATCH /hostd/stacks/{stack}",
+            "Switch",
+            "Make another version current.",
+            media="application/octet-stream",
+            body=body({"version": MAYBE_TEXT}),
+        ),
+        Link(
+            "DELETE /hostd/stacks/{stack}",
+            "Delete",
+            "Delete a stack that no app needs; for admins.",
+            record({"destroyed": many(TEXT)}),
+        ),
     ),
 )
 
-_FEATURE = record({
-    "created_at": TIME,
-    "description": TEXT,
-    "display_name": TEXT,
-    "doc_url": MAYBE_TEXT,
-    "enabled": FLAG,
-    "feedback_email": MAYBE_TEXT,
-    "id": UUID,
-    "name": TEXT,
-    "state": TEXT,
-    "updated_at": TIME,
-})
+_FEATURE = record(
+    {
+        "created_at": TIME,
+        "description": TEXT,
+        "display_name": TEXT,
+        "doc_url": MAYBE_TEXT,
+        "enabled": FLAG,
+        "feedback_email": MAYBE_TEXT,
+        "id": UUID,
+        "name": TEXT,
+        "state": TEXT,
+        "updated_at": TIME,
+    }
+)
 _SWITCH = body({"enabled": FLAG}, needs=("enabled",))
 
 APP_FEATURE = Resource(
@@ -94,33 +126,37 @@ ACCOUNT_FEATURE = Resource(
     ),
 )
 
-_RUN = record({
-    "due_at": MAYBE_TIME,
-    "dyno": MAYBE_TEXT,
-    "ended_at": MAYBE_TIME,
-    "exit_status": MAYBE_WHOLE,
-    "reason": MAYBE_TEXT,
-    "started_at": MAYBE_TIME,
-    "status": choice("running", "succeeded", "failed"),
-})
+_RUN = record(
+    {
+        "due_at": MAYBE_TIME,
+        "dyno": MAYBE_TEXT,
+        "ended_at": MAYBE_TIME,
+        "exit_status": MAYBE_WHOLE,
+        "reason": MAYBE_TEXT,
+        "started_at": MAYBE_TIME,
+        "status": choice("running", "succeeded", "failed"),
+    }
+)
 
 JOB = Resource(
     "job",
     "A command that runs by the clock.",
-    record({
-        "app": NAMED,
-        "catch_up": choice("none", "one"),
-        "command": TEXT,
-        "created_at": TIME,
-        "every": TEXT,
-        "id": UUID,
-        "next_runs": many(TIME),
-        "number": WHOLE,
-        "paused": FLAG,
-        "runs": many(_RUN),
-        "size": TEXT,
-        "timezone": TEXT,
-    }),
+    record(
+        {
+            "app": NAMED,
+            "catch_up": choice("none", "one"),
+            "command": TEXT,
+            "created_at": TIME,
+            "every": TEXT,
+            "id": UUID,
+            "next_runs": many(TIME),
+            "number": WHOLE,
+            "paused": FLAG,
+            "runs": many(_RUN),
+            "size": TEXT,
+            "timezone": TEXT,
+        }
+    ),
     (
         Link("GET /hostd/apps/{app}/jobs", "List", "The app's jobs, each with its last run.", many(ref("job"))),
         Link(
@@ -130,19 +166,24 @@ JOB = Resource(
             ref("job"),
             body(
                 {
-                    "command": FILLED,
-                    "every": FILLED,
-                    "timezone": MAYBE_TEXT,
-                    "size": MAYBE_TEXT,
-                    "catch_up": MAYBE_TEXT,
+                    "command": like(FILLED, "python tidy.py"),
+                    "every": like(FILLED, "10m", "15 3 * * *"),
+                    "timezone": like(MAYBE_TEXT, "Europe/Berlin"),
+                    "size": like(MAYBE_TEXT, "eco"),
+                    "catch_up": like(MAYBE_TEXT, "one"),
                 },
                 needs=("command", "every"),
             ),
             201,
         ),
         Link("GET /hostd/apps/{app}/jobs/{job}", "Info", "One job with its runs.", ref("job")),
-        Link("PATCH /hostd/apps/{app}/jobs/{job}", "Update", "Pause or resume a job.", ref("job"),
-             body({"paused": FLAG}, needs=("paused",), closed=True)),
+        Link(
+            "PATCH /hostd/apps/{app}/jobs/{job}",
+            "Update",
+            "Pause or resume a job.",
+            ref("job"),
+            body({"paused": FLAG}, needs=("paused",), closed=True),
+        ),
         Link("DELETE /hostd/apps/{app}/jobs/{job}", "Delete", "Remove a job.", ref("job")),
         Link("POST /hostd/apps/{app}/jobs/{job}/runs", "Run", "Run a job now.", _RUN, status=201),
     ),
@@ -151,11 +192,13 @@ JOB = Resource(
 STATUS = Resource(
     "status",
     "How the platform is, part by part.",
-    record({
-        "components": many(record({"detail": TEXT, "name": TEXT, "ok": FLAG, "status": choice("ok", "degraded")})),
-        "status": choice("ok", "degraded"),
-        "version": TEXT,
-    }),
+    record(
+        {
+            "components": many(record({"detail": TEXT, "name": TEXT, "ok": FLAG, "status": choice("ok", "degraded")})),
+            "status": choice("ok", "degraded"),
+            "version": TEXT,
+        }
+    ),
     (
         Link("GET /hostd/status", "Info", "Every component with ok or degraded.", ref("status")),
         Link("GET /hostd/version", "Version", "The version of the daemon.", record({"version": TEXT})),

@@ -18,17 +18,19 @@ from hostd.api.schema.words import (
 REGION = Resource(
     "region",
     "Where apps run: this server.",
-    record({
-        "country": TEXT,
-        "created_at": TIME,
-        "description": TEXT,
-        "id": UUID,
-        "locale": TEXT,
-        "name": TEXT,
-        "private_capable": FLAG,
-        "provider": record({"name": TEXT, "region": TEXT}),
-        "updated_at": TIME,
-    }),
+    record(
+        {
+            "country": TEXT,
+            "created_at": TIME,
+            "description": TEXT,
+            "id": UUID,
+            "locale": TEXT,
+            "name": TEXT,
+            "private_capable": FLAG,
+            "provider": record({"name": TEXT, "region": TEXT}),
+            "updated_at": TIME,
+        }
+    ),
     (
         Link("GET /regions", "List", "The regions that there are.", many(ref("region"))),
         Link("GET /regions/{region}", "Info", "One region, by name or id.", ref("region")),
@@ -53,31 +55,41 @@ FILTER_APPS = Resource(
 BUILDPACK = Resource(
     "buildpack",
     "A bundled buildpack, as a registry of buildpacks shows it (HEROKU_BUILDPACK_REGISTRY_URL).",
-    record({
-        "blob_url": TEXT,
-        "category": TEXT,
-        "description": TEXT,
-        "id": UUID,
-        "logo": MAYBE_TEXT,
-        "name": TEXT,
-        "namespace": TEXT,
-        "source": record({"owner": TEXT, "repo": TEXT, "type": TEXT}),
-        "support": record({"address": TEXT, "method": TEXT}),
-    }),
+    record(
+        {
+            "blob_url": TEXT,
+            "category": TEXT,
+            "description": TEXT,
+            "id": UUID,
+            "logo": MAYBE_TEXT,
+            "name": TEXT,
+            "namespace": TEXT,
+            "source": record({"owner": TEXT, "repo": TEXT, "type": TEXT}),
+            "support": record({"address": TEXT, "method": TEXT}),
+        }
+    ),
     (
-        Link("GET /buildpacks", "List", "The bundled buildpacks, all or those that are asked for.",
-             many(ref("buildpack")), open=True,
-             query={"in[namespace][]": TEXT, "in[name][]": TEXT, "like[description]": TEXT}),
+        Link(
+            "GET /buildpacks",
+            "List",
+            "The bundled buildpacks, all or those that are asked for.",
+            many(ref("buildpack")),
+            open=True,
+            query={"in[namespace][]": TEXT, "in[name][]": TEXT, "like[description]": TEXT},
+        ),
         Link("GET /buildpacks/{buildpack}", "Info", "One of them, as heroku%2Fpython.", ref("buildpack"), open=True),
-        Link("GET /buildpacks/{buildpack}/readme", "Readme", "What it is for.",
-             record({"content": TEXT, "encoding": TEXT}), open=True),
+        Link(
+            "GET /buildpacks/{buildpack}/readme",
+            "Readme",
+            "What it is for.",
+            record({"content": TEXT, "encoding": TEXT}),
+            open=True,
+        ),
         Link(
             "GET /buildpacks/{buildpack}/revisions",
             "Revisions",
             "Its versions: that of the platform.",
-            many(record({
-                "created_at": TIME, "id": UUID, "license": MAYBE_TEXT, "release": WHOLE, "status": TEXT
-            })),
+            many(record({"created_at": TIME, "id": UUID, "license": MAYBE_TEXT, "release": WHOLE, "status": TEXT})),
             open=True,
         ),
     ),
@@ -86,11 +98,13 @@ BUILDPACK = Resource(
 CURRENT_STATUS = Resource(
     "current-status",
     "How the platform is, as Heroku's status site says it (HEROKU_STATUS_HOST).",
-    record({
-        "incidents": many(record({"created_at": TIME, "full_url": TEXT, "title": TEXT, "updates": many(TEXT)})),
-        "scheduled": many(TEXT),
-        "status": many(record({"status": choice("green", "yellow", "red"), "system": TEXT})),
-    }),
+    record(
+        {
+            "incidents": many(record({"created_at": TIME, "full_url": TEXT, "title": TEXT, "updates": many(TEXT)})),
+            "scheduled": many(TEXT),
+            "status": many(record({"status": choice("green", "yellow", "red"), "system": TEXT})),
+        }
+    ),
     (Link("GET /api/v4/current-status", "Info", "Green if all is well.", ref("current-status"), open=True),),
 )
 

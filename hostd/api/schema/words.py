@@ -78,6 +78,11 @@ def said(schema: Schema, description: str) -> Schema:
     return {**schema, "description": description}
 
 
+def like(schema: Schema, *examples: object) -> Schema:
+    """The same with examples, for people and for those who try the API out."""
+    return {**schema, "examples": list(examples)}
+
+
 def ref(name: str) -> Schema:
     """Another definition."""
     return {"$ref": f"#/definitions/{name}"}
