@@ -55,6 +55,7 @@ from hostd.metrics.logplex import LogplexCounts
 from hostd.metrics.store import Store
 from hostd.metrics.tally import Tally
 from hostd.pauser import Pauser
+from hostd.revoking import Revoking
 from hostd.scheduler.scheduler import Scheduler
 from hostd.scheduler.timers import Timers
 from hostd.settings import Settings
@@ -193,6 +194,7 @@ def assemble(settings: Settings) -> Parts:
         metrics=collector,
         log_key=ensure_key(),
         draining=Draining(ledger, settings),
+        revoking=Revoking.of(settings, ledger, deploys, manager, ensure_key()),
     )
     return Parts(
         context, manager, deploys, garbage, ledger, systemd, ground.networks, stacks, scheduler, sleeper,

@@ -83,15 +83,22 @@ class Manager(Protocol):
         size: str,
         attach: bool,
         time_limit: float | None = None,
+        user_id: str | None = None,
     ) -> OneOff:
         """Make a one-off dyno; if not attached, start it. It is stopped after *time_limit* seconds."""
 
-    def prepare_visit(
-        self, app: App, dyno: str, argv: Sequence[str], env: Mapping[str, str] | None, time_limit: float | None = None
+    def prepare_visit(  # noqa: PLR0917
+        self,
+        app: App,
+        dyno: str,
+        argv: Sequence[str],
+        env: Mapping[str, str] | None,
+        time_limit: float | None = None,
+        user_id: str | None = None,
     ) -> OneOff:
         """Get ready to run a program inside a running dyno; `env` comes on top of the dyno's, None is without that."""
 
-    def prepare_forward(self, app: App, dyno: str, port: int) -> OneOff:
+    def prepare_forward(self, app: App, dyno: str, port: int, user_id: str | None = None) -> OneOff:
         """Get ready to connect to a port inside a running dyno."""
 
 
@@ -338,6 +345,13 @@ class Units(Protocol):
         """The loaded units whose name matches one of the patterns."""
 
 
+class Revoking(Protocol):
+    """What is needed of `hostd.revoking.Revoking`."""
+
+    async def review(self, user: User, app: App | None = None) -> None:
+        """End what a user has running that they may have no more, on an app or at all."""
+
+
 class Networks(Protocol):
     """What is needed of `units.network.Networks`."""
 
@@ -379,3 +393,4 @@ class Context:
     log_key: bytes = field(repr=False)
     """Signs log sessions; the logplex holds the same key."""
     draining: Draining
+    revoking: Revoking

@@ -61,6 +61,13 @@ async def add_key(request: web.Request) -> web.Response:
     return answer(key_json(context_of(request).ledger.keys.add(user.id, text), user), 201)
 
 
+@routes.delete("/account/keys")
+async def clear_keys(request: web.Request) -> web.Response:
+    """Remove all of the caller's ssh keys; answers with them."""
+    user = user_of(request)
+    return answer([key_json(key, user) for key in context_of(request).ledger.keys.clear(user.id)])
+
+
 @routes.get("/account/keys/{key}")
 async def show_key(request: web.Request) -> web.Response:
     """One ssh key, by id, fingerprint or comment."""

@@ -13,6 +13,7 @@ from hostd.api import (
     addons,
     alerts,
     apps,
+    audit,
     authorizations,
     buildpack_installations,
     buildpacks,
@@ -49,13 +50,16 @@ from hostd.api import (
     status,
     streams,
     teams,
+    transfers,
     users,
 )
+from hostd.api.audit import record
 from hostd.api.failures import explain, finish
 from hostd.api.identity import LOCKOUT, PEERS, Peers, identify
 from hostd.api.limits import Lockout, Quota
 from hostd.api.middlewares import count, dispatch, number, override, pack, sign, spare
 from hostd.api.requests import CONTEXT, QUOTA
+from hostd.api.revoking import ATTENDED, Attended, attend
 from hostd.context import Context
 
 MODULES = (
@@ -64,6 +68,7 @@ MODULES = (
     addons,
     alerts,
     apps,
+    audit,
     authorizations,
     buildpack_installations,
     buildpacks,
@@ -100,10 +105,11 @@ MODULES = (
     status,
     streams,
     teams,
+    transfers,
     users,
 )
 """One for each resource."""
-MIDDLEWARES = (number, finish, pack, explain, override, identify, count, spare, dispatch)
+MIDDLEWARES = (number, finish, pack, explain, override, record, attend, identify, count, spare, dispatch)
 """Outermost first."""
 LARGEST_BODY = 1024 * 1024
 """Bytes of a JSON body; a pushed tree is a stream and has no limit here."""
@@ -120,6 +126,7 @@ def build_api(context: Context, peers: Peers | None = None) -> web.Application:
     application[PEERS] = peers or Peers.of_system()
     application[LOCKOUT] = Lockout(time.monotonic)
     application[QUOTA] = Quota(time.monotonic)
+    application[ATTENDED] = Attended()
     current_status.prepare(application)
     for module in MODULES:
         application.router.add_routes(module.routes)

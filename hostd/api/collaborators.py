@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from hostd.api.requests import answer, answer_list, app_for, body_of, by_fields, context_of, user_of
+from hostd.api.revoking import review
 from hostd.api.shapes import collaborator_json
 from hostd.errors import NotFound
 from hostd.ledger import Ledger
@@ -47,6 +48,7 @@ async def add(request: web.Request) -> web.Response:
     made = context.ledger.access.add(app.id, user.id, rights)
     may = ", ".join(sorted_names(made.rights))
     context.events.api(app, f"Add {user.email} as collaborator ({may}) by {user_of(request).email}")
+    await review(request, user, app)  # who was one already may have fewer rights now
     return answer(_json(context.ledger, app, user), 201)
 
 
@@ -59,6 +61,7 @@ async def update(request: web.Request) -> web.Response:
     made = context.ledger.access.update(app.id, user.id, rights)
     may = ", ".join(sorted_names(made.rights))
     context.events.api(app, f"Set rights of {user.email} to {may} by {user_of(request).email}")
+    await review(request, user, app)
     return answer(_json(context.ledger, app, user))
 
 
@@ -73,6 +76,7 @@ async def remove(request: web.Request) -> web.Response:
     shown = _json(context.ledger, app, user)
     context.ledger.access.remove(app.id, user.id)
     context.events.api(app, f"Remove {user.email} as collaborator by {caller.email}")
+    await review(request, user, app)
     return answer(shown)
 
 

@@ -33,7 +33,7 @@ async def deploy(request: web.Request) -> web.StreamResponse:
     a single folder at the top of the tarball off. Answers as a push does. Hanging up cancels the deploy.
     """
     user = known_owner(user_of(request))
-    app = accessible_app(context_of(request), user, _query(request, "app"), Right.DEPLOY)
+    app = accessible_app(request, user, _query(request, "app"), Right.DEPLOY)
     if request.content_type == "application/json":
         tree: AsyncIterator[bytes] | None = None
         source, label = await _repository(request)

@@ -88,7 +88,7 @@ async def run(request: web.Request) -> web.Response:
     command, attach = command_field(body, commands.get(type_)), flag_field(body, "attach")
     env, size, limit = _environment(body), _size(context, app, body, type_), _time_limit(context, body)
     context.events.api(app, f"Starting process with command `{command}` by {user.email}")
-    one_off = await context.manager.prepare_one_off(app, command, env, size, attach, limit)
+    one_off = await context.manager.prepare_one_off(app, command, env, size, attach, limit, user.id)
     return _made(context, app, one_off)
 
 
@@ -98,7 +98,7 @@ async def run_inside(request: web.Request) -> web.Response:
     context, app, user = context_of(request), app_for(request, Right.OPERATE), known_owner(user_of(request))
     body, dyno = await body_of(request), request.match_info["dyno"]
     command, env = command_field(body), _environment(body)
-    visit = context.manager.prepare_visit(app, dyno, launch_command(command), env, _time_limit(context, body))
+    visit = context.manager.prepare_visit(app, dyno, launch_command(command), env, _time_limit(context, body), user.id)
     context.events.api(app, f"Run `{command}` inside {dyno} by {user.email}")
     return _made(context, app, visit)
 
@@ -115,7 +115,7 @@ async def copy(request: web.Request) -> web.Response:
     if "\0" in file or len(file.encode(errors="surrogatepass")) > LONGEST_PATH:
         raise Invalid(f"A path must be at most {LONGEST_PATH} bytes long, without NUL characters.")
     argv = copy_command(file, archive=flag_field(body, "archive"))
-    visit = context.manager.prepare_visit(app, dyno, argv, None, _time_limit(context, body))
+    visit = context.manager.prepare_visit(app, dyno, argv, None, _time_limit(context, body), user.id)
     context.events.api(app, f"Copy {file} from {dyno} by {user.email}")
     return _made(context, app, visit)
 
@@ -126,7 +126,7 @@ async def forward(request: web.Request) -> web.Response:
     context, app, user = context_of(request), app_for(request, Right.OPERATE), known_owner(user_of(request))
     body, dyno = await body_of(request), request.match_info["dyno"]
     port = body["port"]
-    made = context.manager.prepare_forward(app, dyno, port)
+    made = context.manager.prepare_forward(app, dyno, port, user.id)
     context.events.api(app, f"Connect to port {port} in {dyno} by {user.email}")
     return _made(context, app, made)
 

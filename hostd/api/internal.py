@@ -7,8 +7,9 @@ import re
 
 from aiohttp import web
 
+from hostd.api.audit import WHAT
 from hostd.api.deploys import build_id, pieces, told
-from hostd.api.requests import accessible_app, answer, body_of, context_of, text_field
+from hostd.api.requests import USER, accessible_app, answer, body_of, context_of, text_field
 from hostd.deploys.deploy import Deploy
 from hostd.errors import BadRequest, Invalid, NotFound
 from hostd.ledger.access import Right
@@ -35,7 +36,8 @@ async def repository(request: web.Request) -> web.Response:
     if (service := text_field(body, "service")) not in SERVICES:
         raise Invalid(f"{service[:40]!r} is not a git service hostd runs.")
     right = Right.DEPLOY if service == "git-receive-pack" else Right.VIEW
-    app = accessible_app(context, _user(request, text_field(body, "user")), text_field(body, "app"), right)
+    request[WHAT] = f"{service} {body['app']}"
+    app = accessible_app(request, _user(request, text_field(body, "user")), text_field(body, "app"), right)
     return answer({"path": str(await context.repositories.ensure(app)), "app_id": app.id, "app": app.name})
 
 
@@ -47,9 +49,9 @@ async def push(request: web.Request) -> web.StreamResponse:
     The answer is the output for the pusher as it is made, and a last line that starts with a NUL:
     `{"status": "released" or "rejected", "version": ..., "reason": ...}`. Hanging up cancels the deploy.
     """
-    context = context_of(request)
     user = _user(request, _query(request, "user"))
-    app = accessible_app(context, user, _query(request, "app"), Right.DEPLOY)
+    request[WHAT] = f"git push {_query(request, 'commit')[:7]}"
+    app = accessible_app(request, user, _query(request, "app"), Right.DEPLOY)
     commit, push_id = _query(request, "commit"), build_id(_query(request, "push"))
     _query(request, "ref")
     if not _COMMIT.fullmatch(commit):
@@ -88,4 +90,5 @@ def _submodules(text: str) -> dict[str, str]:
 
 
 def _user(request: web.Request, email: str) -> User:
-    return context_of(request).ledger.users.get(email)
+    request[USER] = user = context_of(request).ledger.users.get(email)
+    return user

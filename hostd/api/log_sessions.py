@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 import uuid
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
 
 from hostd.api import shapes
-from hostd.api.requests import answer, app_for, body_of, context_of, flag_field, optional_text
+from hostd.api.requests import answer, app_for, body_of, context_of, flag_field, optional_text, user_of
 from hostd.errors import Invalid
 from hostd.logplex.filters import checked_request_id, checked_source, parted
 from hostd.logplex.patterns import compile_pattern
@@ -26,7 +27,7 @@ async def create(request: web.Request) -> web.Response:
     context, app = context_of(request), app_for(request)
     body = await body_of(request)
     now = time.time()
-    session = _session(body, app.id, now)
+    session = replace(_session(body, app.id, now), user=user_of(request).id)
     created = shapes.moment(now)
     return answer(
         {

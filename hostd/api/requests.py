@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
@@ -27,6 +28,17 @@ CALLER: web.RequestKey[Caller] = web.RequestKey("caller", Caller)
 QUOTA: web.AppKey[Quota] = web.AppKey("quota", Quota)
 """How many calls each account may make."""
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which app a request is about, also one to which the caller has no right, and one of which rights it needs."""
+
+    app: App
+    rights: tuple[Right, ...]
+
+
+ASKED: web.RequestKey[Asked] = web.RequestKey("asked", Asked)
 RELEASE_HEADER = "Hostd-Release"
 WARNING_HEADER = "Warning-Message"
 DEEPEST = 32
@@ -72,15 +84,19 @@ def app_for(request: web.Request, right: Right = Right.VIEW, *or_rights: Right) 
 
     Raises NotFound if they have none at all, as for an app that is not there; Forbidden if they may only see it.
     """
-    return accessible_app(context_of(request), user_of(request), request.match_info["app"], right, *or_rights)
+    return accessible_app(request, user_of(request), request.match_info["app"], right, *or_rights)
 
 
-def accessible_app(context: Context, user: User, name: str, right: Right = Right.VIEW, *or_rights: Right) -> App:
-    """As `app_for`, for a name or id from anywhere."""
+def accessible_app(request: web.Request, user: User, name: str, right: Right = Right.VIEW, *or_rights: Right) -> App:
+    """As `app_for`, for a user and a name or id from anywhere."""
+    context = context_of(request)
+    request[USER] = user
     try:
         app = context.ledger.apps.get(name)
     except NotFound:
         app = None
+    if app is not None:
+        request[ASKED] = Asked(app, (right, *or_rights))
     if app is None or not context.ledger.access.rights(app, user):
         # One answer for both: who has no right on an app may not learn that it exists.
         asked = "" if user.admin else f"\nIf somebody else has it, they can let you in: hostctl access:add {user.email}"

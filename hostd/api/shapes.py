@@ -130,14 +130,17 @@ def collaborator_json(
         "app": app_ref(app),
         "created_at": moment(created),
         "id": stable_id(app.id, "collaborator", user.id),
-        "permissions": [
-            {"description": right.description, "name": right.value}
-            for right in sorted(rights, key=lambda right: right.value)
-        ],
+        "permissions": permissions_json(rights),
         "role": "owner" if user.id == app.owner_id else "collaborator",
         "updated_at": moment(updated),
         "user": {**user_ref(user), "federated": False},
     }
+
+
+def permissions_json(rights: Collection[Right]) -> list[dict[str, str]]:
+    """Rights, by their names."""
+    found = sorted(rights, key=lambda right: right.value)
+    return [{"description": right.description, "name": right.value} for right in found]
 
 
 def formation_json(app: App, process: Process, command: str) -> dict[str, Any]:

@@ -1,6 +1,8 @@
-"""Users, which admins add and remove: nobody signs up by themselves."""
+"""Users, whom admins add and remove: nobody signs up by themselves. Heroku has only `/users/{user}`, for oneself."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from aiohttp import web
 
@@ -16,13 +18,22 @@ from hostd.api.requests import (
     text_field,
     user_of,
 )
-from hostd.api.shapes import account_json
-from hostd.errors import Forbidden
+from hostd.api.revoking import review
+from hostd.api.shapes import account_json, app_ref, key_json, permissions_json
+from hostd.context import Context
+from hostd.errors import NotFound
+from hostd.ledger.users import User
 
 routes = web.RouteTableDef()
 
 
-@routes.get("/users")
+@routes.get("/users/{user}")
+async def one(request: web.Request) -> web.Response:
+    """One user, by email or id, as an account: oneself, or for an admin anybody."""
+    return answer(account_json(_named(request)))
+
+
+@routes.get("/hostd/users")
 async def index(request: web.Request) -> web.Response:
     """All users."""
     admin_of(request)
@@ -30,26 +41,81 @@ async def index(request: web.Request) -> web.Response:
     return answer_list(request, found, sortable=by_fields("email", "id"), default="email")
 
 
-@routes.post("/users")
+@routes.post("/hostd/users")
 async def create(request: web.Request) -> web.Response:
-    """Add a user, perhaps as an admin."""
+    """Add a user, perhaps as an admin, perhaps with an ssh key."""
     admin_of(request)
-    body = await body_of(request)
+    ledger, body = context_of(request).ledger, await body_of(request)
     email, admin = names.email(text_field(body, "email")), flag_field(body, "admin")
-    return answer(account_json(context_of(request).ledger.users.add(email, admin=admin)), 201)
+    with ledger.transaction():
+        user = ledger.users.add(email, admin=admin)
+        if body.get("public_key") is not None:
+            ledger.keys.add(user.id, text_field(body, "public_key"))
+    return answer(account_json(user), 201)
 
 
-@routes.get("/users/{user}")
+@routes.get("/hostd/users/{user}")
 async def show(request: web.Request) -> web.Response:
-    """One user, by email or id: oneself, or for an admin anybody."""
-    wanted, user = request.match_info["user"], user_of(request)
-    if not user.admin and wanted not in (user.id, user.email):
-        raise Forbidden("Only an admin may see other users.")
-    return answer(account_json(context_of(request).ledger.users.get(wanted)))
+    """One user with their keys and the apps that they may work on: oneself, or for an admin anybody."""
+    context, user = context_of(request), _named(request)
+    return answer(_with_all(context, user))
 
 
-@routes.delete("/users/{user}")
-async def remove(request: web.Request) -> web.Response:
-    """Remove a user with their keys; one who owns apps stays until those are destroyed or transferred."""
+@routes.patch("/hostd/users/{user}")
+async def update(request: web.Request) -> web.Response:
+    """Make a user an admin, or one no more: `{"admin": true or false}`. What they may no more ends at once."""
     admin_of(request)
-    return answer(account_json(context_of(request).ledger.users.remove(request.match_info["user"])))
+    context, user = context_of(request), _named(request)
+    changed = context.ledger.users.set_admin(user.id, flag_field(await body_of(request), "admin"))
+    await review(request, changed)
+    return answer(account_json(changed))
+
+
+@routes.delete("/hostd/users/{user}")
+async def remove(request: web.Request) -> web.Response:
+    """Remove a user with their keys, tokens and rights; what they have running ends at once.
+
+    One who owns apps stays until those are destroyed or transferred.
+    """
+    admin_of(request)
+    context, user = context_of(request), _named(request)
+    shared = [app for app in context.ledger.apps.list_for(user) if not user.admin]
+    removed = context.ledger.users.remove(user.id)
+    for app in shared:
+        context.events.api(app, f"Remove user {user.email} from the server by {user_of(request).email}")
+    await review(request, removed)
+    return answer(account_json(removed))
+
+
+@routes.post("/hostd/users/{user}/keys")
+async def add_key(request: web.Request) -> web.Response:
+    """Add an ssh key of a user, for one who cannot come by themselves: `{"public_key"}`."""
+    admin_of(request)
+    user, text = _named(request), text_field(await body_of(request), "public_key")
+    return answer(key_json(context_of(request).ledger.keys.add(user.id, text), user), 201)
+
+
+def _named(request: web.Request) -> User:
+    """The user that the path names. For who is no admin there are no others than themselves. Raises NotFound."""
+    wanted, user = request.match_info["user"], user_of(request)
+    if not user.admin and wanted.lower() not in (user.id, user.email):
+        raise NotFound(f"There is no user {wanted[:254]!r} whom you may see: others are for admins.")
+    return context_of(request).ledger.users.get(wanted)
+
+
+def _with_all(context: Context, user: User) -> dict[str, Any]:
+    ledger = context.ledger
+    mine = [app for app in ledger.apps.list() if not user.admin or app.owner_id == user.id]
+    apps = [(app, held) for app in mine if (held := ledger.access.rights(app, user))]
+    return {
+        **account_json(user),
+        "apps": [
+            {
+                "app": app_ref(app),
+                "permissions": permissions_json(held),
+                "role": "owner" if app.owner_id == user.id else "collaborator",
+            }
+            for app, held in apps
+        ],
+        "keys": [key_json(key, user) for key in ledger.keys.list(user.id)],
+    }

@@ -9,6 +9,9 @@ from hostd.cli.command import Command, Usage, declared
 
 MODULES: dict[str, tuple[str, ...]] = {
     "apps": ("apps", "apps:create", "apps:info", "apps:rename", "apps:destroy"),
+    "transfers": (
+        "apps:transfer", "apps:transfers", "apps:transfers:accept", "apps:transfers:decline", "apps:transfers:cancel",
+    ),
     "remotes": ("git:remote",),
     "deploy": ("deploy", "git:sync"),
     "builds": ("builds", "builds:info", "builds:output", "builds:cancel", "builds:timeout"),
@@ -55,13 +58,14 @@ MODULES: dict[str, tuple[str, ...]] = {
         "stacks", "stacks:info", "stacks:create", "stacks:update", "stacks:rollback", "stacks:destroy",
         "stack", "stack:set",
     ),
-    "keys": ("keys", "keys:add", "keys:remove"),
+    "keys": ("keys", "keys:add", "keys:remove", "keys:clear"),
     "authorizations": (
         "authorizations", "authorizations:create", "authorizations:info", "authorizations:update",
         "authorizations:rotate", "authorizations:revoke", "sessions",
     ),
     "auth": ("auth:whoami", "auth:token"),
-    "users": ("users", "users:add", "users:remove"),
+    "users": ("users", "users:add", "users:info", "users:update", "users:remove"),
+    "audit": ("audit",),
     "access": ("access", "access:add", "access:update", "access:remove"),
     "gate": ("access:gate", "access:gate:enable", "access:gate:remove", "access:gate:disable"),
     "platform": ("status", "version", "box"),
@@ -79,6 +83,7 @@ ALIASES: dict[str, str] = {
     "list": "apps",
     "info": "apps:info",
     "rename": "apps:rename",
+    "sharing:transfer": "apps:transfer",
     "destroy": "apps:destroy",
     "apps:delete": "apps:destroy",
     "config:add": "config:set",

@@ -1,4 +1,4 @@
-"""keys, keys:add, keys:remove; and where a public key is read from."""
+"""keys, keys:add, keys:remove, keys:clear; and where a public key is read from."""
 
 from __future__ import annotations
 
@@ -32,6 +32,8 @@ def keys(call: Call) -> None:
     else:
         shown = str.strip if call.flag("long") else shortened
         call.print(call.style.heading(f"{found[0]['email']} keys"), "", *(shown(_line(key)) for key in found))
+        for key in found:
+            _warn_of_weak(call, key)
 
 
 @command(
@@ -64,6 +66,22 @@ def remove(call: Call) -> None:
         call.client.request("DELETE", path("account", "keys", call.words[0]))
 
 
+@command(
+    "keys:clear",
+    options=(Option("confirm", "c", "your address, to go on without being asked", "EMAIL"),),
+    examples=("hostctl keys:clear --confirm you@example.com",),
+)
+def clear(call: Call) -> None:
+    """Remove all of your ssh keys.
+
+    Over ssh nobody knows you after that: an admin has to add a key for you (users:update --key).
+    """
+    email = str(call.client.get(path("account"))["email"])
+    call.confirm(email, "This removes all of your ssh keys: you cannot come by ssh any more.")
+    with call.action("Removing all SSH keys"):
+        call.client.request("DELETE", path("account", "keys"))
+
+
 def shortened(public_key: str) -> str:
     """`ssh-ed25519 AAAAC3NzaC...V7iHuYrZxd you@laptop`: enough of a key to know it by."""
     kind, _, rest = public_key.strip().partition(" ")
@@ -94,6 +112,20 @@ def _line(key: dict[str, str]) -> str:
     """The line of a key file."""
     text = " ".join(key["public_key"].split()[:2])
     return f"{text} {printable(key.get('comment') or '')}"
+
+
+def _warn_of_weak(call: Call, key: dict[str, str]) -> None:
+    """Keys that were added when less was asked for go on being good."""
+    if key["public_key"].startswith("ssh-rsa "):
+        from hostd.ledger.ssh_keys import SMALLEST_RSA, rsa_bits
+
+        bits = rsa_bits(key["public_key"]) or 0
+        if bits < SMALLEST_RSA:
+            name = printable(key.get("comment") or "") or key["fingerprint"]
+            call.warn(
+                f"{name} is an RSA key of {bits} bits; new ones have at least {SMALLEST_RSA}. "
+                f"Add another (ssh-keygen -t ed25519, keys:add), then: keys:remove {key['fingerprint']}"
+            )
 
 
 def _read(file: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -96,6 +96,13 @@ class Deploys:
             return False
         running.cancel(f"cancelled by {user.email}")
         return True
+
+    def end_where(self, lost: Callable[[str, str], bool], reason: str) -> None:
+        """Cancel the deploys of users (by id) who may not deploy to an app (by id) any more; `reason` is told."""
+        for running in list(self._running.values()):
+            deploy = running.push.deploy
+            if lost(deploy.user.id, deploy.app.id) and not self._is_done(deploy.id):
+                running.cancel(reason)
 
     async def output(self, build: Build) -> AsyncIterator[bytes]:
         """What a build said, and as long as it runs what it says."""

@@ -6,13 +6,13 @@ from hostd.errors import Conflict, NotFound
 
 def ensure_admin(client: Client, email: str | None, default: str) -> str:
     """The e-mail address of the admin who is asked for, made if need be; else of the first one there is."""
-    users = client.get("/users")
+    users = client.get("/hostd/users")
     admins = [str(user["email"]) for user in users if user.get("admin")]
     if email is None and admins:
         return admins[0]
     wanted = email or default
     if wanted not in [user["email"] for user in users]:
-        client.request("POST", "/users", {"email": wanted, "admin": True})
+        client.request("POST", "/hostd/users", {"email": wanted, "admin": True})
     return wanted
 
 

@@ -81,6 +81,13 @@ class Apps:
             raise NotFound(f"There is no app {name_or_id[:60]!r}.")
         return _app(record)
 
+    def once(self, app_id: str) -> App:
+        """The app with that id, also one that was destroyed. Raises NotFound."""
+        found = self._select("id = ?", app_id)
+        if not found:
+            raise NotFound(f"There never was an app {app_id[:60]!r}.")
+        return found[0]
+
     def list(self) -> list[App]:
         """All apps, by name."""
         return list(self._select("destroyed_at IS NULL ORDER BY name"))
@@ -149,6 +156,11 @@ class Apps:
             self._database.write("DELETE FROM pauses WHERE app_id = ?", app.id)
             self._database.write("DELETE FROM drains WHERE app_id = ?", app.id)
             self._database.write("DELETE FROM alerts WHERE app_id = ?", app.id)
+            self._database.write(
+                "UPDATE app_transfers SET state = 'cancelled', updated_at = ? WHERE app_id = ? AND state = 'pending'",
+                self._database.now(),
+                app.id,
+            )
             self._database.write(
                 "UPDATE domains SET removed_at = ? WHERE app_id = ? AND removed_at IS NULL",
                 self._database.now(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import uuid
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -96,6 +97,13 @@ class Keys:
             key = self.get(user_id, fingerprint_or_comment)
             self._database.write("DELETE FROM keys WHERE id = ?", key.id)
         return key
+
+    def clear(self, user_id: str) -> builtins.list[Key]:
+        """Remove all of a user's keys; those that there were."""
+        with self._database.transaction():
+            keys = self.list(user_id)
+            self._database.write("DELETE FROM keys WHERE user_id = ?", user_id)
+        return keys
 
     def _owned(self, record: Record | None) -> tuple[Key, User] | None:
         if record is None:

@@ -35,6 +35,8 @@ from hostd.ledger.pauses import Pauses
 from hostd.ledger.releases import Releases
 from hostd.ledger.slugs import Slugs
 from hostd.ledger.stacks import StackVersions
+from hostd.ledger.trail import Trail
+from hostd.ledger.transfers import Transfers
 from hostd.ledger.users import Users
 from hostd.ledger.vault import Vault
 
@@ -55,6 +57,8 @@ class Ledger:
         self.releases = Releases(database, vault)
         self.apps = Apps(database, self.users, self.releases, uid_base=uid_base)
         self.access = Access(database, self.users, self.apps)
+        self.transfers = Transfers(database, self.users, self.apps, self.access)
+        self.trail = Trail(database)
         self.slugs = Slugs(database)
         self.stacks = StackVersions(database)
         self.builds = Builds(database)

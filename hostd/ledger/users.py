@@ -87,14 +87,35 @@ class Users:
             )
             if owned:
                 apps = ", ".join(app["name"] for app in owned)
-                raise Conflict(f"{user.email} owns {apps}. Give these apps to somebody else or destroy them first.")
-            if user.admin and not any(other.admin and other.id != user.id for other in self.list()):
-                raise Conflict(f"{user.email} is the only admin. Add another admin first.")
+                raise Conflict(
+                    f"{user.email} owns {apps}. Give each to somebody else (hostctl apps:transfer) or destroy it first."
+                )
+            self._refuse_last_admin(user)
             self._database.write("DELETE FROM keys WHERE user_id = ?", user.id)
             self._database.write("DELETE FROM authorizations WHERE user_id = ?", user.id)
+            self._database.write("DELETE FROM authorizations WHERE user_id = ?", user.id)
             self._database.write("DELETE FROM collaborators WHERE user_id = ?", user.id)
+            self._database.write(
+                "UPDATE app_transfers SET state = 'cancelled', updated_at = ?1 "
+                "WHERE state = 'pending' AND ?2 IN (owner_id, recipient_id, requester_id)",
+                self._database.now(),
+                user.id,
+            )
             self._database.write("UPDATE users SET removed_at = ? WHERE id = ?", self._database.now(), user.id)
         return user
+
+    def set_admin(self, user_id: str, admin: bool) -> User:
+        """Make a user an admin, or one no more. Raises NotFound, and Conflict for the last admin."""
+        with self._database.transaction():
+            user = self.get(user_id)
+            if not admin:
+                self._refuse_last_admin(user)
+            self._database.write("UPDATE users SET admin = ? WHERE id = ?", admin, user.id)
+            return self.get(user.id)
+
+    def _refuse_last_admin(self, user: User) -> None:
+        if user.admin and not any(other.admin and other.id != user.id for other in self.list()):
+            raise Conflict(f"{user.email} is the only admin. Add another admin first.")
 
 
 _USERS = "SELECT id, email, name, admin, created_at, removed_at FROM users "

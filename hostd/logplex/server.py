@@ -1,6 +1,7 @@
 """The logplex's HTTP side: `GET /streams?<signed query>` on a unix socket, answered with a chunked stream.
 
-`GET /counts` is for hostd: what the logplex has said of itself in apps' logs.
+For hostd: `GET /counts`, what the logplex has said of itself in apps' logs; `DELETE /streams?<signed query>`, which
+ends the streams of a user who may read a log no more.
 
 Parsed by httptools and written to asyncio's streams: with aiohttp the process would take twice the memory, for one
 route. One request per connection.
@@ -19,16 +20,17 @@ from http import HTTPStatus
 
 import httptools
 
-from hostd.errors import BadRequest, HostdError, NotFound, to_api
+from hostd.errors import BadRequest, Forbidden, HostdError, NotFound, to_api
 from hostd.logplex.counts import Counts
 from hostd.logplex.rendering import Form
-from hostd.logplex.sessions import verify
+from hostd.logplex.sessions import Ending, Session, verify, verify_ending
 from hostd.logplex.streams import Streams
 
 LARGEST_HEAD = 16 * 1024
 HEAD_TIMEOUT = 10.0
 """Seconds a client has to send its request."""
 EVENTS = "text/event-stream"
+JSON = "application/json"
 RETRY = b"retry: 10\n\n"
 """Milliseconds after which a reader may come back when a stream ends; without it Heroku's CLI waits three seconds."""
 
@@ -46,6 +48,9 @@ class Server:
         self._counts = counts or Counts()
         self._clock = clock
         self._connections: set[asyncio.Task[None]] = set()
+        self._reading: dict[asyncio.Task[None], Session] = {}
+        self._endings: list[Ending] = []
+        """What sessions that were not begun yet are refused by, until they would have expired anyhow."""
 
     async def serve(self, listener: socket.socket) -> asyncio.Server:
         """Begin to accept on a listening unix socket."""
@@ -71,6 +76,7 @@ class Server:
             _log.exception("a stream broke off")
         finally:
             self._connections.discard(task)
+            self._reading.pop(task, None)
             writer.close()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -91,14 +97,31 @@ class Server:
 
     def _open(self, request: Request) -> tuple[AsyncGenerator[bytes, None], str]:
         if (request.method, request.path) == ("GET", "/counts"):
-            return _whole(json.dumps(self._counts.document()).encode()), "application/json"
+            return _whole(json.dumps(self._counts.document()).encode()), JSON
+        if (request.method, request.path) == ("DELETE", "/streams"):
+            return _whole(json.dumps({"ended": self._end(verify_ending(request.query, self._key))}).encode()), JSON
         if request.method != "GET" or request.path != "/streams":
             raise NotFound("The logplex has only GET /streams.")
         session = verify(request.query, self._key, self._clock())
+        if any(ending.covers(session) for ending in self._endings):
+            raise Forbidden("The right to this log session was taken away.")
+        task = asyncio.current_task()
+        assert task is not None
+        self._reading[task] = session
         events = EVENTS in request.headers.get("accept", "")
         body = self._streams.read(session, events=events, after=request.headers.get("last-event-id"))
         plain = "application/x-ndjson" if session.form is Form.JSON else "text/plain; charset=utf-8"
         return body, EVENTS if events else plain
+
+    def _end(self, ending: Ending) -> int:
+        """Cut the streams that it covers, and remember it for those that may come; how many there were."""
+        now = self._clock()
+        self._endings = [*(each for each in self._endings if each.over >= now), ending]
+        ended = [task for task, session in self._reading.items() if ending.covers(session)]
+        for task in ended:
+            # Cut, not ended: the reader asks again, and is told why there is no more.
+            task.cancel()
+        return len(ended)
 
 
 class Request:

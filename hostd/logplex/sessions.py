@@ -42,6 +42,8 @@ class Session:
     ignore_case: bool = False
     request_id: str | None = None
     form: Form = Form.TEXT
+    user: str | None = None
+    """Who asked for it, by id: it ends when they lose the right to it."""
 
     @property
     def filter(self) -> Filter:
@@ -72,6 +74,42 @@ def verify(query: str, key: bytes, now: float) -> Session:
     if session.expires < now:
         raise Forbidden("This log session has expired. Ask for a new one.")
     return session
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What a user may read no more: the log of an app, or with None any. `at` in seconds since the epoch."""
+
+    user: str
+    app: str | None
+    at: int
+
+    def covers(self, session: Session) -> bool:
+        """Whether it is a session of this user that was granted until then."""
+        granted = session.expires - LIFETIME
+        return session.user == self.user and self.app in (None, session.app) and granted <= self.at
+
+    @property
+    def over(self) -> int:
+        """When no session that it covers can be begun any more, in seconds since the epoch."""
+        return self.at + LIFETIME
+
+
+def sign_ending(ending: Ending, key: bytes) -> str:
+    """The query that has such sessions ended, with its signature."""
+    query = urlencode({"ending": json.dumps(asdict(ending), separators=(",", ":"))})
+    return f"{query}&signature={_signature(query, key)}"
+
+
+def verify_ending(query: str, key: bytes) -> Ending:
+    """What a query wants ended. Raises Forbidden, BadRequest."""
+    signed, _, signature = query.rpartition("&signature=")
+    if not hmac.compare_digest(_signature(signed, key).encode(), signature.encode()):
+        raise Forbidden("Only hostd may end log sessions.")
+    try:
+        return Ending(**json.loads(dict(parse_qsl(signed))["ending"]))
+    except (KeyError, TypeError, ValueError):
+        raise BadRequest("This was asked by another version of hostd.") from None
 
 
 def _session(given: Any) -> Session:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from hostd.errors import Conflict, NotFound
 from hostd.manager.dyno import Dyno
-from hostd.manager.session import PATIENCE_SECONDS, Tickets
+from hostd.manager.session import PATIENCE_SECONDS, Lost, Tickets
 from units import reach
 from units.enter import Refused
 from units.systemd import UnitInfo
@@ -35,6 +35,7 @@ class Forward:
     dyno: Dyno
     uid: int
     port: int
+    user_id: str | None = None
 
 
 class Forwards:
@@ -51,6 +52,10 @@ class Forwards:
     def prepare(self, forward: Forward) -> str:
         """A token that is good for one connection."""
         return self._tickets.give(forward)
+
+    def withdraw_where(self, lost: Lost) -> None:
+        """Let the tokens be good for nothing that users have who may not connect any more."""
+        self._tickets.withdraw(lambda what: what.user_id is not None and lost(what.user_id, what.dyno.app_id))
 
     async def connect(self, token: str) -> socket.socket:
         """The connection of *token*. Raises NotFound for an unknown token, Conflict when nothing listens."""

@@ -21,6 +21,7 @@ from hostd.manager.keeper import Keeper
 from hostd.manager.oneoffs import OneOff, OneOffs
 from hostd.manager.reading import Run
 from hostd.manager.record import Record
+from hostd.manager.session import Lost
 from hostd.manager.session_files import SessionFiles
 from hostd.manager.settling import Missing, Settled
 from hostd.manager.tools import Tools
@@ -168,27 +169,44 @@ class Manager:
         size: str,
         attach: bool,
         time_limit: float | None = None,
+        user_id: str | None = None,
     ) -> OneOff:
-        """Make a one-off dyno, which is stopped after *time_limit* seconds; without *attach* it is started at once."""
+        """Make a one-off dyno, which is stopped after *time_limit* seconds; without *attach* it is started at once.
+
+        An attached one is the user's of that id, and ends when they lose their right to it.
+        """
         if attach:
-            return self.one_offs.run_attached(app.id, command, env=env, size=size, time_limit=time_limit)
+            return self.one_offs.run_attached(
+                app.id, command, env=env, size=size, time_limit=time_limit, user_id=user_id
+            )
         return await self.one_offs.run_detached(app.id, command, env=env, size=size, time_limit=time_limit)
 
-    def prepare_visit(
-        self, app: App, dyno: str, argv: Sequence[str], env: Mapping[str, str] | None, time_limit: float | None = None
+    def prepare_visit(  # noqa: PLR0917
+        self,
+        app: App,
+        dyno: str,
+        argv: Sequence[str],
+        env: Mapping[str, str] | None,
+        time_limit: float | None = None,
+        user_id: str | None = None,
     ) -> OneOff:
         """Get ready to run a program inside a running dyno of that name. Raises NotFound, Conflict.
 
         *env* comes on top of the dyno's environment; with None it has nothing of that.
         """
         found = self._enterable(app, dyno)
-        token = self.visits.prepare(Visit(found, app.name, self._uid(app), argv, env, time_limit))
+        token = self.visits.prepare(Visit(found, app.name, self._uid(app), argv, env, time_limit, user_id))
         return OneOff(found, token)
 
-    def prepare_forward(self, app: App, dyno: str, port: int) -> OneOff:
+    def prepare_forward(self, app: App, dyno: str, port: int, user_id: str | None = None) -> OneOff:
         """Get ready to connect to a port inside a running dyno of that name. Raises NotFound, Conflict."""
         found = self._enterable(app, dyno)
-        return OneOff(found, self.forwards.prepare(Forward(found, self._uid(app), port)))
+        return OneOff(found, self.forwards.prepare(Forward(found, self._uid(app), port, user_id)))
+
+    async def end_sessions(self, lost: Lost) -> None:
+        """End the sessions of users in dynos whose right to them is lost, those that run and those prepared."""
+        self.forwards.withdraw_where(lost)
+        await asyncio.gather(self.one_offs.end_where(lost), self.visits.end_where(lost))
 
     def _enterable(self, app: App, name: str) -> Dyno:
         """The dyno of that name that runs; of two, as there are during a deploy, the newer."""

@@ -23,7 +23,7 @@ from hostd.manager.dyno import FIRST_ONE_OFF, SCHEDULED, Dyno, DynoId, DynoState
 from hostd.manager.launcher import STOP_SECONDS, Exit, Launch, LaunchFailedError
 from hostd.manager.planner import Phase
 from hostd.manager.record import Record
-from hostd.manager.session import HANGUP_SECONDS, PATIENCE_SECONDS, Session, Stdio, Tickets, ends_within
+from hostd.manager.session import HANGUP_SECONDS, PATIENCE_SECONDS, Lost, Session, Stdio, Tickets, ends_within
 from hostd.manager.session_files import SessionFiles
 from hostd.manager.tools import Tools
 
@@ -167,9 +167,11 @@ class OneOffs:
         env: Mapping[str, str],
         size: str | None,
         time_limit: float | None = None,
+        user_id: str | None = None,
     ) -> OneOff:
         """Make a dyno that starts when its client comes to the attach socket with the token."""
         session = self.prepare(app_id, command, env=env, size=size, time_limit=time_limit)
+        session.user_id = user_id
         session.token = self._tickets.give(session, self._expired)
         self._say(session.record, "Awaiting client")
         return OneOff(session.record.view(), session.token)
@@ -197,6 +199,16 @@ class OneOffs:
         if not await ends_within(known, self._hangup) and known.record.phase is Phase.UP:
             self._say(known.record, *words.detached())
             await self._stop(known)
+
+    async def end_where(self, lost: Lost) -> None:
+        """End the attached dynos of users who may not have them any more, at once."""
+        running = [s for s in self._sessions.values() if s.user_id and s.record.phase in (Phase.STARTING, Phase.UP)]
+        ended = [session for session in running if lost(session.user_id or "", session.record.app_id)]
+        for session in ended:
+            self._say(session.record, "The right to this session was taken away")
+            if session.record.state is not DynoState.CREATED:
+                self._tools.launcher.hang_up(session.record.id)
+        await asyncio.gather(*(self._stop(session) for session in ended))
 
     async def run_captured(
         self, app_id: str, command: str, *, slug_id: str, config: Mapping[str, str], type_: str,
@@ -258,6 +270,7 @@ class OneOffs:
         )
         limit = known.get("time_limit")
         session = _OneOffSession(dyno.unit, known.get("token"), record=record, launch=None, time_limit=limit)
+        session.user_id = known.get("user")
         self._sessions[dyno.unit] = session
         self.nudge(dyno.unit)
         if session.token is not None and not session.ended.is_set():
@@ -379,4 +392,5 @@ def _facts(session: _OneOffSession) -> dict[str, Any]:
         "command": record.command,
         "token": session.token,
         "time_limit": session.time_limit,
+        "user": session.user_id,
     }

@@ -15,14 +15,21 @@ HANGUP_SECONDS = 10.0
 
 Stdio = tuple[int, int, int]
 T = TypeVar("T")
+Lost = Callable[[str, str], bool]
+"""Whether a user, by id, may no more have sessions in the dynos of an app, by id."""
 
 
 @dataclass(slots=True, eq=False)
 class Session:
-    """One command and its client. `token` lets the client come back; a detached one has none."""
+    """One command and its client. `token` lets the client come back; a detached one has none.
+
+    `user_id` is the user who is at the other end, if one is, and `app_id` the app whose dyno it is.
+    """
 
     unit: str
     token: str | None = field(default=None, repr=False)
+    user_id: str | None = None
+    app_id: str = ""
     status: int = 0
     clients: int = 0
     """Connections of its client: none after a restart of hostd, until it has come back."""
@@ -59,6 +66,11 @@ class Tickets(Generic[T]):
     def take(self, token: str) -> T | None:
         """What the token is for, once."""
         return self._waiting.pop(token, None)
+
+    def withdraw(self, unwanted: Callable[[T], bool]) -> None:
+        """Let tokens for some things be good for nothing any more."""
+        for token in [token for token, what in self._waiting.items() if unwanted(what)]:
+            del self._waiting[token]
 
     def _expire(self, token: str, expired: Callable[[T], None]) -> None:
         if (what := self._waiting.pop(token, None)) is not None:

@@ -18,7 +18,7 @@ from hostd.errors import Conflict
 from hostd.manager.dyno import Dyno
 from hostd.manager.environment import EnvironmentFiles
 from hostd.manager.launcher import app_slice, runs, shell_status
-from hostd.manager.session import HANGUP_SECONDS, PATIENCE_SECONDS, Session, Stdio, Tickets, ends_within
+from hostd.manager.session import HANGUP_SECONDS, PATIENCE_SECONDS, Lost, Session, Stdio, Tickets, ends_within
 from hostd.manager.session_files import SessionFiles
 from units.entering import entering
 from units.errors import SystemdError
@@ -62,6 +62,7 @@ class Visit:
     argv: Sequence[str]
     env: Mapping[str, str] | None = field(default=None, repr=False)
     time_limit: float | None = None
+    user_id: str | None = None
 
 
 class Visits:
@@ -96,7 +97,7 @@ class Visits:
             return None
         group = f"inside-{self._number()}"
         unit = f"{visit.dyno.unit.removesuffix('.service')}-{group}.service"
-        session = self._sessions[unit] = Session(unit, token)
+        session = self._sessions[unit] = Session(unit, token, visit.user_id, visit.dyno.app_id)
         try:
             await self._systemd.start(unit, self._properties(session, group, visit, stdio))
         except (SystemdError, OSError) as error:
@@ -119,11 +120,24 @@ class Visits:
             if not await ends_within(session, self._hangup):
                 await self._clear(session)
 
+    async def end_where(self, lost: Lost) -> None:
+        """End the visits of users who may not make them any more, at once."""
+        self._tickets.withdraw(lambda visit: visit.user_id is not None and lost(visit.user_id, visit.dyno.app_id))
+        ended = [
+            session
+            for session in self._sessions.values()
+            if session.user_id is not None and not session.ended.is_set() and lost(session.user_id, session.app_id)
+        ]
+        for session in ended:
+            self._systemd.kill(session.unit, signal.SIGHUP)
+        await asyncio.gather(*(self._clear(session) for session in ended))
+
     def adopt(self, units: Sequence[str]) -> None:
         """Take over visits that run already, and wait for their clients."""
         for unit in units:
             known = self._files.read(unit) or {}
-            session = self._sessions[unit] = Session(unit, known.get("token"))
+            whose = {"user_id": known.get("user"), "app_id": known.get("app", "")}
+            session = self._sessions[unit] = Session(unit, known.get("token"), **whose)
             self.nudge(unit)
             asyncio.get_running_loop().call_later(self._patience, self._stayed_away, session)
 
@@ -175,8 +189,9 @@ class Visits:
             "argv": list(visit.argv),
             "env": {} if visit.env is None else {**self._environment_files.read(visit.dyno.unit), **visit.env},
         }
+        known = {"token": session.token, "user": session.user_id, "app": session.app_id}
         return entering(
-            order=self._files.write(session.unit, {**order, "token": session.token}),
+            order=self._files.write(session.unit, {**order, **known}),
             uid=visit.uid,
             slice_name=app_slice(visit.app),
             description=f"{visit.app} inside {visit.dyno.name} v{visit.dyno.version}",

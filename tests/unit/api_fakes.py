@@ -46,6 +46,7 @@ from tests.unit.daemon_fakes import (
     FakeNames,
     FakeNetworks,
     FakeRepositories,
+    FakeRevoking,
     FakeRouter,
     FakeScheduler,
     FakeSleeper,
@@ -95,6 +96,7 @@ class Api:
     figures: FakeStore = field(init=False)
     receivers: FakeNotifier = field(init=False)
     metrics: Collector = field(init=False)
+    revoking: FakeRevoking = field(init=False)
     application: web.Application = field(init=False)
     door: str = ""
     """The address of the loopback door."""
@@ -191,6 +193,7 @@ async def running_api(
     collector = Collector(
         store=Store(settings.metrics_file, 1 << 30), router=FakeCounts(), usage=FakeLooker(), tally=Tally()
     )
+    revoking = FakeRevoking()
     context = Context(
         settings=settings,
         ledger=ledger,
@@ -216,6 +219,7 @@ async def running_api(
         metrics=collector,
         log_key=LOG_KEY,
         draining=Draining(ledger, settings, group=None),
+        revoking=revoking,
     )
     me = os.getuid()
     peers = {"git": Peers(root=NOT_ME, git=me), "root": Peers(root=me), "stranger": Peers(root=NOT_ME)}[uid_is]
@@ -234,6 +238,7 @@ async def running_api(
             api = Api(ledger, manager, deploys, systemd, pool, slug_store, stacks, writer.lines, http, path)
             api.networks, api.scheduler, api.sleeper, api.names = networks, scheduler, sleeper, names
             api.automatic, api.journals = automatic, journals
+            api.revoking = revoking
             api.automatic, api.figures, api.receivers = automatic, figures, receivers
             api.metrics, api.application = collector, application
             api.door = f"http://127.0.0.1:{door.getsockname()[1]}"

@@ -104,6 +104,7 @@ class FakeManager:
         size: str,
         attach: bool,
         time_limit: float | None = None,
+        user_id: str | None = None,
     ) -> FakeOneOff:
         self.calls.append(("run", command, dict(env), size, attach, time_limit))
         made = dyno(app, "run", 1234, version=2, command=command, size=size)
@@ -111,12 +112,18 @@ class FakeManager:
         return FakeOneOff(made, "secret-token" if attach else None)
 
     def prepare_visit(
-        self, app: App, dyno: str, argv: Sequence[str], env: Mapping[str, str] | None, time_limit: float | None = None
+        self,
+        app: App,
+        dyno: str,
+        argv: Sequence[str],
+        env: Mapping[str, str] | None,
+        time_limit: float | None = None,
+        user_id: str | None = None,
     ) -> FakeOneOff:
         self.calls.append(("visit", dyno, list(argv), env, time_limit))
         return FakeOneOff(self._any(dyno), "visit-token")
 
-    def prepare_forward(self, app: App, dyno: str, port: int) -> FakeOneOff:
+    def prepare_forward(self, app: App, dyno: str, port: int, user_id: str | None = None) -> FakeOneOff:
         self.calls.append(("forward", dyno, port))
         return FakeOneOff(self._any(dyno), "forward-token")
 
@@ -124,6 +131,16 @@ class FakeManager:
         if not self.running:
             raise NotFound(f"Couldn't find that dyno: {wanted!r}.")
         return self.running[0]
+
+
+class FakeRevoking:
+    """Notes whose rights were looked at again, and on which app."""
+
+    def __init__(self) -> None:
+        self.reviewed: list[tuple[str, str | None]] = []
+
+    async def review(self, user: User, app: App | None = None) -> None:
+        self.reviewed.append((user.email, app.name if app else None))
 
 
 class FakeDeploys:

@@ -27,7 +27,7 @@ async def test_root_adds_the_first_user_and_owns_nothing_before(tmp_path):
         refused = await api("POST", "/apps", {"name": "hello"})
         assert refused.status == 403 and "hostctl users:add you@example.com --admin" in refused.data["message"]
         assert (await api("GET", "/apps")).data == []
-        made = await api("POST", "/users", {"email": "Kate@Example.com", "admin": True})
+        made = await api("POST", "/hostd/users", {"email": "Kate@Example.com", "admin": True})
         assert (made.status, made.data["email"], made.data["admin"]) == (201, "kate@example.com", True)
         assert (await api("GET", "/account")).data["email"] == "kate@example.com"
         assert (await api("POST", "/apps", {"name": "hello"})).data["owner"]["email"] == "kate@example.com"
@@ -55,16 +55,17 @@ def test_roles_go_by_uid():
 
 async def test_users_are_managed_by_admins_only(tmp_path):
     async with running_api(tmp_path) as api:
-        for method, path in (("GET", "/users"), ("POST", "/users"), ("DELETE", "/users/ann@example.com")):
+        calls = (("GET", "/hostd/users"), ("POST", "/hostd/users"), ("DELETE", "/hostd/users/ann@example.com"))
+        for method, path in calls:
             assert (await api(method, path, {"email": "new@example.com"})).status == 403
-        assert (await api("GET", "/users/ann@example.com")).status == 403
+        assert (await api("GET", "/users/ann@example.com")).status == 404
         assert (await api("GET", "/users/you@example.com")).status == 200
         api.user = "kate@example.com"
-        assert len((await api("GET", "/users")).data) == 3
-        assert (await api("POST", "/users", {"email": "not an address"})).status == 422
-        assert (await api("POST", "/users", {"email": "ann@example.com"})).status == 409
-        assert (await api("DELETE", "/users/ann@example.com")).data["email"] == "ann@example.com"
-        assert (await api("DELETE", "/users/ann@example.com")).status == 404
+        assert len((await api("GET", "/hostd/users")).data) == 3
+        assert (await api("POST", "/hostd/users", {"email": "not an address"})).status == 422
+        assert (await api("POST", "/hostd/users", {"email": "ann@example.com"})).status == 409
+        assert (await api("DELETE", "/hostd/users/ann@example.com")).data["email"] == "ann@example.com"
+        assert (await api("DELETE", "/hostd/users/ann@example.com")).status == 404
 
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJqfVOyW2L6Q8mQeWdH9tYc2cQ1n9F1qYk6YbU3tq8fO you@laptop"

@@ -47,7 +47,7 @@ def test_keys_add_refuses_what_is_no_public_key(hostd, tmp_path):
 def test_over_ssh_no_file_of_the_server_is_read(hostd, tmp_path):
     secret = tmp_path / "secret"
     secret.write_text(KEY)
-    hostd.on("POST /account/keys", (201, {})).on("POST /users", (201, {"email": "x@example.com"}))
+    hostd.on("POST /account/keys", (201, {})).on("POST /hostd/users", (201, {"email": "x@example.com"}))
     for words in (["keys:add", str(secret)], ["keys:add"], ["users:add", "x@example.com", "--key", str(secret)]):
         assert hostctl(tmp_path, *words, user="you@example.com").status == 2
     assert hostd.requests == []
@@ -62,24 +62,112 @@ def test_keys_remove(hostd, tmp_path):
     assert hostctl(tmp_path, "keys:remove", "you@laptop").err == "Removing you@laptop SSH key... done\n"
 
 
+def test_keys_that_are_too_weak_today_are_warned_of(hostd, tmp_path):
+    from cryptography.hazmat.primitives.asymmetric import rsa
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    def line(bits):
+        key = rsa.generate_private_key(65537, bits).public_key()
+        return key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+
+    row = {"email": "you@example.com", "fingerprint": "SHA256:abc"}
+    keys = [{**row, "public_key": line(2048), "comment": "old"}, {**row, "public_key": line(3072), "comment": "new"}]
+    hostd.on("GET /account/keys", (200, keys))
+    ran = hostctl(tmp_path, "keys")
+    assert ran.err.startswith(" !    old is an RSA key of 2048 bits; new ones have at least 3072.")
+    assert "keys:remove SHA256:abc" in ran.err and len(ran.err.splitlines()) == 1
+
+
+def test_keys_clear_wants_to_be_sure(hostd, tmp_path):
+    hostd.on("GET /account", (200, {"email": "you@example.com"})).on("DELETE /account/keys", (200, []))
+    refused = hostctl(tmp_path, "keys:clear")
+    assert refused.status == 1 and "--confirm you@example.com" in refused.err
+    assert hostctl(tmp_path, "keys:clear", "-c", "somebody@else").status == 1
+    assert not hostd.asked("DELETE /account/keys")
+    ran = hostctl(tmp_path, "keys:clear", "--confirm", "you@example.com")
+    assert (ran.status, ran.err) == (0, "Removing all SSH keys... done\n")
+
+
 def test_users(hostd, tmp_path):
-    hostd.on("GET /users", (200, [{"email": "you@example.com", "admin": True}, {"email": "k@x.org", "admin": False}]))
-    hostd.on("POST /users", (201, {"email": "kate@example.com"})).on("POST /account/keys", (201, {}))
-    hostd.on("DELETE /users/kate%40example.com", (200, {}))
+    people = [{"email": "you@example.com", "admin": True}, {"email": "k@x.org", "admin": False}]
+    hostd.on("GET /hostd/users", (200, people)).on("POST /hostd/users", (201, {"email": "kate@example.com"}))
+    hostd.on("DELETE /hostd/users/kate%40example.com", (200, {}))
     assert hostctl(tmp_path, "users").out == "=== Users\n\nyou@example.com  admin\nk@x.org          user\n"
     ran = hostctl(tmp_path, "users:add", "Kate@example.com", "--admin", "-k", "-", stdin=KEY.encode())
     assert (ran.status, ran.err) == (0, "Adding user Kate@example.com... done\n")
-    assert hostd.asked("POST /users")[0].json == {"email": "Kate@example.com", "admin": True}
-    assert hostd.asked("POST /account/keys")[0].headers["Hostd-User"] == "kate@example.com"
+    sent = hostd.asked("POST /hostd/users")[0].json
+    assert sent == {"email": "Kate@example.com", "admin": True, "public_key": KEY}
     assert hostctl(tmp_path, "users:remove", "kate@example.com").status == 0
 
 
-def test_a_user_whose_key_is_refused_is_not_left_behind(hostd, tmp_path):
-    hostd.on("POST /users", (201, {"email": "k@x.org"})).on("DELETE /users/k%40x.org", (200, {}))
-    hostd.on("POST /account/keys", (422, {"id": "invalid_params", "message": "That is no ssh key."}))
-    ran = hostctl(tmp_path, "users:add", "k@x.org", "-k", "-", stdin=b"rubbish")
-    assert (ran.status, ran.err) == (1, "Adding user k@x.org... failed\n !    That is no ssh key.\n")
-    assert hostd.asked("DELETE /users/k%40x.org")
+def test_users_info(hostd, tmp_path):
+    app = {"app": {"name": "hello"}, "role": "collaborator", "permissions": [{"name": "deploy"}, {"name": "view"}]}
+    key = {"fingerprint": "SHA256:abc", "public_key": "ssh-ed25519 AAAA", "comment": "k@laptop"}
+    user = {"email": "k@x.org", "admin": False, "created_at": "2026-01-27T10:48:08Z", "apps": [app], "keys": [key]}
+    hostd.on("GET /hostd/users/k%40x.org", (200, user)).on("GET /account", (200, {"email": "k@x.org"}))
+    ran = hostctl(tmp_path, "users:info", "k@x.org")
+    assert ran.out == (
+        "=== k@x.org\nAdmin: no\nSince: 2026-01-27T10:48:08Z\n\n=== Apps\nhello  collaborator  deploy, view\n\n"
+        "=== Keys\nSHA256:abc  ssh-ed25519  k@laptop\n"
+    )
+    assert hostctl(tmp_path, "users:info").out == ran.out
+
+
+def test_users_update(hostd, tmp_path):
+    hostd.on("PATCH /hostd/users/k%40x.org", (200, {})).on("POST /hostd/users/k%40x.org/keys", (201, {}))
+    assert hostctl(tmp_path, "users:update", "k@x.org", "--no-admin").err == "Updating user k@x.org... done\n"
+    assert hostd.requests[-1].json == {"admin": False}
+    assert hostctl(tmp_path, "users:update", "k@x.org", "--admin", "-k", "-", stdin=KEY.encode()).status == 0
+    assert [request.json for request in hostd.requests[-2:]] == [{"admin": True}, {"public_key": KEY}]
+    for words in ([], ["--admin", "--no-admin"]):
+        assert hostctl(tmp_path, "users:update", "k@x.org", *words).status == 2
+
+
+TRANSFER = {
+    "app": {"name": "hello"},
+    "owner": {"email": "you@example.com"},
+    "recipient": {"email": "k@x.org"},
+    "state": "pending",
+    "created_at": "2026-01-27T10:48:08Z",
+}
+
+
+def test_transfers(hostd, tmp_path):
+    made = TRANSFER | {"state": "accepted"}
+    hostd.on("POST /account/app-transfers", (201, TRANSFER), (201, made))
+    hostd.on("GET /account/app-transfers", (200, [made]))
+    hostd.on("PATCH /account/app-transfers/hello", (200, made)).on("DELETE /account/app-transfers/hello", (200, made))
+    assert hostctl(tmp_path, "apps:transfer", "k@x.org", "-a", "hello").err == (
+        "Transferring hello to k@x.org... pending\n"
+        "k@x.org accepts it with: hostctl apps:transfers:accept -a hello\n"
+        "To take it back: hostctl apps:transfers:cancel -a hello\n"
+    )
+    assert hostd.requests[-1].json == {"app": "hello", "recipient": "k@x.org"}
+    ran = hostctl(tmp_path, "apps:transfer", "k@x.org", "-a", "hello")
+    assert ran.err == "Transferring hello to k@x.org... done\n"
+    assert hostctl(tmp_path, "apps:transfers").out == (
+        "=== Transfers\n\nhello  from you@example.com  to k@x.org  accepted  2026-01-27T10:48:08Z\n"
+    )
+    for verb, sent in (("accept", {"state": "accepted"}), ("decline", {"state": "declined"}), ("cancel", None)):
+        assert hostctl(tmp_path, f"apps:transfers:{verb}", "-a", "hello").status == 0
+        assert sent is None or hostd.requests[-1].json == sent
+
+
+def test_audit(hostd, tmp_path):
+    def entry(target, **more):
+        return {
+            "created_at": "2026-01-27T10:48:08Z", "user": {"email": "k@x.org"}, "door": "socket", "address": "ssh",
+            "method": "POST", "target": target, "status": 200, "app": {"name": "hello"},
+        } | more  # fmt: skip
+
+    hostd.on("GET /hostd/audit?max=100", (200, [entry("git push 20a5742"), entry("/apps/hello", method="PATCH")]))
+    hostd.on("GET /hostd/apps/hello/audit?user=k%40x.org&since=1d&max=5", (200, []))
+    assert hostctl(tmp_path, "audit").out == (
+        "2026-01-27T10:48:08Z  k@x.org  socket ssh  200  PATCH /apps/hello\n"
+        "2026-01-27T10:48:08Z  k@x.org  socket ssh  200  POST git push 20a5742 (hello)\n"
+    )
+    ran = hostctl(tmp_path, "audit", "-a", "hello", "-u", "k@x.org", "--since", "1d", "-n", "5")
+    assert (ran.out, ran.err) == ("", "Nothing is recorded that fits.\n")
 
 
 def test_access(hostd, tmp_path):

@@ -107,7 +107,7 @@ def test_the_first_admin_is_the_one_added_first(ledger, joe):
 
 @pytest.mark.parametrize(
     "options",
-    [["-t", "ed25519"], ["-t", "rsa", "-b", "2048"], ["-t", "ecdsa", "-b", "256"], ["-t", "ecdsa", "-b", "521"]],
+    [["-t", "ed25519"], ["-t", "rsa", "-b", "3072"], ["-t", "ecdsa", "-b", "256"], ["-t", "ecdsa", "-b", "521"]],
 )
 def test_keys_as_ssh_keygen_makes_them(ledger, kate, tmp_path, options):
     line = keygen(tmp_path, *options)
@@ -174,8 +174,12 @@ def test_what_is_no_usable_key_is_refused_with_the_reason(ledger, kate, text, re
 
 
 def test_dsa_and_short_rsa_keys_are_refused():
-    with pytest.raises(Invalid, match=r"RSA key has 1024 bits; the least is 2048"):
-        ssh_keys.parse(public_line(rsa.generate_private_key(65537, 1024).public_key()))
+    for bits in (1024, 2048):
+        weak = public_line(rsa.generate_private_key(65537, bits).public_key())
+        assert ssh_keys.rsa_bits(weak) == bits
+        with pytest.raises(Invalid, match=rf"RSA key has {bits} bits; the least is 3072"):
+            ssh_keys.parse(weak)
+    assert ssh_keys.rsa_bits(ED25519) is None
     with pytest.raises(Invalid, match="DSA keys are not secure"):
         ssh_keys.parse("ssh-dss AAAAB3NzaC1kc3M= kate@laptop")
 

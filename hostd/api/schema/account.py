@@ -6,10 +6,13 @@ from hostd.api.schema.words import (
     FLAG,
     MAYBE_TEXT,
     MAYBE_TIME,
+    NAMED,
+    PERMISSIONS,
     TEXT,
     TIME,
     UUID,
     body,
+    choice,
     like,
     many,
     maybe,
@@ -55,17 +58,7 @@ ACCOUNT = Resource(
             body({"allow_tracking": maybe(FLAG), "beta": maybe(FLAG), "email": MAYBE_TEXT, "name": MAYBE_TEXT}),
         ),
         Link("GET /users/~", "Info By User", "Who the caller is.", ref("account")),
-        Link("GET /users", "List", "All users; for admins.", many(ref("account"))),
         Link("GET /users/{user}", "Info Of User", "One user: oneself, or for an admin anybody.", ref("account")),
-        Link(
-            "POST /users",
-            "Create",
-            "Add a user; for admins.",
-            ref("account"),
-            body({"email": like(FILLED, "ann@example.com"), "admin": maybe(FLAG)}, needs=("email",)),
-            201,
-        ),
-        Link("DELETE /users/{user}", "Delete", "Remove a user with their keys; for admins.", ref("account")),
     ),
 )
 
@@ -95,7 +88,39 @@ KEY = Resource(
         ),
         Link("GET /account/keys/{key}", "Info", "One ssh key, by id, fingerprint or comment.", ref("key")),
         Link("DELETE /account/keys/{key}", "Delete", "Remove an ssh key.", ref("key")),
+        Link("DELETE /account/keys", "Clear", "Remove all of the caller's ssh keys.", many(ref("key"))),
     ),
 )
 
-RESOURCES = (ACCOUNT, KEY)
+USER = Resource(
+    "user",
+    "A user with their ssh keys and the apps that they own or work on.",
+    record({
+        **ACCOUNT.definition["properties"],
+        "apps": many(record({"app": NAMED, "permissions": PERMISSIONS, "role": choice("owner", "collaborator")})),
+        "keys": many(ref("key")),
+    }),
+    (
+        Link("GET /hostd/users", "List", "All users; for admins.", many(ref("account"))),
+        Link(
+            "POST /hostd/users",
+            "Create",
+            "Add a user, perhaps with an ssh key; for admins.",
+            ref("account"),
+            body(
+                {"email": like(FILLED, "ann@example.com"), "admin": maybe(FLAG), "public_key": maybe(FILLED)},
+                needs=("email",),
+            ),
+            201,
+        ),
+        Link("GET /hostd/users/{user}", "Info", "One user with their keys and apps.", ref("user")),
+        Link("PATCH /hostd/users/{user}", "Update", "Make a user an admin, or one no more; for admins.",
+             ref("account"), body({"admin": FLAG}, needs=("admin",), closed=True)),
+        Link("DELETE /hostd/users/{user}", "Delete", "Remove a user with their keys, tokens and rights; for admins.",
+             ref("account")),
+        Link("POST /hostd/users/{user}/keys", "Add Key", "Add an ssh key of a user; for admins.", ref("key"),
+             body({"public_key": FILLED}, needs=("public_key",)), 201),
+    ),
+)
+
+RESOURCES = (ACCOUNT, KEY, USER)

@@ -92,6 +92,8 @@ NAMED = record({"id": UUID, "name": TEXT})
 """How a thing with a name is referred to."""
 PERSON = record({"email": TEXT, "id": UUID})
 """How a user is referred to."""
+PERMISSIONS = many(record({"description": TEXT, "name": TEXT}))
+"""Rights on an app."""
 IDENTIFIED = record({"id": UUID})
 MAYBE_TEXT = maybe(TEXT)
 MAYBE_FLAG = maybe(FLAG)

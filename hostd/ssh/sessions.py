@@ -1,0 +1,110 @@
+"""The ssh sessions that users have open: which there are, and ending them.
+
+No list of them is kept anywhere: a session is a process of the user git that runs `hostd-ssh ADDRESS`, and what it was
+asked for is in its environment (`SSH_ORIGINAL_COMMAND`, sshd(8)). So none is missed, whenever it began.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import signal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hostd.ssh.authorized_keys import FORCED_COMMAND
+from hostd.ssh.request import split
+
+_SSHD = ("sshd", "sshd-session")
+"""What sshd calls the process of a connection, as the kernel shows it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SshSession:
+    """One session: the process, the user by their address, and the words of the command."""
+
+    pid: int
+    email: str
+    words: Sequence[str]
+
+
+class SshSessions:
+    """The sessions of all users, as `/proc` has them; `uid` is that of the user git, None where there is none."""
+
+    def __init__(self, uid: int | None, proc: Path = Path("/proc")) -> None:
+        self._uid = uid
+        self._proc = proc
+
+    @classmethod
+    def of_system(cls) -> SshSessions:
+        """Those of this machine."""
+        try:
+            return cls(pwd.getpwnam("git").pw_uid)
+        except KeyError:
+            return cls(None)
+
+    def of(self, email: str) -> list[SshSession]:
+        """The sessions of a user."""
+        return [session for session in self._all() if session.email == email]
+
+    def end(self, session: SshSession, *, connection: bool = False) -> None:
+        """End a session with what it runs; with `connection`, the connection that it came over too."""
+        try:
+            process = os.pidfd_open(session.pid)
+        except ProcessLookupError:
+            return
+        try:
+            # The number may be another process's by now; as long as it is held by the descriptor it stays who it is.
+            if self._session(session.pid) == session:
+                parent = self._parent(session.pid)
+                signal.pidfd_send_signal(process, signal.SIGTERM)
+                if connection and parent is not None:
+                    self._hang_up(parent)
+        except ProcessLookupError:
+            return  # it ended by itself meanwhile
+        finally:
+            os.close(process)
+
+    def _all(self) -> Iterator[SshSession]:
+        for entry in self._proc.iterdir():
+            if entry.name.isdigit() and (found := self._session(int(entry.name))):
+                yield found
+
+    def _session(self, pid: int) -> SshSession | None:
+        folder = self._proc / str(pid)
+        try:
+            if self._uid is None or folder.stat().st_uid != self._uid:
+                return None
+            argv = _texts(folder / "cmdline")
+            if len(argv) < 2 or Path(argv[-2]).name != FORCED_COMMAND:
+                return None
+            variables = dict(line.partition("=")[::2] for line in _texts(folder / "environ"))
+        except (FileNotFoundError, ProcessLookupError):
+            return None  # it ended while it was looked at
+        return SshSession(pid, argv[-1], _words(variables.get("SSH_ORIGINAL_COMMAND", "")))
+
+    def _parent(self, pid: int) -> int | None:
+        """The process of sshd that serves the connection: the parent, if that is git's and called so."""
+        # The name in parentheses may hold anything; what comes behind it does not (proc(5)).
+        parent = int((self._proc / str(pid) / "stat").read_text().rpartition(")")[2].split()[1])
+        folder = self._proc / str(parent)
+        is_sshd = folder.stat().st_uid == self._uid and (folder / "comm").read_text().strip() in _SSHD
+        return parent if is_sshd else None
+
+    def _hang_up(self, pid: int) -> None:
+        try:
+            os.kill(pid, signal.SIGTERM)
+        except ProcessLookupError:
+            return
+
+
+def _texts(file: Path) -> list[str]:
+    return [text.decode(errors="replace") for text in file.read_bytes().split(b"\0") if text]
+
+
+def _words(command: str) -> tuple[str, ...]:
+    try:
+        return tuple(str(word) for word in split(command))
+    except ValueError:
+        return ()
