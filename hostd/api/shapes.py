@@ -306,7 +306,8 @@ def stack_json(
     """A stack. `versions` are those that were made, newest first; `apps` run on the version by which they are listed,
     and those that are `seen` (ids) are named."""
     made = {known.version: known for known in versions}
-    moments = [moment(known.created_at) for known in versions] or [None]
+    # The host's own system has no versions, and Heroku's clients want a time.
+    moments = [moment(known.created_at) for known in versions] or [moment(0.0)]
     return {
         **_named(name),
         "created_at": moments[-1],

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from hostd.cli.client import Client
+from tests.support.api import Client
 from tests.support.endless import WEB
 from tests.support.platform import Platform
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hostd.cli.client import Client
+from tests.support.api import Client
 from tests.support.endless import BUILDING, ENDLESS, WEB, pushing
 from tests.support.estate import settled
 from tests.support.formation import current

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from hostd.cli.client import API_SOCKET, USER_HEADER, Client, UnixConnection
+from hostd.cli.client import API_SOCKET, USER_HEADER, UnixConnection
+from tests.support.api import Client
 from tests.support.endless import BUILDING, ENDLESS, MIGRATING, WEB
 from tests.support.estate import settled
 from tests.support.formation import current

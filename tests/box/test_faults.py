@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from hostd.cli.client import Client
 from hostd.faults import FaultPoint
+from tests.support.api import Client
 from tests.support.apps import made
 from tests.support.crowd import Crowd
 from tests.support.estate import in_order, running, settled

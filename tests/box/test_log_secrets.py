@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from hostd.cli.client import Client
+from tests.support.api import Client
 from tests.support.platform import PYTHON, Finished, Platform
 from tests.support.waiting import wait_until
 

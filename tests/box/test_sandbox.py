@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from hostd.cli.client import Client, path
+from hostd.cli.client import path
+from tests.support.api import Client
 from tests.support.apps import made
 from tests.support.platform import Platform
 from tests.support.waiting import wait_until

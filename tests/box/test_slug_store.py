@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from hostd.cli.client import Client
 from hostd.faults import FaultPoint
+from tests.support.api import Client
 from tests.support.apps import made
 from tests.support.estate import settled
 from tests.support.platform import Platform, User, add_user

@@ -2,7 +2,6 @@
 
 from hostd.api.schema.model import Link, Resource
 from hostd.api.schema.words import (
-    EMAIL,
     FILLED,
     FLAG,
     MAYBE_FLAG,
@@ -127,7 +126,7 @@ COLLABORATOR = Resource(
             "permissions": PERMISSIONS,
             "role": MAYBE_TEXT,
             "updated_at": TIME,
-            "user": record({"email": EMAIL, "federated": FLAG, "id": UUID}),
+            "user": record({"email": TEXT, "federated": FLAG, "id": UUID}),
         }
     ),
     (

@@ -29,13 +29,13 @@ STACK = Resource(
     "What apps are built for and run on. `version` is the one that new builds get.",
     record(
         {
-            "created_at": MAYBE_TIME,
+            "created_at": TIME,
             "default": FLAG,
             "id": UUID,
             "name": TEXT,
             "state": TEXT,
             "system": MAYBE_TEXT,
-            "updated_at": MAYBE_TIME,
+            "updated_at": TIME,
             "version": MAYBE_TEXT,
             "versions": many(
                 record(
@@ -94,9 +94,9 @@ _FEATURE = record(
         "created_at": TIME,
         "description": TEXT,
         "display_name": TEXT,
-        "doc_url": MAYBE_TEXT,
+        "doc_url": TEXT,
         "enabled": FLAG,
-        "feedback_email": MAYBE_TEXT,
+        "feedback_email": TEXT,
         "id": UUID,
         "name": TEXT,
         "state": TEXT,

@@ -15,7 +15,6 @@ WHOLE: Schema = {"type": "integer"}
 NUMBER: Schema = {"type": "number"}
 UUID: Schema = {"type": "string", "format": "uuid"}
 TIME: Schema = {"type": "string", "format": "date-time"}
-EMAIL: Schema = {"type": "string", "format": "email"}
 URI: Schema = {"type": "string", "format": "uri"}
 NOTHING: Schema = {"type": "null"}
 ANYTHING: Schema = {}
