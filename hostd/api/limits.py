@@ -17,6 +17,8 @@ FREE_GUESSES = 10
 """Wrong tokens from one address before it has to wait."""
 FIRST_WAIT, LONGEST_WAIT = 1.0, 3600.0
 """Seconds; each further guess doubles them."""
+FORGOTTEN_AFTER = 3600.0
+"""Seconds without a further guess, and without having to wait."""
 MOST_REMEMBERED = 10_000
 """Accounts, and addresses; who was silent for longest is forgotten first."""
 
@@ -65,6 +67,7 @@ class Quota:
 class _Guesser:
     guesses: int = 0
     last: bytes = b""
+    at: float = 0.0
     until: float = 0.0
 
 
@@ -84,14 +87,14 @@ class Lockout:
         """Count a wrong token. The same one again is no guess, but a program that does not know it has ended."""
         now, place = self._clock(), _network(address)
         known = self._guessers.pop(place, None) or _Guesser()
-        if known.until and now - known.until > LONGEST_WAIT:
+        if now - max(known.at, known.until) > FORGOTTEN_AFTER:
             known = _Guesser()
         self._guessers[place] = known
         _forget_some(self._guessers)
         digest = hashlib.blake2b(token.encode("utf-8", "surrogatepass"), digest_size=16).digest()
         if digest == known.last:
             return
-        known.last = digest
+        known.last, known.at = digest, now
         known.guesses += 1
         beyond = known.guesses - FREE_GUESSES
         known.until = now + (min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(beyond, 16)) if beyond >= 0 else 0.0)

@@ -60,6 +60,16 @@ def test_who_guesses_waits_twice_as_long_each_time_and_others_do_not(clock):
     assert lockout.wait("192.0.2.1") == 0
 
 
+def test_guesses_are_forgotten_after_an_hour(clock):
+    lockout = Lockout(clock)
+    guess(lockout, 9)
+    clock.at += 3601
+    guess(lockout, 9, start=9)
+    assert lockout.wait("192.0.2.1") == 0
+    guess(lockout, 1, start=18)
+    assert lockout.wait("192.0.2.1") == 1
+
+
 def test_the_same_token_again_is_no_guess(clock):
     lockout = Lockout(clock)
     for _ in range(100):
