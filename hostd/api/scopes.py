@@ -8,16 +8,40 @@ READING = frozenset({"GET", "HEAD"})
 
 OWN = frozenset({"/account", "/users/~", "/account/rate-limits"})
 """Who one is: every token may ask."""
-ACCOUNT = ("/account", "/users", "/oauth", "/hostd/audit")
+ACCOUNT = ("/account", "/users", "/oauth", "/hostd/users", "/hostd/audit")
 """Keys, tokens, people and the like: they are no app's, and would make a small token a large one."""
-PROTECTED = (
-    "/apps/{app}/config-vars",
-    "/apps/{app}/releases/{release}/config-vars",
-    "/apps/{app}/dynos",
-    "/hostd/apps/{app}/dynos",
-    "/addons/{addon}/config",
+NOT_ACCOUNT = frozenset({"/users/~/apps"})
+OF_APPS = ("/hostd/apps", "/hostd/deploys", "/hostd/sources")
+"""What below `/hostd` belongs to apps; the rest of it is the server's."""
+READING_POSTS = frozenset(
+    {
+        "/apps/{app}/log-sessions",
+        "/filters/apps",
+        "/actions/addons/resolve",
+        "/actions/addon-attachments/resolve",
+    }
 )
-"""Config vars, and what runs with them."""
+"""What is asked with POST and changes nothing."""
+PROTECTED = frozenset(
+    {
+        "/apps/{app}/config-vars",
+        "/apps/{app}/releases/{release}/config-vars",
+        "/hostd/apps/{app}/slugs/{slug}/tarball",
+    }
+)
+"""Config vars, and what may be as secret."""
+RUNNING = frozenset(
+    {
+        "/apps/{app}/dynos",
+        "/apps/{app}/dynos/{dyno}",
+        "/apps/{app}/dynos/{dyno}/actions/copy",
+        "/apps/{app}/dynos/{dyno}/actions/forward",
+        "/hostd/apps/{app}/jobs",
+        "/hostd/apps/{app}/jobs/{job}",
+        "/hostd/apps/{app}/jobs/{job}/runs",
+    }
+)
+"""With POST and PATCH: running a program that sees config vars, or reaching into one."""
 
 
 def permits(scope: Collection[str], method: str, pattern: str) -> bool:
@@ -28,19 +52,22 @@ def permits(scope: Collection[str], method: str, pattern: str) -> bool:
     """
     if "global" in scope:
         return True
-    reading = method in READING
+    reading = method in READING or (method == "POST" and pattern in READING_POSTS)
     if reading and pattern in OWN:
         return True
-    if _below(pattern, ACCOUNT):
+    if pattern not in NOT_ACCOUNT and _below(pattern, ACCOUNT):
         return False
-    writes = {"write-protected"} if _protected(pattern, reading) else {"write", "write-protected"}
-    reads = {"read-protected", "write-protected"} if _protected(pattern, reading) else {"read", "read-protected"}
-    return bool((writes | reads if reading else writes).intersection(scope))
-
-
-def _protected(pattern: str, reading: bool) -> bool:
-    # To see which dynos there are shows no config var; to start one does.
-    return _below(pattern, PROTECTED) and not (reading and "/dynos" in pattern)
+    if not reading and pattern.startswith("/hostd/") and not _below(pattern, OF_APPS):
+        return False
+    good = {"write-protected"}
+    protected = pattern in PROTECTED or (method in ("POST", "PATCH") and pattern in RUNNING)
+    if not protected:
+        good.add("write")
+    if reading:
+        good.add("read-protected")
+        if not protected:
+            good.add("read")
+    return not good.isdisjoint(scope)
 
 
 def _below(pattern: str, places: Collection[str]) -> bool:

@@ -3,6 +3,7 @@
 import pytest
 from api_fakes import running_api
 
+from hostd.api.schema.registry import links
 from hostd.api.scopes import permits
 
 
@@ -141,9 +142,21 @@ APP, CONFIG, RUN = "/apps/{app}", "/apps/{app}/config-vars", "/apps/{app}/dynos"
         ({"write"}, [f"PATCH {APP}", f"GET {APP}"], [f"PATCH {CONFIG}", f"GET {CONFIG}", f"POST {RUN}"]),
         ({"read-protected"}, [f"GET {CONFIG}", f"GET {APP}"], [f"PATCH {CONFIG}", f"DELETE {APP}", f"POST {RUN}"]),
         ({"write-protected"}, [f"PATCH {CONFIG}", f"GET {CONFIG}", f"POST {RUN}"], ["POST /account/keys"]),
+        ({"read"}, ["GET /users/~/apps", "POST /filters/apps", "POST /apps/{app}/log-sessions"], ["GET /hostd/users"]),
+        ({"write"}, ["DELETE /apps/{app}/dynos", "POST /hostd/deploys", "GET /hostd/apps/{app}/jobs"],
+         ["POST /hostd/users", "POST /hostd/users/{user}/keys", "PATCH /hostd/stacks/{stack}", "GET /hostd/audit",
+          "POST /hostd/apps/{app}/jobs", "POST /apps/{app}/dynos/{dyno}"]),
         ({"read", "write"}, [f"GET {APP}", f"DELETE {APP}"], ["POST /oauth/authorizations", "GET /users"]),
     ],
 )
 def test_scopes(scope, good_for, not_for):
     assert [asked for asked in good_for if not permits(scope, *asked.split())] == []
     assert [asked for asked in not_for if permits(scope, *asked.split())] == []
+
+
+def test_no_small_token_reaches_what_would_make_it_a_large_one():
+    small = {"read-protected", "write-protected", "identity"}
+    reached = {link.call for link in links() if link.public and permits(small, link.method, link.path)}
+    outside = {call for call in reached if not call.split()[1].startswith(("/apps", "/hostd/apps"))}
+    assert not [call for call in outside if any(word in call for word in ("/keys", "authorizations", "/hostd/users"))]
+    assert "GET /apps/{app}/config-vars" in reached and "POST /users" not in reached
