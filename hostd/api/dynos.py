@@ -22,7 +22,7 @@ from hostd.api.requests import (
     text_field,
     user_of,
 )
-from hostd.api.shapes import dyno_json
+from hostd.api.shapes import dyno_id, dyno_json
 from hostd.context import Context, OneOff
 from hostd.errors import BadRequest, Invalid, NotFound
 from hostd.ledger.access import Right
@@ -71,7 +71,7 @@ async def show(request: web.Request) -> web.Response:
     context, app, wanted = context_of(request), app_for(request), request.match_info["dyno"]
     # During a deploy two dynos share a name; the one of the newer release is meant.
     for dyno in sorted(context.manager.dynos(app.id), key=lambda dyno: -dyno.version):
-        if wanted in (dyno.name, dyno.id):
+        if wanted in (dyno.name, dyno_id(dyno)):
             return answer(dyno_json(app, dyno, _versions(context, app, [dyno])))
     raise _no_dyno(context, app, wanted)
 
@@ -179,7 +179,7 @@ def _selected(context: Context, app: App, wanted: str) -> str:
     for dyno in context.manager.dynos(app.id):
         if wanted in (dyno.name, dyno.type):
             return wanted
-        if wanted == dyno.id:
+        if wanted == dyno_id(dyno):
             return dyno.name
     raise _no_dyno(context, app, wanted)
 

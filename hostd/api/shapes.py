@@ -192,7 +192,7 @@ def dyno_json(app: App, dyno: Dyno, releases: Mapping[int, str], attach_url: str
             "serving": dyno.serving,
             "stopping": dyno.stopping,
         },
-        "id": dyno.id,
+        "id": dyno_id(dyno),
         "name": dyno.name,
         "release": {"id": releases.get(dyno.version), "version": dyno.version},
         "size": sizes.title(dyno.size),
@@ -200,6 +200,11 @@ def dyno_json(app: App, dyno: Dyno, releases: Mapping[int, str], attach_url: str
         "type": dyno.type,
         "updated_at": since,
     }
+
+
+def dyno_id(dyno: Dyno) -> str:
+    """The id of a dyno for clients, a UUID: the manager's own is made of words."""
+    return stable_id(dyno.app_id, "dyno", dyno.id)
 
 
 def job_json(app: App, job: Job, *, runs: Sequence[JobRun], next_runs: Iterable[datetime]) -> dict[str, Any]:

@@ -1,3 +1,5 @@
+import uuid
+
 from api_fakes import running_api
 from daemon_fakes import dyno
 
@@ -95,7 +97,7 @@ async def test_dynos_are_shown(tmp_path):
                 "serving": True,
                 "stopping": False,
             },
-            "id": "00000000-0000-0000-0000-000000000001",
+            "id": first["id"],
             "name": "web.1",
             "release": {"id": release.id, "version": 2},
             "size": "Standard-1X",
@@ -103,6 +105,8 @@ async def test_dynos_are_shown(tmp_path):
             "type": "web",
             "updated_at": "2026-01-27T10:48:08Z",
         }
+        assert uuid.UUID(first["id"]) != uuid.UUID(second["id"])
+        assert (await api("GET", f"/apps/hello/dynos/{second['id']}")).data == second
         assert (second["name"], second["state"]) == ("web.2", "crashed")
         assert second["extended"]["retry_at"] == "2026-01-27T10:48:20Z"
         assert (await api("GET", "/apps/hello/dynos/web.2")).data == second

@@ -25,6 +25,7 @@ _REFUSALS = {
     "404": "There is no such thing, or none that the caller may know of.",
     "409": "It is taken, or somebody else is at work there.",
     "413": "The body is too large.",
+    "416": "There is no such part of a list.",
     "422": "A value breaks a rule.",
     "429": "Too many requests.",
     "503": "A part that is needed does not answer now.",
@@ -129,7 +130,11 @@ def _operation(resource: Resource, link: Link) -> dict[str, Any]:
         "responses": {
             str(link.status): {"description": link.title, "content": content},
             **_more(link, content),
-            **{status: {"$ref": f"#/components/responses/{status}"} for status in _REFUSALS},
+            **{
+                status: {"$ref": f"#/components/responses/{status}"}
+                for status in _REFUSALS
+                if status != "416" or _listed(link)
+            },
         },
     }
     if (taken := _taken(link)) is not None:

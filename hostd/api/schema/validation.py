@@ -14,6 +14,8 @@ from hostd.errors import Invalid
 Check = Callable[[Any], Any]
 """A compiled schema; raises fastjsonschema's exception."""
 
+_FORMATS = {"uuid": r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z"}
+"""Formats of texts that fastjsonschema does not know by itself."""
 _WORDS = {
     "string": "a text",
     "integer": "a whole number",
@@ -85,7 +87,7 @@ def _compiled(schema: Schema) -> Check:
     import fastjsonschema
 
     whole = {"$schema": "http://json-schema.org/draft-07/schema#", **bundled(schema)}
-    check: Check = fastjsonschema.compile(whole, use_default=False)
+    check: Check = fastjsonschema.compile(whole, use_default=False, formats=_FORMATS)
     return check
 
 
