@@ -20,10 +20,10 @@ routes = web.RouteTableDef()
 
 @routes.get("/apps/{app}/log-drains")
 async def index(request: web.Request) -> web.Response:
-    """The app's drains, with how it stands with each in `extended.status`; null if the logplex does not say."""
+    """The app's drains; with `?extended=true` also how it stands with each, null if the logplex does not say."""
     context, app = context_of(request), app_for(request)
     drains = context.ledger.drains.list(app.id)
-    statuses = await context.draining.statuses() if drains else {}
+    statuses = await _statuses(request) if drains else None
     return answer_list(request, [_json(drain, statuses) for drain in drains], sortable=by_fields("id"), default="id")
 
 
@@ -38,15 +38,16 @@ async def create(request: web.Request) -> web.Response:
         raise Forbidden(f"Only an admin may add a drain to {kind.value}://, which is for operators of this server.")
     drain = context.ledger.drains.add(app.id, url, wanted.to_json())
     context.events.api(app, f"Add drain {drain.token} to {drain.shown} by {user.email}")
-    return answer(_json(drain, await context.draining.tell()), 201)
+    await context.draining.tell()
+    return answer(_json(drain), 201)
 
 
 @routes.get("/apps/{app}/log-drains/{drain}")
 async def show(request: web.Request) -> web.Response:
-    """One drain by its id, token or address."""
+    """One drain by its id, token or address; `?extended=true` as in the list."""
     context, app = context_of(request), app_for(request)
     drain = context.ledger.drains.get(app.id, request.match_info["drain"])
-    return answer(_json(drain, await context.draining.statuses()))
+    return answer(_json(drain, await _statuses(request)))
 
 
 @routes.delete("/apps/{app}/log-drains/{drain}")
@@ -56,14 +57,22 @@ async def remove(request: web.Request) -> web.Response:
     drain = context.ledger.drains.remove(app.id, request.match_info["drain"])
     context.events.api(app, f"Remove drain {drain.token} to {drain.shown} by {user.email}")
     await context.draining.tell()
-    return answer(_json(drain, {}))
+    return answer(_json(drain))
 
 
-def _json(drain: Drain, statuses: Mapping[str, Any]) -> dict[str, Any]:
+async def _statuses(request: web.Request) -> Mapping[str, Any] | None:
+    """How it stands with the drains, if that is asked for."""
+    return await context_of(request).draining.statuses() if request.query.get("extended") == "true" else None
+
+
+def _json(drain: Drain, statuses: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    # Heroku's command line prints what is extended wherever it finds it, so only who asks gets it.
+    status = None if statuses is None else _status(statuses.get(drain.id))
+    extended = {"drain_id": drain.id, "filters": dict(drain.filters), "status": status}
     return {
+        **({} if statuses is None else {"extended": extended}),
         "addon": None,
         "created_at": moment(drain.created_at),
-        "extended": {"filters": dict(drain.filters), "status": _status(statuses.get(drain.id))},
         "id": drain.id,
         "token": drain.token,
         "updated_at": moment(drain.created_at),

@@ -28,7 +28,7 @@ def drains(call: Call) -> None:
     What may be secret in an address is masked: user and password, values of a query, tokens in the path.
     """
     app = call.app
-    found = call.client.get(path("apps", app, "log-drains"))
+    found = call.client.get(path("apps", app, "log-drains", extended="true"))
     if call.flag("json"):
         call.print_json(found)
     elif found:
@@ -102,7 +102,7 @@ def remove(call: Call) -> None:
 def info(call: Call) -> None:
     """Say how it stands with a drain: what it gets, what it took and lost, and what went wrong last."""
     app, name = call.app, _address(call)
-    drain = call.client.get(path("apps", app, "log-drains", name))
+    drain = call.client.get(path("apps", app, "log-drains", name, extended="true"))
     if call.flag("json"):
         call.print_json(drain)
         return

@@ -23,7 +23,7 @@ QUIET = DRAIN | {"extended": {"filters": {"source": None, "processes": [], "excl
 
 
 def test_drains_are_listed_with_their_states(tmp_path, hostd):
-    hostd.on(f"GET {DRAINS}", (200, []), (200, [DRAIN, QUIET]))
+    hostd.on(f"GET {DRAINS}?extended=true", (200, []), (200, [DRAIN, QUIET]))
     ran = hostctl(tmp_path, "drains", "-a", "hello")
     assert ran.out == "" and "drains:add syslog+tls://logs.example.com:6514 -a hello" in ran.err
     assert hostctl(tmp_path, "drains", "-a", "hello").out == (
@@ -57,7 +57,7 @@ def test_a_drain_is_removed_by_whatever_names_it(tmp_path, hostd):
 
 
 def test_info_says_how_it_stands(tmp_path, hostd):
-    hostd.on(f"GET {DRAINS}/d.1", (200, DRAIN), (200, QUIET), (200, DRAIN))
+    hostd.on(f"GET {DRAINS}/d.1?extended=true", (200, DRAIN), (200, QUIET), (200, DRAIN))
     out = hostctl(tmp_path, "drains:info", "d.1", "-a", "hello").out
     assert "Gets:           lines of the app by web but web.2\n" in out.replace("Gets:          ", "Gets:           ")
     for part in ("retrying, 3 lost", "41 messages, the oldest of ", "7 messages", "h:1 answered 500\\x1b[2J"):

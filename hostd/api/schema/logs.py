@@ -63,6 +63,8 @@ LOG_SESSION = Resource(
 
 _FILTERS = record({"excluded": many(TEXT), "processes": many(TEXT), "source": MAYBE_TEXT})
 
+_EXTENDED = {"extended": choice("true", "false")}
+
 LOG_DRAIN = Resource(
     "log-drain",
     "Where an app's lines are sent. Secrets in its address are masked.",
@@ -70,8 +72,15 @@ LOG_DRAIN = Resource(
         {
             "addon": maybe(NAMED),
             "created_at": TIME,
+            "id": UUID,
+            "token": TEXT,
+            "updated_at": TIME,
+            "url": TEXT,
+        },
+        {
             "extended": record(
                 {
+                    "drain_id": UUID,
                     "filters": _FILTERS,
                     "status": maybe(
                         record(
@@ -89,18 +98,15 @@ LOG_DRAIN = Resource(
                     ),
                 }
             ),
-            "id": UUID,
-            "token": TEXT,
-            "updated_at": TIME,
-            "url": TEXT,
-        }
+        },
     ),
     (
         Link(
             "GET /apps/{app}/log-drains",
             "List",
-            "The app's drains, with how it stands with each.",
+            "The app's drains; extended with how it stands with each.",
             many(ref("log-drain")),
+            query=_EXTENDED,
         ),
         Link(
             "POST /apps/{app}/log-drains",
@@ -125,7 +131,13 @@ LOG_DRAIN = Resource(
             ),
             201,
         ),
-        Link("GET /apps/{app}/log-drains/{drain}", "Info", "One drain by its id, token or address.", ref("log-drain")),
+        Link(
+            "GET /apps/{app}/log-drains/{drain}",
+            "Info",
+            "One drain by its id, token or address.",
+            ref("log-drain"),
+            query=_EXTENDED,
+        ),
         Link("DELETE /apps/{app}/log-drains/{drain}", "Delete", "Send lines there no more.", ref("log-drain")),
     ),
 )
