@@ -1,4 +1,5 @@
-"""`hostctl`: the command line client of hostd, for root on the server and for everybody else over ssh.
+"""`hostctl`: the command line client of hostd, for root on the server, for everybody else over ssh, and from
+elsewhere with a token.
 
 Thin: every command is one or a few calls of the HTTP API. Quick: only the module of the command is loaded.
 Data goes to stdout, progress and errors to stderr. Exit status 0, 1 for an error, 2 for a wrong command line.
@@ -45,7 +46,7 @@ def _run(line: list[str], around: Surroundings) -> int:
     try:
         command = find(line[0] if line else "help")
         if command.local and around.over_ssh:
-            raise Refused(f"{command.name} works only on the server itself.")
+            raise Refused(f"{command.name} works only where hostctl is installed, not over ssh.")
         parsed = parse(command, line[1:])
         if "help" in parsed.values:
             command, parsed = find("help"), Parsed({}, [command.name])

@@ -104,11 +104,22 @@ class Call:
 
     @property
     def client(self) -> Client:
-        """The API."""
+        """The API: by this machine's sockets, or of the server that HOSTD_HOST or a login names. Raises Refused."""
         if self._client is None:
-            from hostd.cli.client import Client, run_dir
+            from hostd.cli.client import API_SOCKET, Client, run_dir
 
-            self._client = Client(run_dir(self.around.env), self.around.user)
+            env, directory = self.around.env, run_dir(self.around.env)
+            named = env.get("HOSTD_HOST")
+            here = env.get("HOSTD_RUN_DIR") or os.access(directory / API_SOCKET, os.W_OK)
+            if self.around.over_ssh or (here and not named):
+                self._client = Client(directory, self.around.user)
+            else:
+                from hostd.cli.servers import NOWHERE, Servers
+
+                door = Servers(env).door()
+                if door is None and not (directory / API_SOCKET).exists():
+                    raise Refused(NOWHERE)
+                self._client = Client(door or directory)
         return self._client
 
     @property

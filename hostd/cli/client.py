@@ -1,4 +1,6 @@
-"""The client of hostd's HTTP API over its unix socket: small, standard library only, patient while hostd restarts.
+"""The client of hostd's HTTP API: small, standard library only, patient while hostd restarts.
+
+It comes in by a door: the unix sockets of this machine, or another machine's API over https (`hostd.cli.remote`).
 
 Failures come out as `hostd.errors`: what the API refused, or that it does not answer.
 """
@@ -16,10 +18,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
-from hostd.errors import Forbidden, Internal, Unavailable, from_api
+from hostd.errors import Forbidden, HostdError, Internal, Unavailable, from_api
 
 RUN_DIR = "/run/hostd"
 API_SOCKET = "hostd.sock"
@@ -71,16 +73,49 @@ def path(*segments: str | int, **query: str | int | None) -> str:
     return f"{joined}?{urlencode(known)}" if known else joined
 
 
-class UnixConnection(http.client.HTTPConnection):
-    """HTTP to a unix socket."""
+class Door(Protocol):
+    """A way to hostd."""
 
-    def __init__(self, socket_path: Path, timeout: float | None = None) -> None:
-        super().__init__("hostd", timeout=timeout)
-        self.socket_path = socket_path
+    @property
+    def host(self) -> str:
+        """What stands in the header Host."""
 
-    def connect(self) -> None:
-        """Connect, waiting in the socket's queue if hostd is just restarting."""
-        self.sock = connect(self.socket_path, self.timeout)
+    @property
+    def is_local(self) -> bool:
+        """True for this machine's sockets: who is at the other end is known, and nothing goes over a network."""
+
+    def connect(self, socket_name: str, timeout: float | None) -> socket.socket:
+        """A connection to one of hostd's sockets; raises OSError, and Refused for one that this door does not have."""
+
+    def headers(self, user: str | None) -> dict[str, str]:
+        """What tells hostd who asks."""
+
+    def failed(self, error: OSError, socket_name: str) -> HostdError:
+        """What to tell of a connection that could not be made."""
+
+
+class Sockets:
+    """The door of this machine: the unix sockets in a directory."""
+
+    host = "hostd"
+    is_local = True
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def connect(self, socket_name: str, timeout: float | None) -> socket.socket:
+        """A connection to a socket of that name."""
+        return connect(self.directory / socket_name, timeout)
+
+    def headers(self, user: str | None) -> dict[str, str]:
+        """The user whom root or git speaks for."""
+        return {USER_HEADER: user} if user else {}
+
+    def failed(self, error: OSError, socket_name: str) -> HostdError:
+        """Not there, or not for this user."""
+        if error.errno in (errno.EACCES, errno.EPERM):
+            return Forbidden(_NOT_YOURS)
+        return Unavailable(f"hostd does not answer on {self.directory / socket_name}: systemctl status hostd")
 
 
 def connect(socket_path: Path, timeout: float | None) -> socket.socket:
@@ -100,18 +135,19 @@ def connect(socket_path: Path, timeout: float | None) -> socket.socket:
 
 
 class Client:
-    """Speaks to hostd, as the user of that e-mail address if one is given."""
+    """Speaks to hostd through a door, or the sockets in a directory; as that user, if one is given."""
 
     def __init__(
         self,
-        directory: Path,
+        door: Door | Path,
         user: str | None = None,
         *,
         patience: float = PATIENCE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], object] = _NEVER.wait,
     ) -> None:
-        self.directory = directory
+        self.door: Door = Sockets(door) if isinstance(door, Path) else door
+        self._look = _LOOK if self.door.is_local else ""
         self.user = user
         self.warnings: list[str] = []
         self._patience = patience
@@ -154,7 +190,7 @@ class Client:
                 if method != "GET":
                     raise _lost(method) from error
                 if last:
-                    raise Unavailable(f"hostd broke off its answer: {error}.{_LOOK}") from error
+                    raise Unavailable(f"hostd broke off its answer: {error}.{self._look}") from error
             else:
                 return self._judged(response, text)
             finally:
@@ -182,17 +218,15 @@ class Client:
 
     def connect(self, socket_name: str, timeout: float | None = ANSWER_SECONDS) -> socket.socket:
         """A connection to one of hostd's sockets; raises Unavailable or Forbidden, saying what to do."""
-        where = self.directory / socket_name
         for last in self._attempts():
             try:
-                return connect(where, timeout)
+                return self.door.connect(socket_name, timeout)
             except ConnectionRefusedError as error:
-                if last:
-                    raise _unavailable(where) from error
+                # Far away, systemd holds the socket all the time: nobody there is nobody there.
+                if last or not self.door.is_local:
+                    raise self.door.failed(error, socket_name) from error
             except OSError as error:
-                if error.errno in (errno.EACCES, errno.EPERM):
-                    raise Forbidden(_NOT_YOURS) from error
-                raise _unavailable(where) from error
+                raise self.door.failed(error, socket_name) from error
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _send(
@@ -205,20 +239,20 @@ class Client:
         timeout: float | None,
         socket_name: str = API_SOCKET,
     ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
-        connection = UnixConnection(self.directory / socket_name, timeout)
+        connection = http.client.HTTPConnection(self.door.host, timeout=timeout)
         connection.sock = self.connect(socket_name, timeout)
         try:
             content = None if body is None else json.dumps(body).encode()
-            connection.request(method, target, content, self._headers(content, headers))
+            connection.request(method, target, content, self.headers(content, headers))
             return connection, connection.getresponse()
         except BaseException:
             connection.close()
             raise
 
-    def _headers(self, content: bytes | None, more: Mapping[str, str] | None) -> dict[str, str]:
-        headers = {"Accept": ACCEPT, "Connection": "close", **(more or {})}
-        if self.user:
-            headers[USER_HEADER] = self.user
+    def headers(self, content: object = None, more: Mapping[str, str] | None = None) -> dict[str, str]:
+        """The headers of a request, for JSON if it has a content."""
+        headers = {"Host": self.door.host, "Accept": ACCEPT, "Connection": "close", **(more or {})}
+        headers |= self.door.headers(self.user)
         if content is not None:
             headers["Content-Type"] = "application/json"
         return headers
@@ -230,9 +264,12 @@ class Client:
             try:
                 data = json.loads(text) if text else None
             except ValueError as error:
-                raise Internal(f"hostd answered with broken JSON.{_LOOK}") from error
+                raise Internal(f"hostd answered with broken JSON.{self._look}") from error
         if warning := response.headers.get(WARNING_HEADER):
             self.warnings.append(warning)
+        if kind == "text/html":
+            # A router's page, of hostd or of somebody in between, is for browsers.
+            data = f"hostd cannot be reached now: {response.status} {response.reason}. Try it again."
         if response.status >= 400:
             raise from_api(response.status, data if isinstance(data, dict) else {"message": data or None})
         return Answer(response.status, response.headers, data)
@@ -248,10 +285,6 @@ class Client:
 
 _LOOK = " Look at: systemctl status hostd"
 _NOT_YOURS = "Only root may speak to hostd directly: run this as root (sudo hostctl ...), or ssh git@HOST COMMAND."
-
-
-def _unavailable(where: Path) -> Unavailable:
-    return Unavailable(f"hostd does not answer on {where}: systemctl status hostd")
 
 
 def _lost(method: str) -> ConnectionLost:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
-from hostd.cli.attach import Attachment
+from hostd.cli.attach import Attachment, must_be_local
 from hostd.cli.call import Call
 from hostd.cli.client import path
 from hostd.cli.command import FOR_APP, Option, Refused, Usage, command
@@ -49,6 +49,7 @@ def copy(call: Call) -> None:
     """
     app, file, dyno = call.app, str(call.word), call.text("dyno") or "web.1"
     archive = call.flag("tar")
+    must_be_local(call, app)
     target = _target(call, file, archive)
     body = {"path": file, "archive": archive, **time_limit(call)}
     doing = f"Copying {file} from {dyno}" + (f" to {target}" if target else "")

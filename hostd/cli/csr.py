@@ -38,9 +38,12 @@ def generate(call: Call) -> None:
     They are written to DOMAIN.key and DOMAIN.csr, or DOMAIN.crt, in this directory; over ssh to standard output, the
     key first. The server keeps neither. All DOMAINs are in the one certificate.
     """
-    from hostd.certificates.pem import key_text
-    from hostd.certificates.requests import new_key, self_signed, signing_request, subject_of
-    from hostd.domain_names import domain_name
+    try:
+        from hostd.certificates.pem import key_text
+        from hostd.certificates.requests import new_key, self_signed, signing_request, subject_of
+        from hostd.domain_names import domain_name
+    except ModuleNotFoundError as error:
+        raise Refused(f"It takes {error.name}: pip install cryptography idna. Or run it over ssh.") from error
     from hostd.errors import Invalid
 
     try:

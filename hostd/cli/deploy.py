@@ -178,18 +178,18 @@ def _deploy(
         outcome = upload.converse(call.client, path("hostd", "deploys", **query), feed, output, kind)
     except upload.BrokenOff:
         first()
-        outcome = _asked(call, str(query["build"]))
+        outcome = _asked(call, str(query["build"]), str(query["app"]))
     first()
     if not outcome.released and (outcome.reason or "").split("\n", 1)[0].encode() not in tail:
         call.warn(printable(outcome.reason or "Nothing was deployed."))
     return 0 if outcome.released else 1
 
 
-def _asked(call: Call, number: str) -> Outcome:
+def _asked(call: Call, number: str, app: str) -> Outcome:
     from hostd.ssh import upload
 
     call.warn("The connection to hostd broke. Asking how the deploy ended...")
-    outcome = upload.ask(call.client, number)
+    outcome = upload.ask(call.client, number, app=app)
     if outcome.released:
         call.say(f"hostd is back, and the deploy is released: v{outcome.version}")
     return outcome

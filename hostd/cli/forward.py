@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hostd.cli.attach import Attachment
+from hostd.cli.attach import Attachment, must_be_local
 from hostd.cli.call import Call
 from hostd.cli.client import path
 from hostd.cli.command import FOR_APP, Refused, Usage, command
@@ -56,6 +56,7 @@ def forward(call: Call) -> int:
             raise Usage("This connection is on standard input and output: leave out ssh's -t. See ps:forward --help.")
         with connected(call, app, dyno, pairs[0].remote) as inside:
             return relay_stdio(inside, call.around.stdin.fileno(), call.around.stdout.fileno())
+    must_be_local(call, app)
     # Asked once before anybody connects, so that a wrong name is said at once.
     call.client.get(path("apps", app, "dynos", dyno))
     with contextlib.ExitStack() as cleanup:

@@ -64,6 +64,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "authorizations:rotate", "authorizations:revoke", "sessions",
     ),
     "auth": ("auth:whoami", "auth:token"),
+    "login": ("auth:login", "auth:logout"),
     "users": ("users", "users:add", "users:info", "users:update", "users:remove"),
     "audit": ("audit",),
     "access": ("access", "access:add", "access:update", "access:remove"),
@@ -100,6 +101,8 @@ ALIASES: dict[str, str] = {
     "rollback": "releases:rollback",
     "builds:cache": "cache",
     "builds:cache:purge": "cache:purge",
+    "login": "auth:login",
+    "logout": "auth:logout",
     "whoami": "auth:whoami",
     "authorizations:destroy": "authorizations:revoke",
     "sharing": "access",
@@ -119,9 +122,7 @@ _NO_SUCH_THING = {
     "sh": _NO_SHELL,
     "scp": _NO_FILES,
     "rsync": _NO_FILES,
-    "login": "hostd has no passwords: it knows you by your ssh key, or as root on its own machine.",
-    "logout": "hostd has no sessions: to take a key away, use keys:remove; a token, authorizations:revoke.",
-    "auth": "hostd has no passwords: it knows you by your ssh key, by a token, or as root on its own machine.",
+    "auth": "say auth:login, auth:logout, auth:whoami or auth:token. hostd has ssh keys and tokens, no passwords.",
 }
 
 

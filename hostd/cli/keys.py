@@ -117,7 +117,7 @@ def _line(key: dict[str, str]) -> str:
 def _warn_of_weak(call: Call, key: dict[str, str]) -> None:
     """Keys that were added when less was asked for go on being good."""
     if key["public_key"].startswith("ssh-rsa "):
-        from hostd.ledger.ssh_keys import SMALLEST_RSA, rsa_bits
+        from hostd.rsa_keys import SMALLEST_RSA, rsa_bits
 
         bits = rsa_bits(key["public_key"]) or 0
         if bits < SMALLEST_RSA:

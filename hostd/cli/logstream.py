@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from hostd.cli.client import LOGPLEX_SOCKET, Client, path
+from hostd.cli.client import API_SOCKET, LOGPLEX_SOCKET, Client, path
 from hostd.errors import BadRequest, Unavailable
 
 EVENTS = "text/event-stream"
@@ -83,10 +83,12 @@ def _reopen(
 
 def _open(client: Client, app: str, wanted: dict[str, object], last: str | None = None) -> http.client.HTTPResponse:
     session = client.request("POST", path("apps", app, "log-sessions"), wanted).data
-    # The address is for any client; we reach the logplex on its socket, and need only what follows the host.
+    # The address is for any client. On this machine we reach the logplex on its socket; elsewhere the address leads to
+    # the door by which we came. Either way we need only what follows the host.
     target = "/" + str(session["logplex_url"]).split("/", 3)[3]
     headers = {"Accept": EVENTS, **({"Last-Event-ID": last} if last else {})}
-    return client.stream("GET", target, headers=headers, socket_name=LOGPLEX_SOCKET)
+    name = LOGPLEX_SOCKET if client.door.is_local else API_SOCKET
+    return client.stream("GET", target, headers=headers, socket_name=name)
 
 
 def _batches(response: http.client.HTTPResponse) -> Iterator[_Batch]:

@@ -8,7 +8,7 @@ import sys
 from hostd import __version__
 from hostd.cli.call import Call
 from hostd.cli.client import path
-from hostd.cli.command import JSON, command
+from hostd.cli.command import JSON, Refused, command
 from hostd.cli.output import columns, printable
 from hostd.errors import HostdError
 
@@ -51,7 +51,7 @@ def version(call: Call) -> None:
     client = f"hostctl/{__version__} ({system.sysname.lower()}-{system.machine}) python/{python}"
     try:
         daemon = call.client.get(path("hostd", "version"), seconds=HEALTHY_SECONDS)["version"]
-    except HostdError:
+    except (HostdError, Refused):
         # The client's version is worth having when the daemon is what does not work.
         daemon = None
     if call.flag("json"):

@@ -150,10 +150,11 @@ def attach_inside(call: Call, dyno: str, line: str) -> int:
 
 def attach(call: Call, app: str, doing: str, create: Callable[[dict[str, str]], dict[str, Any]]) -> int:
     """Have something made with these variables, attach our terminal or pipes to it, and return its exit status."""
-    from hostd.cli.attach import Attachment
+    from hostd.cli.attach import Attachment, must_be_local
     from hostd.cli.plumbing import Plumbing
     from hostd.cli.relay import Relay, raw_terminal, same_size
 
+    must_be_local(call, app, terminal=True)
     env = environment(call.texts("env"))
     streams = [stream.fileno() for stream in (call.around.stdin, call.around.stdout, call.around.stderr)]
     terminal = not call.flag("no-tty") and os.isatty(streams[0]) and os.isatty(streams[1])

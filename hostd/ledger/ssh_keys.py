@@ -8,6 +8,7 @@ import hashlib
 from dataclasses import dataclass
 
 from hostd.errors import Invalid
+from hostd.rsa_keys import SMALLEST_RSA
 
 ACCEPTED_TYPES = (
     "ssh-ed25519",
@@ -18,8 +19,6 @@ ACCEPTED_TYPES = (
     "sk-ecdsa-sha2-nistp256@openssh.com",
     "ssh-rsa",
 )
-SMALLEST_RSA = 3072
-"""Bits that a new key must have: as NIST SP 800-57 wants for 2031 and later. Older keys may have fewer."""
 LARGEST_RSA = 16384  # as OpenSSH itself
 LONGEST = 16 * 1024
 
@@ -61,20 +60,6 @@ def parse(text: str) -> PublicKey:
 def fingerprint(raw: bytes) -> str:
     """The SHA-256 fingerprint of a key's bytes."""
     return "SHA256:" + base64.b64encode(hashlib.sha256(raw).digest()).decode().rstrip("=")
-
-
-def rsa_bits(public_key: str) -> int | None:
-    """The bits of an RSA key, `TYPE BASE64`, which was found good before; None for a key of another kind."""
-    kind, _, rest = public_key.partition(" ")
-    if kind != "ssh-rsa":
-        return None
-    raw = base64.b64decode(rest.partition(" ")[0])
-    # Three times a length of four bytes and as many bytes: the type, the exponent, the modulus (RFC 4253, 6.6).
-    part = b""
-    for _ in range(3):
-        length = int.from_bytes(raw[:4])
-        part, raw = raw[4 : 4 + length], raw[4 + length :]
-    return int.from_bytes(part).bit_length()
 
 
 def _one_line(text: str) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hostd.cli.client import ACCEPT, API_SOCKET, USER_HEADER, Client, path
+from hostd.cli.client import API_SOCKET, Client, path
 from hostd.errors import HostdError, NotFound, Unavailable, from_api
 
 PIECE = 64 * 1024
@@ -101,8 +101,9 @@ def converse(
     with client.connect(API_SOCKET, None) as sock:
         sender = _Sender(sock, feed)
         try:
-            sock.sendall(_head(target, kind, client.user))
-            sender.start()
+            sock.sendall(_head(target, kind, client.headers()))
+            # Python's TLS connections are not for two threads at once; hostd says nothing before it has the source.
+            (sender.start if client.door.is_local else sender.run)()
             with http.client.HTTPResponse(sock, method="POST") as response:
                 response.begin()
                 if response.status >= 300:
@@ -116,12 +117,18 @@ def converse(
             raise sender.failure or BrokenOff from error
 
 
-def ask(client: Client, push_id: str, clock: Callable[[], float] = time.monotonic) -> Outcome:
-    """How a push ended whose connection broke; waits while it still runs. Raises HostdError if nobody can tell."""
+def ask(client: Client, push_id: str, clock: Callable[[], float] = time.monotonic, app: str = "") -> Outcome:
+    """How a push ended whose connection broke; waits while it still runs. Raises HostdError if nobody can tell.
+
+    `app`: whose build it is, for where only builds can be asked for.
+    """
     deadline = clock() + RECONNECT_SECONDS
     while True:
         try:
-            found = client.get(path("hostd", "pushes", push_id))
+            if client.door.is_local:
+                found = client.get(path("hostd", "pushes", push_id))
+            else:
+                found = _of_build(client, app, push_id)
         except NotFound:
             return Outcome(False, reason="hostd was restarted during the build, which is gone. Push again.")
         except Unavailable:
@@ -166,17 +173,17 @@ class _Gone(Exception):  # noqa: N818 - says what happened
     """hostd has closed the connection."""
 
 
-def _head(target: str, kind: str, user: str | None) -> bytes:
-    lines = [
-        f"POST {target} HTTP/1.1",
-        "Host: hostd",
-        f"Accept: {ACCEPT}",
-        f"Content-Type: {kind}",
-        "Transfer-Encoding: chunked",
-        "Connection: close",
-    ]
-    if user:
-        lines.append(f"{USER_HEADER}: {user}")
+def _of_build(client: Client, app: str, build: str) -> dict[str, Any]:
+    """A build as what is known of a push."""
+    found = client.get(path("apps", app, "builds", build))
+    status = {"succeeded": "released", "pending": "running"}.get(found["status"], "rejected")
+    more = found["extended"]
+    return {"status": status, "version": more["release_version"], "reason": more["reason"]}
+
+
+def _head(target: str, kind: str, headers: Mapping[str, str]) -> bytes:
+    lines = [f"POST {target} HTTP/1.1", f"Content-Type: {kind}", "Transfer-Encoding: chunked"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
     return "\r\n".join((*lines, "", "")).encode()
 
 

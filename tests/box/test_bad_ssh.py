@@ -55,7 +55,7 @@ LINES: dict[str, tuple[str | bytes, str]] = {
     "not UTF-8": (b"p\xff\xfes -a x", "is not a command."),
     "escape": ("\x1b[31mred", r"\x1b[31mred is not a command."),
     "long": ("x" * 100_000, f"{'x' * 60} is not a command."),
-    "server's": ("box stop", "box works only on the server itself."),
+    "server's": ("box stop", "box works only where hostctl is installed, not over ssh."),
     "admin's file": ("keys:add /etc/passwd", "hostctl keys:add"),
 }
 

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from hostd.cli.client import API_SOCKET, USER_HEADER, UnixConnection
+from hostd.cli.client import API_SOCKET, USER_HEADER
 from tests.support.api import Client
 from tests.support.endless import BUILDING, ENDLESS, MIGRATING, WEB
 from tests.support.estate import settled
 from tests.support.formation import current
 from tests.support.outside import outside
 from tests.support.platform import Finished, Platform, add_user
-from tests.support.tarballs import tar_of, upload
+from tests.support.tarballs import UnixConnection, tar_of, upload
 from tests.support.terminal import CTRL_C, open_terminal
 from tests.support.waiting import wait_until
 from tests.support.webfiles import PASSWORD, USER

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import http.client
 import io
 import tarfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal
 
-from hostd.cli.client import API_SOCKET, USER_HEADER, UnixConnection
+from hostd.cli.client import API_SOCKET, USER_HEADER, connect
 from tests.support.platform import Platform
+
+
+class UnixConnection(http.client.HTTPConnection):
+    """HTTP to a unix socket, request by request."""
+
+    def __init__(self, socket_path: Path, timeout: float | None = None) -> None:
+        super().__init__("hostd", timeout=timeout)
+        self.socket_path = socket_path
+
+    def connect(self) -> None:
+        self.sock = connect(self.socket_path, self.timeout)
 
 
 def tar_of(files: Mapping[str, str], mode: Literal["w", "w:gz"] = "w") -> bytes:

@@ -9,6 +9,7 @@ import io
 import json
 import os
 import socketserver
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -81,6 +82,30 @@ class FakeHostd:
                 server.server_close()
             for name in names or ("hostd.sock",):
                 (self.directory / name).unlink()
+
+
+    @contextmanager
+    def listening(self, context: ssl.SSLContext | None = None) -> Iterator[str]:
+        """As the API far away: on a port of the loopback interface, with TLS if it is given a context; the port."""
+        server = FarServer(("127.0.0.1", 0), Handler)
+        server.fake = self
+        if context is not None:
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        try:
+            yield str(server.server_address[1])
+        finally:
+            server.shutdown()
+            server.server_close()
+
+
+class FarServer(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    block_on_close = False
+    fake: FakeHostd
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that does not trust the certificate goes away."""
 
 
 class Server(socketserver.ThreadingUnixStreamServer):
@@ -168,12 +193,13 @@ class FakeTerminal(io.TextIOWrapper):
 
 
 def hostctl(
-    directory: Path, *words: str, stdin: bytes = b"", user: str | None = None, terminal: bool = False, **env: str
+    directory: Path | None, *words: str, stdin: bytes = b"", user: str | None = None, terminal: bool = False, **env: str
 ) -> Ran:
-    """Run a command in this process against the sockets in *directory*."""
+    """Run a command in this process against the sockets in *directory*; None: as far from any server."""
     kind = FakeTerminal if terminal else io.TextIOWrapper
     streams = [kind(io.BytesIO(data), encoding="utf-8", write_through=True) for data in (stdin, b"", b"")]
-    around = Surroundings({"HOSTD_RUN_DIR": str(directory), **env}, *streams, user=user, clock=lambda: NOW)
+    sockets = {"HOSTD_RUN_DIR": str(directory)} if directory else {}
+    around = Surroundings({**sockets, **env}, *streams, user=user, clock=lambda: NOW)
     status = main(list(words), around)
     return Ran(status, *(stream.buffer.getvalue().decode() for stream in streams[1:]))  # type: ignore[attr-defined]
 

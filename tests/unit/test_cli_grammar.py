@@ -92,12 +92,12 @@ def test_old_names_lead_to_commands():
 
 
 def test_near_misses(tmp_path):
-    assert "Did you mean logs?" in hostctl(tmp_path, "lgos").err
+    assert "Did you mean logs" in hostctl(tmp_path, "lgos").err
     assert "config:set" in hostctl(tmp_path, "config:sett").err
     assert "apps:rename" in hostctl(tmp_path, "renam").err or "rename" in hostctl(tmp_path, "renam").err
-    ran = hostctl(tmp_path, "login")
+    ran = hostctl(tmp_path, "auth")
     assert ran.status == 2
-    assert "ssh key" in ran.err
+    assert "ssh keys" in ran.err
     assert hostctl(tmp_path, "\x1b[31mx").err.count("\x1b") == 0
 
 

@@ -9,6 +9,7 @@ from ledger_kit import fingerprint_of, keygen
 from hostd.errors import Conflict, Forbidden, Invalid, NotFound
 from hostd.ledger import KeyTaken, ssh_keys
 from hostd.ledger.access import ALL, Right, rights_named, sorted_names
+from hostd.rsa_keys import rsa_bits
 
 
 @pytest.fixture
@@ -176,10 +177,10 @@ def test_what_is_no_usable_key_is_refused_with_the_reason(ledger, kate, text, re
 def test_dsa_and_short_rsa_keys_are_refused():
     for bits in (1024, 2048):
         weak = public_line(rsa.generate_private_key(65537, bits).public_key())
-        assert ssh_keys.rsa_bits(weak) == bits
+        assert rsa_bits(weak) == bits
         with pytest.raises(Invalid, match=rf"RSA key has {bits} bits; the least is 3072"):
             ssh_keys.parse(weak)
-    assert ssh_keys.rsa_bits(ED25519) is None
+    assert rsa_bits(ED25519) is None
     with pytest.raises(Invalid, match="DSA keys are not secure"):
         ssh_keys.parse("ssh-dss AAAAB3NzaC1kc3M= kate@laptop")
 
