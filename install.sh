@@ -21,7 +21,7 @@ readonly TREE=(hostd slugs units buildpacks router examples pyproject.toml insta
 . "$SOURCE/hostd/install/compile.sh"
 
 # shellcheck disable=SC2034 # options are read by name
-domain='' http_port='' https_port='' ssh_port='' api_port='' data_dir='' pool_size='' admin='' network_name=''
+domain='' http_port='' https_port='' ssh_port='' api_port='' rendezvous_port='' data_dir='' pool_size='' admin='' network_name=''
 router_compiled='' box_name=hostd box_dir='' demo=yes assume_yes=no uninstall=no with_data=no inside=no
 
 usage() {
@@ -37,6 +37,8 @@ machine's root, and installs inside. Then it makes an admin user and an ssh key,
   --https-port PORT   the router's port for https (default: 443)
   --ssh-port PORT     the port for git push (default: 22 on a server, 2222 in a box)
   --api-port PORT     the API's port on this machine, for it alone (default: 7070); 0 for none
+  --rendezvous-port PORT
+                      where clients of the API meet the dyno of their run (default: the API's port and one); 0 for none
   --data-dir DIR      where all data lies (default: /var/lib/hostd; of a box: /var/lib/hostd-box/hostd)
   --pool-size SIZE    size of the pool's sparse image where the disk is not btrfs, such as 20G
   --no-compile        run the router interpreted, at half its speed; --compile makes machine code of it again (default)
@@ -80,8 +82,8 @@ main() {
 parse_options() {
     while (($#)); do
         case $1 in
-            --domain | --http-port | --https-port | --ssh-port | --api-port | --data-dir | --pool-size | --admin | \
-                --box-name | --box-dir | --network-name)
+            --domain | --http-port | --https-port | --ssh-port | --api-port | --rendezvous-port | --data-dir | --pool-size | \
+                --admin | --box-name | --box-dir | --network-name)
                 (($# >= 2)) || refuse "$1 needs a value; see ./install.sh --help"
                 local name=${1#--}
                 printf -v "${name//-/_}" '%s' "$2"
@@ -104,8 +106,15 @@ parse_options() {
         [[ -z ${!each} || ${!each} =~ ^[1-9][0-9]{0,4}$ && ${!each} -le 65535 ]] ||
             refuse "--${each//_/-} must be a port, not ${!each}"
     done
-    [[ -z $api_port || $api_port =~ ^(0|[1-9][0-9]{0,4})$ && $api_port -le 65535 ]] ||
-        refuse "--api-port must be a port, or 0 for none, not $api_port"
+    for each in api_port rendezvous_port; do
+        [[ -z ${!each} || ${!each} =~ ^(0|[1-9][0-9]{0,4})$ && ${!each} -le 65535 ]] ||
+            refuse "--${each//_/-} must be a port, or 0 for none, not ${!each}"
+    done
+    # Beside the API's port, unless there is one already.
+    local api
+    api=$(setting api_port 7070)
+    [[ $api =~ ^[0-9]+$ && $api != 0 ]] || api=7070
+    [[ $uninstall == yes ]] || rendezvous_port=$(setting rendezvous_port $((api + 1)))
     [[ -z $domain || $domain =~ ^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$ ]] ||
         refuse "--domain must be a host name in lower case, such as apps.example.com, not $domain"
     [[ -z $admin || $admin =~ ^[^@[:space:]]+@[^@[:space:]]+$ ]] || refuse "--admin must be an e-mail address, not $admin"
@@ -311,7 +320,7 @@ PYTHON
 platform_options() {
     options=()
     local name
-    for name in domain http_port https_port ssh_port api_port network_name router_compiled; do
+    for name in domain http_port https_port ssh_port api_port rendezvous_port network_name router_compiled; do
         [[ -z ${!name} ]] || options+=(--set "$name=${!name}")
     done
     [[ -z $data_dir ]] || options+=(--set "data_dir=$data_dir")

@@ -38,6 +38,9 @@ class Settings:
     api_port: int = _setting(
         7070, "Port of the API on the loopback interface (`127.0.0.1`), for who has a token; 0 for none."
     )
+    rendezvous_port: int = _setting(
+        7071, "Port at which clients of the API meet the dyno of their `run`, over TLS; 0 for none."
+    )
     data_dir: Path = _setting(Path("/var/lib/hostd"), "Where everything that must be kept lies.")
     run_dir: Path = _setting(Path("/run/hostd"), "Sockets and other things that a reboot may remove.")
     dyno_port: int = _setting(20000, "Port on which web dynos listen, their `$PORT`; each has an address of its own.")
@@ -154,6 +157,11 @@ class Settings:
     def router_tls_dir(self) -> Path:
         """What the router shows on https, readable for it and root alone."""
         return self.data_dir / "tls"
+
+    @property
+    def rendezvous_dir(self) -> Path:
+        """What the rendezvous shows its clients, readable for it and root alone."""
+        return self.data_dir / "rendezvous"
 
     @property
     def pool_dir(self) -> Path:

@@ -32,9 +32,15 @@ def check(settings: Settings) -> None:
     ports = {name: getattr(settings, name) for name in ("http_port", "https_port", "ssh_port")}
     for name, port in ports.items():
         _require(1 <= port <= 65535, f"{name} must be a port, 1 to 65535.")
-    _require(0 <= settings.api_port <= 65535, "api_port must be a port, 1 to 65535, or 0 for none.")
-    ports["api_port"] = settings.api_port
-    _require(len(set(ports.values())) == 4, "http_port, https_port, ssh_port and api_port must differ.")
+    for name in ("api_port", "rendezvous_port"):
+        port = getattr(settings, name)
+        _require(0 <= port <= 65535, f"{name} must be a port, 1 to 65535, or 0 for none.")
+        if port:
+            ports[name] = port
+    _require(
+        len(set(ports.values())) == len(ports),
+        "http_port, https_port, ssh_port, api_port and rendezvous_port must differ.",
+    )
     _require(
         len(settings.domain) <= 200 and _DOMAIN.fullmatch(settings.domain) is not None,
         "domain must be a host name in lower case, such as apps.example.com.",

@@ -9,6 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from hostd import names, sizes
+from hostd.api.caller import Door
 from hostd.api.identity import known_owner
 from hostd.api.requests import (
     answer,
@@ -16,6 +17,7 @@ from hostd.api.requests import (
     app_for,
     body_of,
     by_fields,
+    caller_of,
     context_of,
     flag_field,
     optional_text,
@@ -23,6 +25,7 @@ from hostd.api.requests import (
     user_of,
 )
 from hostd.api.shapes import dyno_id, dyno_json
+from hostd.api.signed import meeting_place
 from hostd.context import Context, OneOff
 from hostd.errors import BadRequest, Invalid, NotFound
 from hostd.ledger.access import Right
@@ -30,6 +33,7 @@ from hostd.ledger.apps import App
 from hostd.manager.copying import copy_command
 from hostd.manager.dyno import Dyno, DynoState
 from hostd.manager.launcher import launch_command
+from hostd.rendezvous import asking as rendezvous
 
 routes = web.RouteTableDef()
 
@@ -87,9 +91,10 @@ async def run(request: web.Request) -> web.Response:
     type_ = _type(body, commands, app)
     command, attach = command_field(body, commands.get(type_)), flag_field(body, "attach")
     env, size, limit = _environment(body), _size(context, app, body, type_), _time_limit(context, body)
+    _rendezvous_if(request, attach)
     context.events.api(app, f"Starting process with command `{command}` by {user.email}")
     one_off = await context.manager.prepare_one_off(app, command, env, size, attach, limit, user.id)
-    return _made(context, app, one_off)
+    return _made(request, app, one_off, env, terminal=not flag_field(body, "force_no_tty"))
 
 
 @routes.post("/apps/{app}/dynos/{dyno}")
@@ -98,9 +103,10 @@ async def run_inside(request: web.Request) -> web.Response:
     context, app, user = context_of(request), app_for(request, Right.OPERATE), known_owner(user_of(request))
     body, dyno = await body_of(request), request.match_info["dyno"]
     command, env = command_field(body), _environment(body)
+    _rendezvous_if(request, attach=True)
     visit = context.manager.prepare_visit(app, dyno, launch_command(command), env, _time_limit(context, body), user.id)
     context.events.api(app, f"Run `{command}` inside {dyno} by {user.email}")
-    return _made(context, app, visit)
+    return _made(request, app, visit, env, terminal=not flag_field(body, "force_no_tty"))
 
 
 @routes.post("/apps/{app}/dynos/{dyno}/actions/copy")
@@ -117,7 +123,7 @@ async def copy(request: web.Request) -> web.Response:
     argv = copy_command(file, archive=flag_field(body, "archive"))
     visit = context.manager.prepare_visit(app, dyno, argv, None, _time_limit(context, body), user.id)
     context.events.api(app, f"Copy {file} from {dyno} by {user.email}")
-    return _made(context, app, visit)
+    return _made(request, app, visit, {}, terminal=False)
 
 
 @routes.post("/apps/{app}/dynos/{dyno}/actions/forward")
@@ -128,7 +134,7 @@ async def forward(request: web.Request) -> web.Response:
     port = body["port"]
     made = context.manager.prepare_forward(app, dyno, port, user.id)
     context.events.api(app, f"Connect to port {port} in {dyno} by {user.email}")
-    return _made(context, app, made)
+    return _made(request, app, made, {}, terminal=False)
 
 
 @routes.delete("/apps/{app}/dynos")
@@ -198,9 +204,30 @@ def _versions(context: Context, app: App, dynos: Iterable[Dyno]) -> dict[int, st
     return {version: releases.get(app.id, version).id for version in versions if version <= newest}
 
 
-def _made(context: Context, app: App, made: OneOff) -> web.Response:
-    attach_url = f"hostd-attach:{made.attach_token}" if made.attach_token else None
+def _made(
+    request: web.Request, app: App, made: OneOff, env: Mapping[str, str], *, terminal: bool
+) -> web.Response:
+    context, attach_url = context_of(request), None
+    if made.attach_token is not None:
+        attach_url = _attach_url(request, made.attach_token, env, terminal=terminal)
     return answer(dyno_json(app, made.dyno, _versions(context, app, [made.dyno]), attach_url), 201)
+
+
+def _attach_url(request: web.Request, token: str, env: Mapping[str, str], *, terminal: bool) -> str:
+    """Where the caller meets the dyno: who is on this machine at the attach socket, all others at the rendezvous."""
+    if caller_of(request).door is Door.SOCKET:
+        return f"hostd-attach:{token}"
+    host, port = meeting_place(request, context_of(request).settings.rendezvous_port)
+    return rendezvous.address(host, port, token, env, terminal=terminal)
+
+
+def _rendezvous_if(request: web.Request, attach: bool) -> None:
+    """Raise Invalid before anything is made that nobody could attach to."""
+    if attach and caller_of(request).door is not Door.SOCKET and not context_of(request).settings.rendezvous_port:
+        raise Invalid(
+            "This server has no port for terminals of dynos: its admin can set rendezvous_port. "
+            "Without one: run it detached, or over ssh (ssh -t git@HOST run COMMAND)."
+        )
 
 
 def _commands(context: Context, app: App) -> dict[str, str]:

@@ -11,12 +11,15 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from hostd.api.requests import context_of
+from hostd.api.caller import Door
+from hostd.api.requests import caller_of, context_of
 from hostd.errors import Forbidden
 
 STEP = 3600
 """Seconds. An address is good until the hour after the next begins: answers that name it stay the same for an hour."""
 
+RENDEZVOUS_HEADER = "Hostd-Rendezvous"
+_TUNNEL = re.compile(r"localhost:([1-9][0-9]{0,4})")
 _HOST = re.compile(r"[A-Za-z0-9.:\[\]-]{1,255}")
 
 
@@ -32,6 +35,18 @@ def here(request: web.Request, path: str) -> str:
     scheme = request.headers.get("X-Forwarded-Proto", request.scheme)
     host = request.host if _HOST.fullmatch(request.host) else "hostd"
     return f"{'https' if scheme == 'https' else 'http'}://{host}{path}"
+
+
+def meeting_place(request: web.Request, port: int) -> tuple[str, int]:
+    """Where the caller reaches another port of this server: at the name by which they have reached this one.
+
+    Who comes through a tunnel says where its other end is (`Hostd-Rendezvous: localhost:PORT`).
+    """
+    if caller_of(request).door is Door.ROUTER:
+        name = request.host.partition(":")[0]
+        return (name if _HOST.fullmatch(name) else context_of(request).settings.domain), port
+    tunnel = _TUNNEL.fullmatch(request.headers.get(RENDEZVOUS_HEADER, ""))
+    return "localhost", int(tunnel[1]) if tunnel else port
 
 
 def address(request: web.Request, kind: Kind, app_id: str, id: str) -> str:

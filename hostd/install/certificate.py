@@ -15,12 +15,15 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from hostd.install import authority
 from hostd.install.errors import InstallError
 from hostd.settings import Settings
 
 log = logging.getLogger(__name__)
 
 CERTIFICATE, KEY = "cert.pem", "key.pem"
+AUTHORITY, AUTHORITY_KEY = "authority.pem", "authority-key.pem"
+LOCALHOST, LOCALHOST_KEY = "localhost.pem", "localhost-key.pem"
 OURS = "hostd, signed by itself"
 """The issuer's name by which a certificate of our own is told from the operator's."""
 VALID = datetime.timedelta(days=825)
@@ -42,7 +45,9 @@ def prepare_certificate(settings: Settings, now: datetime.datetime | None = None
     if not (source / KEY).is_file():
         raise InstallError(f"{source / KEY} is missing: put the key of {source / CERTIFICATE} there")
     _check_pair(source)
-    _copy(source, settings.router_tls_dir)
+    _copy(source, settings.router_tls_dir, "hostd-router")
+    _copy(source, settings.rendezvous_dir, "hostd-rendezvous")
+    _prepare_localhost(settings, now)
     whose = "signed by itself: browsers warn" if _is_ours(certificate) else "the operator's"
     return f"https with the certificate in {source}, {whose}, until {certificate.not_valid_after_utc:%Y-%m-%d}"
 
@@ -119,8 +124,29 @@ def _write(directory: Path, certificate: bytes, key: bytes) -> None:
     _replace(directory / CERTIFICATE, certificate, 0o644)
 
 
-def _copy(source: Path, target: Path) -> None:
-    group = pwd.getpwnam("hostd-router").pw_gid
+def _prepare_localhost(settings: Settings, now: datetime.datetime) -> None:
+    """Make the authority for `localhost`, and its certificate for the rendezvous, where they lack or end soon."""
+    source, target = settings.tls_dir, settings.rendezvous_dir
+    if not _is_good(source / AUTHORITY, now) or not (source / AUTHORITY_KEY).is_file():
+        certificate, key = authority.new_authority(now)
+        _replace(source / AUTHORITY_KEY, key, 0o600)
+        _replace(source / AUTHORITY, certificate, 0o644)
+    signing = (source / AUTHORITY).read_bytes()
+    leaf = target / LOCALHOST
+    if _is_good(leaf, now) and authority.issued_by(leaf.read_bytes(), signing) and (target / LOCALHOST_KEY).is_file():
+        return
+    certificate, key = authority.signed_for_localhost(signing, (source / AUTHORITY_KEY).read_bytes(), now)
+    group = pwd.getpwnam("hostd-rendezvous").pw_gid
+    _replace(target / LOCALHOST_KEY, key, 0o640, group)
+    _replace(leaf, certificate, 0o640, group)
+
+
+def _is_good(path: Path, now: datetime.datetime) -> bool:
+    return path.is_file() and not authority.ends_soon(path.read_bytes(), now)
+
+
+def _copy(source: Path, target: Path, user: str) -> None:
+    group = pwd.getpwnam(user).pw_gid
     for name in (KEY, CERTIFICATE):
         content = (source / name).read_bytes()
         if not (target / name).exists() or (target / name).read_bytes() != content:

@@ -8,7 +8,7 @@ box() {
 
 install_in_box() {
     local passed=(--inside --yes --ssh-port "$(setting ssh_port 2222)") name
-    for name in domain http_port https_port api_port admin; do
+    for name in domain http_port https_port api_port rendezvous_port admin; do
         [[ -z ${!name} ]] || passed+=("--${name//_/-}" "${!name}")
     done
     case $router_compiled in

@@ -25,6 +25,8 @@ TEMPLATES = Path(__file__).with_name("files")
 
 DOOR = "hostd-door.socket"
 """The API's port on the loopback interface, if it has one."""
+RENDEZVOUS = "hostd-rendezvous.socket"
+"""The port at which clients of the API meet dynos, if there is one."""
 UNIT_NAMES = (
     "hostd.slice",
     "hostd-platform.slice",
@@ -33,6 +35,8 @@ UNIT_NAMES = (
     "hostd.socket",
     "hostd-attach.socket",
     DOOR,
+    RENDEZVOUS,
+    "hostd-rendezvous.service",
     "hostd.service",
     "hostd-networks.socket",
     "hostd-networks.service",
@@ -82,6 +86,8 @@ def managed_files(settings: Settings, *, own_sshd: bool, pool_image: Path | None
     names = [*UNIT_NAMES, OWN_SSHD_UNIT] if own_sshd else list(UNIT_NAMES)
     if not settings.api_port:
         names.remove(DOOR)
+    if not settings.rendezvous_port:
+        names.remove(RENDEZVOUS)
     files = [ManagedFile(UNITS / name, _render(name, settings)) for name in names]
     files += [
         ManagedFile(APP_SLICES, _render(APP_SLICES.name, settings)),
@@ -146,5 +152,8 @@ def _render(name: str, settings: Settings) -> str:
         "HTTPS_PORT": str(settings.https_port),
         "SSH_PORT": str(settings.ssh_port),
         "API_PORT": str(settings.api_port),
+        "RENDEZVOUS_PORT": str(settings.rendezvous_port),
+        "FORWARDS": " ".join(f"127.0.0.1:{port}" for port in (settings.api_port, settings.rendezvous_port) if port)
+        or "none",
     }
     return fill(text, values)

@@ -32,10 +32,10 @@ check_btrfs() {
 
 check_ports() {
     local name port holder seen=' '
-    for name in http_port:80 https_port:443 ssh_port:$(default_ssh_port) api_port:7070; do
+    for name in http_port:80 https_port:443 ssh_port:$(default_ssh_port) api_port:7070 rendezvous_port:7071; do
         port=$(setting "${name%:*}" "${name#*:}")
         [[ $port != 0 ]] || continue
-        [[ $seen != *" $port "* ]] || refuse "two of --http-port, --https-port, --ssh-port and --api-port are $port"
+        [[ $seen != *" $port "* ]] || refuse "two of --http-port, --https-port, --ssh-port, --api-port and --rendezvous-port are $port"
         seen+="$port "
         holder=$(foreign_holder "$port" "${name%:*}")
         [[ -z $holder ]] || refuse "port $port is taken by $holder" \

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from hostd.install.certificate import CERTIFICATE
 from hostd.install.errors import InstallError
-from hostd.install.managed import DOOR, SETTINGS_FILE, UNITS
+from hostd.install.managed import DOOR, RENDEZVOUS, SETTINGS_FILE, UNITS
 from hostd.settings import Settings
 from units.run import run
 
@@ -40,10 +40,12 @@ def apply_services(settings: Settings, changed: set[Path], *, new_code: bool) ->
     Raises InstallError with the unit's status and last log lines when one does not come up.
     """
     _retire_workers(settings)
-    _retire_door(settings)
+    _retire(DOOR, settings.api_port)
+    _retire(RENDEZVOUS, settings.rendezvous_port)
     names = {path.name for path in changed if path.parent == UNITS}
     workers = instances(settings)
-    sockets = [*PLATFORM_SOCKETS, *([DOOR] if settings.api_port else []), *(f"{each}.socket" for each in workers)]
+    doors = [name for name, port in ((DOOR, settings.api_port), (RENDEZVOUS, settings.rendezvous_port)) if port]
+    sockets = [*PLATFORM_SOCKETS, *doors, *(f"{each}.socket" for each in workers)]
     sockets += [f"{each}.socket".replace("router@", "router-tls@") for each in workers]
     # Without networks kept, systemd can restart no dyno: that is the shortest time before hostd hands them over anew.
     services = ["hostd-logplex.service", "hostd-networks.service", "hostd.service"]
@@ -91,11 +93,11 @@ def _retire_workers(settings: Settings) -> None:
         run(["systemctl", "disable", "--quiet", "--now", service, *sockets], timeout=120)
 
 
-def _retire_door(settings: Settings) -> None:
-    """Close the API's port, if there was one and is to be none."""
-    unit = UNITS / DOOR
-    if not settings.api_port and unit.exists():
-        run(["systemctl", "disable", "--quiet", "--now", DOOR], timeout=60)
+def _retire(door: str, port: int) -> None:
+    """Close a port of the platform's, if there was one and is to be none."""
+    unit = UNITS / door
+    if not port and unit.exists():
+        run(["systemctl", "disable", "--quiet", "--now", door], timeout=60)
         unit.unlink()
 
 

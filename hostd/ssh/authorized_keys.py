@@ -16,8 +16,8 @@ from hostd.cli.client import Client, path, run_dir
 from hostd.errors import HostdError, NotFound
 
 FORCED_COMMAND = "hostd-ssh"
-RESTRICTIONS = "restrict,pty"
-"""No forwarding of any kind, no rc file; a terminal only, for `hostctl run`."""
+RESTRICTIONS = "restrict,pty,port-forwarding"
+"""No rc file, no agent; a terminal for `hostctl run`, and connections to where sshd_config's PermitOpen says."""
 
 _TYPE = re.compile(r"[a-z0-9@.-]{3,80}")
 _BLOB = re.compile(r"[A-Za-z0-9+/]{16,16384}={0,2}")

@@ -43,7 +43,8 @@ def in_changed_machine(*mounts: tuple[Path, str]) -> tuple[str, ...]:
 def test_help_names_every_option():
     done = subprocess.run([PROJECT / "install.sh", "--help"], capture_output=True, text=True, check=True, timeout=30)
     for option in (
-        "--domain", "--http-port", "--https-port", "--ssh-port", "--api-port", "--data-dir", "--pool-size", "--no-demo",
+        "--domain", "--http-port", "--https-port", "--ssh-port", "--api-port",
+        "--rendezvous-port", "--data-dir", "--pool-size", "--no-demo",
         "--yes", "--compile", "--no-compile", "--uninstall", "--data", "--help",
     ):  # fmt: skip
         assert option in done.stdout
@@ -60,7 +61,7 @@ def test_help_names_every_option():
         (["--pool-size", "900T"], "--pool-size 900T is more than the"),
         (["--data-dir", "here"], "--data-dir must be an absolute path"),
         (["--data"], "--data goes with --uninstall only"),
-        (["--ssh-port", "9880"], "two of --http-port, --https-port, --ssh-port and --api-port are 9880"),
+        (["--ssh-port", "9880"], "--ssh-port, --api-port and --rendezvous-port are 9880"),
         (["--uninstall"], "there is no box at"),
     ],
 )

@@ -97,6 +97,7 @@ def _options(box: Box, slot: slots.Slot) -> list[str]:
         "--https-port": str(slot.https),
         "--ssh-port": str(slot.ssh),
         "--api-port": str(slot.api),
+        "--rendezvous-port": str(slot.rendezvous),
         "--pool-size": POOL_SIZE,
         "--admin": ADMIN,
     }

@@ -41,6 +41,11 @@ class Slot:
         """Port of the API."""
         return self.base + 3
 
+    @property
+    def rendezvous(self) -> int:
+        """Port at which clients of the API meet dynos."""
+        return self.base + 4
+
 
 @contextlib.contextmanager
 def take() -> Iterator[Slot]:
@@ -53,7 +58,7 @@ def take() -> Iterator[Slot]:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 continue
-            if all(_free(port) for port in (slot.http, slot.https, slot.ssh, slot.api)):
+            if all(_free(port) for port in (slot.http, slot.https, slot.ssh, slot.api, slot.rendezvous)):
                 yield slot
                 return
     raise SystemExit("tests/run: every slot of test ports is in use")

@@ -63,10 +63,13 @@ def test_one_ssh_server_or_the_other():
     assert other[SSHD_MATCH].rstrip().endswith("Match all")
 
 
-def test_nobody_gets_a_password_or_a_tunnel():
+def test_nobody_gets_a_password_or_a_tunnel_but_to_the_api_and_the_rendezvous():
+    closed = ("PasswordAuthentication no", "PermitTunnel no", "PermitListen none", "AllowStreamLocalForwarding no")
     for text in (texts()[SSHD_CONFIG], texts(own_sshd=False)[SSHD_MATCH]):
-        for line in ("PasswordAuthentication no", "DisableForwarding yes", "AuthorizedKeysFile none"):
+        for line in (*closed, "AuthorizedKeysFile none", "PermitOpen 127.0.0.1:7070 127.0.0.1:7071"):
             assert line in text
+    none = managed_files(Settings(api_port=0, rendezvous_port=0), own_sshd=True, pool_image=None)
+    assert "PermitOpen none" in next(file.text for file in none if file.path == SSHD_CONFIG)
 
 
 def test_services_share_no_user_with_each_other_or_with_anybody_else():
@@ -85,7 +88,9 @@ def test_our_services_are_restarted_for_ever():
     for path, text in texts().items():
         if path.suffix == ".service" and "Type=oneshot\n" not in text:
             assert "StartLimitIntervalSec=0\n" in text, path
-            assert "Restart=always\n" in text, path
+            # The rendezvous ends by itself when nobody comes; its socket starts it for the next.
+            wanted = "on-failure" if path.name == "hostd-rendezvous.service" else "always"
+            assert f"Restart={wanted}\n" in text, path
             assert "RestartSec=100ms\n" in text, path
 
 

@@ -100,7 +100,7 @@ def test_words_are_those_of_a_shell_and_know_their_places(text):
 def test_a_key_may_run_one_program():
     program = Path("/opt/hostd/venv/bin/hostd-ssh")
     assert line(program, "you@example.com", "ssh-ed25519", BLOB) == (
-        f'command="/opt/hostd/venv/bin/hostd-ssh you@example.com",restrict,pty ssh-ed25519 {BLOB}\n'
+        f'command="/opt/hostd/venv/bin/hostd-ssh you@example.com",restrict,pty,port-forwarding ssh-ed25519 {BLOB}\n'
     )
 
 
@@ -125,7 +125,7 @@ def test_the_look_up_of_a_key(tmp_path, monkeypatch, capsys):
     with FakeHostd(tmp_path).on("GET /hostd/ssh/keys", (200, {"user": "you@example.com"})).serving() as fake:
         assert look_up(["ssh-ed25519", BLOB + "+/="]) == 0
         assert capsys.readouterr().out.startswith(
-            'command="/opt/bin/hostd-ssh you@example.com",restrict,pty ssh-ed25519 AAAA'
+            'command="/opt/bin/hostd-ssh you@example.com",restrict,pty,port-forwarding ssh-ed25519 AAAA'
         )
         assert fake.requests[0].target == f"/hostd/ssh/keys?type=ssh-ed25519&key={BLOB}%2B%2F%3D"
         for words in (["ssh-ed25519", "AAAA\nBBBB"], ["ssh ed25519", BLOB], ["x", BLOB]):

@@ -1,0 +1,1 @@
+"""The rendezvous: where a client of Heroku's API meets the dyno that it has asked for, over TLS."""
