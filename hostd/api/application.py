@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import time
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from hostd.api import (
     account,
@@ -138,6 +140,7 @@ async def serve(application: web.Application, *listeners: socket.socket) -> web.
     runner = web.AppRunner(
         application,
         access_log=None,
+        logger=_server_log(),
         handler_cancellation=True,
         shutdown_timeout=5.0,
         max_field_size=LONGEST_HEADER,
@@ -147,3 +150,15 @@ async def serve(application: web.Application, *listeners: socket.socket) -> web.
     for listener in listeners:
         await web.SockSite(runner, listener).start()
     return runner
+
+
+def _server_log() -> logging.Logger:
+    """aiohttp's own, but for what clients did wrong: that is told them, and what they sent may hold a token."""
+    log = logging.getLogger("hostd.api.server")
+    log.addFilter(_not_the_clients)
+    return log
+
+
+def _not_the_clients(record: logging.LogRecord) -> bool:
+    fault = record.exc_info[1] if record.exc_info else None
+    return not isinstance(fault, HttpProcessingError)
