@@ -16,7 +16,7 @@ class Settings:
     idle: float = 55.0
     """Silence allowed after that, each way, tunnels included (H15, H28)."""
     own: float = 3600.0
-    """Silence allowed to the platform's own API: it knows how long its work takes, and logs may say nothing for long."""
+    """Silence allowed to the platform's own API: its work may take long, and logs may say nothing for long."""
     connect: float = 5.0
     """Time to reach a dyno (H19)."""
     boot_wait: float = 75.0
