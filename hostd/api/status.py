@@ -68,6 +68,7 @@ def survey(context: Context, routing: Sequence[str]) -> list[Component]:
         _guarded("ledger", functools.partial(_ledger, context)),
         _guarded("dynos", functools.partial(_dynos, context)),
         _guarded("alerts", functools.partial(_alerts, context)),
+        _guarded("api", functools.partial(_api, context)),
     ]
 
 
@@ -86,6 +87,7 @@ _SERVICES: tuple[tuple[str, str], ...] = (
     ("sshd", "hostd-sshd.service"),
     ("journal", "systemd-journald@hostd.socket"),
 )
+_DOOR = "hostd-door.socket"
 _SYSTEM_SSHD = ("ssh.service", "ssh.socket")
 
 
@@ -170,6 +172,15 @@ def _alerts(context: Context) -> Component:
     ]
     known = len(context.ledger.alerts.watched())
     return Component("alerts", not firing, "; ".join(firing) or f"{known} are watched, none of the platform's fires")
+
+
+def _api(context: Context) -> Component:
+    settings = context.settings
+    if not settings.api_port:
+        return Component("api", True, "at its unix socket only (api_port is 0)")
+    there = any(unit.active == "active" for unit in context.systemd.list_units([_DOOR]))
+    well = f"at its unix socket, 127.0.0.1:{settings.api_port} and https://{settings.api_host}"
+    return Component("api", there, well if there else f"{_DOOR} does not listen at 127.0.0.1:{settings.api_port}")
 
 
 def _gib(amount: int) -> str:
