@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from aiohttp import web
@@ -113,14 +114,16 @@ def _refuse_during_deploy(context: Context, app: App) -> None:
 
 
 def _found(request: web.Request) -> Transfer:
-    """The transfer that the path names, if it is one of the caller's. Raises NotFound."""
+    """The transfer that the path names, if it is one of the caller's or of an app they may manage. Raises NotFound."""
     context, wanted = context_of(request), request.match_info["transfer"]
     mine = context.ledger.transfers.list_for(user_of(request))
     for made in mine:
         if wanted == made.id:
             return made
-    for made in reversed(mine):
-        if made.state is TransferState.PENDING and wanted in (made.app_id, context.ledger.apps.get(made.app_id).name):
+    with suppress(NotFound):
+        app = context.ledger.apps.get(wanted)
+        made = context.ledger.transfers.pending(app.id)
+        if made and (made in mine or Right.MANAGE in context.ledger.access.rights(app, user_of(request))):
             return made
     raise NotFound(f"There is no transfer {wanted[:60]!r} of yours. Those that there are: hostctl apps:transfers")
 
