@@ -14,6 +14,8 @@ from hostd import names
 from hostd.api.identity import known_owner
 from hostd.api.regions import check_region
 from hostd.api.requests import (
+    ASKED,
+    Asked,
     answer,
     answer_list,
     app_for,
@@ -68,6 +70,7 @@ async def create(request: web.Request) -> web.Response:
         context.ledger.buildpacks.replace(app.id, chosen)
     await context.journals.ensure([app.id])
     release = context.ledger.releases.current(app.id)
+    request[ASKED] = Asked(app)
     context.events.release(app, release)
     context.manager.nudge(app.id)
     return answer(shown_app(context, app), 201, release=release)

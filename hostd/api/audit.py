@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from hostd.api.caller import Door
+from hostd.api.identity import address_said
 from hostd.api.requests import (
     ASKED,
     CALLER,
@@ -98,7 +99,7 @@ def _write(request: web.Request, status: int) -> None:
                 user_email=user.email,
                 # hostd's own programs name their user only in the request: they come from sshd.
                 door=(caller.door if caller else Door.SOCKET).value,
-                address=caller.address if caller else "ssh",
+                address=caller.address if caller else address_said(request) or "ssh",
                 authorization_id=caller.authorization.id if caller and caller.authorization else None,
                 method=request.method,
                 route=pattern_of(request) or "none",

@@ -13,6 +13,7 @@ import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from ipaddress import ip_address
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -27,6 +28,7 @@ from hostd.ledger.users import User
 from units.tcp_owner import owner_of_peer
 
 USER_HEADER = "Hostd-User"
+ADDRESS_HEADER = "Hostd-Address"
 INTERNAL = ("/hostd/ssh/", "/hostd/pushes")
 """Paths for hostd's own programs, which ask before there is a user, or name one themselves; at the socket only."""
 ROUTER_USER = "hostd-router"
@@ -99,7 +101,7 @@ async def identify(request: web.Request, handler: Handler) -> web.StreamResponse
         named = request.headers.get(USER_HEADER)
         if not request.path.startswith(INTERNAL) and (named or not is_open(request)):
             user = user_for(context_of(request).ledger, role, named)
-            _know(request, Caller(user, Door.SOCKET, "ssh" if role is Role.GIT else "local"))
+            _know(request, Caller(user, Door.SOCKET, address_said(request) or ("ssh" if role is Role.GIT else "local")))
         return await handler(request)
     if request.path.startswith(INTERNAL):
         raise NotFound(f"There is nothing at {request.method} {request.path}.")
@@ -115,6 +117,14 @@ async def identify(request: web.Request, handler: Handler) -> web.StreamResponse
             )
         _know(request, caller)
     return await handler(request)
+
+
+def address_said(request: web.Request) -> str | None:
+    """From where a command came over ssh, as hostd's own programs say; None if they do not, or it is no address."""
+    try:
+        return str(ip_address(request.headers.get(ADDRESS_HEADER, "")))
+    except ValueError:
+        return None
 
 
 def user_for(ledger: Ledger, role: Role, email: str | None) -> User:

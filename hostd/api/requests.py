@@ -35,7 +35,7 @@ class Asked:
     """Which app a request is about, also one to which the caller has no right, and one of which rights it needs."""
 
     app: App
-    rights: tuple[Right, ...]
+    rights: tuple[Right, ...] = ()
 
 
 ASKED: web.RequestKey[Asked] = web.RequestKey("asked", Asked)

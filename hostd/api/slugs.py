@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from hostd.api.requests import admin_of, answer, answer_list, app_for, by_fields, context_of
+from hostd.api.requests import admin_of, answer, answer_list, app_for, by_fields, context_of, user_of
 from hostd.api.shapes import app_ref, moment, stack_ref
 from hostd.api.signed import here
 from hostd.context import Context, Usage
@@ -79,7 +79,9 @@ async def cache(request: web.Request) -> web.Response:
 async def purge(request: web.Request) -> web.Response:
     """Throw the app's build cache away."""
     context, app = context_of(request), app_for(request, Right.DEPLOY)
-    return answer({"app": app_ref(app), "purged": context.slug_store.purge_cache(app)})
+    purged = context.slug_store.purge_cache(app)
+    context.events.api(app, f"Purge build cache by {user_of(request).email}")
+    return answer({"app": app_ref(app), "purged": purged})
 
 
 @routes.get("/hostd/slugs/garbage")

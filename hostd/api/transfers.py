@@ -8,7 +8,17 @@ from typing import Any
 from aiohttp import web
 
 from hostd.api.identity import known_owner
-from hostd.api.requests import accessible_app, answer, answer_list, body_of, by_fields, context_of, user_of
+from hostd.api.requests import (
+    ASKED,
+    Asked,
+    accessible_app,
+    answer,
+    answer_list,
+    body_of,
+    by_fields,
+    context_of,
+    user_of,
+)
 from hostd.api.revoking import review
 from hostd.api.shapes import app_ref, moment, user_ref
 from hostd.context import Context
@@ -119,12 +129,14 @@ def _found(request: web.Request) -> Transfer:
     mine = context.ledger.transfers.list_for(user_of(request))
     for made in mine:
         if wanted == made.id:
+            request[ASKED] = Asked(context.ledger.apps.once(made.app_id))
             return made
     with suppress(NotFound):
         app = context.ledger.apps.get(wanted)
-        made = context.ledger.transfers.pending(app.id)
-        if made and (made in mine or Right.MANAGE in context.ledger.access.rights(app, user_of(request))):
-            return made
+        offer = context.ledger.transfers.pending(app.id)
+        request[ASKED] = Asked(app)
+        if offer and (offer in mine or Right.MANAGE in context.ledger.access.rights(app, user_of(request))):
+            return offer
     raise NotFound(f"There is no transfer {wanted[:60]!r} of yours. Those that there are: hostctl apps:transfers")
 
 

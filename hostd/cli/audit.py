@@ -53,7 +53,9 @@ def audit(call: Call) -> None:
 
 
 def _row(entry: dict[str, Any]) -> tuple[str, ...]:
-    door = entry["door"] if entry["door"] == entry["address"] else f"{entry['door']} {entry['address']}"
+    # At the socket it is root on the server, or somebody who came by ssh.
+    door = {"socket": "ssh", "loopback": "api", "router": "https"}[entry["door"]]
+    door = entry["address"] if entry["address"] in ("local", "ssh") else f"{door} {entry['address']}"
     status, what = str(entry["status"]), f"{entry['method']} {entry['target']}"
     if entry["app"] and not entry["target"].startswith(("/apps/", "/hostd/apps/")):
         what += f" ({entry['app']['name']})"

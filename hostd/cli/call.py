@@ -106,13 +106,13 @@ class Call:
     def client(self) -> Client:
         """The API: by this machine's sockets, or of the server that HOSTD_HOST or a login names. Raises Refused."""
         if self._client is None:
-            from hostd.cli.client import API_SOCKET, Client, run_dir
+            from hostd.cli.client import ADDRESS, API_SOCKET, Client, run_dir
 
             env, directory = self.around.env, run_dir(self.around.env)
             named = env.get("HOSTD_HOST")
             here = env.get("HOSTD_RUN_DIR") or os.access(directory / API_SOCKET, os.W_OK)
             if self.around.over_ssh or (here and not named):
-                self._client = Client(directory, self.around.user)
+                self._client = Client(directory, self.around.user, address=env.get(ADDRESS))
             else:
                 from hostd.cli.servers import NOWHERE, Servers
 

@@ -29,6 +29,9 @@ LOGPLEX_SOCKET = "logplex.sock"
 ATTACH_SOCKET = "attach.sock"
 
 USER_HEADER = "Hostd-User"
+ADDRESS = "HOSTD_ADDRESS"
+"""The variable that says from which address a command came over ssh."""
+ADDRESS_HEADER = "Hostd-Address"
 RELEASE_HEADER = "Hostd-Release"
 WARNING_HEADER = "Warning-Message"
 ACCEPT = "application/vnd.heroku+json; version=3"
@@ -142,6 +145,7 @@ class Client:
         door: Door | Path,
         user: str | None = None,
         *,
+        address: str | None = None,
         patience: float = PATIENCE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], object] = _NEVER.wait,
@@ -149,6 +153,7 @@ class Client:
         self.door: Door = Sockets(door) if isinstance(door, Path) else door
         self._look = _LOOK if self.door.is_local else ""
         self.user = user
+        self.address = address
         self.warnings: list[str] = []
         self._patience = patience
         self._clock = clock
@@ -253,6 +258,8 @@ class Client:
         """The headers of a request, for JSON if it has a content."""
         headers = {"Host": self.door.host, "Accept": ACCEPT, "Connection": "close", **(more or {})}
         headers |= self.door.headers(self.user)
+        if self.address:
+            headers[ADDRESS_HEADER] = self.address
         if content is not None:
             headers["Content-Type"] = "application/json"
         return headers

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from hostd.cli.client import Client, path, run_dir
+from hostd.cli.client import ADDRESS, Client, path, run_dir
 from hostd.errors import HostdError, NotFound, to_terminal
 from hostd.ssh.request import BadRequest, GitRequest, HostctlRequest, parse
 
@@ -42,7 +42,8 @@ def _hostctl(request: HostctlRequest, user: str) -> int:
     from hostd import cli
     from hostd.cli.call import Surroundings
 
-    return cli.main(request.words, Surroundings.of_process(user, _scrubbed(os.environ)))
+    env = _scrubbed(os.environ) | _from(os.environ)
+    return cli.main(request.words, Surroundings.of_process(user, env))
 
 
 def _git(request: GitRequest, user: str) -> int:
@@ -50,7 +51,7 @@ def _git(request: GitRequest, user: str) -> int:
         raise BadRequest("Git needs no terminal: leave out -t.")
     from hostd.ssh import git
 
-    client = Client(run_dir(os.environ))
+    client = Client(run_dir(os.environ), address=_from(os.environ).get(ADDRESS))
     body = {"app": request.app, "user": user, "service": request.service}
     try:
         found = client.request("POST", path("hostd", "ssh", "repositories"), body).data
@@ -64,6 +65,12 @@ def _git(request: GitRequest, user: str) -> int:
         raise
     job = git.Job(request.service, Path(found["path"]), str(found["app_id"]), request.app, user)
     return git.serve(job, Path(sys.argv[0]).absolute().parent, os.environ)
+
+
+def _from(env: Mapping[str, str]) -> dict[str, str]:
+    """The client's address, which the audit log names: sshd says it (sshd(8)), the client cannot."""
+    connection = env.get("SSH_CONNECTION", "").split()
+    return {ADDRESS: connection[0]} if connection else {}
 
 
 def _scrubbed(env: Mapping[str, str]) -> dict[str, str]:

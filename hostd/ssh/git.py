@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hostd.cli.client import ADDRESS
 from hostd.errors import Unavailable
 from hostd.ssh import quarantine
 from hostd.ssh.hooks import are_in_place, hooks_directory
@@ -107,6 +108,8 @@ def environment(job: Job, env: Mapping[str, str]) -> dict[str, str]:
     }
     if _GIT_PROTOCOL.fullmatch(env.get("GIT_PROTOCOL", "")):
         kept["GIT_PROTOCOL"] = env["GIT_PROTOCOL"]
+    if connection := env.get("SSH_CONNECTION", "").split():
+        kept[ADDRESS] = connection[0]
     if run_dir := env.get("HOSTD_RUN_DIR"):
         kept["HOSTD_RUN_DIR"] = run_dir
     return kept

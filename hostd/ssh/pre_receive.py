@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
-from hostd.cli.client import Client, run_dir
+from hostd.cli.client import ADDRESS, Client, run_dir
 from hostd.errors import HostdError
 from hostd.ssh import upload
 from hostd.ssh.folding import Folding
@@ -71,7 +71,7 @@ def main() -> int:
 
 def _deploy(update: Update, pusher: Pusher, env: Mapping[str, str]) -> int:
     _check(update)
-    client = Client(run_dir(env))
+    client = Client(run_dir(env), address=env.get(ADDRESS))
     query = {
         "app": env["HOSTD_APP"],
         "push": env["HOSTD_PUSH"],

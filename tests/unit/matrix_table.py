@@ -24,7 +24,7 @@ GET    /apps/{app}/builds
 GET    /apps/{app}/builds/{build=current}
 GET    /apps/{app}/builds/{build=current}/output
 GET    /apps/{app}/domains
-GET    /apps/{app}/domains/{domain=none.example.com} =404
+GET    /apps/{app}/domains/{domain=$app.example.org}
 GET    /apps/{app}/dynos
 GET    /apps/{app}/dynos/{dyno=web.1}
 GET    /apps/{app}/features
@@ -82,8 +82,8 @@ PATCH  /apps/{app}/acm =422 {"acm_refresh": true}
 DELETE /apps/{app}/acm
 POST   /apps/{app}/addons =404 {"plan": "none"}
 POST   /apps/{app}/domains {"hostname": "$new.example.com"}
-PATCH  /apps/{app}/domains/{domain=none.example.com} =404 {"sni_endpoint": "none"}
-DELETE /apps/{app}/domains/{domain=none.example.com} =404
+PATCH  /apps/{app}/domains/{domain=$app.example.org} =404 {"sni_endpoint": "none"}
+DELETE /apps/{app}/domains/{domain=$app.example.org}
 DELETE /apps/{app}/domains
 POST   /apps/{app}/dynos {"command": "date"}
 POST   /apps/{app}/dynos/{dyno=web.1} {"command": "date"}

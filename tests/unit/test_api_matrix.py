@@ -41,6 +41,15 @@ HOLDERS = {
     "manage": ALL_OVER,
 }
 SUCCESS = 2
+SAID_ELSEWHERE = {
+    "DELETE /apps/{app}",  # its stream goes with it
+    "DELETE /apps/{app}/builds/{build}",  # the rest is said by parts that are fakes here
+    "POST /apps/{app}/builds",
+    "POST /hostd/deploys",
+    "POST /hostd/apps/{app}/jobs/{job}/runs",
+    "POST /apps/{app}/sources",  # no change: a place to upload to
+}
+"""Calls that put no line into the app's stream by themselves."""
 _LINE = re.compile(r"(?P<method>[A-Z]+)\s+(?P<path>\S+)(?P<rest>.*)")
 _PARAMETER = re.compile(r"\{([a-z_]+)(?:=([^}]*))?\}")
 
@@ -135,9 +144,15 @@ class Stage:
             ledger.builds.start(app.id, users["owner"].id, "1" * 40)
             ledger.jobs.add(app.id, command="tidy", every="10m", timezone="UTC", size="eco", catch_up="one", most=9)
             ledger.alerts.add(app.id, condition="web p95>500ms", targets=[], most=9)
+            ledger.domains.add(app.id, f"{app.name}.example.org", users["owner"])
             ledger.transfers.offer(app, users["deploy"], users["owner"])
         api.manager.running = [dyno(app, "web", 1)]
         return app
+
+    @property
+    def log(self) -> list[str]:
+        """What was said in all apps' streams."""
+        return self._api.log
 
     async def ask(self, call: Call, role: str) -> tuple[int, Any]:
         """Ask as a role; the status and the answer's JSON or bytes."""
@@ -189,3 +204,15 @@ async def test_everybody_gets_what_the_table_says(stage, roles):
                 wrong.append(f"{role:8} {call.method} {call.path}: no reason is given")
     assert asked == len(list(calls())) * len(roles)
     assert not wrong, "\n".join(wrong)
+
+
+async def test_each_change_of_an_app_is_in_its_stream_with_who_made_it(stage):
+    silent = []
+    for call in calls():
+        if call.method != "GET" and call.who in ("deploy", "operate", "manage"):
+            before = len(stage.log)
+            status, _ = await stage.ask(call, "owner")
+            said = [line for line in stage.log[before:] if "[api]" in line and "owner@example.com" in line]
+            if status // 100 == SUCCESS and not said:
+                silent.append(call.route)
+    assert ", ".join(sorted(set(silent) ^ SAID_ELSEWHERE)) == ""

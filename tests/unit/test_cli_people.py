@@ -160,11 +160,12 @@ def test_audit(hostd, tmp_path):
             "method": "POST", "target": target, "status": 200, "app": {"name": "hello"},
         } | more  # fmt: skip
 
-    hostd.on("GET /hostd/audit?max=100", (200, [entry("git push 20a5742"), entry("/apps/hello", method="PATCH")]))
+    rows = [entry("git push 20a5742", address="192.0.2.7"), entry("/apps/hello", method="PATCH")]
+    hostd.on("GET /hostd/audit?max=100", (200, rows))
     hostd.on("GET /hostd/apps/hello/audit?user=k%40x.org&since=1d&max=5", (200, []))
     assert hostctl(tmp_path, "audit").out == (
-        "2026-01-27T10:48:08Z  k@x.org  socket ssh  200  PATCH /apps/hello\n"
-        "2026-01-27T10:48:08Z  k@x.org  socket ssh  200  POST git push 20a5742 (hello)\n"
+        "2026-01-27T10:48:08Z  k@x.org  ssh            200  PATCH /apps/hello\n"
+        "2026-01-27T10:48:08Z  k@x.org  ssh 192.0.2.7  200  POST git push 20a5742 (hello)\n"
     )
     ran = hostctl(tmp_path, "audit", "-a", "hello", "-u", "k@x.org", "--since", "1d", "-n", "5")
     assert (ran.out, ran.err) == ("", "Nothing is recorded that fits.\n")
