@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -42,8 +43,15 @@ def _hostctl(request: HostctlRequest, user: str) -> int:
     from hostd import cli
     from hostd.cli.call import Surroundings
 
+    signal.signal(signal.SIGTERM, _ended)
     env = _scrubbed(os.environ) | _from(os.environ)
     return cli.main(request.words, Surroundings.of_process(user, env))
+
+
+def _ended(_number: int, _frame: object) -> None:
+    """Say why there is no more: hostd ends the sessions of who may have them no more, and a server its own."""
+    os.write(sys.stderr.fileno(), b"\n !    The server ended this session: it stops, or your rights have changed.\n")
+    os._exit(128 + signal.SIGTERM)
 
 
 def _git(request: GitRequest, user: str) -> int:
