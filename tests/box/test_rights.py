@@ -21,7 +21,8 @@ SOON = 15.0
 """Seconds within which what is to end at once has to be over, on a machine that has much else to do."""
 STUBBORN = ("run", "-a", APP, "--", "sh", "-c", "trap '' HUP; echo READY; sleep 600")
 VISIT = ("ps:exec", "-a", APP, "echo READY; sleep 600")
-TAIL = ("logs", "-t", "-n", "1", "-a", APP)
+TAIL = ("logs", "-t", "-n", "1000", "-a", APP)
+TAILED = b"Initial release"
 
 mine = module_app(APP, {**WEB, "index.html": "mine\n"})
 
@@ -145,7 +146,7 @@ def test_what_runs_ends_when_the_right_to_it_is_taken_away(
     platform: Platform, mine: Deployed, joe: User, session: Callable[..., subprocess.Popen[bytes]]
 ) -> None:
     platform.hostctl("access:add", joe.email, "-a", APP)
-    running = [session(joe, b"rights", *TAIL), session(joe, b"READY", *STUBBORN), session(joe, b"READY", *VISIT)]
+    running = [session(joe, TAILED, *TAIL), session(joe, b"READY", *STUBBORN), session(joe, b"READY", *VISIT)]
     platform.hostctl("access:update", joe.email, "-p", "view", "-a", APP)
     tail, *lost = running
     for each in lost:
@@ -175,7 +176,7 @@ def test_a_removed_user_is_out_at_once(
     platform.hostctl("access:add", joe.email, "-a", APP)
     socket = tmp_path / "control"
     master = ["-o", f"ControlPath={socket}"]
-    running = [session(joe, b"rights", *TAIL), session(joe, b"READY", *STUBBORN)]
+    running = [session(joe, TAILED, *TAIL), session(joe, b"READY", *STUBBORN)]
     shared = subprocess.Popen(
         platform.remote_command(*TAIL, key=joe.key, options=[*master, "-o", "ControlMaster=yes"]),
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -203,7 +204,8 @@ def test_an_app_changes_hands(platform: Platform, joe: User, tmp_path: Path) -> 
         assert "Couldn't find that app" in platform.ssh("ps", "-a", THEIRS, key=joe.key, check=False).stderr
         assert THEIRS in platform.ssh("apps:transfers", key=joe.key).stdout
         platform.ssh("apps:transfers:accept", "-a", THEIRS, key=joe.key)
-        assert f"Transfer from {kate.email} to {joe.email}" in platform.ssh("releases", "-a", THEIRS, key=joe.key).stdout
+        releases = platform.ssh("releases", "-a", THEIRS, key=joe.key).stdout
+        assert f"Transfer from {kate.email} to {joe.email}" in releases
         people = json.loads(platform.ssh("access", "--json", "-a", THEIRS, key=kate.key).stdout)
         assert [(each["user"]["email"], each["role"]) for each in people] == [
             (joe.email, "owner"), (kate.email, "collaborator"),
