@@ -160,12 +160,15 @@ def test_what_runs_ends_when_the_right_to_it_is_taken_away(
     assert mine.get().text == "mine\n", "nothing else was harmed"
 
 
-def test_a_push_ends_too(platform: Platform, mine: Deployed, joe: User, tmp_path: Path) -> None:
+def test_a_push_ends_too(platform: Platform, mine: Deployed, joe: User) -> None:
     platform.hostctl("access:add", joe.email, "-p", "deploy", "-a", APP)
-    repository = platform.commit({**ENDLESS, "index.html": "theirs\n"}, tmp_path / "endless")
-    with pushing(replace(platform, user=joe), repository, APP) as terminal:
-        platform.hostctl("access:remove", joe.email, "-a", APP)
-        assert terminal.wait() != 0
+    platform.commit({**ENDLESS, "index.html": "theirs\n"}, mine.directory)
+    try:
+        with pushing(replace(platform, user=joe), mine.directory, APP) as terminal:
+            platform.hostctl("access:remove", joe.email, "-a", APP)
+            assert terminal.wait() != 0
+    finally:
+        platform.git(mine.directory, "reset", "-q", "--hard", "HEAD~1")
     wait_until(lambda: "pending" not in platform.hostctl("builds", "-a", APP).stdout, seconds=60)
     assert mine.get().text == "mine\n"
 
@@ -207,7 +210,6 @@ def test_an_app_changes_hands(platform: Platform, joe: User, tmp_path: Path) -> 
         releases = platform.ssh("releases", "-a", THEIRS, key=joe.key).stdout
         assert f"Transfer from {kate.email} to {joe.email}" in releases
         people = json.loads(platform.ssh("access", "--json", "-a", THEIRS, key=kate.key).stdout)
-        assert [(each["user"]["email"], each["role"]) for each in people] == [
-            (joe.email, "owner"), (kate.email, "collaborator"),
-        ]  # fmt: skip
+        roles = {each["user"]["email"]: each["role"] for each in people}
+        assert (roles[joe.email], roles[kate.email]) == ("owner", "collaborator")
         platform.ssh("apps:destroy", "-a", THEIRS, "--confirm", THEIRS, key=joe.key)
