@@ -60,6 +60,8 @@ from hostd.scheduler.scheduler import Scheduler
 from hostd.scheduler.timers import Timers
 from hostd.settings import Settings
 from hostd.sleeper import Sleeper
+from hostd.webhooks.assembling import assemble_webhooks
+from hostd.webhooks.worker import WebhookWorker
 from hostd.writers import Writers
 from router.table import PLATFORM
 from slugs.build_unit import BuildLimits
@@ -98,6 +100,7 @@ class Parts:
     journals: Journals
     writers: Writers
     alerts: Alerts
+    webhooks: WebhookWorker
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +202,7 @@ def assemble(settings: Settings) -> Parts:
     return Parts(
         context, manager, deploys, garbage, ledger, systemd, ground.networks, stacks, scheduler, sleeper,
         Pauser(ledger=ledger, manager=manager, events=events), certificates, automatic, pages,
-        ground.journals, ground.writers, alerts,
+        ground.journals, ground.writers, alerts, assemble_webhooks(settings, ledger, events, manager.dynos),
     )  # fmt: skip
 
 

@@ -95,10 +95,12 @@ async def _start(parts: Parts) -> None:
     parts.automatic.start()
     parts.pages.start()
     parts.alerts.start()
+    parts.webhooks.start()
 
 
 async def _close(parts: Parts) -> None:
     """When nobody can ask for anything any more."""
+    await parts.webhooks.close()
     await parts.alerts.close()
     await parts.pages.close()
     await parts.automatic.close()

@@ -54,7 +54,9 @@ from hostd.api import (
     teams,
     transfers,
     users,
+    webhooks,
 )
+from hostd.api.actor import attribute
 from hostd.api.audit import record
 from hostd.api.failures import explain, finish
 from hostd.api.identity import LOCKOUT, PEERS, Peers, identify
@@ -109,9 +111,10 @@ MODULES = (
     teams,
     transfers,
     users,
+    webhooks,
 )
 """One for each resource."""
-MIDDLEWARES = (number, finish, pack, explain, override, record, attend, identify, count, spare, dispatch)
+MIDDLEWARES = (number, finish, pack, explain, override, record, attend, identify, attribute, count, spare, dispatch)
 """Outermost first."""
 LARGEST_BODY = 1024 * 1024
 """Bytes of a JSON body; a pushed tree is a stream and has no limit here."""

@@ -49,6 +49,10 @@ MODULES: dict[str, tuple[str, ...]] = {
     "alerts": (
         "alerts", "alerts:add", "alerts:info", "alerts:test", "alerts:pause", "alerts:resume", "alerts:remove",
     ),
+    "webhooks": (
+        "webhooks", "webhooks:add", "webhooks:info", "webhooks:update", "webhooks:remove", "webhooks:deliveries",
+        "webhooks:deliveries:info", "webhooks:events", "webhooks:events:info",
+    ),
     "releases": (
         "releases", "releases:info", "releases:output", "releases:rollback", "releases:verify",
     ),

@@ -156,6 +156,7 @@ class Apps:
             self._database.write("DELETE FROM pauses WHERE app_id = ?", app.id)
             self._database.write("DELETE FROM drains WHERE app_id = ?", app.id)
             self._database.write("DELETE FROM alerts WHERE app_id = ?", app.id)
+            self._database.write("DELETE FROM pipeline_couplings WHERE app_id = ?", app.id)
             self._database.write(
                 "UPDATE app_transfers SET state = 'cancelled', updated_at = ? WHERE app_id = ? AND state = 'pending'",
                 self._database.now(),

@@ -54,6 +54,8 @@ class Database:
         Raises Unavailable when it cannot be read or written, is no ledger, or is one of a newer hostd.
         """
         self._clock = clock
+        self.before_commit: list[Callable[[], None]] = []
+        """Called at the end of each outermost transaction; what they write is part of it."""
         _create_private(path)
         try:
             # isolation_level=None: no transaction but those begun here.
@@ -85,6 +87,8 @@ class Database:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
+                for last in self.before_commit:
+                    last()
                 self._db.commit()
             except BaseException:
                 self._db.rollback()
@@ -128,6 +132,10 @@ class Database:
                 number + 1,
             )
             return number
+
+    def watch(self, triggers: str) -> None:
+        """Let triggers of this connection see every change: `CREATE TEMP TRIGGER` statements."""
+        self._db.executescript(triggers)
 
     def backup(self, path: Path) -> None:
         """Copy the ledger, as it is at this moment, to a new file (0600)."""

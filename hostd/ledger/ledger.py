@@ -24,6 +24,7 @@ from hostd.ledger.drains import Drains
 from hostd.ledger.features import Features
 from hostd.ledger.formation import Formation
 from hostd.ledger.gates import Gates
+from hostd.ledger.happenings import Happenings
 from hostd.ledger.https import HttpsSettings
 from hostd.ledger.idling import Idling
 from hostd.ledger.job_runs import JobRuns
@@ -32,6 +33,8 @@ from hostd.ledger.keys import Keys
 from hostd.ledger.log_limits import LogLimitsTable
 from hostd.ledger.masks import Masks
 from hostd.ledger.pauses import Pauses
+from hostd.ledger.pipelines import Pipelines
+from hostd.ledger.promotions import Promotions
 from hostd.ledger.releases import Releases
 from hostd.ledger.slugs import Slugs
 from hostd.ledger.stacks import StackVersions
@@ -39,6 +42,8 @@ from hostd.ledger.trail import Trail
 from hostd.ledger.transfers import Transfers
 from hostd.ledger.users import Users
 from hostd.ledger.vault import Vault
+from hostd.ledger.webhook_deliveries import WebhookDeliveries
+from hostd.ledger.webhooks import Webhooks
 
 DATABASE_FILE = "ledger.db"
 KEY_FILE = "ledger.key"
@@ -82,6 +87,11 @@ class Ledger:
         self.job_runs = JobRuns(database)
         self.alerts = Alerts(database, self.apps, vault)
         self.alert_firings = AlertFirings(database)
+        self.happenings = Happenings(database)
+        self.webhooks = Webhooks(database, self.apps, vault)
+        self.webhook_deliveries = WebhookDeliveries(database)
+        self.pipelines = Pipelines(database, self.users, self.apps)
+        self.promotions = Promotions(database)
 
     @classmethod
     def open(cls, directory: Path, *, clock: Clock = utc_now, uid_base: int = UID_BASE) -> Ledger:

@@ -123,6 +123,18 @@ def rights(db: SqliteUtils) -> None:
     db.executescript(_sql("0018_rights.sql"))
 
 
+@MIGRATIONS()
+def webhooks(db: SqliteUtils) -> None:
+    """Who is told what happened to apps, what happened, and whether they were told."""
+    db.executescript(_sql("0020_webhooks.sql"))
+
+
+@MIGRATIONS()
+def pipelines(db: SqliteUtils) -> None:
+    """Pipelines, which app is at which stage, and promotions from one to the next."""
+    db.executescript(_sql("0021_pipelines.sql"))
+
+
 def upgrade(db: SqliteUtils, migrations: Migrations = MIGRATIONS) -> list[str]:
     """Apply what is missing, all in one transaction, and tell what it was.
 

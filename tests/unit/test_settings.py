@@ -122,6 +122,7 @@ def test_a_file_that_is_no_text_is_named(tmp_path):
         {"alert_programs": "alerts.d"},
         {"alert_networks": "10.0.0.1/8"},
         {"alert_networks": "everything"},
+        {"webhook_networks": "everything"},
         {"mail_server": "smtp.example.com"},
         {"mail_server": "smtp.example.com:smtp"},
         {"mail_security": "ssl"},

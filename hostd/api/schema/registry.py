@@ -5,13 +5,26 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 
-from hostd.api.schema import account, addons, apps, builds, dynos, logs, network, oauth, people, platform, public
+from hostd.api.schema import (
+    account,
+    addons,
+    apps,
+    builds,
+    dynos,
+    logs,
+    network,
+    oauth,
+    people,
+    platform,
+    public,
+    webhooks,
+)
 from hostd.api.schema.model import Link, Resource
 from hostd.api.schema.words import MAYBE_TEXT, TEXT, Schema, record
 
 RESOURCES: tuple[Resource, ...] = tuple(
     resource
-    for module in (account, addons, apps, builds, dynos, logs, network, oauth, people, platform, public)
+    for module in (account, addons, apps, builds, dynos, logs, network, oauth, people, platform, public, webhooks)
     for resource in module.RESOURCES
 )
 

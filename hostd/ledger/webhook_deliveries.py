@@ -1,0 +1,192 @@
+"""Events of apps, and the deliveries of them to webhooks: what was told, or is to be told, and how that went."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from hostd.errors import NotFound
+from hostd.ledger.database import Database, Record, moments
+from hostd.ledger.webhooks import Webhook
+
+KEPT = 1000
+"""Newest events of an app that are remembered, with their deliveries; older ones are not delivered any more either."""
+
+
+class DeliveryStatus(Enum):
+    """How it stands with a delivery, in Heroku's words. The last two are for good."""
+
+    PENDING = "pending"
+    RETRYING = "retrying"
+    FAILED = "failed"
+    SUCCEEDED = "succeeded"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened, of the kind `include`; `payload` says what, in JSON."""
+
+    sequence: int
+    id: str
+    app_id: str
+    include: str
+    payload: Mapping[str, Any] = field(repr=False)
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A try: the status that it was answered with, if it was, and why it failed, if it did."""
+
+    id: str
+    at: datetime
+    code: int | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What a webhook is to be told of an event. `next_at` is when it is tried next; None when it was told or given up.
+
+    `last` is the last try, `include` the kind of the event.
+    """
+
+    sequence: int
+    id: str
+    webhook_id: str
+    event_id: str
+    include: str
+    status: DeliveryStatus
+    tries: int
+    next_at: datetime | None
+    last: Attempt | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class WebhookDeliveries:
+    """The tables of events and of deliveries."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def publish(self, app_id: str, include: str, payload: Mapping[str, Any], to: Iterable[Webhook]) -> Event:
+        """An event, to be delivered to these as soon as can be; the oldest of the app are forgotten."""
+        with self._database.transaction():
+            made, now = str(uuid.uuid4()), self._database.now()
+            event = {"id": made, "app_id": app_id, "include": include, "payload": dict(payload), "created_at": now}
+            self._database.insert("webhook_events", event)
+            for webhook in to:
+                delivery = {
+                    "id": str(uuid.uuid4()),
+                    "webhook_id": webhook.id,
+                    "event_id": made,
+                    "status": DeliveryStatus.PENDING.value,
+                    "next_at": now,
+                    "created_at": now,
+                    "updated_at": now,
+                }
+                self._database.insert("webhook_deliveries", delivery)
+            self._database.write(
+                "DELETE FROM webhook_events WHERE app_id = ?1 AND sequence <= "
+                "(SELECT sequence FROM webhook_events WHERE app_id = ?1 ORDER BY sequence DESC LIMIT 1 OFFSET ?2)",
+                app_id,
+                KEPT,
+            )
+            return self.event(app_id, made)
+
+    def event(self, app_id: str, id: str) -> Event:
+        """An event of the app. Raises NotFound."""
+        for event in self._events("app_id = ? AND id = ?", app_id, id):
+            return event
+        raise NotFound(f"There is no event {id[:60]!r}. Those that there are: hostctl webhooks:events")
+
+    def events(self, app_id: str) -> Sequence[Event]:
+        """The app's events, oldest first."""
+        return self._events("app_id = ? ORDER BY sequence", app_id)
+
+    def get(self, app_id: str, id: str) -> Delivery:
+        """A delivery to a webhook of the app. Raises NotFound."""
+        for delivery in self._deliveries("webhooks.app_id = ? AND webhook_deliveries.id = ?", app_id, id):
+            return delivery
+        raise NotFound(f"There is no delivery {id[:60]!r}. Those that there are: hostctl webhooks:deliveries")
+
+    def list(self, app_id: str) -> Sequence[Delivery]:
+        """The deliveries to webhooks of the app, oldest first."""
+        return self._deliveries("webhooks.app_id = ? ORDER BY webhook_deliveries.sequence", app_id)
+
+    def next(self) -> Sequence[Delivery]:
+        """Of each webhook the one that is to be tried first, in the order in which they are to be."""
+        return self._deliveries(
+            "webhook_deliveries.sequence IN (SELECT sequence FROM (SELECT sequence, row_number() OVER "
+            "(PARTITION BY webhook_id ORDER BY next_at, sequence) AS place FROM webhook_deliveries "
+            "WHERE next_at IS NOT NULL) WHERE place = 1) ORDER BY next_at, webhook_deliveries.sequence"
+        )
+
+    def trying(self, delivery: Delivery, attempt_id: str, next_at: datetime) -> None:
+        """Note that it is about to be tried; if nobody is left to say how that went, it is tried again then."""
+        now = self._database.now()
+        self._database.write(
+            "UPDATE webhook_deliveries SET tries = tries + 1, next_at = ?, attempt_id = ?, attempt_at = ?, "
+            "attempt_code = NULL, attempt_error = NULL, updated_at = ? WHERE id = ? AND next_at IS NOT NULL",
+            next_at,
+            attempt_id,
+            now,
+            now,
+            delivery.id,
+        )
+
+    def tried(
+        self, delivery: Delivery, *, code: int | None, error: str | None, next_at: datetime | None
+    ) -> DeliveryStatus:
+        """Note how a try went, and when the next is; with an `error` and None for that, it is given up."""
+        status = DeliveryStatus.SUCCEEDED
+        if error is not None:
+            status = DeliveryStatus.FAILED if next_at is None else DeliveryStatus.RETRYING
+        self._database.write(
+            "UPDATE webhook_deliveries SET status = ?, next_at = ?, attempt_code = ?, attempt_error = ?, "
+            "updated_at = ? WHERE id = ?",
+            status.value,
+            next_at,
+            code,
+            error,
+            self._database.now(),
+            delivery.id,
+        )
+        return status
+
+    def resume(self) -> None:
+        """Have tried again, now, what an earlier hostd was trying when it ended."""
+        self._database.write(
+            "UPDATE webhook_deliveries SET next_at = min(next_at, ?) WHERE next_at IS NOT NULL "
+            "AND attempt_id IS NOT NULL AND attempt_code IS NULL AND attempt_error IS NULL",
+            self._database.now(),
+        )
+
+    def _events(self, condition: str, *parameters: object) -> Sequence[Event]:
+        records = self._database.select(f"{_EVENTS} WHERE {condition}", *parameters)
+        return [Event(**moments(record) | {"payload": json.loads(record["payload"])}) for record in records]
+
+    def _deliveries(self, condition: str, *parameters: object) -> Sequence[Delivery]:
+        return [_delivery(each) for each in self._database.select(f"{_DELIVERIES} WHERE {condition}", *parameters)]
+
+
+_EVENTS = "SELECT sequence, id, app_id, include, payload, created_at FROM webhook_events"
+_DELIVERIES = (
+    "SELECT webhook_deliveries.sequence, webhook_deliveries.id, webhook_id, event_id, webhook_events.include, status, "
+    "tries, next_at, attempt_id, attempt_at, attempt_code, attempt_error, webhook_deliveries.created_at, "
+    "webhook_deliveries.updated_at FROM webhook_deliveries JOIN webhooks ON webhooks.id = webhook_id "
+    "JOIN webhook_events ON webhook_events.id = event_id"
+)
+
+
+def _delivery(record: Record) -> Delivery:
+    known = moments(record)
+    id, at, code, error = (known.pop(f"attempt_{name}") for name in ("id", "at", "code", "error"))
+    last = Attempt(id, at, code, error) if id is not None else None
+    return Delivery(**known | {"status": DeliveryStatus(known["status"]), "last": last})
