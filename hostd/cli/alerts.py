@@ -29,7 +29,8 @@ def alerts(call: Call) -> None:
     elif found:
         whose = "Platform" if call.flag("platform") else call.style.app(call.app)
         call.print(call.style.heading(f"{whose} Alerts"), "")
-        call.print(*columns(_row(alert, call.around.clock(), call.style) for alert in found))
+        rows = [_row(alert, call.around.clock(), call.style) for alert in found]
+        call.print(*columns(rows, width=call.width, shorten=(1, 3)))
         for alert in found:
             _warn_of_trouble(call, alert)
     else:

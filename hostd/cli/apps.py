@@ -1,4 +1,4 @@
-"""apps, apps:create, apps:info, apps:rename, apps:destroy."""
+"""apps, apps:create, apps:info, apps:open, apps:rename, apps:destroy."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hostd.cli.call import Call
 from hostd.cli.client import path
 from hostd.cli.command import APP, FOR_APP, JSON, REMOTE, SHELL, Option, Usage, command
 from hostd.cli.gate import summary
-from hostd.cli.output import ENDED, columns, pairs, shell, size, without_credentials
+from hostd.cli.output import ENDED, columns, pairs, printable, shell, size, without_credentials
 
 
 @command(
@@ -105,6 +105,31 @@ def info(call: Call) -> None:
         call.print(*shell({key.lower().replace(" ", "_"): value for key, value in shown.items()}))
         return
     call.print(call.style.heading(app["name"]), "", *pairs(shown, call.style))
+
+
+@command(
+    "apps:open",
+    "[PATH]",
+    options=FOR_APP,
+    examples=("hostctl open -a hello", "hostctl open -a hello /admin"),
+)
+def open_(call: Call) -> None:
+    """Open an app in your browser.
+
+    On the server itself and over ssh, where your browser is not, it prints the address.
+    """
+    address = str(call.client.get(path("apps", call.app))["web_url"])
+    if call.word:
+        address = f"{address.rstrip('/')}/{call.word.lstrip('/')}"
+    if not call.client.door.is_local:
+        import webbrowser
+
+        with call.action(f"Opening {address}") as action:
+            if not webbrowser.open(address):
+                action.ended = "there is no browser"
+        if action.ended == "done":
+            return
+    call.print(printable(address))
 
 
 @command(

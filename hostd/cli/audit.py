@@ -49,7 +49,7 @@ def audit(call: Call) -> None:
     elif not found:
         call.say("Nothing is recorded that fits.")
     else:
-        call.print(*columns([_row(entry) for entry in found]))
+        call.print(*columns([_row(entry) for entry in found], width=call.width, shorten=(1, 4)))
 
 
 def _row(entry: dict[str, Any]) -> tuple[str, ...]:

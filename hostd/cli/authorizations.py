@@ -28,7 +28,8 @@ def authorizations(call: Call) -> None:
     elif not found:
         call.print("No OAuth authorizations.")
     else:
-        call.print(*columns([(printable(each["description"]), each["id"], _scope(each)) for each in found]))
+        rows = [(printable(each["description"]), each["id"], _scope(each)) for each in found]
+        call.print(*columns(rows, width=call.width, shorten=(0,)))
 
 
 @command(

@@ -33,7 +33,7 @@ def builds(call: Call) -> None:
         call.print_json(found)
     elif found:
         call.print(call.style.heading(f"{call.style.app(app)} Builds"), "")
-        call.print(*_table(found, call.around.clock(), call.style))
+        call.print(*_table(found, call.around.clock(), call.style, call.width))
     else:
         call.say(f"{call.error_style.app(app)} was never built. Deploy it: git push, or hostctl deploy")
 
@@ -151,8 +151,8 @@ def timeout(call: Call) -> None:
         call.print(f"{written(found['default'])} (default)")
 
 
-def _table(found: Sequence[dict[str, Any]], now: float, style: Style) -> list[str]:
-    return columns(
+def _table(found: Sequence[dict[str, Any]], now: float, style: Style, width: int) -> list[str]:
+    rows = (
         (
             style.paint(build["id"][:8], YELLOW),
             _painted(build, style),
@@ -163,6 +163,7 @@ def _table(found: Sequence[dict[str, Any]], now: float, style: Style) -> list[st
         )
         for build in found
     )
+    return columns(rows, width=width, shorten=(2, 3, 4))
 
 
 def _painted(build: dict[str, Any], style: Style) -> str:

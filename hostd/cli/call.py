@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from hostd.cli.client import Answer, Client
 
 
+FALLBACK_WIDTH = 80
+"""Columns of a terminal that does not say how many it has."""
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """Where a command runs. `user` is set when it came over ssh: the key said who it is.
@@ -147,6 +151,19 @@ class Call:
     def error_style(self) -> Style:
         """Colours for stderr."""
         return Style(wants_colour(self.around.env, self.around.stderr.isatty()))
+
+    @property
+    def width(self) -> int:
+        """The columns of the terminal that stdout is; 0 if it is none: what reads a pipe wants everything."""
+        if not self.around.stdout.isatty():
+            return 0
+        said = self.around.env.get("COLUMNS", "")
+        if said.isascii() and said.isdigit() and int(said):
+            return int(said)
+        try:
+            return os.get_terminal_size(self.around.stdout.fileno()).columns or FALLBACK_WIDTH
+        except OSError:
+            return FALLBACK_WIDTH
 
     def print(self, *lines: str) -> None:
         """Write lines of data to stdout."""

@@ -44,7 +44,8 @@ def certs(call: Call) -> None:
     elif found:
         head = ("Name", "Common Name(s)", "Expires", "Trusted", "Serves")
         call.print(call.style.heading(f"{call.style.app(app)} Certificates"), "")
-        call.print(*columns([head, *(_row(each, now, call.style) for each in found)]))
+        rows = [head, *(_row(each, now, call.style) for each in found)]
+        call.print(*columns(rows, width=call.width, shorten=(0, 1, 4)))
     else:
         how = call.cmd(f"hostctl certs:add CRT KEY -a {app}")
         call.say(f"{call.error_style.app(app)} has no certificates. Add one: {how}")

@@ -1,14 +1,16 @@
-"""completion: a script that teaches the shell hostctl's commands and flags."""
+"""completion: scripts that teach shells hostctl's commands and flags."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from hostd.cli.call import Call
-from hostd.cli.command import PROGRAM, Usage, command
+from hostd.cli.command import PROGRAM, Command, Option, Usage, command
 from hostd.cli.index import ALIASES, COMMANDS, everything, old_names
 
 # readline splits words at colons, and every command has one: hence the part of the word before the colon is
 # taken off what is offered.
-_SCRIPT = """\
+_BASH = """\
 _{program}() {{
     local word=${{COMP_LINE:0:COMP_POINT}} names flags offer
     word=${{word##*[[:space:]]}}
@@ -31,24 +33,116 @@ complete -o default -F _{program} {program}
 """
 
 
+# _describe splits at the first colon that has no backslash. A verbatim command's own words are completed as a line.
+_ZSH = """\
+#compdef {program}
+_{program}() {{
+    local -a commands flags
+    if (( CURRENT == 2 )); then
+        commands=(
+{names}
+        )
+        _describe -t commands command commands
+        return
+    fi
+    case $words[2] in
+{cases}
+    esac
+    if [[ $PREFIX == -* ]]; then
+        _describe -o -t flags flag flags
+    else
+        _files
+    fi
+}}
+if [[ $funcstack[1] == _{program} ]]; then
+    _{program} "$@"
+else
+    compdef _{program} {program}
+fi
+"""
+
+
 @command(
     "completion",
     "SHELL",
-    examples=("hostctl completion bash > /etc/bash_completion.d/hostctl", 'eval "$(hostctl completion bash)"'),
+    examples=(
+        "hostctl completion bash > /etc/bash_completion.d/hostctl",
+        'eval "$(hostctl completion bash)"',
+        'hostctl completion zsh > "${fpath[1]}/_hostctl"',
+        "hostctl completion fish > ~/.config/fish/completions/hostctl.fish",
+    ),
 )
 def completion(call: Call) -> None:
-    """Print a completion script for bash."""
-    if call.words[0] != "bash":
-        raise Usage(f"There is completion for bash only, not for {call.words[0]!r}.")
-    call.write(script().encode())
+    """Print a completion script for bash, zsh or fish."""
+    make = SCRIPTS.get(call.words[0])
+    if make is None:
+        raise Usage(f"There is completion for {', '.join(SCRIPTS)}, not for {call.words[0]!r}.")
+    call.write(make().encode())
 
 
-def script() -> str:
+def bash() -> str:
     """The script for bash."""
-    names = " ".join([*COMMANDS, *(alias for alias in ALIASES if not alias.startswith("-"))])
+    names = " ".join([*COMMANDS, *_aliases()])
     cases = "\n".join(
-        f"            {'|'.join((known.name, *old_names(known.name)))}) flags="
+        f"            {'|'.join(_names(known))}) flags="
         f'"{" ".join(f"--{option.name}" for option in known.options)}" ;;'
         for known in everything()
     )
-    return _SCRIPT.format(program=PROGRAM, names=names, cases=cases)
+    return _BASH.format(program=PROGRAM, names=names, cases=cases)
+
+
+def zsh() -> str:
+    """The script for zsh: a file of $fpath, or to be evaluated."""
+    known = everything()
+    names = [(name, each.summary) for each in known for name in _names(each)]
+    cases = "\n".join(
+        f"        {'|'.join(_names(each))}) flags=("
+        f"{' '.join(_described(f'--{option.name}', option.help) for option in each.options)}) ;;"
+        for each in known
+    )
+    described = "\n".join(f"            {_described(name, summary)}" for name, summary in names)
+    return _ZSH.format(program=PROGRAM, names=described, cases=cases)
+
+
+def fish() -> str:
+    """The script for fish."""
+    first = f"complete -c {PROGRAM} -n 'test (count (commandline -opc)) -eq 1'"
+    lines = []
+    for each in everything():
+        lines += [f"{first} -f -a {_single(name)} -d {_single(_brief(each.summary))}" for name in _names(each)]
+        after = f"complete -c {PROGRAM} -n {_single('__fish_seen_subcommand_from ' + ' '.join(_names(each)))}"
+        lines += [f"{after} {_fish_flag(option)}" for option in each.options]
+    return "\n".join([f"# Completion of {PROGRAM} for fish", *lines, ""])
+
+
+SCRIPTS: dict[str, Callable[[], str]] = {"bash": bash, "zsh": zsh, "fish": fish}
+
+
+def _aliases() -> list[str]:
+    return [alias for alias in ALIASES if not alias.startswith("-")]
+
+
+def _names(known: Command) -> tuple[str, ...]:
+    return (known.name, *old_names(known.name))
+
+
+def _brief(text: str) -> str:
+    return text.removesuffix(".")
+
+
+def _described(word: str, text: str) -> str:
+    """`word:text` for zsh's _describe."""
+    return _single(f"{word.replace(':', chr(92) + ':')}:{_brief(text)}", escape="'\\''")
+
+
+def _fish_flag(option: Option) -> str:
+    short = f" -s {option.short}" if option.short else ""
+    value = " -r" if option.metavar else ""
+    return f"-l {option.name}{short}{value} -d {_single(option.help)}"
+
+
+def _single(text: str, escape: str = "\\'") -> str:
+    """In single quotes; in those fish takes a backslash before a quote, zsh ends the quotes for one."""
+    if escape == "\\'":
+        text = text.replace(chr(92), chr(92) * 2)
+    return "'" + text.replace("'", escape) + "'"

@@ -33,7 +33,8 @@ def drains(call: Call) -> None:
         call.print_json(found)
     elif found:
         rows = [("Drain", "Token", "State"), *((_url(drain), drain["token"], _state(drain)) for drain in found)]
-        call.print(call.style.heading(f"{call.style.app(app)} Drains"), "", *columns(rows))
+        call.print(call.style.heading(f"{call.style.app(app)} Drains"), "")
+        call.print(*columns(rows, width=call.width, shorten=(0,)))
     else:
         add = call.cmd(f"hostctl drains:add syslog+tls://logs.example.com:6514 -a {app}")
         call.say(f"{call.error_style.app(app)} has no drains. Add one: {add}")

@@ -92,7 +92,7 @@ def _list(call: Call, title: str, *, general: bool) -> None:
         call.print_json(found)
         return
     rows = [(f"[{'+' if each['enabled'] else ' '}] {each['name']}", each["description"]) for each in found]
-    call.print(call.style.heading(f"{title} {call.style.app(app)}"), "", *columns(rows))
+    call.print(call.style.heading(f"{title} {call.style.app(app)}"), "", *columns(rows, width=call.width, shorten=(1,)))
 
 
 def _explain(call: Call) -> None:

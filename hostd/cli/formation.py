@@ -11,6 +11,7 @@ from hostd.cli.call import Call
 from hostd.cli.client import path
 from hostd.cli.command import FOR_APP, JSON, Option, Usage, command
 from hostd.cli.output import columns, size_name
+from hostd.cli.waiting import WAITING, is_wanted, wait_until_up
 from hostd.errors import Invalid
 
 _CORES = re.compile(r"[0-9]{1,4}(\.[0-9]{1,2})?")
@@ -21,11 +22,12 @@ CPU = Option("cpu", None, "cores that each dyno may use at most, such as 1.5", "
 @command(
     "ps:scale",
     "[TYPE=NUMBER[:SIZE]...]",
-    options=(*FOR_APP, JSON),
+    options=(*WAITING, *FOR_APP, JSON),
     examples=(
         "hostctl ps:scale -a hello",
         "hostctl ps:scale web=2 worker+1 -a hello",
         "hostctl ps:scale web=1:standard-2x -a hello",
+        "hostctl ps:scale web=4 --wait -a hello",
     ),
 )
 def scale(call: Call) -> None:
@@ -34,7 +36,7 @@ def scale(call: Call) -> None:
     TYPE=3 sets the number, TYPE+1 and TYPE-1 change it, :SIZE (standard-2x, or memory such as 768M) changes
     the size. Without words it prints the formation, as a line that ps:scale takes back.
     """
-    app, updates = call.app, list(map(_update, call.words))
+    app, updates, waits = call.app, list(map(_update, call.words)), is_wanted(call)
     if not updates:
         formation = _formation(call, app)
         if call.flag("json"):
@@ -48,6 +50,8 @@ def scale(call: Call) -> None:
         action.done = "now running " + ", ".join(
             f"{p['type']} at {p['quantity']}:{size_name(p['size'])}" for p in formation if p["type"] in changed
         )
+    for name in sorted(changed) if waits else ():
+        wait_until_up(call, app, name)
     if call.flag("json"):
         call.print_json(formation)
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from hostd.cli.command import Command, Usage, declared
 
 MODULES: dict[str, tuple[str, ...]] = {
-    "apps": ("apps", "apps:create", "apps:info", "apps:rename", "apps:destroy"),
+    "apps": ("apps", "apps:create", "apps:info", "apps:open", "apps:rename", "apps:destroy"),
     "transfers": (
         "apps:transfer", "apps:transfers", "apps:transfers:accept", "apps:transfers:decline", "apps:transfers:cancel",
     ),
@@ -87,6 +87,7 @@ ALIASES: dict[str, str] = {
     "create": "apps:create",
     "list": "apps",
     "info": "apps:info",
+    "open": "apps:open",
     "rename": "apps:rename",
     "sharing:transfer": "apps:transfer",
     "destroy": "apps:destroy",

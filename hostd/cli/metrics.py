@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from hostd.cli.call import Call
 from hostd.cli.client import path
 from hostd.cli.command import FOR_APP, JSON, Option, Usage, command
-from hostd.cli.output import columns, cut, printable
+from hostd.cli.output import columns, printable
 from hostd.cli.scrape import serve
 from hostd.cli.sparkline import sparkline
 
@@ -81,8 +80,7 @@ def metrics(call: Call) -> None:
     if found["dynos"]:
         call.print("", call.style.heading("Dynos"), "", *_dynos(found["dynos"], found["until"] - found["since"]))
     if found["releases"]:
-        width = _width(call)
-        call.print("", call.style.heading("Releases"), "", *(cut(line, width) for line in _releases(found)))
+        call.print("", call.style.heading("Releases"), "", *_releases(found, call.width))
 
 
 @command(
@@ -182,8 +180,8 @@ def _dynos(dynos: Sequence[dict[str, Any]], seconds: float) -> list[str]:
     return [*columns([head, *rows]), *([f"... and {left} more: see --type, --dyno, --json"] if left > 0 else [])]
 
 
-def _releases(found: dict[str, Any]) -> list[str]:
-    return columns(
+def _releases(found: dict[str, Any], width: int) -> list[str]:
+    rows = (
         (
             f"v{each['version']}",
             time.strftime("%Y-%m-%d %H:%M", time.localtime(each["at"])),
@@ -192,6 +190,7 @@ def _releases(found: dict[str, Any]) -> list[str]:
         )
         for each in reversed(found["releases"])
     )
+    return columns(rows, width=width, shorten=(2, 3))
 
 
 def _app_row(each: dict[str, Any]) -> tuple[str, ...]:
@@ -243,7 +242,7 @@ def _written(seconds: float) -> str:
 
 
 def _width(call: Call) -> int:
-    return shutil.get_terminal_size().columns if call.around.stdout.isatty() else _WIDTH_IN_PIPES
+    return call.width or _WIDTH_IN_PIPES
 
 
 def _draws(call: Call) -> bool:

@@ -8,6 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
+_PARTS = re.compile(r"\x1b\[[0-9;]*m|[^\x1b]+")
+
+NARROWEST = 12
+"""Characters below which no column is cut."""
 
 RED, GREEN, YELLOW, BLUE, MAGENTA, CYAN = 31, 32, 33, 34, 35, 36
 BOLD, DIM = 1, 2
@@ -88,10 +92,19 @@ def size_name(name: str) -> str:
     return "-".join(p.upper() if len(p) < 3 or p[0].isdigit() else p.capitalize() for p in name.split("-"))
 
 
-def columns(rows: Iterable[Sequence[str]], gap: int = 2) -> list[str]:
-    """Lines with their columns aligned; colours take no room."""
+def columns(
+    rows: Iterable[Sequence[str]], gap: int = 2, *, width: int = 0, shorten: Sequence[int] = ()
+) -> list[str]:
+    """Lines with their columns aligned; colours take no room.
+
+    `width` is a terminal's, 0 for none: then what is in the columns `shorten` is cut, the widest first, as far as it
+    takes for the lines to fit.
+    """
     table = [list(row) for row in rows]
     widths = [max(map(_width, column)) for column in zip(*table, strict=True)]
+    if width:
+        widths = _fitted(widths, width - gap * (len(widths) - 1), shorten)
+        table = [[_cut(cell, room) for cell, room in zip(row, widths, strict=True)] for row in table]
     return [
         "".join(cell + " " * (width + gap - _width(cell)) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in table
@@ -129,6 +142,34 @@ def without_credentials(url: str) -> str:
     scheme, mark, rest = url.partition("://")
     host, slash, more = rest.partition("/")
     return printable(f"{scheme}{mark}{'***@' if '@' in host else ''}{host.rpartition('@')[2]}{slash}{more}")
+
+
+def _fitted(widths: Sequence[int], room: int, shorten: Sequence[int]) -> list[int]:
+    """Widths that add up to the room, taken off the widest of those that may be cut."""
+    fitted = list(widths)
+    while sum(fitted) > room:
+        widest = max(shorten, key=lambda index: fitted[index] if index < len(fitted) else 0, default=None)
+        if widest is None or widest >= len(fitted) or fitted[widest] <= NARROWEST:
+            return fitted
+        others = max((fitted[index] for index in shorten if index != widest and index < len(fitted)), default=0)
+        # Down to the next widest at once; where two are as wide, one by one.
+        step = min(sum(fitted) - room, max(1, fitted[widest] - max(others, NARROWEST)))
+        fitted[widest] -= step
+    return fitted
+
+
+def _cut(cell: str, room: int) -> str:
+    """A cell cut to its room; the colours of what is left stay."""
+    if _width(cell) <= room:
+        return cell
+    left, parts = room - 1, []
+    for part in _PARTS.findall(cell):
+        if part.startswith("\x1b"):
+            parts.append(part)
+        elif left >= 0:
+            parts.append(part[:left] + ("…" if left < len(part) else ""))
+            left = left - len(part) if left >= len(part) else -1
+    return "".join(parts)
 
 
 def _width(text: str) -> int:

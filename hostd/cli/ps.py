@@ -9,27 +9,22 @@ from typing import Any
 
 from hostd.cli.call import Call
 from hostd.cli.client import path
-from hostd.cli.command import FOR_APP, JSON, Option, Refused, Usage, command
-from hostd.cli.duration import seconds_of, written
+from hostd.cli.command import FOR_APP, JSON, Option, Usage, command
 from hostd.cli.leaving import end_with_reader
 from hostd.cli.output import ENDED, Style, age, cut, moment, printable, seconds, size_name
+from hostd.cli.waiting import TIMEOUT, WAITING, is_wanted, wait_until_up
 
 WHICH = (
     Option("dyno-name", "d", "one dyno, such as web.1", "DYNO", aliases=("dyno",)),
     Option("process-type", "p", "all dynos of one process type, such as web", "TYPE", aliases=("ps",)),
 )
 TYPE = Option("type", "t", "only the dynos of this process type", "TYPE")
-TIMEOUT = Option("timeout", None, "give up after so long: 90s, 10m (default: never)", "TIME")
 WATCH = Option("watch", "w", "go on showing them until Ctrl-C")
 YOUNG_SECONDS = 60
 WATCH_SECONDS = 2.0
-WAIT_SECONDS = 20
-"""How long hostd is asked to wait in one request."""
 TURNS_SECONDS = 86_400.0
 """How long many web dynos that are restarted one after the other are waited for."""
 CLEAR = "\x1b[H\x1b[J"
-WIDTH_IN_PIPES = 0
-"""No limit: what reads a pipe wants the whole command."""
 
 
 @command(
@@ -54,7 +49,7 @@ def ps(call: Call) -> None:
     if call.flag("json"):
         call.print_json(dynos)
     elif dynos:
-        call.print(*listing(dynos, call.around.clock(), call.style, _width(call)))
+        call.print(*listing(dynos, call.around.clock(), call.style, call.width))
     else:
         which = f" of type {', '.join(call.words)}" if call.words else ""
         call.say(f"No dynos{which} on {call.error_style.app(app)}")
@@ -71,26 +66,19 @@ def wait(call: Call) -> None:
     Web dynos must also take the app's requests, and others not have ended within two seconds. Exit status 1 if that is
     not so after --timeout; it says why.
     """
-    app, timeout = call.app, call.text("timeout")
-    left = None if timeout is None else seconds_of(timeout)
-    with call.action(f"Waiting for every dyno of {call.error_style.app(app)} to be up"):
-        while True:
-            seconds_ = WAIT_SECONDS if left is None else min(WAIT_SECONDS, left)
-            query = {"type": call.text("type"), "seconds": seconds_}
-            missing = call.client.get(path("hostd", "apps", app, "dynos", "missing", **query))
-            if not missing:
-                return
-            left = None if left is None else left - seconds_
-            if left == 0:
-                reasons = ", ".join(f"{dyno['name']} is {_state_and_reason(dyno)}" for dyno in missing)
-                raise Refused(f"Not up after {written(seconds_of(timeout or ''))}: {reasons}.")
+    wait_until_up(call, call.app, call.text("type"))
 
 
 @command(
     "ps:restart",
     "[DYNO]",
-    options=(*FOR_APP, *WHICH),
-    examples=("hostctl ps:restart -a hello", "hostctl ps:restart -p web -a hello", "hostctl restart web.1 -a hello"),
+    options=(*WAITING, *FOR_APP, *WHICH),
+    examples=(
+        "hostctl ps:restart -a hello",
+        "hostctl ps:restart -p web -a hello",
+        "hostctl restart web.1 -a hello",
+        "hostctl restart --wait --timeout 2m -a hello",
+    ),
 )
 def restart(call: Call) -> None:
     """Restart an app's dynos.
@@ -99,11 +87,13 @@ def restart(call: Call) -> None:
     when the one before is up, so that the app goes on to answer; to have them all end at once, use ps:stop. Ctrl-C
     ends only the waiting.
     """
-    app, which = call.app, _which(call)
+    app, which, waits = call.app, _which(call), is_wanted(call)
     what = "all dynos" if which is None else _called(which)
     with call.action(f"Restarting {what} on {call.error_style.app(app)}"):
         target = path("apps", app, "dynos", *([which] if which else []))
         call.client.request("DELETE", target, seconds=TURNS_SECONDS)
+    if waits:
+        wait_until_up(call, app, which.partition(".")[0] if which else None)
 
 
 @command(
@@ -129,7 +119,7 @@ def watch(call: Call, pause: Callable[[], object]) -> None:
     terminal, shown = call.around.stdout.isatty(), None
     while True:
         dynos = _dynos(call)
-        lines = listing(dynos, call.around.clock(), call.style, _width(call)) or [f"No dynos on {call.app}"]
+        lines = listing(dynos, call.around.clock(), call.style, call.width) or [f"No dynos on {call.app}"]
         if call.flag("json"):
             lines = [json.dumps(dynos, ensure_ascii=False)]
         if terminal and not call.flag("json"):
@@ -209,22 +199,10 @@ def _dynos(call: Call) -> list[dict[str, Any]]:
     return [dyno for dyno in call.client.get(path("apps", call.app, "dynos")) if _is_shown(dyno, call.words)]
 
 
-def _state_and_reason(dyno: dict[str, Any]) -> str:
-    return f"{dyno['state']} ({printable(dyno['reason'])})" if dyno["reason"] else str(dyno["state"])
-
-
 def _is_shown(dyno: dict[str, Any], types: Sequence[str]) -> bool:
     if dyno["type"] in ("run", "scheduler") and dyno["state"] in ENDED:
         return dyno["name"] in types
     return not types or dyno["type"] in types or dyno["name"] in types
-
-
-def _width(call: Call) -> int:
-    if not call.around.stdout.isatty():
-        return WIDTH_IN_PIPES
-    import shutil
-
-    return shutil.get_terminal_size().columns
 
 
 def _which(call: Call) -> str | None:

@@ -9,6 +9,7 @@ from hostd.cli.call import Call
 from hostd.cli.client import path
 from hostd.cli.command import FOR_APP, JSON, SHELL, Option, Refused, command
 from hostd.cli.output import Style, columns, moment, pairs, printable, shell
+from hostd.cli.waiting import WAITING, is_wanted, wait_until_up
 
 SHOWN = 15
 MOST = 10_000
@@ -31,7 +32,7 @@ def releases(call: Call) -> None:
         call.say(f"{call.error_style.app(app)} has no releases.")
         return
     heading = f"{call.style.app(app)} Releases - {call.style.paint(f'Current: v{_current(found)}', 34)}"
-    call.print(call.style.heading(heading), "", *_table(found, call.around.clock(), call.style))
+    call.print(call.style.heading(heading), "", *_table(found, call.around.clock(), call.style, call.width))
 
 
 @command(
@@ -95,8 +96,8 @@ def output(call: Call) -> None:
 @command(
     "releases:rollback",
     "[RELEASE]",
-    options=FOR_APP,
-    examples=("hostctl rollback -a hello", "hostctl rollback v73 -a hello"),
+    options=(*WAITING, *FOR_APP),
+    examples=("hostctl rollback -a hello", "hostctl rollback v73 -a hello", "hostctl rollback --wait -a hello"),
 )
 def rollback(call: Call) -> None:
     """Go back to an older release.
@@ -104,7 +105,7 @@ def rollback(call: Call) -> None:
     Makes a new release that is a copy of an older one: its code and its config vars. Without a RELEASE:
     the last one before the current that can run. Nothing is erased: roll back again to undo it.
     """
-    app = call.app
+    app, waits = call.app, is_wanted(call)
     current = call.client.get(path("apps", app, "releases", "current"))
     if call.word:
         target = call.client.get(path("apps", app, "releases", call.word))
@@ -112,6 +113,8 @@ def rollback(call: Call) -> None:
         target = _before(_newest(call, app, MOST), current["version"])
     with call.action(f"Rolling back {call.error_style.app(app)} to v{target['version']}") as action:
         action.release(call.client.request("POST", path("apps", app, "releases"), {"release": target["id"]}))
+    if waits:
+        wait_until_up(call, app)
     call.warn(
         "Warning: Rollback affects code and config vars; it doesn't add or remove addons.\n"
         f"To undo, run: hostctl rollback v{current['version']}"
@@ -158,10 +161,10 @@ def _before(found: Sequence[dict[str, Any]], current: int) -> dict[str, Any]:
     raise Refused("There is no older release that could run: nothing to go back to.")
 
 
-def _table(found: Sequence[dict[str, Any]], now: float, style: Style) -> list[str]:
+def _table(found: Sequence[dict[str, Any]], now: float, style: Style, width: int) -> list[str]:
     # What everything runs on that was never given another stack needs no column.
     shows_stack = any(not (release.get("stack") or HOST).startswith(HOST) for release in found)
-    return columns(
+    rows = (
         (
             style.paint(f"v{release['version']}", 31 if release["status"] == "failed" else 33),
             printable(release["description"]) + _remark(release["status"], style),
@@ -171,6 +174,7 @@ def _table(found: Sequence[dict[str, Any]], now: float, style: Style) -> list[st
         )
         for release in found
     )
+    return columns(rows, width=width, shorten=(1, 2))
 
 
 def _remark(status: str, style: Style) -> str:

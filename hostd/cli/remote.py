@@ -108,8 +108,9 @@ class Remote:
         import ssl
 
         if isinstance(error, ssl.SSLCertVerificationError):
+            reason = error.verify_message.rstrip(".")
             return Unavailable(
-                f"The certificate of {self.host} is not trusted: {error.verify_message}. Nothing was sent.\n"
+                f"The certificate of {self.host} is not trusted: {reason}. Nothing was sent.\n"
                 "For a server with a certificate of its own making, set SSL_CERT_FILE to a file with it; "
                 "or go by ssh: ssh git@HOST COMMAND"
             )

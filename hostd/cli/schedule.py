@@ -30,7 +30,7 @@ def schedule(call: Call) -> None:
         call.print_json(jobs)
     elif jobs:
         call.print(call.style.heading(f"{call.style.app(app)} Schedule"), "")
-        call.print(*_table(jobs, call.around.clock(), call.style))
+        call.print(*_table(jobs, call.around.clock(), call.style, call.width))
     else:
         call.say(
             f"Nothing is scheduled on {call.error_style.app(app)}. "
@@ -183,8 +183,8 @@ def _command(words: list[str]) -> str:
     return line if len(words) == 1 or shlex.split(line) == words else shlex.join(words)
 
 
-def _table(jobs: Sequence[dict[str, Any]], now: float, style: Style) -> list[str]:
-    return columns(
+def _table(jobs: Sequence[dict[str, Any]], now: float, style: Style, width: int) -> list[str]:
+    rows = (
         (
             style.paint(str(job["number"]), YELLOW),
             printable(job["every"]) + ("" if job["timezone"] == "UTC" else f" {job['timezone']}"),
@@ -194,6 +194,7 @@ def _table(jobs: Sequence[dict[str, Any]], now: float, style: Style) -> list[str
         )
         for job in jobs
     )
+    return columns(rows, width=width, shorten=(2, 1))
 
 
 def _next(job: dict[str, Any], now: float) -> str:

@@ -38,7 +38,8 @@ def slugs(call: Call) -> None:
     if not found:
         call.say(f"{call.error_style.app(app)} has no slugs: nothing has been deployed yet.")
         return
-    call.print(call.style.heading(f"{call.style.app(app)} Slugs"), "", *_table(found, call.around.clock(), call.style))
+    call.print(call.style.heading(f"{call.style.app(app)} Slugs"), "")
+    call.print(*_table(found, call.around.clock(), call.style, call.width))
 
 
 @command(
@@ -146,8 +147,8 @@ def on_disk(usage: dict[str, int] | None) -> str:
     return f"{size(usage['total'])}{shared}"
 
 
-def _table(found: Sequence[dict[str, Any]], now: float, style: Style) -> list[str]:
-    return columns(
+def _table(found: Sequence[dict[str, Any]], now: float, style: Style, width: int) -> list[str]:
+    rows = (
         (
             style.paint(slug["id"][:SHORT], 33),
             slug["commit"][:SHORT] or "-",
@@ -157,6 +158,7 @@ def _table(found: Sequence[dict[str, Any]], now: float, style: Style) -> list[st
         )
         for slug in found
     )
+    return columns(rows, width=width, shorten=(3,))
 
 
 def _files(count: int | None) -> str:

@@ -49,7 +49,7 @@ def transfers(call: Call) -> None:
         call.say("There are no transfers of yours.")
     else:
         call.print(call.style.heading("Transfers"), "")
-        call.print(*columns([_row(each) for each in found]))
+        call.print(*columns([_row(each) for each in found], width=call.width, shorten=(1, 2)))
 
 
 @command(

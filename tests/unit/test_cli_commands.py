@@ -227,3 +227,21 @@ def test_as_a_program(hostd, tmp_path):
     env = as_a_program(tmp_path)
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=env)
     assert (done.stdout, done.stderr) == ("=== hello Config Vars\n0\n", "")
+
+
+@pytest.mark.parametrize(("line", "address"), [([], ""), (["admin"], "admin"), (["/admin?x=1"], "admin?x=1")])
+def test_open_prints_the_address_where_no_browser_is(hostd, tmp_path, line, address):
+    hostd.on("GET /apps/hello", (200, app()))
+    assert hostctl(tmp_path, "open", "-a", "hello", *line).out == f"http://hello.localhost/{address}\n"
+
+
+def test_open_opens_a_browser_on_ones_own_machine(hostd, tmp_path, monkeypatch):
+    opened = []
+    hostd.on("GET /apps/hello", (200, app()))
+    with hostd.listening() as port:
+        far = {"HOSTD_HOST": f"http://127.0.0.1:{port}", "HOSTD_TOKEN": "x"}
+        for works in (True, False):
+            monkeypatch.setattr("webbrowser.open", lambda address, works=works: opened.append(address) or works)
+            ran = hostctl(tmp_path, "open", "-a", "hello", **far)
+            assert ran.out == ("" if works else "http://hello.localhost/\n")
+    assert opened == ["http://hello.localhost/"] * 2

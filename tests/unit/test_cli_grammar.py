@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from cli_fakes import as_a_program, hostctl
+from cli_fakes import hostctl
 
-from hostd.cli.command import Usage, parse
+from hostd.cli.command import JSON, Usage, parse
 from hostd.cli.index import ALIASES, COMMANDS, everything, find, old_names
-
-HEAVY = {"aiohttp", "asyncio", "argparse", "cryptography", "importlib.metadata", "sqlite3", "subprocess", "tabulate"}
+from hostd.cli.topics import OTHERS, grouped
 
 
 def test_flags_may_stand_anywhere_in_every_spelling():
@@ -110,13 +109,18 @@ def test_usage_errors_exit_2_and_name_the_help(tmp_path):
 def test_help_of_all_of_a_topic_and_of_one(tmp_path):
     everywhere = hostctl(tmp_path)
     assert everywhere.status == 0
-    assert all(f"  {name} " in everywhere.out for name in COMMANDS)
+    assert all(f"\n  {name.partition(':')[0]} " in everywhere.out for name in COMMANDS)
+    assert "\nEXAMPLES\n  $ hostctl" in everywhere.out
     assert hostctl(tmp_path, "--help").out == everywhere.out
+    every = hostctl(tmp_path, "help", "--all").out
+    assert all(f"\n  {name} " in every for name in COMMANDS)
     topic = hostctl(tmp_path, "help", "ps").out
     assert "ps:scale" in topic
     assert "USAGE\n  hostctl ps [TYPE...]" in topic
     assert hostctl(tmp_path, "help", "scale").out == hostctl(tmp_path, "ps:scale", "-h").out
-    assert "git:remote" in hostctl(tmp_path, "help", "git").out
+    git = hostctl(tmp_path, "help", "git").out
+    assert "  git:remote  " in git
+    assert "EXAMPLES\n  $ hostctl git:remote" in git
     assert hostctl(tmp_path, "help", "nope").status == 2
 
 
@@ -128,17 +132,96 @@ def test_completion_knows_all_names_and_flags(tmp_path):
     )
     done = subprocess.run(["bash", "-c", ask], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["verify", "--json", "rollback"]
-    assert hostctl(tmp_path, "completion", "fish").status == 2
+    assert hostctl(tmp_path, "completion", "tcsh").status == 2
 
 
-@pytest.mark.parametrize("line", [["version"], ["ps", "-a", "hello"], ["releases", "-a", "x"], ["help"]])
-def test_nothing_heavy_is_loaded(tmp_path, line):
-    program = "import sys; from hostd.cli import main; main(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
-    done = subprocess.run(
-        [sys.executable, "-c", program, *line],
-        capture_output=True, text=True, env=as_a_program(tmp_path), check=True,
-    )  # fmt: skip
-    assert not HEAVY & set(done.stderr.split())
+def test_completion_of_zsh_and_fish_knows_all_names_and_flags(tmp_path):
+    zsh, fish = (hostctl(tmp_path, "completion", shell).out for shell in ("zsh", "fish"))
+    for command in everything():
+        for name in (command.name, *old_names(command.name)):
+            assert f"            '{name.replace(':', chr(92) + ':')}:" in zsh
+            assert f" -a '{name}' -d '" in fish
+        for option in command.options:
+            assert f"'--{option.name}:" in zsh
+            assert f" -l {option.name} " in fish
+    # A quote that is not closed would swallow what follows: each line of either closes its own.
+    for script, escaped in ((zsh, "'\\''"), (fish, "\\'")):
+        assert all(line.replace(escaped, "").count("'") % 2 == 0 for line in script.splitlines())
+
+
+@pytest.mark.skipif(not shutil.which("zsh"), reason="zsh is not installed")
+def test_zsh_offers_names_and_flags(tmp_path):
+    ask = (
+        "compdef() { : }\n_files() { print files }\n"
+        "_describe() { [[ $1 == -o ]] && shift; shift 3; print -rl -- ${(P)1} | grep -F -- $want }\n"
+        + hostctl(tmp_path, "completion", "zsh").out
+        + "try() { words=(hostctl $argv[2,-1]); CURRENT=$#words PREFIX=$words[-1] want=$1; _hostctl }\n"
+        "try 'releases\\:v' releases:v; try --json ps:scale --j; try x deploy x"
+    )
+    done = subprocess.run(["zsh", "-f", "-c", ask], capture_output=True, text=True, check=True)
+    assert [line.split(":")[0] for line in done.stdout.splitlines()] == ["releases\\", "--json", "files"]
+
+
+@pytest.mark.skipif(not shutil.which("fish"), reason="fish is not installed")
+def test_fish_offers_names_and_flags(tmp_path):
+    script = tmp_path / "hostctl.fish"
+    script.write_text(hostctl(tmp_path, "completion", "fish").out)
+    ask = f"source {script}; complete -C 'hostctl releases:v'; complete -C 'hostctl ps:scale --j'"
+    done = subprocess.run(["fish", "--no-config", "-c", ask], capture_output=True, text=True, check=True)
+    assert [line.split("\t")[0] for line in done.stdout.splitlines()] == ["releases:verify", "--json"]
+
+
+def test_every_topic_is_in_a_group_of_the_help():
+    topics = list(dict.fromkeys(name.partition(":")[0] for name in COMMANDS))
+    assert OTHERS not in grouped(topics)
+    assert grouped(["ps", "new"])[OTHERS] == [("new", "")]
+
+
+ACTS = {"deploy", "run", "help", "completion", "box", "local"}
+"""Topics that are no list and show nothing."""
+
+
+def test_every_list_and_info_can_be_had_as_json():
+    shows = [
+        command for command in everything()
+        if ":" not in command.name or command.name.endswith((":info", ":transfers", ":apps", ":top"))
+    ]  # fmt: skip
+    assert len(shows) > 40
+    assert [each.name for each in shows if JSON.name not in [o.name for o in each.options]] == sorted(
+        ACTS & set(COMMANDS), key=list(COMMANDS).index
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        (["help"], 0),
+        (["ps", "--help"], 0),
+        (["nope"], 2),
+        (["ps", "--nope"], 2),
+        (["ps:scale", "web=x", "-a", "hello"], 2),
+        (["config:get", "-a", "hello"], 2),
+        (["ps", "-a", "hello"], 1),
+        (["apps:destroy", "hello"], 1),
+        (["ps:restart", "-a", "hello", "--timeout", "5m"], 2),
+        (["logs:info", "-a", "hello"], 0),
+    ],
+)
+def test_exit_statuses_are_those_of_the_manual(hostd, tmp_path, line, status):
+    known = {
+        "namespace": "x", "size_bytes": 1, "lines": 1, "oldest_at": None, "newest_at": None, "size_mb": None,
+        "retention_days": None, "own": {"size_mb": None, "retention_days": None}, "rate": None,
+    }  # fmt: skip
+    hostd.on("GET /hostd/apps/hello/logs", (200, known))
+    assert hostctl(tmp_path, *line, *(["--json"] if line[0] == "logs:info" else [])).status == status
+
+
+def test_ctrl_c_ends_with_130(tmp_path, monkeypatch):
+    def pressed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hostd.cli.help.overview", pressed)
+    assert hostctl(tmp_path, "help").status == 130
 
 
 def test_the_manual_documents_every_command_and_flag():

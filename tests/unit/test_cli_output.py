@@ -5,6 +5,8 @@ from __future__ import annotations
 import shlex
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hostd.cli import output
 from hostd.cli.logcolour import Painter
@@ -88,3 +90,30 @@ def test_each_process_type_has_its_colour():
     painter = Painter(True)
     colours = {name: painter._of(name) for name in ("web", "worker", "clock", "web", "router")}
     assert len(set(colours.values())) == 4
+
+
+def test_tables_fit_a_terminal_and_nothing_else_is_cut():
+    rows = [("v1", "a description that goes on and on", "kate@example.com", "now"), ("v2", "short", "you@x", "then")]
+    whole = columns(rows)
+    assert columns(rows, width=0, shorten=(1, 2)) == whole == columns(rows, width=200, shorten=(1, 2))
+    fitted = columns(rows, width=44, shorten=(1, 2))
+    assert max(map(len, fitted)) == 44
+    assert fitted[0] == "v1  a description t…  kate@example.com  now"
+    # Nothing is cut to less than can be told apart, nor what may not be cut.
+    assert columns(rows, width=10, shorten=(1, 2))[0] == "v1  a descripti…  kate@exampl…  now"
+    assert columns(rows, width=10) == whole
+    assert columns([("", "x" * 30)], width=20, shorten=(1, 7)) == ["  " + "x" * 17 + "…"]
+
+
+@given(st.lists(st.tuples(*[st.text("abcde", max_size=40)] * 3), min_size=1, max_size=5), st.integers(1, 100))
+def test_no_line_is_longer_than_it_has_to_be(rows, width):
+    fitted = columns(rows, width=width, shorten=(0, 2))
+    middle = max(len(row[1]) for row in rows)
+    assert max(map(len, fitted)) <= max(width, 2 * output.NARROWEST + middle + 4)
+
+
+def test_a_cell_that_is_cut_keeps_its_colours():
+    style = Style(True)
+    row = (f"{style.paint('0123456789', 31)} {style.paint('0123456789', 32)}",)
+    (line,) = columns([row], width=15, shorten=(0,))
+    assert line == "\x1b[31m0123456789\x1b[0m \x1b[32m012…\x1b[0m"

@@ -4,7 +4,7 @@ import io
 import json
 
 import pytest
-from cli_fakes import dyno, hostctl
+from cli_fakes import dyno, hostctl, release
 
 from hostd.cli.call import Call, Surroundings
 from hostd.cli.command import parse
@@ -263,3 +263,43 @@ def test_a_terminal_shows_them_again_each_time(hostd, tmp_path):
     text = watched(tmp_path, terminal=True)
     assert [bool(frame) for frame in text.split(CLEAR)] == [False, True, True, True]
     assert "No dynos on hello" in text
+
+
+@pytest.mark.parametrize(
+    ("line", "change", "asked"),
+    [
+        (["ps:scale", "web=2", "worker=1"], "PATCH /apps/hello/formation", ["type=web&", "type=worker&"]),
+        (["ps:restart"], "DELETE /apps/hello/dynos", [""]),
+        (["ps:restart", "web.1"], "DELETE /apps/hello/dynos/web.1", ["type=web&"]),
+        (["rollback", "v1"], "POST /apps/hello/releases", [""]),
+    ],
+)
+def test_what_has_dynos_start_waits_for_them_if_asked(hostd, tmp_path, line, change, asked):
+    formation = [{"type": name, "quantity": 1, "size": "standard-1x"} for name in ("web", "worker")]
+    hostd.on("PATCH /apps/hello/formation", (200, formation)).on(change, (200, formation))
+    hostd.on("GET /apps/hello/releases/current", (200, release(2))).on("GET /apps/hello/releases/v1", (200, release(1)))
+    missing = [{"name": "web.1", "state": "starting", "reason": None}]
+    hostd.on("GET /hostd/apps/hello/dynos/missing", (200, missing), (200, []))
+    ran = hostctl(tmp_path, *line, "-a", "hello", "--wait")
+    assert ran.status == 0, ran.err
+    assert ran.err.count("to be up... done") == len(asked)
+    targets = [request.target for request in hostd.requests]
+    changed = targets.index(change.partition(" ")[2])
+    waits = [target for target in targets[changed + 1 :] if "missing" in target]
+    assert all(any(each in target for target in waits) for each in asked)
+    assert len(waits) == len(asked) + 1
+    assert not [target for target in targets[:changed] if "missing" in target]
+
+
+def test_what_did_not_come_up_in_time_is_said_after_the_change(hostd, tmp_path):
+    hostd.on("DELETE /apps/hello/dynos", (202, {}))
+    hostd.on("GET /hostd/apps/hello/dynos/missing", (200, [{"name": "web.1", "state": "crashed", "reason": "exited"}]))
+    ran = hostctl(tmp_path, "restart", "-a", "hello", "--wait", "--timeout", "5s")
+    assert (ran.status, ran.err.splitlines()[-1]) == (1, " !    Not up after 5s: web.1 is crashed (exited).")
+
+
+@pytest.mark.parametrize("flags", [["--timeout", "5m"], ["--wait", "--timeout", "soon"]])
+def test_a_wrong_wait_changes_nothing(hostd, tmp_path, flags):
+    for line in (["ps:restart"], ["ps:scale", "web=1"], ["rollback", "v1"]):
+        assert hostctl(tmp_path, *line, "-a", "hello", *flags).status == 2
+    assert not hostd.requests
