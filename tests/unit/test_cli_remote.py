@@ -301,3 +301,17 @@ def _netrc(env):
 
 def _authorization(id, end):
     return {"id": id, "access_token": {"token": f"HRKU-**********{end}"}}
+
+
+def test_the_token_of_a_login_is_printed_and_no_other_is_made(far):
+    fake, address, env = far
+    fake.on("GET /account", (200, {"email": "you@example.com"}))
+    shown = {"access_token": {"expires_in": 600, "id": "x", "token": f"HRKU-**********{TOKEN[-4:]}"}}
+    fake.on("GET /oauth/authorizations", (200, [shown]))
+    here = {**env, "HOSTD_HOST": address, "HOSTD_TOKEN": TOKEN}
+    ran = hostctl(None, "auth:token", **here)
+    assert ran.out == f"{TOKEN}\n" and "Warning: token will expire" in ran.err
+    assert not fake.asked("POST /oauth/authorizations")
+    shown["access_token"]["expires_in"] = None
+    assert hostctl(None, "auth:token", **here).err == ""
+    assert json.loads(hostctl(None, "auth:token", "--json", **here).out)["access_token"]["token"] == TOKEN
