@@ -91,7 +91,7 @@ def test_two_people_try_everything_against_each_others_apps(
         ("config",): "values",
         ("buildpacks:set", "python"): deploy,
         ("rollback", "v2"): deploy,
-        ("cache:purge", "--confirm", THEIRS): deploy,
+        ("cache:purge",): deploy,
         ("config:set", "A=1"): operate,
         ("ps:scale", "web=1"): operate,
         ("ps:restart",): operate,

@@ -42,6 +42,12 @@ GET    /apps/{app}/slugs
 GET    /apps/{app}/slugs/{slug=current}
 GET    /apps/{app}/sni-endpoints
 GET    /apps/{app}/sni-endpoints/{certificate=none} =404
+GET    /apps/{app}/webhooks
+GET    /apps/{app}/webhooks/{webhook=none} =404
+GET    /apps/{app}/webhook-deliveries
+GET    /apps/{app}/webhook-deliveries/{delivery=none} =404
+GET    /apps/{app}/webhook-events
+GET    /apps/{app}/webhook-events/{event=none} =404
 GET    /hostd/apps/{app}/acm
 GET    /hostd/apps/{app}/alerts
 GET    /hostd/apps/{app}/alerts/{alert=1}
@@ -102,6 +108,9 @@ DELETE /apps/{app}/log-drains/{drain=none} =404
 POST   /apps/{app}/sni-endpoints =422 {"certificate_chain": "x", "private_key": "x"}
 PATCH  /apps/{app}/sni-endpoints/{certificate=none} =404 {"certificate_chain": "x", "private_key": "x"}
 DELETE /apps/{app}/sni-endpoints/{certificate=none} =404
+POST   /apps/{app}/webhooks {"include": ["api:release"], "level": "notify", "url": "https://example.com/hook"}
+PATCH  /apps/{app}/webhooks/{webhook=none} =404 {"level": "notify"}
+DELETE /apps/{app}/webhooks/{webhook=none} =404
 POST   /hostd/apps/{app}/alerts {"condition": "web p95>500ms"}
 PATCH  /hostd/apps/{app}/alerts/{alert=1} {"paused": true}
 DELETE /hostd/apps/{app}/alerts/{alert=1}
