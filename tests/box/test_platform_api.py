@@ -10,23 +10,11 @@ from tests.support.tarballs import tar_of
 UNKNOWN = "00000000-0000-0000-0000-000000000000"
 ABSENT = {
     "GET /account/features/{feature}",
-    "GET /addon-attachments/{attachment}",
-    "GET /addon-services/{service}",
-    "GET /addon-services/{service}/plans",
-    "GET /addons/{addon}",
-    "GET /addons/{addon}/addon-attachments",
-    "GET /apps/{app}/addon-attachments/{attachment}",
-    "GET /apps/{app}/addons/{addon}",
     "GET /apps/{app}/releases/{release}/output",
-    "GET /apps/{app}/sni-endpoints/{certificate}",
     "GET /hostd/alerts/{alert}",
-    "GET /oauth/clients/{oauth_client}",
-    "GET /spaces/{space}",
     "GET /teams/apps/{app}",
-    "GET /teams/{team}",
-    "GET /teams/{team}/apps",
 }
-"""What there is none of in this test, or anywhere."""
+"""What there is none of in this test, although it has a name."""
 
 
 def test_every_list_and_every_thing_is_as_the_schema_promises(platform, app, repository, push, tmp_path, wait_until):
@@ -56,7 +44,9 @@ def test_every_list_and_every_thing_is_as_the_schema_promises(platform, app, rep
         if answer.status == 200:
             seen.add(link.call)
         else:
-            absent[link.call] = (answer.status, answer.data["message"])
+            assert answer.status < 500
+            if named.keys() >= set(link.parameters):
+                absent[link.call] = (answer.status, answer.data["message"])
     assert absent.keys() == ABSENT, absent
     assert len(seen) > 60
 
