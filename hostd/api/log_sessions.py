@@ -9,8 +9,18 @@ from typing import Any
 
 from aiohttp import web
 
-from hostd.api import shapes
-from hostd.api.requests import answer, app_for, body_of, context_of, flag_field, optional_text, user_of
+from hostd.api import log_streams, shapes, signed
+from hostd.api.caller import Door
+from hostd.api.requests import (
+    answer,
+    app_for,
+    body_of,
+    caller_of,
+    context_of,
+    flag_field,
+    optional_text,
+    user_of,
+)
 from hostd.errors import Invalid
 from hostd.logplex.filters import checked_request_id, checked_source, parted
 from hostd.logplex.patterns import compile_pattern
@@ -33,11 +43,18 @@ async def create(request: web.Request) -> web.Response:
         {
             "created_at": created,
             "id": str(uuid.uuid4()),
-            "logplex_url": f"http://logplex/streams?{sign(session, context.log_key)}",
+            "logplex_url": _address(request, sign(session, context.log_key)),
             "updated_at": created,
         },
         201,
     )
+
+
+def _address(request: web.Request, query: str) -> str:
+    """Who is on this machine reads at the logplex's socket; all others at the door by which they came."""
+    if caller_of(request).door is Door.SOCKET:
+        return f"http://logplex/streams?{query}"
+    return signed.here(request, f"{log_streams.PATH}?{query}")
 
 
 def _session(body: dict[str, Any], app_id: str, now: float) -> Session:

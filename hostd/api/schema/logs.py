@@ -58,6 +58,14 @@ LOG_SESSION = Resource(
             ),
             201,
         ),
+        Link(
+            "GET /hostd/signed/logs",
+            "Stream",
+            "The lines of a session, at the address that it has; as events for who takes text/event-stream.",
+            media="text/plain",
+            query={"app": TEXT, "session": TEXT, "signature": TEXT},
+            open=True,
+        ),
     ),
 )
 
