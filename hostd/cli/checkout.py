@@ -42,11 +42,22 @@ def app_of_remote(wanted: str | None) -> str:
 
 def remotes() -> dict[str, str]:
     """The app of each remote that is one of ours."""
+    return {name: app for name, address in _addresses().items() if (app := app_of(address))}
+
+
+def addresses() -> list[str]:
+    """The addresses of the remotes that are ours; none outside a checkout."""
+    try:
+        return [address for address in _addresses().values() if app_of(address)]
+    except Usage:
+        return []
+
+
+def _addresses() -> dict[str, str]:
     found = {}
     for line in _git("config", "--get-regexp", r"^remote\..*\.url$").text.splitlines():
         key, _, address = line.partition(" ")
-        if app := app_of(address.strip()):
-            found[key.removeprefix("remote.").removesuffix(".url")] = app
+        found[key.removeprefix("remote.").removesuffix(".url")] = address.strip()
     return found
 
 

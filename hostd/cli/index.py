@@ -69,6 +69,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     ),
     "auth": ("auth:whoami", "auth:token"),
     "login": ("auth:login", "auth:logout"),
+    "heroku": ("heroku", "heroku:setup"),
     "users": ("users", "users:add", "users:info", "users:update", "users:remove"),
     "audit": ("audit",),
     "access": ("access", "access:add", "access:update", "access:remove"),

@@ -20,6 +20,14 @@ As an argument it would be in the unit's own file, which systemd 252 reads back 
 `$PORT` is `\\$\\$PORT`, and that is what it would start when the dyno has crashed and no hostd is there.
 """
 
+QUOTED = "HOSTD_QUOTED_"
+"""Begins the name under which a dyno's launcher finds a value that systemd would not read, as printf's %b takes it."""
+
+# Code points that are for no interchange (Unicode, 23.7), which systemd calls invalid UTF-8. Heroku's own CLI sends one
+# in the command of `run --exit-code`.
+_NONCHARACTERS = "".join(chr(0x10000 * plane + last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
+_UNREAD = re.compile(f"[\ufdd0-\ufdef{_NONCHARACTERS}]")
+_OCTAL = re.compile(r"(?:\\0[0-7]{3})+")
 _ESCAPED = re.compile(r'([\\"`$])')
 _LINE = re.compile(r'(?P<key>[^=\n]+)="(?P<value>(?:\\.|[^"\\])*)"\n', re.DOTALL)
 
@@ -49,12 +57,20 @@ def environment(
 
 def render(variables: Mapping[str, str]) -> str:
     """Write *variables* in the syntax of ``EnvironmentFile=`` (systemd.exec(5)): quoted, escaped, one a line."""
-    return "".join(f'{key}="{_escape(value)}"\n' for key, value in sorted(variables.items()))
+    lines = []
+    for key, value in sorted(variables.items()):
+        name, text = (f"{QUOTED}{key}", _quoted(value)) if _UNREAD.search(value) else (key, value)
+        lines.append(f'{name}="{_escape(text)}"\n')
+    return "".join(lines)
 
 
 def parse(text: str) -> dict[str, str]:
     """What :func:`render` wrote, read back."""
-    return {match["key"]: re.sub(r"\\(.)", r"\1", match["value"], flags=re.DOTALL) for match in _LINE.finditer(text)}
+    found = {}
+    for match in _LINE.finditer(text):
+        key, value = match["key"], re.sub(r"\\(.)", r"\1", match["value"], flags=re.DOTALL)
+        found[key.removeprefix(QUOTED)] = _unquoted(value) if key.startswith(QUOTED) else value
+    return found
 
 
 class EnvironmentFiles:
@@ -91,6 +107,21 @@ class EnvironmentFiles:
 
     def _path(self, unit: str) -> Path:
         return self._directory / f"{unit}.env"
+
+
+def _quoted(value: str) -> str:
+    return _UNREAD.sub(lambda found: _octal(found[0]), value.replace("\\", _octal("\\")))
+
+
+def _octal(text: str) -> str:
+    return "".join(f"\\0{byte:03o}" for byte in text.encode())
+
+
+def _unquoted(value: str) -> str:
+    def plain(found: re.Match[str]) -> str:
+        return bytes(int(number, 8) for number in found[0].split("\\0")[1:]).decode()
+
+    return _OCTAL.sub(plain, value)
 
 
 def _escape(value: str) -> str:

@@ -8,7 +8,7 @@ import logging
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,23 +109,16 @@ class Server:
             return
         finally:
             self._strangers -= 1
-        async with self._session(asked, writer) as (attachment, plumbing):
-            if first:
-                await plumbing.write(first)
-            await _Relay(reader, writer, plumbing, self._limits, self._clock).run(attachment.wait())
-
-    @contextlib.asynccontextmanager
-    async def _session(
-        self, asked: Asked, writer: asyncio.StreamWriter
-    ) -> AsyncIterator[tuple[Attachment, Plumbing]]:
-        """The session that was asked for, up and greeted. What goes wrong the client is told."""
+        # What goes wrong the client is told.
         attachment, plumbing = Attachment(self._path, asked.token, self._clock), Plumbing.of(asked)
         try:
             await attachment.begin(plumbing.theirs, terminal=asked.terminal)
             plumbing.hand_over()
             writer.write(GREETING)
             await writer.drain()
-            yield attachment, plumbing
+            if first:
+                await plumbing.write(first)
+            await _Relay(reader, writer, plumbing, self._limits, self._clock).run(attachment.wait())
         except HostdError as error:
             await _complain(writer, error.message)
         except TimeoutError:

@@ -1,6 +1,8 @@
 """Small pure parts of the dyno manager."""
 
+import re
 import stat
+import subprocess
 from ipaddress import IPv4Network
 
 import pytest
@@ -11,7 +13,7 @@ from hostd.deploys.transcript import Indent, detail, problem, step
 from hostd.errors import Busy, Unavailable
 from hostd.manager import words
 from hostd.manager.dyno import DynoId, Place, parse_description
-from hostd.manager.environment import EnvironmentFiles, environment, render
+from hostd.manager.environment import EnvironmentFiles, environment, parse, render
 from hostd.manager.launcher import RESTARTED, STOPPED, Exit, app_slice, launch_command
 from hostd.manager.manager import app_of
 from hostd.manager.places import Places
@@ -173,3 +175,13 @@ def test_the_log_says_how_a_dyno_ended_as_heroku_does():
     assert words.exit_timeout(30.0)[0] == (
         "Error R12 (Exit timeout) -> At least one process failed to exit within 30 seconds of SIGTERM"
     )
+
+
+def test_what_systemd_calls_invalid_reaches_the_launcher_in_another_form():
+    odd = {"A": "a\\b \uffff $?", "B": "plain \\0101", "HOSTD_COMMAND": 'echo "\U0001fffe\ufdd0"'}
+    text = render(odd)
+    assert text.isascii() and parse(text) == odd
+    # As the launcher does it, but for systemd's quotes.
+    quoted = re.search('^HOSTD_QUOTED_A="(.*)"$', text, re.MULTILINE)[1].replace("\\\\", "\\").replace("\\$", "$")
+    shown = subprocess.run(["bash", "-c", "printf %b \"$1\"", "bash", quoted], check=True, capture_output=True)
+    assert shown.stdout.decode() == odd["A"]

@@ -216,4 +216,20 @@ SCHEMA = Resource(
     ),
 )
 
-RESOURCES = (STACK, APP_FEATURE, ACCOUNT_FEATURE, JOB, STATUS, SCHEMA)
+DOORS = Resource(
+    "doors",
+    "The ways into this server from other machines.",
+    record(
+        {
+            "api_port": WHOLE,
+            "authority": TEXT,
+            "domain": TEXT,
+            "https_port": WHOLE,
+            "rendezvous_port": WHOLE,
+            "ssh_port": WHOLE,
+        }
+    ),
+    (Link("GET /hostd/doors", "Info", "The ports, and the certificate of the authority for localhost.", ref("doors")),),
+)
+
+RESOURCES = (DOORS, STACK, APP_FEATURE, ACCOUNT_FEATURE, JOB, STATUS, SCHEMA)
