@@ -46,7 +46,7 @@ from hostd.manager.environment import EnvironmentFiles
 from hostd.manager.launcher import Launcher
 from hostd.manager.manager import Manager
 from hostd.manager.places import Places
-from hostd.manager.routes import api_route
+from hostd.manager.routes import api_route, git_route
 from hostd.manager.routing import Routing
 from hostd.manager.session_files import SessionFiles
 from hostd.manager.tools import Tools
@@ -63,7 +63,7 @@ from hostd.sleeper import Sleeper
 from hostd.webhooks.assembling import assemble_webhooks
 from hostd.webhooks.worker import WebhookWorker
 from hostd.writers import Writers
-from router.table import PLATFORM
+from router.table import PLATFORM, PLATFORM_GIT
 from slugs.build_unit import BuildLimits
 from slugs.compiler import Compiler
 from slugs.pool import Pool
@@ -258,6 +258,7 @@ def _tools(ground: _Ground, environment_files: EnvironmentFiles) -> Tools:
     )
     if settings.api_port:
         routing.set(PLATFORM, api_route(settings))
+        routing.set(PLATFORM_GIT, git_route(settings))
     return Tools(
         launcher=Launcher(
             systemd=ground.systemd,

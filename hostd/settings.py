@@ -36,7 +36,7 @@ class Settings:
     https_port: int = _setting(443, "Port of the router for HTTPS.")
     ssh_port: int = _setting(2222, "Port of the ssh server for `git push` and remote `hostctl`.")
     api_port: int = _setting(
-        7070, "Port of the API on the loopback interface (`127.0.0.1`), for who has a token; 0 for none."
+        7070, "Port of the API (`127.0.0.1`) and of git (`127.0.0.2`) for who has a token, on loopback; 0 for none."
     )
     rendezvous_port: int = _setting(
         7071, "Port at which clients of the API meet the dyno of their `run`, over TLS; 0 for none."
@@ -258,6 +258,28 @@ class Settings:
     def api_host(self) -> str:
         """The name under which the router serves the API."""
         return f"api.{self.domain}"
+
+    @property
+    def git_host(self) -> str:
+        """The name under which the router serves git."""
+        return f"git.{self.domain}"
+
+    @property
+    def git_address(self) -> str:
+        """The loopback address of git over https: a neighbour of the API's, so that one port is enough for both."""
+        return "127.0.0.2"
+
+    def ssh_url(self, app_name: str) -> str:
+        """An app's repository over ssh."""
+        port = "" if self.ssh_port == 22 else f":{self.ssh_port}"
+        return f"ssh://git@{self.domain}{port}/{app_name}.git"
+
+    def git_url(self, app_name: str) -> str:
+        """An app's repository over https; over ssh where nothing is offered for tokens."""
+        if not self.api_port:
+            return self.ssh_url(app_name)
+        port = "" if self.https_port == 443 else f":{self.https_port}"
+        return f"https://{self.git_host}{port}/{app_name}.git"
 
     def web_url(self, app_name: str) -> str:
         """Where an app answers: its built-in name on the router's HTTP port."""

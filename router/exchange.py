@@ -22,7 +22,6 @@ from router.journal import ERROR
 from router.record import record
 from router.search import Search
 from router.stage import Stage
-from router.table import PLATFORM
 from router.trailers import trailer_lines
 from router.upstream import Upstream
 
@@ -117,8 +116,9 @@ class Exchange:
         if self._body:
             wire = b"".join((wire, *self._body))
             self._body = None
+        settings = self.client.plane.settings
         self._sent_at = monotonic()
-        self.deadline = self._sent_at + self._patience()
+        self.deadline = self._sent_at + (settings.first_byte if self.received else self._patience())
         upstream.begin(self, wire)
         if self.client.reading_held:
             self.client.update_reading()
@@ -263,7 +263,7 @@ class Exchange:
             self._said = True
             self.client.write(b"".join(self._out))
             self._out = []
-            self.touch()
+            self.deadline = monotonic() + self.client.plane.settings.idle
 
     def answered(self, upstream: Upstream, clean: bool) -> None:
         """The answer is complete. `clean`: the dyno sent nothing after it."""
@@ -349,9 +349,9 @@ class Exchange:
 
     def _patience(self) -> float:
         settings = self.client.plane.settings
-        if self.app_id == PLATFORM and not self._uploading:
-            return settings.own
-        return settings.idle if self.stage is Stage.ANSWERING or self._uploading else settings.first_byte
+        if self.stage is Stage.ANSWERING or self._uploading:
+            return settings.idle
+        return settings.first_byte
 
     def _still_reading(self, now: float) -> bool:
         """Whether a slow client took something since the last look."""

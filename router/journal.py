@@ -16,7 +16,7 @@ from collections import deque
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from router.table import PLATFORM
+from router.table import PLATFORMS
 
 _COMMON: Final = b"HOSTD_SOURCE=heroku\nHOSTD_PROCESS=%s\nSYSLOG_IDENTIFIER=hostd-router\nPRIORITY=%d\nMESSAGE="
 _MARK: Final = b"\nMESSAGE="
@@ -256,7 +256,7 @@ class Journal:
             box = self._boxes.get("") or _Outbox("", "", b"")
             self._boxes[""] = self._boxes[app_id] = box
             return box
-        if app_id == PLATFORM:
+        if app_id in PLATFORMS:
             box = self._boxes[app_id] = self._boxes.get("") or self._box("")
             return box
         path = self._path

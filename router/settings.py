@@ -15,8 +15,6 @@ class Settings:
     """The dyno's time to its first byte, counted from the last byte of the request (H12)."""
     idle: float = 55.0
     """Silence allowed after that, each way, tunnels included (H15, H28)."""
-    own: float = 3600.0
-    """Silence allowed to the platform's own API: its work may take long, and logs may say nothing for long."""
     connect: float = 5.0
     """Time to reach a dyno (H19)."""
     boot_wait: float = 75.0

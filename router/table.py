@@ -17,7 +17,9 @@ from router.passwords import HASH
 CHALLENGE = re.compile(r"[A-Za-z0-9_-]{16,128}\.[A-Za-z0-9_-]{43}")
 """The text that proves to a certificate authority that a host is ours (RFC 8555, 8.1)."""
 PLATFORM = "hostd"
-"""The id in the table of what is no app but the platform itself: its requests are logged as those of no app."""
+PLATFORM_GIT = "hostd-git"
+PLATFORMS = frozenset({PLATFORM, PLATFORM_GIT})
+"""The ids in the table of what is no app but the platform itself: its requests are logged as those of no app."""
 _IDENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 _APP_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _DYNO_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}\.[0-9]{1,9}")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import socket
 import time
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 
 from hostd.api import (
     account,
@@ -34,6 +32,7 @@ from hostd.api import (
     filters,
     formation,
     gate,
+    git_https,
     https,
     idling,
     internal,
@@ -61,6 +60,7 @@ from hostd.api import (
 from hostd.api.actor import attribute
 from hostd.api.audit import record
 from hostd.api.failures import explain, finish
+from hostd.api.git_https import FETCHES, Recent
 from hostd.api.identity import LOCKOUT, PEERS, Peers, identify
 from hostd.api.limits import Lockout, Quota
 from hostd.api.middlewares import count, dispatch, number, override, pack, sign, spare
@@ -93,6 +93,7 @@ MODULES = (
     filters,
     formation,
     gate,
+    git_https,
     https,
     idling,
     internal,
@@ -135,6 +136,7 @@ def build_api(context: Context, peers: Peers | None = None) -> web.Application:
     application[PEERS] = peers or Peers.of_system()
     application[LOCKOUT] = Lockout(time.monotonic)
     application[QUOTA] = Quota(time.monotonic)
+    application[FETCHES] = Recent(time.monotonic)
     application[ATTENDED] = Attended()
     current_status.prepare(application)
     for module in MODULES:
@@ -147,7 +149,6 @@ async def serve(application: web.Application, *listeners: socket.socket) -> web.
     runner = web.AppRunner(
         application,
         access_log=None,
-        logger=_server_log(),
         handler_cancellation=True,
         shutdown_timeout=5.0,
         max_field_size=LONGEST_HEADER,
@@ -157,15 +158,3 @@ async def serve(application: web.Application, *listeners: socket.socket) -> web.
     for listener in listeners:
         await web.SockSite(runner, listener).start()
     return runner
-
-
-def _server_log() -> logging.Logger:
-    """aiohttp's own, but for what clients did wrong: that is told them, and what they sent may hold a token."""
-    log = logging.getLogger("hostd.api.server")
-    log.addFilter(_not_the_clients)
-    return log
-
-
-def _not_the_clients(record: logging.LogRecord) -> bool:
-    fault = record.exc_info[1] if record.exc_info else None
-    return not isinstance(fault, HttpProcessingError)

@@ -38,6 +38,9 @@ routes = web.RouteTableDef()
 WHAT: web.RequestKey[str] = web.RequestKey("what", str)
 """What was asked for, where the path does not say it: a handler sets it, for example `git-upload-pack`."""
 
+RECORDED: web.RequestKey[bool] = web.RequestKey("recorded", bool)
+"""Set by a handler whose request goes on with one that is recorded already: if it succeeds it is not, once more."""
+
 USUAL = 100
 """Entries that are answered with if nothing else is asked for."""
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -64,7 +67,8 @@ async def record(request: web.Request, handler: Handler) -> web.StreamResponse:
     except Exception as error:
         _write(request, to_api(error)[0])
         raise
-    _write(request, response.status)
+    if RECORDED not in request:
+        _write(request, response.status)
     return response
 
 

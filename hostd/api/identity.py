@@ -3,8 +3,6 @@ at the other doors nobody is known without a token."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import enum
 import pwd
 import socket
@@ -25,11 +23,12 @@ from hostd.api.scopes import permits
 from hostd.errors import Forbidden, NotFound, RateLimited, Unauthorized
 from hostd.ledger import Ledger
 from hostd.ledger.users import User
+from hostd.tokens import token_in
 from units.tcp_owner import owner_of_peer
 
 USER_HEADER = "Hostd-User"
 ADDRESS_HEADER = "Hostd-Address"
-INTERNAL = ("/hostd/ssh/", "/hostd/pushes")
+INTERNAL = ("/hostd/ssh/", "/hostd/git/", "/hostd/pushes")
 """Paths for hostd's own programs, which ask before there is a user, or name one themselves; at the socket only."""
 ROUTER_USER = "hostd-router"
 
@@ -50,7 +49,6 @@ NO_CREDENTIALS = (
 WRONG_CREDENTIALS = "Invalid credentials provided."
 
 _UCRED = struct.Struct("3i")
-_LONGEST_TOKEN = 1024
 
 
 class Role(enum.Enum):
@@ -146,31 +144,9 @@ def known_owner(user: User) -> User:
     return user
 
 
-def token_in(header: str | None) -> str | None:
-    """The token of an `Authorization` header: `Bearer TOKEN`, or `Basic` with any name and the token as password.
-
-    None without one, or if it cannot be read.
-    """
-    kind, _, value = (header or "").strip().partition(" ")
-    value = value.strip()
-    if kind.lower() == "bearer":
-        token = value
-    elif kind.lower() == "basic":
-        try:
-            token = base64.b64decode(value, validate=True).decode().partition(":")[2]
-        except (binascii.Error, ValueError):
-            return None
-    else:
-        return None
-    return token if 0 < len(token) <= _LONGEST_TOKEN else None
-
-
-def _with_token(request: web.Request, door: Door, address: str) -> Caller:
-    """Who has the token of a request. Raises Unauthorized, and RateLimited for an address that guesses."""
+def caller_with(request: web.Request, token: str, door: Door, address: str) -> Caller:
+    """Who has a token. Raises Unauthorized, and RateLimited for an address that guesses."""
     lockout, ledger = request.app[LOCKOUT], context_of(request).ledger
-    token = token_in(request.headers.get("Authorization"))
-    if token is None:
-        raise Unauthorized(NO_CREDENTIALS)
     wait, known = lockout.wait(address), ledger.authorizations.by_token(token)
     # Behind one address may be many: who came from there before with a token that is right is not kept waiting.
     if wait and not (known is not None and known[0].used_from == address):
@@ -181,6 +157,13 @@ def _with_token(request: web.Request, door: Door, address: str) -> Caller:
     authorization, user = known
     ledger.authorizations.used(authorization, address)
     return Caller(user, door, address, authorization)
+
+
+def _with_token(request: web.Request, door: Door, address: str) -> Caller:
+    token = token_in(request.headers.get("Authorization"))
+    if token is None:
+        raise Unauthorized(NO_CREDENTIALS)
+    return caller_with(request, token, door, address)
 
 
 def _door(request: web.Request, peer: socket.socket) -> tuple[Door, str]:

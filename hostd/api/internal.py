@@ -9,7 +9,8 @@ from aiohttp import web
 
 from hostd.api.audit import WHAT
 from hostd.api.deploys import build_id, pieces, told
-from hostd.api.requests import USER, accessible_app, answer, body_of, context_of, text_field
+from hostd.api.git_https import over_https
+from hostd.api.requests import CALLER, USER, accessible_app, answer, body_of, context_of, text_field
 from hostd.deploys.deploy import Deploy
 from hostd.errors import BadRequest, Invalid, NotFound
 from hostd.ledger.access import Right
@@ -51,6 +52,8 @@ async def push(request: web.Request) -> web.StreamResponse:
     """
     user = _user(request, _query(request, "user"))
     request[WHAT] = f"git push {_query(request, 'commit')[:7]}"
+    if "door" in request.query:
+        request[CALLER] = over_https(request, user)
     app = accessible_app(request, user, _query(request, "app"), Right.DEPLOY)
     commit, push_id = _query(request, "commit"), build_id(_query(request, "push"))
     _query(request, "ref")

@@ -37,12 +37,6 @@ def moment(when: datetime | float | None) -> str | None:
     return known.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def git_url(settings: Settings, app: App) -> str:
-    """Where the app's repository is pushed to."""
-    port = "" if settings.ssh_port == 22 else f":{settings.ssh_port}"
-    return f"ssh://git@{settings.domain}{port}/{app.name}.git"
-
-
 def app_json(
     settings: Settings,
     app: App,
@@ -63,7 +57,7 @@ def app_json(
         "create_status": "complete",
         "created_at": moment(app.created_at),
         "generation": _GENERATION,
-        "git_url": git_url(settings, app),
+        "git_url": settings.git_url(app.name),
         "id": app.id,
         "internal_routing": None,
         "maintenance": app.maintenance,
@@ -75,6 +69,7 @@ def app_json(
         "repo_size": repo_size,
         "slug_size": slug.size_bytes if slug else None,
         "space": None,
+        "ssh_url": settings.ssh_url(app.name),
         "stack": _named(name_of(runs_on or app.stack)),
         "team": None,
         "updated_at": moment(app.updated_at),

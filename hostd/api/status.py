@@ -68,7 +68,6 @@ def survey(context: Context, routing: Sequence[str]) -> list[Component]:
         _guarded("ledger", functools.partial(_ledger, context)),
         _guarded("dynos", functools.partial(_dynos, context)),
         _guarded("alerts", functools.partial(_alerts, context)),
-        _guarded("api", functools.partial(_api, context)),
     ]
 
 
@@ -85,9 +84,9 @@ _SERVICES: tuple[tuple[str, str], ...] = (
     ("router", "hostd-router@*.service"),
     ("logplex", "hostd-logplex.service"),
     ("sshd", "hostd-sshd.service"),
+    ("git", "hostd-git.service"),
     ("journal", "systemd-journald@hostd.socket"),
 )
-_DOOR = "hostd-door.socket"
 _SYSTEM_SSHD = ("ssh.service", "ssh.socket")
 
 
@@ -100,7 +99,9 @@ def _units(context: Context, routing: Sequence[str]) -> list[Component]:
             units = context.systemd.list_units(_SYSTEM_SSHD)
         return service(name, units, wanted=wanted, problems=routing if name == "router" else ())
 
-    return [_guarded(name, functools.partial(look, name, pattern)) for name, pattern in _SERVICES]
+    # Without a port for tokens there is no git over https.
+    wanted = [each for each in _SERVICES if each[0] != "git" or context.settings.api_port]
+    return [_guarded(name, functools.partial(look, name, pattern)) for name, pattern in wanted]
 
 
 def service(name: str, units: Sequence[Unit], *, wanted: int, problems: Sequence[str] = ()) -> Component:
@@ -172,15 +173,6 @@ def _alerts(context: Context) -> Component:
     ]
     known = len(context.ledger.alerts.watched())
     return Component("alerts", not firing, "; ".join(firing) or f"{known} are watched, none of the platform's fires")
-
-
-def _api(context: Context) -> Component:
-    settings = context.settings
-    if not settings.api_port:
-        return Component("api", True, "at its unix socket only (api_port is 0)")
-    there = any(unit.active == "active" for unit in context.systemd.list_units([_DOOR]))
-    well = f"at its unix socket, 127.0.0.1:{settings.api_port} and https://{settings.api_host}"
-    return Component("api", there, well if there else f"{_DOOR} does not listen at 127.0.0.1:{settings.api_port}")
 
 
 def _gib(amount: int) -> str:

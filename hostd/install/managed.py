@@ -27,6 +27,8 @@ DOOR = "hostd-door.socket"
 """The API's port on the loopback interface, if it has one."""
 RENDEZVOUS = "hostd-rendezvous.socket"
 """The port at which clients of the API meet dynos, if there is one."""
+GIT_SOCKET, GIT_SERVICE = "hostd-git.socket", "hostd-git.service"
+"""Git over https, beside the API's port."""
 UNIT_NAMES = (
     "hostd.slice",
     "hostd-platform.slice",
@@ -37,6 +39,8 @@ UNIT_NAMES = (
     DOOR,
     RENDEZVOUS,
     "hostd-rendezvous.service",
+    GIT_SOCKET,
+    GIT_SERVICE,
     "hostd.service",
     "hostd-networks.socket",
     "hostd-networks.service",
@@ -85,7 +89,7 @@ def managed_files(settings: Settings, *, own_sshd: bool, pool_image: Path | None
     """
     names = [*UNIT_NAMES, OWN_SSHD_UNIT] if own_sshd else list(UNIT_NAMES)
     if not settings.api_port:
-        names.remove(DOOR)
+        names = [name for name in names if name not in (DOOR, GIT_SOCKET, GIT_SERVICE)]
     if not settings.rendezvous_port:
         names.remove(RENDEZVOUS)
     files = [ManagedFile(UNITS / name, _render(name, settings)) for name in names]
@@ -155,5 +159,6 @@ def _render(name: str, settings: Settings) -> str:
         "RENDEZVOUS_PORT": str(settings.rendezvous_port),
         "FORWARDS": " ".join(f"127.0.0.1:{port}" for port in (settings.api_port, settings.rendezvous_port) if port)
         or "none",
+        "GIT_ADDRESS": settings.git_address,
     }
     return fill(text, values)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from hostd.install.certificate import CERTIFICATE
 from hostd.install.errors import InstallError
-from hostd.install.managed import DOOR, RENDEZVOUS, SETTINGS_FILE, UNITS
+from hostd.install.managed import DOOR, GIT_SERVICE, GIT_SOCKET, RENDEZVOUS, SETTINGS_FILE, UNITS
 from hostd.settings import Settings
 from units.run import run
 
@@ -40,16 +40,18 @@ def apply_services(settings: Settings, changed: set[Path], *, new_code: bool) ->
     Raises InstallError with the unit's status and last log lines when one does not come up.
     """
     _retire_workers(settings)
-    _retire(DOOR, settings.api_port)
+    for name in (DOOR, GIT_SOCKET, GIT_SERVICE):
+        _retire(name, settings.api_port)
     _retire(RENDEZVOUS, settings.rendezvous_port)
     names = {path.name for path in changed if path.parent == UNITS}
     workers = instances(settings)
-    doors = [name for name, port in ((DOOR, settings.api_port), (RENDEZVOUS, settings.rendezvous_port)) if port]
+    ports = {DOOR: settings.api_port, GIT_SOCKET: settings.api_port, RENDEZVOUS: settings.rendezvous_port}
+    doors = [name for name, port in ports.items() if port]
     sockets = [*PLATFORM_SOCKETS, *doors, *(f"{each}.socket" for each in workers)]
     sockets += [f"{each}.socket".replace("router@", "router-tls@") for each in workers]
     # Without networks kept, systemd can restart no dyno: that is the shortest time before hostd hands them over anew.
     services = ["hostd-logplex.service", "hostd-networks.service", "hostd.service"]
-    services += [f"{each}.service" for each in workers]
+    services += [*([GIT_SERVICE] if settings.api_port else []), *(f"{each}.service" for each in workers)]
     run(["systemctl", "enable", "--quiet", *sockets, *services], timeout=60)
     for socket in sockets:
         fresh = not _active(socket) and _active(_service_of(socket))
@@ -94,7 +96,7 @@ def _retire_workers(settings: Settings) -> None:
 
 
 def _retire(door: str, port: int) -> None:
-    """Close a port of the platform's, if there was one and is to be none."""
+    """Close a port of the platform's, or end its service, if there was one and is to be none."""
     unit = UNITS / door
     if not port and unit.exists():
         run(["systemctl", "disable", "--quiet", "--now", door], timeout=60)

@@ -8,7 +8,7 @@ from hostd.manager.desired import DesiredApp
 from hostd.manager.dyno import Place
 from hostd.manager.planner import Observed, Phase, web_ready
 from hostd.settings import Settings
-from router.table import PLATFORM, App, Dyno, State
+from router.table import PLATFORM, PLATFORM_GIT, App, Dyno, State
 
 
 def serving(desired: DesiredApp, observed: Sequence[Observed]) -> list[Observed]:
@@ -62,6 +62,19 @@ def api_route(settings: Settings) -> App:
         # Tokens come with the first request: what would answer on plain http would teach people to send them so.
         https_only=True,
         masked=("signature",),
+    )
+
+
+def git_route(settings: Settings) -> App:
+    """Return the entry of git over https: its host leads to hostd-git."""
+    return App(
+        id=PLATFORM_GIT,
+        name="git",
+        hosts=(settings.git_host,),
+        state=State.UP,
+        dynos=(Dyno("git.1", settings.git_address, settings.api_port),),
+        # git asks first without a token, and is sent on; it warns of that, and gives its token to https alone.
+        https_only=True,
     )
 
 

@@ -21,7 +21,7 @@ from hostd.metrics.counters import AppCounts, WorkerCounts
 from hostd.metrics.points import MINUTE, Points, Stretch, Used
 from hostd.metrics.store import Store, StoreError
 from hostd.metrics.tally import Tally, metric_name
-from router.table import PLATFORM
+from router.table import PLATFORMS
 
 log = logging.getLogger(__name__)
 
@@ -214,7 +214,7 @@ class Collector:
                 log.warning("what router worker %s has counted cannot be read: %r", worker, error)
                 continue
             for app_id, counts in now.since(self._counted.get(worker)):
-                if app_id == PLATFORM:
+                if app_id in PLATFORMS:
                     continue
                 self._new.add(counts.points(app_id, at))
                 self.totals.add(app_id, counts)

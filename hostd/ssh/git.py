@@ -1,4 +1,5 @@
-"""Runs git's server side for one connection, and ends it when the client has gone."""
+"""Git's server side: how it is run, over ssh and over https; and running it for one ssh connection, and ending it when
+the client has gone."""
 
 from __future__ import annotations
 
@@ -30,6 +31,8 @@ LEAVE_SECONDS = 1.0
 KILL_SECONDS = 5.0
 """From SIGTERM to SIGKILL, for git and the hook, when the client has gone."""
 GIT_SECONDS = 10.0
+KEEP_ALIVE = 5
+"""Seconds of silence after which git says something that nobody sees."""
 """For the small questions to git after a push."""
 
 _GIT_PROTOCOL = re.compile(r"version=[012](?::version=[012])*")
@@ -41,13 +44,24 @@ _ATTRIBUTES = "* -export-ignore -export-subst\n"
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A git service on a repository, for a user."""
+    """A git service on a repository, for a user.
+
+    Over https: from which `address`, through which `door`, with which `authorization` (its id); empty over ssh.
+    """
 
     service: str
     repository: Path
     app_id: str
     app: str
     user: str
+    door: str = ""
+    address: str = ""
+    authorization: str = ""
+
+    @property
+    def pushes(self) -> bool:
+        """Whether it changes the repository."""
+        return self.service == "git-receive-pack"
 
 
 def serve(job: Job, programs: Path, env: Mapping[str, str]) -> int:
@@ -55,18 +69,29 @@ def serve(job: Job, programs: Path, env: Mapping[str, str]) -> int:
 
     `programs` is the directory of hostd's programs. Raises Unavailable if a push could not be deployed.
     """
-    hooks = hooks_directory(programs)
-    if job.service != "git-receive-pack":
-        return _attend(command(job, hooks), environment(job, env))
-    if not are_in_place(hooks):
-        raise Unavailable("This installation has no git hook, so nothing can be deployed: run install.sh again.")
-    argv = command(job, hooks, room(shutil.disk_usage(job.repository).free))
-    _write_attributes(job.repository)
+    argv = prepare(job, programs)
+    if not job.pushes:
+        return _attend(argv, environment(job, env))
     with quarantine.clearing(job.repository) as lock:
         status = _attend(argv, environment(job, env), (lock,))
     if status == 0:
-        _follow_head(job, env)
+        follow_head(job, env)
     return status
+
+
+def prepare(job: Job, programs: Path, options: Sequence[str] = ()) -> list[str]:
+    """The argument list of git, with options of the service; the repository is made ready for a push.
+
+    `programs` is the directory of hostd's programs. Raises Unavailable if a push could not be deployed.
+    """
+    hooks = hooks_directory(programs)
+    if not job.pushes:
+        return command(job, hooks, options=options)
+    if not are_in_place(hooks):
+        raise Unavailable("This installation has no git hook, so nothing can be deployed: run install.sh again.")
+    argv = command(job, hooks, room(shutil.disk_usage(job.repository).free), options)
+    _write_attributes(job.repository)
+    return argv
 
 
 def room(free: int) -> int:
@@ -79,17 +104,20 @@ def room(free: int) -> int:
     return min(LARGEST_PUSH, free - KEPT_FREE)
 
 
-def command(job: Job, hooks: Path, largest: int = LARGEST_PUSH) -> list[str]:
-    """The argument list of git; `largest` bounds a push, in bytes."""
+def command(job: Job, hooks: Path, largest: int = LARGEST_PUSH, options: Sequence[str] = ()) -> list[str]:
+    """The argument list of git; `largest` bounds a push, in bytes; `options` are the service's own."""
     settings = {
         "core.hooksPath": str(hooks),
         "safe.directory": str(job.repository),
         "receive.fsckObjects": "true",
         "receive.maxInputSize": str(largest),
         "receive.autogc": "false",
+        # A router gives up an answer that is silent for 55 s, and a build may be.
+        "receive.keepAlive": str(KEEP_ALIVE),
+        "uploadpack.keepAlive": str(KEEP_ALIVE),
     }
-    options = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
-    return ["git", *options, job.service.removeprefix("git-"), str(job.repository)]
+    chosen = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
+    return ["git", *chosen, job.service.removeprefix("git-"), *options, str(job.repository)]
 
 
 def environment(job: Job, env: Mapping[str, str]) -> dict[str, str]:
@@ -106,6 +134,8 @@ def environment(job: Job, env: Mapping[str, str]) -> dict[str, str]:
         "HOSTD_USER": job.user,
         "HOSTD_PUSH": str(uuid.uuid4()),
     }
+    if job.door:
+        kept |= {"HOSTD_DOOR": job.door, "HOSTD_ADDRESS": job.address, "HOSTD_AUTHORIZATION": job.authorization}
     if _GIT_PROTOCOL.fullmatch(env.get("GIT_PROTOCOL", "")):
         kept["GIT_PROTOCOL"] = env["GIT_PROTOCOL"]
     if connection := env.get("SSH_CONNECTION", "").split():
@@ -164,7 +194,7 @@ def _write_attributes(repository: Path) -> None:
         file.write_text(_ATTRIBUTES)
 
 
-def _follow_head(job: Job, env: Mapping[str, str]) -> None:
+def follow_head(job: Job, env: Mapping[str, str]) -> None:
     """Let HEAD name the branch that was pushed, main or master, so that a clone checks it out."""
     if _asked(job, env, "rev-parse", "--verify", "--quiet", "HEAD"):
         return

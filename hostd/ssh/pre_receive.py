@@ -20,6 +20,8 @@ from units.run import run
 
 GIT_SECONDS = 30.0
 TAIL = 8192
+OVER_HTTPS = ("DOOR", "ADDRESS", "AUTHORIZATION")
+"""What git's environment tells of a push that came over https."""
 LONGEST_LINKS = 4096
 """Characters of submodules' names and commits; they travel in the first line of an HTTP request."""
 
@@ -78,6 +80,7 @@ def _deploy(update: Update, pusher: Pusher, env: Mapping[str, str]) -> int:
         "user": env["HOSTD_USER"],
         "commit": update.new,
         "ref": update.ref,
+        **{name.lower(): env[f"HOSTD_{name}"] for name in OVER_HTTPS if f"HOSTD_{name}" in env},
         **_submodules(update.new, pusher),
     }
     # Not through units.run: the archive is a stream. The environment goes on as it is, because the pushed objects

@@ -1,7 +1,8 @@
 """The ssh sessions that users have open: which there are, and ending them.
 
 No list of them is kept anywhere: a session is a process of the user git that runs `hostd-ssh ADDRESS`, and what it was
-asked for is in its environment (`SSH_ORIGINAL_COMMAND`, sshd(8)). So none is missed, whenever it began.
+asked for is in its environment (`SSH_ORIGINAL_COMMAND`, sshd(8)). So none is missed, whenever it began. What came over
+https is a session, too: a process of git itself, which has its user and its app in its environment.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from pathlib import Path
 from hostd.ssh.authorized_keys import FORCED_COMMAND
 from hostd.ssh.request import split
 
+OVER_HTTPS = "--stateless-rpc"
+"""What git is told when it serves one request, behind the name of the service."""
 _SSHD = ("sshd", "sshd-session")
 """What sshd calls the process of a connection, as the kernel shows it."""
 
@@ -77,11 +80,15 @@ class SshSessions:
             if self._uid is None or folder.stat().st_uid != self._uid:
                 return None
             argv = _texts(folder / "cmdline")
-            if len(argv) < 2 or Path(argv[-2]).name != FORCED_COMMAND:
+            over_https = argv[:1] == ["git"] and OVER_HTTPS in argv
+            if not over_https and (len(argv) < 2 or Path(argv[-2]).name != FORCED_COMMAND):
                 return None
             variables = dict(line.partition("=")[::2] for line in _texts(folder / "environ"))
         except (FileNotFoundError, ProcessLookupError):
             return None  # it ended while it was looked at
+        if over_https:
+            words = (f"git-{argv[argv.index(OVER_HTTPS) - 1]}", variables.get("HOSTD_APP", ""))
+            return SshSession(pid, variables.get("HOSTD_USER", ""), words)
         return SshSession(pid, argv[-1], _words(variables.get("SSH_ORIGINAL_COMMAND", "")))
 
     def _parent(self, pid: int) -> int | None:

@@ -15,7 +15,6 @@ from hostd.metrics.collector import Collector
 from hostd.metrics.points import Points, Stretch
 from hostd.metrics.store import Store
 from hostd.metrics.tally import Tally
-from router.table import PLATFORM
 from units.cgroups import Usage
 
 MIB = 1 << 20
@@ -77,13 +76,6 @@ async def test_each_request_is_counted_in_its_minute(bench):
     await bench.minute()
     assert bench.collector.store.minutes("app", "requests", NOON, NOON + 120) == {NOON: 5, NOON + 60: 2}
     assert bench.collector.store.minutes("app", "errors", NOON, NOON + 120) == {NOON: 0, NOON + 60: 2}
-
-
-async def test_the_platforms_own_requests_are_no_apps(bench):
-    bench.router.app = PLATFORM
-    bench.router.count(3)
-    assert await bench.requests() == {}
-    assert bench.collector.totals.numbers == {}
 
 
 async def test_two_who_ask_at_once_count_once(bench):

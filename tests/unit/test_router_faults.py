@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 from router_rig import QUICK, Call, get, ok, post, rig
 
-from router.table import PLATFORM, App, Dyno, State, Table
+from router.table import Dyno, State
 
 
 async def silent(call: Call) -> None:
@@ -88,24 +88,6 @@ async def test_h12_no_answer_in_time():
         line = await router.logged('at=error code=H12 desc="Request timeout"')
         assert "dyno=web.1 connect=" in line
         assert "status=503 bytes=0" in line
-
-
-async def test_the_platforms_own_api_may_take_its_time():
-    ready = asyncio.Event()
-
-    async def slow(call: Call) -> None:
-        await ready.wait()
-        await call.answer(b"done")
-
-    async with rig(silent, settings=QUICK) as router, router.client() as client, router.client() as other:
-        api = await router.dyno(slow, "api.1")
-        own = App(PLATFORM, "api", ("api.localhost",), State.UP, (api.dyno,))
-        router.plane.swap(Table(9, "localhost", (*router.plane.table.apps, own)))
-        await client.send(get().replace(b"hello.", b"api."))
-        assert (await other.get()).status == 503
-        await router.logged("code=H12")
-        ready.set()
-        assert (await client.answer()).body == b"done"
 
 
 async def test_h13_closed_without_an_answer():
