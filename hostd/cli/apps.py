@@ -9,6 +9,7 @@ from hostd.cli.client import path
 from hostd.cli.command import APP, FOR_APP, JSON, REMOTE, SHELL, Option, Usage, command
 from hostd.cli.gate import summary
 from hostd.cli.output import ENDED, columns, pairs, printable, shell, size, without_credentials
+from hostd.cli.remotes import HTTPS, SSH, address
 
 
 @command(
@@ -44,6 +45,8 @@ def apps(call: Call) -> None:
     options=(
         Option("remote", "r", "name of the git remote to make (default: hostd)", "REMOTE"),
         Option("no-remote", "n", "make no git remote"),
+        HTTPS,
+        SSH,
         Option("buildpack", "b", "a buildpack for it; give several in their order", "BUILDPACK", many=True),
         Option("stack", "s", "the stack to build it for (default: host)", "STACK"),
         JSON,
@@ -69,16 +72,17 @@ def create(call: Call) -> None:
     with call.action(f"Creating {call.error_style.app(call.word) if call.word else 'app'}") as action:
         app = call.client.request("POST", path("apps"), body).data
         action.done = "" if call.word else call.error_style.app(app["name"])
+    where = address(call, app)
     if call.flag("json"):
         call.print_json(app)
     else:
-        call.print(f"{app['web_url']} | {app['git_url']}")
+        call.print(f"{app['web_url']} | {where}")
     if call.where is not None and not call.flag("no-remote"):
         from hostd.cli import checkout
 
         remote = call.text("remote") or checkout.DEFAULT_REMOTE
         if checkout.is_checkout():
-            checkout.set_remote(remote, app["git_url"])
+            checkout.set_remote(remote, where)
             call.say(f"Git remote {remote} added")
 
 
@@ -146,12 +150,13 @@ def rename(call: Call) -> None:
     old, new = call.app, call.words[0]
     with call.action(f"Renaming {call.error_style.app(old)} to {new}"):
         app = call.client.request("PATCH", path("apps", old), {"name": new}).data
-    call.print(f"{app['web_url']} | {app['git_url']}")
+    call.print(f"{app['web_url']} | {address(call, app)}")
     if call.where is not None:
         from hostd.cli import checkout
 
         for remote in [remote for remote, name in checkout.remotes().items() if name == old]:
-            checkout.set_remote(remote, app["git_url"])
+            over_https = checkout.address_of(remote).startswith("https:")
+            checkout.set_remote(remote, app["git_url"] if over_https else app.get("ssh_url") or app["git_url"])
             call.say(f"Git remote {remote} updated")
 
 
@@ -206,6 +211,7 @@ def _described(
         "Maintenance": "on" if app.get("maintenance") else "",
         "Owner": owner,
         "Repo Size": size(app.get("repo_size")),
+        "SSH URL": app.get("ssh_url") or "",
         "Slug Size": size(app.get("slug_size")),
         "Stack": _stack(app),
         "Web URL": app["web_url"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 
 from hostd.cli.command import Refused, Usage
 from units.run import CommandError, Completed, run
@@ -10,8 +11,9 @@ from units.run import CommandError, Completed, run
 DEFAULT_REMOTE = "hostd"
 GIT_SECONDS = 10.0
 
-# An app's address is git@host:name.git or ssh://git@host:port/name.git: one segment, unlike those of code hosts.
-_ADDRESS = re.compile(r"(?:ssh://git@[^/]+/|git@[^:/]+:/?)(?P<app>[a-z][a-z0-9-]{1,28}[a-z0-9])(?:\.git)?/?")
+# An app's address is git@host:name.git, ssh://git@host:port/name.git or https://git.host:port/name.git: one segment,
+# unlike those of code hosts.
+_ADDRESS = re.compile(r"(?:ssh://git@[^/]+/|git@[^:/]+:/?|https://(?:[^/@]*@)?git\.[^/@]+/)(?P<app>[a-z][a-z0-9-]{1,28}[a-z0-9])(?:\.git)?/?")
 
 
 def app_of(address: str) -> str | None:
@@ -61,6 +63,11 @@ def _addresses() -> dict[str, str]:
     return found
 
 
+def address_of(remote: str) -> str:
+    """Where a remote leads."""
+    return _git("remote", "get-url", "--", remote).text.strip()
+
+
 def is_checkout() -> bool:
     """True inside a git work tree."""
     return _git("rev-parse", "--is-inside-work-tree").text.strip() == "true"
@@ -73,6 +80,12 @@ def set_remote(name: str, address: str) -> None:
     done = _git("remote", *words)
     if done.returncode:
         raise Refused(f"git could not set the remote {name}: {done.stderr.decode(errors='replace').strip()}")
+
+
+def clone(address: str, remote: str, directory: str) -> bool:
+    """Clone a repository, with the remote named; git speaks to the terminal itself. False if it failed."""
+    # Not through units.run: git shows its progress, and may ask for a password, for as long as it takes.
+    return subprocess.run(["git", "clone", "-o", remote, "--", address, directory], check=False).returncode == 0
 
 
 def _git(*words: str) -> Completed:

@@ -12,7 +12,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "transfers": (
         "apps:transfer", "apps:transfers", "apps:transfers:accept", "apps:transfers:decline", "apps:transfers:cancel",
     ),
-    "remotes": ("git:remote",),
+    "remotes": ("git:remote", "git:clone", "git:credentials"),
     "deploy": ("deploy", "git:sync"),
     "builds": ("builds", "builds:info", "builds:output", "builds:cancel", "builds:timeout"),
     "buildpacks": ("buildpacks", "buildpacks:set", "buildpacks:add", "buildpacks:remove", "buildpacks:clear"),

@@ -8,7 +8,8 @@ async def test_create_list_show_and_destroy_an_app(tmp_path):
         app = made.data
         assert app["name"] == "hello"
         assert app["owner"] == {"email": "you@example.com", "id": api.users["you"].id}
-        assert app["git_url"] == "ssh://git@localhost:2222/hello.git"
+        assert app["git_url"] == "https://git.localhost/hello.git"
+        assert app["ssh_url"] == "ssh://git@localhost:2222/hello.git"
         assert app["web_url"] == "http://hello.localhost/"
         assert app["slug_size"] is None and app["repo_size"] is None
         assert app["created_at"].endswith("Z") and "." not in app["created_at"]

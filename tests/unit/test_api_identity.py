@@ -150,6 +150,7 @@ async def test_status_and_version(tmp_path):
             "hostd-router@*.service": [FakeUnit("hostd-router@1.service"), FakeUnit("hostd-router@2.service")],
             "hostd-logplex.service": [FakeUnit("hostd-logplex.service")],
             "hostd-sshd.service": [FakeUnit("hostd-sshd.service")],
+            "hostd-git.service": [FakeUnit("hostd-git.service")],
             "systemd-journald@hostd.socket": [FakeUnit("systemd-journald@hostd.socket")],
         }
         whole = (await api("GET", "/hostd/status")).data
