@@ -1,7 +1,9 @@
 """Users, rights of collaborators, transfers and the audit log, through the API."""
 
+import asyncio
 from datetime import timedelta
 
+import aiohttp
 import pytest
 from api_fakes import running_api
 
@@ -77,6 +79,38 @@ async def test_what_lacks_is_said_with_who_gives_it(api):
     assert (await api("PATCH", "/apps/hello", {"maintenance": False})).status == 200, "nothing is changed by that"
     assert (await api("PATCH", "/apps/hello", {"name": "mine"})).status == 403
     assert (await api("DELETE", "/apps/hello/collaborators/ann@example.com")).status == 200, "leaving"
+
+
+async def test_an_answer_that_is_being_sent_ends_with_the_right_to_it(api):
+    asked, cut = asyncio.Event(), {}
+
+    async def waiting(_app, _type, _seconds):
+        asked.set()
+        await asyncio.Event().wait()
+
+    async def ask(name):
+        headers = {"Hostd-User": f"{name}@example.com"}
+        try:
+            async with api.http.get("http://hostd/hostd/apps/hello/dynos/missing", headers=headers) as response:
+                cut[name] = response.status
+        except aiohttp.ClientError:
+            cut[name] = "cut"
+
+    api.manager.missing = waiting
+    api.ledger.access.add(api.app.id, api.users["ann"].id, {Right.DEPLOY})
+    tasks = []
+    for name in ("ann", "kate"):
+        asked.clear()
+        tasks.append(asyncio.create_task(ask(name)))
+        await asked.wait()
+    await api("PATCH", "/apps/hello/collaborators/ann@example.com", {"permissions": ["view"]})
+    assert cut == {}, "seeing is all that it needs"
+    await api("DELETE", "/apps/hello/collaborators/ann@example.com")
+    await asyncio.wait_for(tasks[0], 5)
+    # aiohttp asks a second time when a connection breaks, and is told why.
+    assert cut in ({"ann": "cut"}, {"ann": 404})
+    tasks[1].cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 # Users
