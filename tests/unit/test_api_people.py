@@ -299,6 +299,18 @@ async def test_git_is_recorded_too(api):
     ]
 
 
+async def test_an_address_is_what_sshd_said_and_nothing_else(api):
+    for said, shown in (("192.0.2.7", "192.0.2.7"), ("2001:DB8::1", "2001:db8::1"), ("here; rm", "ssh"), ("", "ssh")):
+        await api("PATCH", "/apps/hello", {"maintenance": True}, headers={"Hostd-Address": said})
+        body = {"app": "hello", "user": "you@example.com", "service": "git-upload-pack"}
+        await api("POST", "/hostd/ssh/repositories", body, headers={"Hostd-Address": said})
+        found = (await api("GET", "/hostd/apps/hello/audit?max=2")).data
+        assert [row["address"] for row in found] == [shown, shown], said
+    token = api.token("you")
+    await api.with_token(token, "PATCH", "/apps/hello", {}, headers={"Hostd-Address": "192.0.2.7"})
+    assert (await api("GET", "/hostd/apps/hello/audit?max=1")).data[0]["address"] == "127.0.0.1"
+
+
 async def test_strangers_and_passwords_in_addresses_are_not_recorded(api):
     await api("DELETE", "/apps/hello/log-drains/syslog%3A%2F%2Fkate%3Ahunter2%40logs.example.com%3A514")
     await api.with_token("HRKU-nothing", "DELETE", "/apps/hello")

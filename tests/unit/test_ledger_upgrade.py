@@ -3,7 +3,7 @@
 import sqlite_utils
 from ledger_kit import make_ledger
 
-from hostd.ledger import BuildOutput, chain, migrations
+from hostd.ledger import BuildOutput, Right, chain, migrations
 from hostd.ledger.vault import Vault
 
 NOW = "2026-01-27T10:48:08.000000+00:00"
@@ -29,7 +29,9 @@ def first_ledger(directory):
     with db.conn:
         db["key_marks"].insert({"id": 1, "mark": vault.seal("the key of this ledger")})
         db["users"].insert(user)
+        db["users"].insert({**user, "id": "v", "email": "joe@example.com", "admin": 0})
         db["apps"].insert({**app, "created_at": NOW, "updated_at": NOW, "released_at": NOW})
+        db["collaborators"].insert({"app_id": "a", "user_id": "v", "created_at": NOW})
         db["slugs"].insert({**slug, "buildpack": "python", "stack": "host", "digest": "d", "created_at": NOW})
         db["builds"].insert({**build, "id": "b1", "status": "failed", "output": "No buildpack fits this app."})
         db["builds"].insert({**build, "id": "b2", "status": "succeeded", "slug_id": "s", "release_version": 2})
@@ -66,6 +68,16 @@ def test_old_releases_still_verify_and_new_ones_follow_them(tmp_path):
         assert made == ledger.releases.current("a")
         assert made.stack == expected
     assert ledger.releases.verify() == []
+    ledger.close()
+
+
+def test_old_collaborators_may_what_they_could(tmp_path):
+    first_ledger(tmp_path)
+    ledger = make_ledger(tmp_path)
+    (joe,) = ledger.access.list("a")
+    assert joe.rights == {Right.VIEW, Right.DEPLOY, Right.OPERATE}
+    assert joe.updated_at == joe.created_at
+    assert ledger.trail.list() == []
     ledger.close()
 
 
