@@ -75,6 +75,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "access": ("access", "access:add", "access:update", "access:remove"),
     "gate": ("access:gate", "access:gate:enable", "access:gate:remove", "access:gate:disable"),
     "platform": ("status", "version", "box"),
+    "local": ("local", "local:run", "local:check"),
     "help": ("help",),
     "completion": ("completion",),
 }  # fmt: skip
@@ -107,6 +108,7 @@ ALIASES: dict[str, str] = {
     "rollback": "releases:rollback",
     "builds:cache": "cache",
     "builds:cache:purge": "cache:purge",
+    "local:start": "local",
     "login": "auth:login",
     "logout": "auth:logout",
     "whoami": "auth:whoami",

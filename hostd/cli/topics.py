@@ -21,6 +21,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "buildpacks": "what builds an app",
         "releases": "what was released, by whom; going back",
         "slugs": "the files of releases",
+        "pipelines": "apps one after the other on the way to production",
         "cache": "what builds keep for the next one",
         "stack": "what an app is built for and runs on",
         "stacks": "the stacks of this server",
@@ -37,6 +38,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "metrics": "memory, processor, requests, response times",
         "alerts": "being told when something goes wrong",
         "audit": "who changed what",
+        "webhooks": "telling other programs what happens to an app",
     },
     "Domains and https": {
         "domains": "the names an app answers to",
@@ -52,6 +54,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "users": "the users of this server",
     },
     "Here": {
+        "heroku": "Heroku's own command line, against this server",
         "local": "run an app on your own machine",
         "status": "whether all parts of hostd are well",
         "version": "versions of this program and of the server",
