@@ -24,6 +24,7 @@ from hostd.deploys.deploys import Deploys
 from hostd.deploys.garbage import Garbage, claim
 from hostd.deploys.lastlines import LastLines
 from hostd.deploys.locks import DeployLocks
+from hostd.deploys.promoting import Promoter
 from hostd.deploys.push import SETTLE_MARGIN, Pusher
 from hostd.deploys.repositories import Repositories
 from hostd.deploys.slug_store import SlugStore
@@ -101,6 +102,7 @@ class Parts:
     writers: Writers
     alerts: Alerts
     webhooks: WebhookWorker
+    promoter: Promoter
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,9 @@ def assemble(settings: Settings) -> Parts:
         stacks=ground.stacks,
     )
     stacks = _stack_deploys(ground, manager, garbage, deploys, locks)
+    promoter = Promoter(
+        ledger=ledger, pool=pool, manager=manager, events=events, locks=locks, garbage=garbage, stacks=ground.stacks
+    )
     scheduler = Scheduler(ledger=ledger, one_offs=manager.one_offs, timers=Timers(systemd), events=events)
     systemd.subscribe(scheduler.unit_changed)
     deaths = JournalDeaths(systemd, lambda app_id, text: events.platform(Subject(app_id), "logplex", text))
@@ -177,6 +182,7 @@ def assemble(settings: Settings) -> Parts:
         ledger=ledger,
         manager=manager,
         deploys=deploys,
+        promoter=promoter,
         events=events,
         pool=pool,
         slug_store=SlugStore.of(pool=pool, stack=stack, trees=TreeUnits(systemd), garbage=garbage, locks=locks),
@@ -202,7 +208,7 @@ def assemble(settings: Settings) -> Parts:
     return Parts(
         context, manager, deploys, garbage, ledger, systemd, ground.networks, stacks, scheduler, sleeper,
         Pauser(ledger=ledger, manager=manager, events=events), certificates, automatic, pages,
-        ground.journals, ground.writers, alerts, assemble_webhooks(settings, ledger, events, manager.dynos),
+        ground.journals, ground.writers, alerts, assemble_webhooks(settings, ledger, events, manager.dynos), promoter,
     )  # fmt: skip
 
 

@@ -26,6 +26,8 @@ from hostd.ledger.builds import Build
 from hostd.ledger.certificates import Certificate
 from hostd.ledger.job_runs import JobRun
 from hostd.ledger.jobs import Job
+from hostd.ledger.pipelines import Pipeline
+from hostd.ledger.promotions import Promotion
 from hostd.ledger.releases import Release
 from hostd.ledger.slugs import Slug
 from hostd.ledger.stacks import StackVersion
@@ -143,6 +145,13 @@ class Deploys(Protocol):
 
     def holder(self, app_id: str) -> str | None:
         """What is going on, such as `kate@example.com is deploying 20a5742`; None if the app is free."""
+
+
+class Promoter(Protocol):
+    """What promotes code from app to app, as the API sees it."""
+
+    def begin(self, pipeline: Pipeline, source: Release, targets: Sequence[App], user: User) -> Promotion:
+        """Promote what a release has to the targets; returns when that is recorded. Raises Conflict without code."""
 
 
 class Scheduler(Protocol):
@@ -372,6 +381,7 @@ class Context:
     ledger: Ledger
     manager: Manager
     deploys: Deploys
+    promoter: Promoter
     events: Events
     pool: Space
     slug_store: SlugStore

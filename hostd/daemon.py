@@ -66,6 +66,7 @@ async def serve(settings: Settings) -> None:
     for task in tasks:
         task.cancel()
     await parts.stacks.close()
+    await parts.promoter.close()
     await parts.deploys.close()
     await runner.cleanup()
     await attach.close()
@@ -82,6 +83,7 @@ def _log_room(parts: Parts) -> LogRoom:
 async def _start(parts: Parts) -> None:
     await parts.stacks.recover()
     await parts.garbage.recover()
+    parts.promoter.recover()
     parts.journals.prepare()
     await parts.networks.start()
     parts.certificates.stock()

@@ -6,6 +6,7 @@ import re
 import subprocess
 
 from hostd.cli.command import Refused, Usage
+from hostd.cli.output import printable
 from units.run import CommandError, Completed, run
 
 DEFAULT_REMOTE = "hostd"
@@ -14,6 +15,8 @@ GIT_SECONDS = 10.0
 # An app's address is git@host:name.git, ssh://git@host:port/name.git or https://git.host:port/name.git: one segment,
 # unlike those of code hosts.
 _ADDRESS = re.compile(r"(?:ssh://git@[^/]+/|git@[^:/]+:/?|https://(?:[^/@]*@)?git\.[^/@]+/)(?P<app>[a-z][a-z0-9-]{1,28}[a-z0-9])(?:\.git)?/?")
+
+_COMMIT = re.compile(r"[0-9a-f]{7,64}")
 
 
 def app_of(address: str) -> str | None:
@@ -86,6 +89,15 @@ def clone(address: str, remote: str, directory: str) -> bool:
     """Clone a repository, with the remote named; git speaks to the terminal itself. False if it failed."""
     # Not through units.run: git shows its progress, and may ask for a password, for as long as it takes.
     return subprocess.run(["git", "clone", "-o", remote, "--", address, directory], check=False).returncode == 0
+
+
+def commits(old: str, new: str) -> list[str]:
+    """The commits that the second has and the first has not, newest first; none if the checkout lacks one of them."""
+    if not (_COMMIT.fullmatch(old) and _COMMIT.fullmatch(new)):
+        return []
+    form = "--format=%h %ad %s (%an)"
+    done = _git("log", "--max-count=200", "--date=short", form, "--end-of-options", f"{old}..{new}")
+    return [printable(line) for line in done.text.splitlines()] if done.returncode == 0 else []
 
 
 def _git(*words: str) -> Completed:

@@ -53,6 +53,11 @@ MODULES: dict[str, tuple[str, ...]] = {
         "webhooks", "webhooks:add", "webhooks:info", "webhooks:update", "webhooks:remove", "webhooks:deliveries",
         "webhooks:deliveries:info", "webhooks:events", "webhooks:events:info",
     ),
+    "pipelines": (
+        "pipelines", "pipelines:create", "pipelines:add", "pipelines:update", "pipelines:remove", "pipelines:info",
+        "pipelines:rename", "pipelines:transfer", "pipelines:destroy",
+    ),
+    "promote": ("pipelines:promote", "pipelines:diff"),
     "releases": (
         "releases", "releases:info", "releases:output", "releases:rollback", "releases:verify",
     ),

@@ -202,13 +202,7 @@ class Deploys:
                 return self._stacks.get(wanted).ref
         if slug_id is None:
             return None
-        name = self._ledger.slugs.get(slug_id).stack
-        if name != HOST and current.stack is not None and name_of(current.stack) == name:
-            return current.stack
-        try:
-            return self._stacks.current(name).ref
-        except NoSuchStack as error:
-            raise Conflict(f"That release was built for the stack {name}, which is not here any more.") from error
+        return stack_for_slug(self._stacks, self._ledger.slugs.get(slug_id).stack, current)
 
     async def destroyed(self, app: App) -> None:
         """Delete the files and the account of an app that the ledger has ended and whose dynos have stopped."""
@@ -223,3 +217,16 @@ class Deploys:
         """Wait until no push runs; for tests and for a quiet shutdown."""
         while self._running:
             await asyncio.sleep(0.05)
+
+
+def stack_for_slug(stacks: Stacks, name: str, current: Release) -> str:
+    """What a release runs on whose slug was built for the stack `name`, when it follows the `current` one.
+
+    Raises Conflict if there is no such stack.
+    """
+    if name != HOST and current.stack is not None and name_of(current.stack) == name:
+        return current.stack
+    try:
+        return stacks.current(name).ref
+    except NoSuchStack as error:
+        raise Conflict(f"That release was built for the stack {name}, which is not here any more.") from error

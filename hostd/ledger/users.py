@@ -82,6 +82,12 @@ class Users:
         """
         with self._database.transaction():
             user = self.get(user_id)
+            pipelines = self._database.select("SELECT name FROM pipelines WHERE owner_id = ? ORDER BY name", user.id)
+            if pipelines:
+                raise Conflict(
+                    f"{user.email} owns the pipelines {', '.join(each['name'] for each in pipelines)}. Give each to "
+                    "somebody else (hostctl pipelines:transfer) or destroy it first."
+                )
             owned = self._database.select(
                 "SELECT name FROM apps WHERE owner_id = ? AND destroyed_at IS NULL ORDER BY name", user.id
             )

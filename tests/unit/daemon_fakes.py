@@ -10,7 +10,7 @@ from typing import Any
 from hostd.context import Output
 from hostd.deploys.deploy import Deploy, PushOutcome
 from hostd.dns import Found
-from hostd.errors import Busy, NotFound
+from hostd.errors import Busy, Conflict, NotFound
 from hostd.events import Events
 from hostd.ledger import Ledger
 from hostd.ledger.apps import App
@@ -206,6 +206,18 @@ class FakeDeploys:
 
     def holder(self, app_id: str) -> str | None:
         return self.busy
+
+
+class FakePromoter:
+    """Records promotions; they are pending until the test says otherwise."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def begin(self, pipeline: Any, source: Release, targets: Any, user: User) -> Any:
+        if source.slug_id is None:
+            raise Conflict("There is no code yet.")
+        return self._ledger.promotions.begin(pipeline, source, targets, user)
 
 
 @dataclass

@@ -15,6 +15,7 @@ from hostd.api.schema import (
     network,
     oauth,
     people,
+    pipelines,
     platform,
     public,
     webhooks,
@@ -24,9 +25,11 @@ from hostd.api.schema.words import MAYBE_TEXT, TEXT, Schema, record
 
 RESOURCES: tuple[Resource, ...] = tuple(
     resource
-    for module in (account, addons, apps, builds, dynos, logs, network, oauth, people, platform, public, webhooks)
+    for module in (
+        account, addons, apps, builds, dynos, logs, network, oauth, people, pipelines, platform, public, webhooks,
+    )
     for resource in module.RESOURCES
-)
+)  # fmt: skip
 
 ERROR: Schema = record(
     {"id": TEXT, "message": TEXT},
