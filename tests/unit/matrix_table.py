@@ -158,6 +158,7 @@ GET    /hostd/usage
 GET    /hostd/version
 GET    /hostd/status
 GET    /hostd/router
+GET    /hostd/doors =503
 GET    /addons
 GET    /addons/{addon=none} =404
 GET    /addons/{addon=none}/addon-attachments =404
@@ -235,6 +236,7 @@ GET    /buildpacks/{buildpack=heroku%2Fpython}
 GET    /buildpacks/{buildpack=heroku%2Fpython}/readme
 GET    /buildpacks/{buildpack=heroku%2Fpython}/revisions
 PUT    /hostd/sources/{source=$uuid} =404
+GET    /hostd/signed/logs =503
 GET    /hostd/signed/builds/{app}/{build=current} =403
 GET    /hostd/signed/releases/{app}/{release=2} =403
 """,
@@ -243,6 +245,7 @@ GET    /hostd/signed/releases/{app}/{release=2} =403
 GET    /hostd/ssh/keys
 POST   /hostd/ssh/repositories {}
 POST   /hostd/pushes
+POST   /hostd/git/repositories {}
 GET    /hostd/pushes/{push=none}
 """,
 }

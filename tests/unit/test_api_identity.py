@@ -144,6 +144,9 @@ async def test_status_and_version(tmp_path):
     from daemon_fakes import FakeUnit
 
     async with running_api(tmp_path) as api:
+        routers = {part["name"]: part for part in (await api("GET", "/hostd/status")).data["components"]}["router"]
+        assert (routers["status"], routers["detail"]) == ("degraded", "an admin sees why")
+        api.user = "kate@example.com"
         parts = {part["name"]: part for part in (await api("GET", "/hostd/status")).data["components"]}
         assert parts["router"]["status"] == "degraded" and parts["pool"]["detail"] == "40.0 GiB free of 50.0 GiB"
         api.systemd.units = {
