@@ -42,6 +42,10 @@ GET    /apps/{app}/slugs
 GET    /apps/{app}/slugs/{slug=current}
 GET    /apps/{app}/sni-endpoints
 GET    /apps/{app}/sni-endpoints/{certificate=none} =404
+GET    /apps/{app}/pipeline-couplings
+GET    /pipelines/{pipeline=$line}
+GET    /pipelines/{pipeline=$line}/pipeline-couplings
+GET    /pipeline-couplings/{coupling=$coupling}
 GET    /apps/{app}/webhooks
 GET    /apps/{app}/webhooks/{webhook=none} =404
 GET    /apps/{app}/webhook-deliveries
@@ -108,6 +112,8 @@ DELETE /apps/{app}/log-drains/{drain=none} =404
 POST   /apps/{app}/sni-endpoints =422 {"certificate_chain": "x", "private_key": "x"}
 PATCH  /apps/{app}/sni-endpoints/{certificate=none} =404 {"certificate_chain": "x", "private_key": "x"}
 DELETE /apps/{app}/sni-endpoints/{certificate=none} =404
+PATCH  /pipeline-couplings/{coupling=$coupling} {"stage": "production"}
+DELETE /pipeline-couplings/{coupling=$coupling}
 POST   /apps/{app}/webhooks {"include": ["api:release"], "level": "notify", "url": "https://example.com/hook"}
 PATCH  /apps/{app}/webhooks/{webhook=none} =404 {"level": "notify"}
 DELETE /apps/{app}/webhooks/{webhook=none} =404
@@ -151,6 +157,11 @@ GET    /users/~
 GET    /users/~/apps
 GET    /apps
 POST   /apps {"name": "$new"}
+GET    /pipelines
+POST   /pipelines {"name": "$new"}
+GET    /pipeline-couplings
+GET    /pipeline-promotions/{promotion=none} =404
+GET    /pipeline-promotions/{promotion=none}/promotion-targets =404
 POST   /filters/apps {"in": {"id": []}}
 GET    /hostd/audit
 GET    /hostd/metrics/apps
@@ -250,7 +261,22 @@ GET    /hostd/pushes/{push=none}
 """,
 }
 
+_ITS_OWNERS = {"view": 403, "deploy": 403, "operate": 403, "manage": 403}
+
 SPECIAL = {
+    # The app is in a pipeline of its owner's.
+    "PATCH /pipelines/{pipeline=$line}": ({"name": "$new"}, {**_ITS_OWNERS, "owner": 200, "admin": 200}),
+    "DELETE /pipelines/{pipeline=$line}": (None, {**_ITS_OWNERS, "owner": 200, "admin": 200}),
+    "POST /pipeline-transfers": (
+        {"pipeline": "$line", "new_owner": "stranger@example.com"}, {**_ITS_OWNERS, "owner": 201, "admin": 201},
+    ),
+    "POST /pipeline-couplings": (
+        {"app": "$app", "pipeline": "$line", "stage": "staging"}, {**_ITS_OWNERS, "owner": 409, "admin": 409},
+    ),
+    "POST /pipeline-promotions": (
+        {"pipeline": "$line", "source": {"app": "$app"}, "targets": [{"app": "$app"}]},
+        {"view": 403, "deploy": 422, "operate": 403, "manage": 422, "owner": 422, "admin": 422},
+    ),
     # Whoever has a right may leave.
     "DELETE /apps/{app}/collaborators/{user=deploy@example.com}": (
         None, {"view": 403, "deploy": 200, "operate": 403, "manage": 200, "owner": 200, "admin": 200},

@@ -24,6 +24,7 @@ from hostd.api.requests import QUOTA
 from hostd.deploys.deploy import PushOutcome
 from hostd.ledger.access import Right
 from hostd.ledger.apps import App
+from hostd.ledger.pipelines import Stage as PipelineStage
 from tests.unit.daemon_fakes import dyno
 from tests.unit.matrix_table import SPECIAL, WHO_MAY
 
@@ -129,6 +130,7 @@ class Stage:
         api.ledger.users.add("second@example.com", admin=True)
         self._tokens = {role: api.token(role) for role in KNOWN}
         self._shared: App | None = None
+        self._coupling = ""
 
     def app(self) -> App:
         """A new app, in which there is something of everything."""
@@ -145,6 +147,8 @@ class Stage:
             ledger.jobs.add(app.id, command="tidy", every="10m", timezone="UTC", size="eco", catch_up="one", most=9)
             ledger.alerts.add(app.id, condition="web p95>500ms", targets=[], most=9)
             ledger.domains.add(app.id, f"{app.name}.example.org", users["owner"])
+            line = ledger.pipelines.create(f"{app.name}-line", users["owner"].id)
+            self._coupling = ledger.pipelines.couple(line, app.id, PipelineStage.STAGING).id
             ledger.transfers.offer(app, users["deploy"], users["owner"])
         api.manager.running = [dyno(app, "web", 1)]
         return app
@@ -159,7 +163,13 @@ class Stage:
         if self._shared is None or call.may(role):
             self._shared = self.app()
         app, self._shared = self._shared, None if call.may(role) else self._shared
-        values = {"$app": app.name, "$uuid": str(uuid.uuid4()), "$new": f"n{uuid.uuid4().hex[:12]}"}
+        values = {
+            "$line": f"{app.name}-line",
+            "$coupling": self._coupling,
+            "$app": app.name,
+            "$uuid": str(uuid.uuid4()),
+            "$new": f"n{uuid.uuid4().hex[:12]}",
+        }
 
         def filled(text: str) -> str:
             for name, value in values.items():
