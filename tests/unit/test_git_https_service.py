@@ -6,6 +6,7 @@ import asyncio
 import base64
 import gzip
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -252,12 +253,12 @@ async def test_a_pusher_who_leaves_takes_git_and_its_hook_along(tmp_path):
     async with running(tmp_path, hook=hook) as rig:
         process = await asyncio.create_subprocess_exec(
             "git", "push", rig.url(), "main", cwd=rig.work, stderr=subprocess.PIPE,
-            env={**os.environ, "GIT_TERMINAL_PROMPT": "0"},
+            env={**os.environ, "GIT_TERMINAL_PROMPT": "0"}, start_new_session=True,
         )  # fmt: skip
         assert process.stderr is not None
         while b"begun" not in await process.stderr.readline():
             pass
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)  # git and its helper, as Ctrl-C on a terminal
         await process.wait()
         async with asyncio.timeout(60):
             while not mark.exists() or list((rig.home / "repo.git").glob("objects/tmp_objdir-incoming-*")):
