@@ -8,7 +8,7 @@ from typing import Any
 
 from hostd.manager.dyno import DynoId, parse_description
 from hostd.manager.visits import VISIT_UNITS
-from router.table import PLATFORM
+from router.table import PLATFORMS
 from tests.support.platform import Platform
 from tests.support.waiting import wait_until
 
@@ -78,7 +78,7 @@ def disagreements(found: Mapping[str, Any]) -> Iterator[str]:
     routes = {app["id"]: wanted_route(app, dynos.values()) for app in found["apps"]}
     for name, table in found["tables"].items():
         # The platform's own entry, which leads to its API, is no app's.
-        there = {app["id"]: app for app in table["apps"] if app["id"] != PLATFORM}
+        there = {app["id"]: app for app in table["apps"] if app["id"] not in PLATFORMS}
         yield from _differ(f"route of table {name}", there, set(routes))
         for app_id in set(there) & set(routes):
             if _sorted(there[app_id]) != routes[app_id]:
