@@ -7,7 +7,6 @@ import json
 import socket
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from hostd.cli.client import ATTACH_SOCKET, Client, path
 from hostd.cli.command import Refused
@@ -19,17 +18,17 @@ if TYPE_CHECKING:
 UP_SECONDS = 90.0
 """How long a one-off dyno may take to start."""
 PIECE = 4096
+SSH_PORT = 22
 
 
 def must_be_local(call: Call, app: str, *, terminal: bool = False) -> None:
     """Raise Refused, before anything is begun, where no descriptor can be handed over: far from the server."""
     if not call.client.door.is_local:
-        address = urlsplit(str(call.client.get(path("apps", app))["git_url"]))
-        name = address.hostname or "HOST"
-        port = f" -p {address.port}" if address.scheme == "ssh" and address.port else ""
+        doors = call.client.get(path("hostd", "doors"))
+        port = "" if doors["ssh_port"] == SSH_PORT else f" -p {doors['ssh_port']}"
         raise Refused(
             f"{call.command.name} reaches into a dyno, which takes ssh. With your key: "
-            f"ssh{' -t' if terminal else ''}{port} git@{name} {call.command.name} -a {app} ..."
+            f"ssh{' -t' if terminal else ''}{port} git@{doors['domain']} {call.command.name} -a {app} ..."
         )
 
 

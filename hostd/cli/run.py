@@ -62,6 +62,8 @@ def run(call: Call) -> int:
     """
     line, app = _line_or_type(call), call.app
     doing = f"Running `{line}` attached to terminal" if line else f"Running {call.text('type')} attached to terminal"
+    if not call.client.door.is_local:
+        return _run_far(call, app, line, doing)
     return attach(call, app, doing, lambda env: _create(call, app, line, attach=True, env=env))
 
 
@@ -134,6 +136,29 @@ def execute(call: Call) -> int:
     It is as run:inside; the dyno is web.1 unless -d says another.
     """
     return attach_inside(call, call.text("dyno") or "web.1", command_line(call.words) if call.words else "bash")
+
+
+def _run_far(call: Call, app: str, line: str, doing: str) -> int:
+    """Run a line in a dyno that is met at the rendezvous, and return its exit status."""
+    from hostd.cli.meeting import Meeting, meet, status_of
+    from hostd.cli.relay import raw_terminal
+
+    env = environment(call.texts("env"))
+    source, sink = call.around.stdin.fileno(), call.around.stdout.fileno()
+    terminal = not call.flag("no-tty") and os.isatty(source) and os.isatty(sink)
+    if terminal:
+        columns, lines = os.get_terminal_size(sink)
+        size = {"COLUMNS": str(columns), "LINES": str(lines)}
+        env = {"TERM": call.around.env.get("TERM") or "dumb", **size, **env}
+    with contextlib.ExitStack() as cleanup:
+        with call.action(doing) as action:
+            dyno = _create(call, app, line, attach=True, env=env, terminal=terminal)
+            sock = cleanup.enter_context(meet(call.client, str(dyno["attach_url"])))
+            action.ended, action.done = "up", dyno["name"]
+        if terminal:
+            cleanup.enter_context(raw_terminal(source))
+        Meeting(sock, source, sink).run()
+    return status_of(call.client, app, dyno["name"])
 
 
 def attach_inside(call: Call, dyno: str, line: str) -> int:
@@ -251,8 +276,12 @@ def _line_or_type(call: Call) -> str:
     return ""
 
 
-def _create(call: Call, app: str, line: str, *, attach: bool, env: dict[str, str]) -> dict[str, Any]:
+def _create(
+    call: Call, app: str, line: str, *, attach: bool, env: dict[str, str], terminal: bool = True
+) -> dict[str, Any]:
     body: dict[str, Any] = {"attach": attach, "env": env, **time_limit(call)}
+    if not terminal:
+        body["force_no_tty"] = True
     given = {"command": line, "size": call.text("size"), "type": call.text("type")}
     body |= {name: value for name, value in given.items() if value}
     answer: dict[str, Any] = call.client.request("POST", path("apps", app, "dynos"), body).data

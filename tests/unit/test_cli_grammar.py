@@ -177,7 +177,7 @@ def test_every_topic_is_in_a_group_of_the_help():
     assert grouped(["ps", "new"])[OTHERS] == [("new", "")]
 
 
-ACTS = {"deploy", "run", "help", "completion", "box", "local"}
+ACTS = {"deploy", "run", "help", "completion", "box", "local", "heroku"}
 """Topics that are no list and show nothing."""
 
 

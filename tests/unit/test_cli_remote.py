@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cli_fakes import FakeHostd, Handler, Request, app, dyno, hostctl, release
+from cli_fakes import FakeHostd, Handler, Request, dyno, hostctl, release
 from tls_kit import make
 
 from hostd.cli.client import Client
@@ -232,10 +232,10 @@ def test_a_deploy_whose_connection_broke_is_asked_for_as_a_build(far, tmp_path, 
     assert "v7" in ran.err
 
 
-@pytest.mark.parametrize("line", [["run", "bash"], ["ps:exec"], ["ps:copy", "a"], ["ps:forward", "5678"]])
+@pytest.mark.parametrize("line", [["run:inside", "web.1", "ls"], ["ps:exec"], ["ps:copy", "a"], ["ps:forward", "5678"]])
 def test_what_needs_ssh_says_how_before_anything_is_begun(far, line):
     fake, address, env = far
-    fake.on("GET /apps/hello", (200, app()))
+    fake.on("GET /hostd/doors", (200, {"ssh_port": 2222, "domain": "localhost"}))
     ran = hostctl(None, *line[:1], "-a", "hello", *line[1:], HOSTD_HOST=address, HOSTD_TOKEN=TOKEN, **env)
     assert ran.status == 1
     assert f" -p 2222 git@localhost {line[0]} -a hello ..." in ran.err
