@@ -161,11 +161,10 @@ class WebhookDeliveries:
         return status
 
     def resume(self) -> None:
-        """Have tried again, now, what an earlier hostd was trying when it ended."""
+        """Have tried again, before all that came later, what an earlier hostd was trying when it ended."""
         self._database.write(
-            "UPDATE webhook_deliveries SET next_at = min(next_at, ?) WHERE next_at IS NOT NULL "
-            "AND attempt_id IS NOT NULL AND attempt_code IS NULL AND attempt_error IS NULL",
-            self._database.now(),
+            "UPDATE webhook_deliveries SET next_at = created_at WHERE next_at IS NOT NULL "
+            "AND attempt_id IS NOT NULL AND attempt_code IS NULL AND attempt_error IS NULL"
         )
 
     def _events(self, condition: str, *parameters: object) -> Sequence[Event]:
