@@ -167,6 +167,12 @@ class _Answer:
             await self.response.prepare(self._request)
         await self.response.write(piece)
 
+    def break_off(self) -> web.StreamResponse:
+        """Hang up behind what was said."""
+        if self._request.transport is not None:
+            self._request.transport.close()
+        return self.response
+
     async def end(self) -> web.StreamResponse:
         if not self.response.prepared:
             await self.response.prepare(self._request)
@@ -199,6 +205,9 @@ async def _passed_on(
         if status and not answer.response.prepared:
             _log.warning("git ended with status %d: %s", status, git.complaints)
             raise Refused(500, "git could not answer. The cause is in the server's log: journalctl -u hostd-git")
+        if status < 0:
+            # Ended from outside. After an answer that seems whole a pusher's git would wait for what is missing.
+            return answer.break_off()
         if finish is not None:
             await finish()
         return await answer.end()

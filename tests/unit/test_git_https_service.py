@@ -247,23 +247,50 @@ async def test_who_has_no_token_or_a_wrong_one_is_asked_for_one(tmp_path):
         assert "remote: Couldn't find that app: 'nope'." in unknown.err
 
 
+async def pushing(rig: Rig) -> asyncio.subprocess.Process:
+    """A push whose hook has begun."""
+    process = await asyncio.create_subprocess_exec(
+        "git", "push", rig.url(), "main", cwd=rig.work, stderr=subprocess.PIPE,
+        env={**os.environ, "GIT_TERMINAL_PROMPT": "0"}, start_new_session=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    while b"begun" not in await process.stderr.readline():
+        pass
+    return process
+
+
 async def test_a_pusher_who_leaves_takes_git_and_its_hook_along(tmp_path):
     mark = tmp_path / "mark"
     hook = f"cat > /dev/null; echo begun; trap 'echo ended > {mark}; exit 1' TERM; sleep 600 & wait"
     async with running(tmp_path, hook=hook) as rig:
-        process = await asyncio.create_subprocess_exec(
-            "git", "push", rig.url(), "main", cwd=rig.work, stderr=subprocess.PIPE,
-            env={**os.environ, "GIT_TERMINAL_PROMPT": "0"}, start_new_session=True,
-        )  # fmt: skip
-        assert process.stderr is not None
-        while b"begun" not in await process.stderr.readline():
-            pass
+        process = await pushing(rig)
         os.killpg(process.pid, signal.SIGKILL)  # git and its helper, as Ctrl-C on a terminal
         await process.wait()
         async with asyncio.timeout(60):
-            while not mark.exists() or list((rig.home / "repo.git").glob("objects/tmp_objdir-incoming-*")):
+            while not mark.exists() or not mark.read_text() or list((rig.home / "repo.git").glob("objects/tmp_objdir-incoming-*")):
                 await asyncio.sleep(0.05)
         assert mark.read_text() == "ended\n"
+
+
+async def test_a_pusher_whose_git_is_ended_is_told_so(tmp_path):
+    leader = tmp_path / "leader"
+    async with running(tmp_path, hook=f"cat > /dev/null; echo $PPID > {leader}; echo begun; sleep 600 & wait") as rig:
+        process = await pushing(rig)
+        os.kill(int(leader.read_text()), signal.SIGTERM)  # as when the right to push is taken away
+        _, said = await asyncio.wait_for(process.communicate(), 60)
+        assert process.returncode != 0
+        assert b"RPC failed" in said
+
+
+async def test_a_push_that_is_too_large_is_told_so(tmp_path, monkeypatch):
+    monkeypatch.setattr("hostd.ssh.git.LARGEST_PUSH", 1 << 20)
+    async with running(tmp_path) as rig:
+        (rig.work / "noise").write_bytes(os.urandom(3 << 20))
+        await rig.git("add", ".")
+        await rig.git("commit", "-q", "-m", "large")
+        pushed = await asyncio.wait_for(rig.git("push", rig.url(), "main"), 60)
+        assert pushed.status != 0
+        assert "pack exceeds maximum allowed size" in pushed.err
 
 
 def test_the_process_says_how_it_is_started():
