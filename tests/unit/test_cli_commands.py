@@ -149,6 +149,28 @@ def test_git_remote(hostd, tmp_path):
     subprocess.run(["git", "init", "-q", "."], check=True)
     ran = hostctl(tmp_path, "git:remote", "-a", "hello", "-r", "staging")
     assert ran.err == "set git remote staging to ssh://git@localhost:2222/hello.git\n"
+    ran = hostctl(tmp_path, "git:remote", "-a", "hello", "--https")
+    assert ran.err == "set git remote hostd to https://git.localhost:8443/hello.git\n"
+    assert hostctl(tmp_path, "git:remote", "-a", "hello", "--https", "--ssh").status == 2
+    hostd.on("PATCH /apps/hello", (200, app("world")))
+    renamed = hostctl(tmp_path, "apps:rename", "world", "-a", "hello").err
+    assert "Git remote hostd updated" in renamed and "Git remote staging updated" in renamed
+    urls = {name: subprocess.run(["git", "remote", "get-url", name], capture_output=True, text=True, check=True).stdout
+            for name in ("hostd", "staging")}
+    assert urls == {"hostd": "https://git.localhost:8443/world.git\n",
+                    "staging": "ssh://git@localhost:2222/world.git\n"}  # fmt: skip
+
+
+def test_git_clone(hostd, tmp_path, monkeypatch):
+    hostd.on("GET /apps/hello", (200, {**app(), "ssh_url": str(tmp_path / "origin.git")}))
+    over_ssh = hostctl(tmp_path, "git:clone", "-a", "hello", user="you@example.com")
+    assert over_ssh.out == f"git clone -o hostd {tmp_path / 'origin.git'}\n"
+    assert hostctl(tmp_path, "git:clone", "-a", "hello").status == 1
+    subprocess.run(["git", "init", "-q", "--bare", str(tmp_path / "origin.git")], check=True)
+    monkeypatch.chdir(tmp_path)
+    assert hostctl(tmp_path, "git:clone", "-a", "hello", "here", "-r", "prod").status == 0
+    names = subprocess.run(["git", "-C", "here", "remote"], capture_output=True, text=True, check=True).stdout
+    assert names == "prod\n"
 
 
 def test_config(hostd, tmp_path):

@@ -315,3 +315,20 @@ def test_the_token_of_a_login_is_printed_and_no_other_is_made(far):
     shown["access_token"]["expires_in"] = None
     assert hostctl(None, "auth:token", **here).err == ""
     assert json.loads(hostctl(None, "auth:token", "--json", **here).out)["access_token"]["token"] == TOKEN
+
+
+def test_git_is_told_the_token_of_the_login_and_of_no_other_host(far):
+    _, _, env = far
+    (Path(env["HOME"]) / ".netrc").write_text(f"machine api.example.com\n  login you\n  password {TOKEN}\n")
+    env = {**env, "HOSTD_HOST": "example.com"}
+
+    def told(action, asked):
+        return hostctl(None, "git:credentials", action, stdin=asked.encode(), **env).out
+
+    asked = "protocol=https\nhost=git.example.com\n\n"
+    answer = f"protocol=https\nhost=git.example.com\nusername=hostd\npassword={TOKEN}\n"
+    assert told("get", asked) == answer
+    assert told("get", "url=https://git.example.com\n") == answer
+    assert told("get", asked.replace("git.", "git.evil.")) == ""
+    assert told("get", asked.replace("https", "http")) == ""
+    assert told("store", asked) == told("erase", asked) == ""

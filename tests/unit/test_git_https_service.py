@@ -267,7 +267,11 @@ async def test_a_pusher_who_leaves_takes_git_and_its_hook_along(tmp_path):
         os.killpg(process.pid, signal.SIGKILL)  # git and its helper, as Ctrl-C on a terminal
         await process.wait()
         async with asyncio.timeout(60):
-            while not mark.exists() or not mark.read_text() or list((rig.home / "repo.git").glob("objects/tmp_objdir-incoming-*")):
+            while (
+                not mark.exists()
+                or not mark.read_text()
+                or list((rig.home / "repo.git").glob("objects/tmp_objdir-incoming-*"))
+            ):
                 await asyncio.sleep(0.05)
         assert mark.read_text() == "ended\n"
 

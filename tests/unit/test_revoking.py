@@ -153,6 +153,22 @@ def test_sessions_are_found_by_who_they_are_of(ssh):
     assert (one.wait(5), other.poll()) == (-signal.SIGTERM, None), "and not the test, which is no sshd"
 
 
+def test_what_came_over_https_is_a_session_too():
+    env = {"HOSTD_USER": "eve@example.com", "HOSTD_APP": "app-1", "PATH": "/usr/bin:/bin"}
+    words = ["git", "-c", "alias.upload=!echo begun; exec sleep 600; :", "upload", "--stateless-rpc"]
+    process = subprocess.Popen(words, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    try:
+        assert process.stdout.readline() == b"begun\n"
+        sessions = SshSessions(os.getuid())
+        assert SshSession(process.pid, "eve@example.com", ("git-upload", "app-1")) in sessions.of("eve@example.com")
+        sessions.end(sessions.of("eve@example.com")[0])
+        assert process.wait(10) != 0
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
 def test_a_number_that_is_somebody_elses_by_now_is_let_be(ssh):
     begin, sessions = ssh
     other = begin("kate@example.com", "ps")
