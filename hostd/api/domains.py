@@ -51,7 +51,9 @@ async def index(request: web.Request) -> web.Response:
     endpoints, acm = endpoints_of(context, app), acm_of(context, app)
     own = [_json(context, app, domain, endpoints, acm) for domain in domains]
     found = [_built_in(context, app, endpoints), *own]
-    return answer_list(request, found, sortable=by_fields("id", "hostname"), default="id")
+    # heroku3 says domain for the hostname.
+    sortable = {**by_fields("id", "hostname"), "domain": lambda found: str(found["hostname"])}
+    return answer_list(request, found, sortable=sortable, default="id")
 
 
 @routes.post("/apps/{app}/domains")

@@ -31,7 +31,7 @@ async def index(request: web.Request) -> web.Response:
     current = context.ledger.releases.current(app.id).slug_id
     slugs = context.ledger.slugs.list(app.id)
     found = [slug_json(request, app, slug, versions.get(slug.id, []), current) for slug in slugs]
-    return answer_list(request, found, sortable=by_fields("id"), default="id")
+    return answer_list(request, found, sortable=by_fields("id", "created_at"), default="id")
 
 
 @routes.get("/apps/{app}/slugs/{slug}")
