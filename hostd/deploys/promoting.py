@@ -18,7 +18,7 @@ from hostd.deploys.garbage import Garbage
 from hostd.deploys.locks import DeployLocks
 from hostd.deploys.push import unheard
 from hostd.deploys.release_phase import ReleasePhase
-from hostd.errors import Conflict, HostdError
+from hostd.errors import Conflict, HostdError, Unavailable
 from hostd.events import Events, Subject
 from hostd.ledger import Ledger
 from hostd.ledger.apps import App
@@ -102,7 +102,7 @@ class Promoter:
             self._events.release(app, made)
             self._manager.nudge(app.id)
             self._garbage.collect(app.id)
-        except (HostdError, SlugsError, CommandError) as error:
+        except (HostdError, SlugsError) as error:
             self._failed(target, str(error))
         except asyncio.CancelledError:
             self._failed(target, INTERRUPTED)
@@ -136,7 +136,14 @@ class Promoter:
             # Nobody else can write to this tree, and no link in it is followed.
             owner = f"{uid}:{uid}"
             argv = ["nice", _NICEST, "chown", "--recursive", "--no-dereference", "-P", "--", owner, str(tree)]
-            await arun(argv, timeout=_OWN_SECONDS)
+            try:
+                await arun(argv, timeout=_OWN_SECONDS)
+            except CommandError as error:
+                log.error("a slug could not be copied: %s", error)
+                raise Unavailable(
+                    "The slug could not be copied: is the disk full (hostctl status)? Why is in hostd's log: "
+                    "journalctl -u hostd"
+                ) from error
             self._pool.freeze(copy, copy)
         finally:
             self._pool.delete_build(copy)

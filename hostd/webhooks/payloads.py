@@ -84,7 +84,8 @@ class Payloads:
         release = ledger.releases.current(app.id)
         slug = ledger.slugs.get(release.slug_id) if release.slug_id else None
         owner = ledger.users.once(app.owner_id)
-        data = app_json(self._settings, app, owner, slug=slug, runs_on=release.stack)
+        acm = ledger.acm.enabled(app.id)
+        data = app_json(self._settings, app, owner, slug=slug, runs_on=release.stack, acm=acm)
         previous: dict[str, Any] = {}
         if "name" in before and before["name"] != app.name:
             old = app_json(self._settings, replace(app, name=before["name"]), owner)

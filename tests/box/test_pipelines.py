@@ -32,7 +32,7 @@ http.server.HTTPServer(("", int(os.environ["PORT"])), Handler).serve_forever()
 FILES: dict[str, str | bytes] = {
     "Procfile": (
         "web: python3 server.py\nworker: sleep 999\n"
-        'release: echo "migrating $WHERE"; [ "$WHERE" != broken ]\n'
+        'release: echo "migrating $WHERE"; [ "$WHERE" != waiting ] || sleep 600; [ "$WHERE" != broken ]\n'
     ),
     "server.py": SERVER,
     "private": "one ",
@@ -124,6 +124,30 @@ def test_an_app_that_is_deployed_to_is_left_alone_and_is_free_again(
     ran = platform.ssh("pipelines:promote", "--to", OTHER, "-a", STAGING)
     assert "=== Promotion successful" in ran.stdout and "migrating fine" in ran.stdout
     wait_until(lambda: page(platform, OTHER) == b"one fine", 60)
+
+
+def test_a_killed_hostd_leaves_a_promotion_that_says_so(platform: Platform) -> None:
+    platform.ssh("config:set", "WHERE=waiting", "-a", OTHER)
+    releases, slugs = asked(platform, "releases", "-a", OTHER), pool(platform)
+    argv = platform.remote_command("pipelines:promote", "--to", OTHER, "-a", STAGING)
+    with subprocess.Popen(
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as promoting:
+        wait_until(lambda: "release." in platform.ssh("ps", "-a", OTHER).stdout, 60)
+        there = pool(platform)
+        platform.run(["systemctl", "kill", "--signal=KILL", "hostd.service"])
+        out, err = promoting.communicate(timeout=120)
+    assert there - slugs
+    assert promoting.returncode == 1 and "hostd was restarted during the promotion. Promote again." in out, out + err
+    assert asked(platform, "releases", "-a", OTHER) == releases
+    wait_until(lambda: pool(platform) <= slugs, 30)
+    platform.ssh("config:set", "WHERE=again", "-a", OTHER)
+    assert "=== Promotion successful" in platform.ssh("pipelines:promote", "--to", OTHER, "-a", STAGING).stdout
+
+
+def pool(platform: Platform) -> set[str]:
+    """The slugs that lie in the pool."""
+    return set(platform.run(["ls", "/var/lib/hostd/pool/slugs"]).stdout.split())
 
 
 def test_the_stages_are_compared(platform: Platform) -> None:
