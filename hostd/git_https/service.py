@@ -28,7 +28,9 @@ LARGEST_QUESTION = 10 << 20
 LARGEST_BODY = 2 * LARGEST_PUSH
 """Bytes that are read of a push: git itself says what is too large, if its client has got rid of it all."""
 AT_ONCE, AT_ONCE_EACH = 64, 16
-"""Requests for which git runs at the same time, of all and of one user; the next one is told to come back."""
+"""Requests for which git runs at the same time, of all and of one user; the next one waits for its turn."""
+TURN_SECONDS = 15.0
+"""How long it waits before it is told to come back; the router gives an answer up after 30 s."""
 ASKING_SECONDS = 30.0
 """How long hostd may take to say who asks; the router gives an answer up after as long."""
 SOON = "5"
@@ -64,6 +66,7 @@ class Service:
         self._origin = origin
         self._asking = ThreadPoolExecutor(16, "asking")
         self._running: Counter[str] = Counter()
+        self._turns = asyncio.Condition()
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer one request of a git client, or tell it in a sentence why not."""
@@ -109,12 +112,7 @@ class Service:
         )
 
     async def _serve(self, request: web.Request, wanted: Wanted, job: Job) -> web.StreamResponse:
-        whose = f"{job.user} has" if self._running[job.user] >= AT_ONCE_EACH else ""
-        if whose or self._running.total() >= AT_ONCE:
-            reason = f"{whose or 'The server has'} too many pushes and fetches at once. Try again soon."
-            raise Refused(503, reason, {"Retry-After": SOON})
-        self._running[job.user] += 1
-        try:
+        async with self._turn(job.user):
             protocol = request.headers.get("Git-Protocol", "")
             env = environment(job, {**self._env, "GIT_PROTOCOL": protocol})
             argv = await asyncio.to_thread(prepare, job, self._programs, wanted.options)
@@ -123,9 +121,29 @@ class Service:
             if job.pushes:
                 return await self._receive(request, wanted, job, argv, env)
             return await self._upload(request, wanted, argv, env)
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, user: str) -> AsyncIterator[None]:
+        """One of the requests for which git may run; raises Refused if none becomes free in time."""
+
+        def is_free() -> bool:
+            return self._running[user] < AT_ONCE_EACH and self._running.total() < AT_ONCE
+
+        try:
+            async with asyncio.timeout(TURN_SECONDS), self._turns:
+                await self._turns.wait_for(is_free)
+                self._running[user] += 1
+        except TimeoutError:
+            whose = f"{user} has" if self._running[user] >= AT_ONCE_EACH else "The server has"
+            reason = f"{whose} too many pushes and fetches at once. Try again soon."
+            raise Refused(503, reason, {"Retry-After": SOON}) from None
+        try:
+            yield
         finally:
-            self._running[job.user] -= 1
+            self._running[user] -= 1
             self._running += Counter()  # forgets who has none
+            async with self._turns:
+                self._turns.notify_all()
 
     async def _advertise(self, request: web.Request, wanted: Wanted, git: Git) -> web.StreamResponse:
         answer = _Answer(request, wanted)

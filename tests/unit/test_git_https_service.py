@@ -286,6 +286,25 @@ async def test_a_pusher_whose_git_is_ended_is_told_so(tmp_path):
         assert b"RPC failed" in said
 
 
+async def test_who_has_too_much_under_way_waits_for_a_turn_and_then_is_told_to_come_back(tmp_path, monkeypatch):
+    monkeypatch.setattr("hostd.git_https.service.AT_ONCE_EACH", 1)
+    hook = f"cat > /dev/null; echo begun; read line < {tmp_path}/go"
+    os.mkfifo(tmp_path / "go")
+    async with running(tmp_path, hook=hook) as rig:
+        process = await pushing(rig)
+        waiting = asyncio.create_task(rig.git("ls-remote", rig.url()))
+        while len(rig.hostd.asked) < 3:
+            await asyncio.sleep(0.01)
+        await asyncio.to_thread((tmp_path / "go").write_text, "on\n")
+        assert (await asyncio.wait_for(waiting, 60)).status == 0
+        await process.communicate()
+        assert process.returncode == 0
+        monkeypatch.setattr("hostd.git_https.service.AT_ONCE_EACH", 0)
+        monkeypatch.setattr("hostd.git_https.service.TURN_SECONDS", 0.01)
+        refused = await rig.git("ls-remote", rig.url())
+        assert "remote: you@example.com has too many pushes and fetches at once." in refused.err
+
+
 async def test_a_push_that_is_too_large_is_told_so(tmp_path, monkeypatch):
     monkeypatch.setattr("hostd.ssh.git.LARGEST_PUSH", 1 << 20)
     async with running(tmp_path) as rig:
