@@ -74,7 +74,6 @@ APPS = [
     ),
     Case("apps:stacks -a {app}", r"=== {app} Available Stacks\n\n\* \S+"),
     Case("git:remote -a {app}", r"set git remote heroku to https://\S+/{app}\.git"),
-    Case("git:clone -a {app} {folder}/clone", err=r"Cloning into"),
     Case("apps:destroy -a {renamed} -c {renamed}", err=r"Destroying {renamed} \(including all add-ons\)\.\.\. done"),
     Case("apps:info -a {renamed}", err=r"Couldn't find that app[\s\S]*Error ID: not_found", status=2),
 ]
@@ -113,6 +112,7 @@ BUILDPACKS = [
     Case("buildpacks:clear -a {app}", r"Buildpacks cleared\. Next release on {app} will detect buildpacks normally\."),
 ]
 RELEASES = [
+    Case("git:clone -a {app} {folder}/clone", err=r"^Cloning into '{folder}/clone'\.\.\.\n$"),
     Case("config:set AFTER=deploy -a {app}", err=r"and restarting {app}\.\.\. done, v\d+"),
     Case("releases -a {app}", r"=== {app} Releases - Current: v\d+\n\n[\s\S]*v\d+ +Deploy \S+ +\S+ +20"),
     Case("releases --json -a {app}", r'"version": \d+'),
@@ -221,7 +221,7 @@ FEATURES = [
     Case("features -a {app}", r"=== App Features {app}\n\n[\s\S]*\[ \] session-affinity  \S"),
     Case("features:info session-affinity -a {app}", r"=== session-affinity\n\nDescription: "),
     Case("features:enable session-affinity -a {app}", err=r"Enabling session-affinity for {app}\.\.\. done"),
-    Case("features:enable session-affinity -a {app}", err=r"session-affinity is already enabled", status=2),
+    Case("features:enable session-affinity -a {app}", err=r"session-affinity is already enabled", status=1),
     Case("features:disable session-affinity -a {app}", err=r"Disabling session-affinity for {app}\.\.\. done"),
     Case("features:info preboot -a {app}", err=r"preboot is always on here", status=2, own_words=True),
     Case("labs -a {app}", r"=== User Features {me}"),
@@ -272,7 +272,7 @@ PIPELINES = [
     Case("pipelines:destroy {app}-way", err=r"Destroying {app}-way pipeline\.\.\. done"),
 ]
 FAREWELL = [
-    Case("local:run echo~here", r"here"),
+    Case("local:run echo here", r"here"),
     Case("apps:destroy -a {other} -c {other}", err=r"Destroying {other} \(including all add-ons\)\.\.\. done"),
     Case("apps:destroy -a {app} -c {app}", err=r"Destroying {app} \(including all add-ons\)\.\.\. done"),
 ]

@@ -74,6 +74,23 @@ def test_with_an_app(session, case):
     check(session, case)
 
 
+def test_a_clone_has_what_was_pushed_and_can_be_pushed_back(session, platform):
+    clone = session.folder / "clone"
+    assert (clone / "server.py").read_text() == PYTHON["server.py"]
+    platform.commit({"more.txt": "more\n"}, clone)
+    # With the credentials that the CLI hands to git.
+    pushed = subprocess.run(
+        ["git", "push", "heroku", "main"],
+        cwd=clone,
+        env=session.env,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert pushed.returncode == 0 and "deployed to" in pushed.stderr, pushed.stderr
+
+
 def test_a_shell_at_a_terminal(session):
     argv = [str(session.programs / "heroku"), "run", "bash", "-a", session.known["app"]]
     with open_terminal(argv, env=session.env, cwd=session.folder) as terminal:
@@ -92,7 +109,7 @@ def test_a_log_as_it_comes(session, platform):
     app = session.known["app"]
     argv = [str(session.programs / "heroku"), "logs", "--tail", "-n", "1", "-a", app]
     with open_terminal(argv, env=session.env, cwd=session.folder) as terminal:
-        terminal.expect("]: ", SECONDS)
+        terminal.expect("]:", SECONDS)
         platform.hostctl("run:detached", "-a", app, "echo came later")
         terminal.expect("came later", SECONDS)
         terminal.type("\x03")
