@@ -261,7 +261,7 @@ async def pushing(rig: Rig) -> asyncio.subprocess.Process:
 
 async def test_a_pusher_who_leaves_takes_git_and_its_hook_along(tmp_path):
     mark = tmp_path / "mark"
-    hook = f"cat > /dev/null; echo begun; trap 'echo ended > {mark}; exit 1' TERM; sleep 600 & wait"
+    hook = f"cat > /dev/null; trap 'echo ended > {mark}; exit 1' TERM; echo begun; sleep 600 & wait"
     async with running(tmp_path, hook=hook) as rig:
         process = await pushing(rig)
         os.killpg(process.pid, signal.SIGKILL)  # git and its helper, as Ctrl-C on a terminal
