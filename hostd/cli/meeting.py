@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import select
-import socket
 import ssl
 import threading
 import time
@@ -16,7 +15,7 @@ from urllib.parse import urlsplit
 from hostd.cli.client import Client, path
 from hostd.cli.command import Refused
 from hostd.cli.output import ENDED
-from hostd.cli.remote import CONNECT_SECONDS, Remote
+from hostd.cli.remote import Remote, reach
 from hostd.errors import Unavailable
 
 SCHEME = "rendezvous"
@@ -41,7 +40,7 @@ def meet(client: Client, attach_url: str) -> ssl.SSLSocket:
     door = client.door
     assert isinstance(door, Remote)
     try:
-        plain = socket.create_connection((place.hostname, place.port), CONNECT_SECONDS)
+        plain = reach(place.hostname, place.port)
         try:
             plain.settimeout(UP_SECONDS)
             sock = _trust(client, door).wrap_socket(plain, server_hostname=place.hostname)

@@ -67,6 +67,13 @@ def is_loopback(name: str) -> bool:
     return name in _LOOPBACK or name.endswith(".localhost")
 
 
+def reach(name: str, port: int) -> socket.socket:
+    """A TCP connection. Names below localhost mean this machine also where its resolver does not know that."""
+    # "localhost" may mean ::1 first, where nobody listens: create_connection tries both.
+    name = "localhost" if name.endswith(".localhost") else name
+    return socket.create_connection((name, port), CONNECT_SECONDS)
+
+
 @dataclass(slots=True)
 class Remote:
     """The API at an address, as whoever has the token; without a token, for addresses that are signed."""
@@ -88,9 +95,7 @@ class Remote:
         """A connection to the API, the only one of hostd's sockets that can be reached from elsewhere."""
         if socket_name != API_SOCKET:
             raise Refused(f"This works only on the server itself or over ssh, not over {self.address.scheme}.")
-        name = "localhost" if is_loopback(self.address.name) and ":" not in self.address.name else self.address.name
-        # 127.0.0.1 is listened on, and "localhost" may mean ::1 first: create_connection tries both.
-        sock = socket.create_connection((name, self.address.port), CONNECT_SECONDS)
+        sock = reach(self.address.name, self.address.port)
         try:
             sock.settimeout(timeout)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
