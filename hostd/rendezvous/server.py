@@ -25,6 +25,9 @@ SECRET_SECONDS = 10.0
 IDLE_SECONDS = 3600.0
 SETTLE_SECONDS = 1.0
 """How long to wait for output that is still on its way once the command has ended."""
+SHORTEST_SECONDS = 0.5
+"""How long a session is open at least, unless the client has said something: the official CLI falls over when it is
+closed before it could say that its standard input has ended."""
 FAREWELL_SECONDS = 10.0
 """What a client has to take the last output, and to hang up."""
 MOST_STRANGERS = 256
@@ -41,6 +44,7 @@ class Limits:
     secret: float = SECRET_SECONDS
     idle: float = IDLE_SECONDS
     settle: float = SETTLE_SECONDS
+    shortest: float = SHORTEST_SECONDS
     farewell: float = FAREWELL_SECONDS
 
 
@@ -112,13 +116,14 @@ class Server:
         # What goes wrong the client is told.
         attachment, plumbing = Attachment(self._path, asked.token, self._clock), Plumbing.of(asked)
         try:
-            await attachment.begin(plumbing.theirs, terminal=asked.terminal)
-            plumbing.hand_over()
             writer.write(GREETING)
             await writer.drain()
+            relay = _Relay(reader, writer, plumbing, self._limits, self._clock)
+            await attachment.begin(plumbing.theirs, terminal=asked.terminal)
+            plumbing.hand_over()
             if first:
                 await plumbing.write(first)
-            await _Relay(reader, writer, plumbing, self._limits, self._clock).run(attachment.wait())
+            await relay.run(attachment.wait())
         except HostdError as error:
             await _complain(writer, error.message)
         except TimeoutError:
@@ -144,7 +149,8 @@ class _Relay:
         self._plumbing = plumbing
         self._limits = limits
         self._clock = clock
-        self._moved = clock()
+        self._begun = self._moved = clock()
+        self._heard = asyncio.Event()
 
     async def run(self, ended: Coroutine[Any, Any, None]) -> None:
         """Raises what *ended*, which waits for the command's end, raises."""
@@ -154,6 +160,7 @@ class _Relay:
             await asyncio.wait((ending, *others), return_when=asyncio.FIRST_COMPLETED)
             if ending.done():
                 await self._settle(output)
+                await self._hear()
                 ending.result()
         finally:
             for task in (output, ending, *others):
@@ -163,6 +170,7 @@ class _Relay:
     async def _type(self) -> None:
         while data := await self._reader.read(PIECE):
             self._moved = self._clock()
+            self._heard.set()
             await self._plumbing.write(data)
 
     async def _print(self) -> None:
@@ -175,6 +183,12 @@ class _Relay:
         while (left := self._moved + self._limits.idle - self._clock()) > 0:
             await asyncio.sleep(left)
         log.info("a session ends, as nothing was typed or printed for %d s", self._limits.idle)
+
+    async def _hear(self) -> None:
+        left = self._begun + self._limits.shortest - self._clock()
+        if left > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._heard.wait(), left)
 
     async def _settle(self, output: asyncio.Task[None]) -> None:
         """Wait until all that was printed is out; what others hold open is not waited for when nothing comes."""
@@ -196,9 +210,7 @@ async def _secret(reader: asyncio.StreamReader) -> tuple[Asked, bytes]:
 
 
 async def _complain(writer: asyncio.StreamWriter, message: str) -> None:
-    """Tell who waits for a dyno why there is none: behind a greeting, as nothing else is shown."""
-    writer.write(GREETING)
-    await writer.drain()
+    """Tell who waits for a dyno why there is none."""
     text = message.replace("\n", "\r\n ▸    ")
     writer.write(f" ▸    {text}\r\n".encode())
     await writer.drain()

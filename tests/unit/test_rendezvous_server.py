@@ -31,6 +31,7 @@ class FakeHostd:
     asked: list[dict[str, object]] = field(default_factory=list)
     given: list[int] = field(default_factory=list)
     client: socket.socket | None = None
+    up: threading.Event = field(default_factory=threading.Event)
     gone: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
@@ -47,6 +48,7 @@ class FakeHostd:
         self.given += descriptors
         self.client = client
         client.sendall((json.dumps({"error": self.refuse} if self.refuse else {"state": "up"}) + "\n").encode())
+        self.up.set()
         while client.recv(4096):
             continue
         self.gone.set()
@@ -100,6 +102,7 @@ async def test_a_client_gets_a_terminal_of_its_size_and_hears_of_its_end(tmp_pat
     async with meeting(tmp_path, certificates) as (reader, writer, hostd):
         writer.write(f"{TOKEN}?columns=101&lines=33\r\n".encode())
         assert await reader.readexactly(len(GREETING)) == GREETING
+        assert await asyncio.to_thread(hostd.up.wait, 10)
         assert hostd.asked == [{"token": TOKEN, "tty": True}]
         (terminal,) = hostd.given
         assert os.isatty(terminal) and os.get_terminal_size(terminal) == (101, 33)
@@ -115,6 +118,7 @@ async def test_without_a_terminal_bytes_are_what_they_are_and_the_end_of_input_i
     async with meeting(tmp_path, certificates) as (reader, writer, hostd):
         writer.write(f"{TOKEN}?tty=no\n".encode())
         assert await reader.readexactly(len(GREETING)) == GREETING
+        assert await asyncio.to_thread(hostd.up.wait, 10)
         entry, output, errors = hostd.given
         writer.write(b"one\n\x04")
         assert await asyncio.to_thread(os.read, entry, 100) == b"one\n"
@@ -125,10 +129,22 @@ async def test_without_a_terminal_bytes_are_what_they_are_and_the_end_of_input_i
         assert await reader.read() == b"out\nerr\n"
 
 
+async def test_a_short_session_waits_for_what_the_client_says_first(tmp_path, certificates):
+    async with meeting(tmp_path, certificates, Limits(shortest=60)) as (reader, writer, hostd):
+        writer.write(TOKEN.encode())
+        assert await reader.readexactly(len(GREETING)) == GREETING
+        assert await asyncio.to_thread(hostd.up.wait, 10)
+        hostd.end(0)
+        writer.write(b"\x04")
+        async with asyncio.timeout(10):
+            assert await reader.read() in (b"", b"^D\x08\x08")
+
+
 async def test_a_client_that_goes_away_ends_its_session(tmp_path, certificates):
     async with meeting(tmp_path, certificates) as (reader, writer, hostd):
         writer.write(TOKEN.encode())
         assert await reader.readexactly(len(GREETING)) == GREETING
+        assert await asyncio.to_thread(hostd.up.wait, 10)
         writer.close()
         assert await asyncio.to_thread(hostd.gone.wait, 10)
 
