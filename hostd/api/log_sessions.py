@@ -11,7 +11,8 @@ from aiohttp import web
 from hostd.api import shapes
 from hostd.api.requests import answer, app_for, body_of, context_of, flag_field, optional_text
 from hostd.errors import BadRequest, Invalid
-from hostd.logplex.filters import checked_request_id, checked_source, parted
+from hostd.logplex.filters import checked_request_id, parted
+from hostd.logplex.names import checked_source
 from hostd.logplex.patterns import compile_pattern
 from hostd.logplex.rendering import Form
 from hostd.logplex.sessions import DEFAULT_LINES, LIFETIME, MOST_LINES, Session, sign

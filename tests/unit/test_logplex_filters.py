@@ -2,8 +2,9 @@ import pytest
 from kept_fakes import APP, OTHER
 
 from hostd.errors import Invalid
-from hostd.logplex.filters import MOST_VALUES, Filter, checked_request_id, checked_source, parted
+from hostd.logplex.filters import MOST_VALUES, Filter, checked_request_id, parted
 from hostd.logplex.lines import Line
+from hostd.logplex.names import checked_source
 
 
 def line(process="web.1", source="app", message=b"text", app=APP):
