@@ -1,6 +1,7 @@
 """Runs inside the box: drains to real receivers. `python -c <this> <scenario> ...` prints JSON."""
 
 import base64
+import contextlib
 import itertools
 import json
 import os
@@ -9,6 +10,7 @@ import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -334,16 +336,30 @@ def secrets() -> Any:
 
 
 def refused() -> Any:
-    """Addresses inside, by number and by name."""
+    """Addresses inside: by number at once, by name when they are connected to."""
     with app() as made:
-        drains = [
-            made.add(f"syslog://{host}:514", "--source", "heroku")
-            for host in ("10.0.0.1", "169.254.169.254", "[::1]", "0.0.0.0")
+        urls = [f"syslog://{host}:514" for host in ("10.0.0.1", "169.254.169.254", "[::1]", "0.0.0.0", "127.9")]
+        said = [
+            subprocess.run(["hostctl", "drains:add", url, "-a", made.name], capture_output=True, text=True, check=False)
+            for url in urls
         ]
-        return [
-            until(lambda drain=drain: made.status(drain)["last_error"], "an error")["message"].partition(" is ")[2]
-            for drain in drains
-        ]
+        numbers = [" ".join(done.stderr.split()).partition(" is ")[2] for done in said if done.returncode == 1]
+        with named("inside.test", "10.0.0.1"):
+            drain = made.add("syslog://inside.test:514", "--source", "heroku")
+            error = until(lambda: made.status(drain)["last_error"], "an error")
+        return [*numbers, error["message"].partition(" is ")[2] + "."]
+
+
+@contextlib.contextmanager
+def named(name: str, address: str) -> Iterator[None]:
+    """A name that leads to an address, as long as the block runs."""
+    hosts = Path("/etc/hosts")
+    before = hosts.read_text()
+    hosts.write_text(f"{before}\n{address} {name}\n")
+    try:
+        yield
+    finally:
+        hosts.write_text(before)
 
 
 if __name__ == "__main__":

@@ -95,6 +95,6 @@ def test_secrets_of_drains_are_found_nowhere(scenario):
 
 
 def test_internal_addresses_are_refused(scenario):
-    inside = "refused: it leads to an internal address. An operator can allow it with the setting drain_networks"
-    own = "refused: it leads to this server itself. An operator can allow it with the setting drain_networks"
-    assert scenario("refused") == [inside, inside, own, own]
+    inside = "refused: it leads to an internal address. An operator can allow it with the setting drain_networks."
+    own = "refused: it leads to this server itself. An operator can allow it with the setting drain_networks."
+    assert scenario("refused") == [inside, inside, own, own, own, inside]
