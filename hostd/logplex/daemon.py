@@ -24,6 +24,7 @@ from hostd.logplex.key import load_key
 from hostd.logplex.reading import FIELDS, Trusted, is_believed
 from hostd.logplex.server import Server
 from hostd.logplex.streams import Openers, Streams
+from hostd.logplex.suppressed import MESSAGE_ID
 from units.journal import Reader, Writer
 from units.kept_journal import KeptJournal
 from units.live_journal import LiveJournal
@@ -57,8 +58,8 @@ async def _serve(key: bytes, listener: socket.socket, door: socket.socket) -> No
         kept=partial(open_kept, trusted, ticker),
         live=partial(follow_journal, trusted, ticker),
     )
-    streams = Streams(openers, trusted)
     counts = Counts()
+    streams = Streams(openers, trusted, counts.hear)
     server = Server(streams, key, counts)
     accepting = await server.serve(listener)
     fleet = Fleet(
@@ -80,8 +81,8 @@ async def _serve(key: bytes, listener: socket.socket, door: socket.socket) -> No
     await fleet.close()
 
 
-LOSSES = {"MESSAGE_ID": "a596d6fe7bfa4994828e72309e95d61e"}
-"""What journald says of lines that it dropped (systemd/sd-messages.h): wanted whatever else is."""
+LOSSES = {"MESSAGE_ID": MESSAGE_ID}
+"""What journald says of lines that it dropped: wanted whatever else is."""
 
 
 def open_journal(trusted: Trusted, app_id: str, matches: Mapping[str, str]) -> Reader:

@@ -1,6 +1,6 @@
 """The logplex's HTTP side: `GET /streams?<signed query>` on a unix socket, answered with a chunked stream.
 
-`GET /counts` is for hostd: what the logplex has said of itself in apps' logs.
+`GET /counts` is for hostd: what the logplex has said of itself in apps' logs and to their readers.
 
 Parsed by httptools and written to asyncio's streams: with aiohttp the process would take twice the memory, for one
 route. One request per connection.

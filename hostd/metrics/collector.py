@@ -18,7 +18,8 @@ from typing import Any, Protocol
 from hostd.manager.dyno import Dyno
 from hostd.manager.reading import Reading
 from hostd.metrics.counters import AppCounts, WorkerCounts
-from hostd.metrics.points import MINUTE, Points, Stretch, Used
+from hostd.metrics.losses import CODE, Loss
+from hostd.metrics.points import MINUTE, Count, Points, Stretch, Used
 from hostd.metrics.store import Store, StoreError
 from hostd.metrics.tally import Tally, metric_name
 
@@ -28,6 +29,8 @@ _LATE = 2.0
 """Seconds; what is counted so soon after a minute is of that minute."""
 _FRESH = 1.0
 """Seconds; what was counted so recently is not asked for again."""
+_JOURNALS = "journals"
+"""Among what workers of the router had counted: how far journals were looked through."""
 _KEPT_MINUTES = 60
 """How much of what cannot be written is kept in memory."""
 
@@ -37,6 +40,16 @@ class Router(Protocol):
 
     async def metrics(self) -> Mapping[str, Mapping[str, Any]]:
         """What each worker has counted."""
+
+
+class Losses(Protocol):
+    """What is needed of `hostd.metrics.losses.Losses`."""
+
+    until: int
+    """How far it has looked."""
+
+    async def look(self, now: float) -> list[Loss]:
+        """What journald has told since the last look."""
 
 
 class Looker(Protocol):
@@ -76,6 +89,7 @@ class Collector:
         usage: Looker,
         tally: Tally,
         logplex: Callable[[], Awaitable[Mapping[str, Any] | None]] | None = None,
+        losses: Losses | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`logplex` asks that what it has said of itself; None if it does not answer."""
@@ -89,6 +103,7 @@ class Collector:
         self.held: Counter[str] = Counter()
         self._router = router
         self._logplex = logplex
+        self._losses = losses
         self._clock = clock
         self._new = Points()
         self._counted: dict[str, WorkerCounts] = {}
@@ -103,6 +118,9 @@ class Collector:
         """Count on from where the last hostd was, and go on as long as this one runs."""
         try:
             texts = await asyncio.to_thread(self.store.baselines)
+            looked = int(texts.pop(_JOURNALS, {}).get("", 0))
+            if self._losses is not None:
+                self._losses.until = looked
             self._counted = {worker: WorkerCounts.from_texts(counted) for worker, counted in texts.items()}
         except (StoreError, ValueError) as error:
             log.warning("what the router had counted is not known: %s", error)
@@ -169,6 +187,8 @@ class Collector:
             if self.store.lost != self._lost:
                 self._lost, self._written = self.store.lost, {}
             baselines = {name: each.to_texts(self._written.get(name)) for name, each in self._counted.items()}
+            if self._losses is not None:
+                baselines[_JOURNALS] = {"": str(self._losses.until)}
             counted, batch = dict(self._counted), self._new.by(MINUTE)
             self._new = Points()
             try:
@@ -203,6 +223,9 @@ class Collector:
         said, at = await self._router.metrics(), self._at()
         if self._logplex is not None and (document := await self._logplex()) is not None:
             self.tally.add_all(document)
+        if self._losses is not None:
+            for loss in await self._losses.look(self._clock()):
+                self._lose(loss)
         self._looked = self._clock()
         self.in_flight, self.tunnels, self.held = Counter(), Counter(), Counter()
         for worker, document in said.items():
@@ -216,6 +239,12 @@ class Collector:
                 self._new.add(counts.points(app_id, at))
                 self.totals.add(app_id, counts)
             self._counted[worker] = now
+
+    def _lose(self, loss: Loss) -> None:
+        """It is of the minute in which it was told, perhaps before this hostd began."""
+        dyno = metric_name(loss.dyno)
+        self._new.counts.append(Count(_minute(loss.at), loss.app_id, dyno, CODE, 1))
+        self.tally.total[loss.app_id, dyno, CODE] += 1
 
     def _see(self, document: Mapping[str, Any]) -> None:
         """What goes on at this moment on one worker."""

@@ -84,6 +84,21 @@ def test_a_dyno_that_writes_little_ends_without_a_word_of_loss(platform: Platfor
     assert kept_and_lost(platform, process) == (10, 0)
 
 
+def test_what_was_dropped_is_in_the_metrics_as_often_as_it_was_told(platform: Platform) -> None:
+    process = detached(platform, f"bash write.sh {WRITTEN} true")
+    wait_until(lambda: sum(kept_and_lost(platform, process)) == WRITTEN, 30)
+    told = sum(_L12.fullmatch(row) is not None for row in rows(platform, "-s", "heroku"))
+
+    def counted() -> tuple[int, int]:
+        found = json.loads(platform.hostctl("metrics", "--since", "1h", "--json", "-a", APP).stdout)
+        dynos = [dyno["codes"].get("L12", 0) for dyno in found["dynos"] if dyno["name"] == "run"]
+        return int(found["total"]["codes"].get("L12", 0)), sum(dynos)
+
+    wait_until(lambda: counted() == (told, told), 30)
+    sample = f'hostd_codes_total{{app="{APP}",dyno="run",code="L12"}}'
+    assert sample in platform.hostctl("metrics:prometheus").stdout
+
+
 def visit(platform: Platform, times: int) -> None:
     """Ask for a page so many times, over one connection: nobody answers but the router."""
     with contextlib.closing(http.client.HTTPConnection("127.0.0.1", platform.http_port, timeout=30)) as connection:

@@ -12,6 +12,7 @@ from hostd.manager.planner import Phase
 from hostd.manager.reading import Reading, Run
 from hostd.manager.record import Record
 from hostd.metrics.collector import Collector
+from hostd.metrics.losses import Loss
 from hostd.metrics.points import Points, Stretch
 from hostd.metrics.store import Store
 from hostd.metrics.tally import Tally
@@ -21,11 +22,23 @@ MIB = 1 << 20
 ALWAYS = Stretch(0, 2**40, 60, "app")
 
 
+class FakeLosses:
+    """Losses that the test says; `until` is when they were last looked for."""
+
+    def __init__(self):
+        self.until, self.told = 0, []
+
+    async def look(self, now):
+        since, self.until = self.until, int(now)
+        return [loss for loss in self.told if since <= loss.at < self.until]
+
+
 class Bench:
-    """A collector that can be killed; the store and the router live on."""
+    """A collector that can be killed; the store, the router and the journals live on."""
 
     def __init__(self, file):
         self.file, self.router, self.now = file, FakeCounts(), NOON + 5.0
+        self.losses = FakeLosses()
         self.collector = self.start_anew()
 
     def start_anew(self):
@@ -34,6 +47,7 @@ class Bench:
             router=self.router,
             usage=FakeLooker(),
             tally=Tally(),
+            losses=self.losses,
             clock=lambda: self.now,
         )
         return self.collector
@@ -142,6 +156,27 @@ async def test_an_answer_that_makes_no_sense_is_left_out(bench, caplog):
     assert await bench.requests() == {}
     assert "worker 1" in caplog.text
     assert "worker 2" in caplog.text
+
+
+async def test_what_journald_dropped_is_counted_in_its_minute_by_who_comes_after_a_kill_too(bench):
+    bench.losses.until = NOON
+    bench.losses.told = [Loss("app", "web.1", NOON + 3), Loss("app", "run.4711", NOON + 30)]
+    await bench.minute()
+    bench.losses.told.append(Loss("app", "web.1", NOON + 70))
+    bench.now += 60
+    await bench.collector.count()
+    assert bench.collector.tally.total == {("app", "web.1", "L12"): 2, ("app", "run", "L12"): 1}
+    # Killed, and only the first two were written.
+    bench.collector.store.close()
+    bench.losses.until = 0
+    bench.start_anew()
+    await bench.collector.start()
+    bench.now += 600
+    await bench.minute()
+    await bench.collector.close()
+    counted = bench.collector.store.minutes("app", "L12", NOON, NOON + 3600)
+    assert {at - NOON: count for at, count in counted.items() if count} == {0: 2, 60: 1}
+    assert bench.collector._counted.keys() <= {"1"}
 
 
 async def test_what_dynos_use_is_kept_by_the_minute(bench):
