@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from hostd.manager.dyno import Dyno
 from hostd.manager.reading import Reading
-from hostd.metrics.counters import AppCounts, WorkerCounts
+from hostd.metrics.counters import AppCounts, OtherVersion, WorkerCounts, WorkerLoad, of_worker
 from hostd.metrics.losses import CODE, Loss
 from hostd.metrics.points import MINUTE, Count, Points, Stretch, Used
 from hostd.metrics.store import Store, StoreError
@@ -108,6 +108,8 @@ class Collector:
         self._new = Points()
         self._counted: dict[str, WorkerCounts] = {}
         self._written: dict[str, WorkerCounts] = {}
+        self._strangers: set[str] = set()
+        """Workers of another version, which was said."""
         self._looked = float("-inf")
         self._lost = 0
         self._trouble = ""
@@ -230,11 +232,14 @@ class Collector:
         self.in_flight, self.tunnels, self.held = Counter(), Counter(), Counter()
         for worker, document in said.items():
             try:
-                now = WorkerCounts.of_worker(document)
-                self._see(document)
-            except (KeyError, TypeError, ValueError) as error:
-                log.warning("what router worker %s has counted cannot be read: %r", worker, error)
+                now, load = of_worker(document)
+            except OtherVersion as error:
+                if worker not in self._strangers:
+                    log.warning("router worker %s is not of this version, and counted when it is: %s", worker, error)
+                self._strangers.add(worker)
                 continue
+            self._strangers.discard(worker)
+            self._see(load)
             for app_id, counts in now.since(self._counted.get(worker)):
                 self._new.add(counts.points(app_id, at))
                 self.totals.add(app_id, counts)
@@ -246,13 +251,10 @@ class Collector:
         self._new.counts.append(Count(_minute(loss.at), loss.app_id, dyno, CODE, 1))
         self.tally.total[loss.app_id, dyno, CODE] += 1
 
-    def _see(self, document: Mapping[str, Any]) -> None:
-        """What goes on at this moment on one worker."""
-        for app in document["apps"]:
-            self.held[app["id"]] += app["held"]
-            for dyno in app["dynos"]:
-                self.in_flight[app["id"], dyno["name"]] += dyno["in_flight"]
-                self.tunnels[app["id"], dyno["name"]] += dyno["tunnels"]
+    def _see(self, load: WorkerLoad) -> None:
+        self.held.update(load.held)
+        self.in_flight.update(load.in_flight)
+        self.tunnels.update(load.tunnels)
 
     def _at(self) -> int:
         return _minute(self._clock() - _LATE)

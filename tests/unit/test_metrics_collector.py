@@ -150,12 +150,37 @@ async def test_a_worker_that_does_not_answer_is_counted_when_it_does(bench):
     assert await bench.requests() == {0: 3, 120: 2}
 
 
+async def test_a_worker_of_the_version_before_is_counted_once_it_is_replaced(bench, caplog):
+    bench.router.count(3)
+    old = bench.router.workers["1"]
+    # What a worker said before `run` and `uptime` were added.
+    bench.router.workers = {"1": {key: old[key] for key in ("apps",)} | {"statuses": {}, "faults": {}, "dynos": []}}
+    for _ in range(3):
+        await bench.minute()
+    [said] = caplog.messages
+    assert said == "router worker 1 is not of this version, and counted when it is: its answer has no 'run'"
+    assert (await bench.requests(), bench.collector.held, bench.collector.in_flight) == ({}, {}, {})
+    bench.router.count(3, run="second")
+    assert list((await bench.requests()).values()) == [3]
+    bench.router.workers["1"].pop("run")
+    await bench.minute()
+    assert len(caplog.messages) == 2
+
+
 async def test_an_answer_that_makes_no_sense_is_left_out(bench, caplog):
     bench.router.workers = {"1": {"apps": []}, "2": {"run": "x", "uptime": 1, "apps": [{"id": "app"}]}}
     await bench.minute()
     assert await bench.requests() == {}
     assert "worker 1" in caplog.text
     assert "worker 2" in caplog.text
+
+
+@pytest.mark.parametrize("strange", [[], {"run": "x", "uptime": 1, "apps": 3}, {"run": "x", "uptime": "1", "apps": []}])
+async def test_a_strange_answer_spoils_no_other_workers(bench, strange):
+    bench.router.count(3)
+    bench.router.workers["0"] = strange
+    assert list((await bench.requests()).values()) == [3]
+    assert bench.collector.in_flight == {("app", "web.1"): 2}
 
 
 async def test_what_journald_dropped_is_counted_in_its_minute_by_who_comes_after_a_kill_too(bench):
