@@ -1,0 +1,80 @@
+"""The ways that lines take, side by side: a table for docs/logs.md."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+TITLES = {"tail": "a tail", "drain": "a drain, http", "https": "a drain, https", "rsyslog": "rsyslog (imjournal)"}
+PEER = "rsyslog"
+READER = {"rsyslog": "rsyslog"}
+"""Which process reads the journal, where it is not the logplex."""
+Row = dict[str, Any]
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The ways that were measured, as Markdown; rows are those of logs.py."""
+    ways = {name: [row for row in rows if row["what"] == name] for name in TITLES}
+    ways = {name: steps for name, steps in ways.items() if steps}
+    if not ways:
+        return ""
+    lines = [["", *(TITLES[name] for name in ways)]]
+
+    def add(title: str, cell: Callable[[str, list[Row]], str]) -> None:
+        lines.append([title, *(cell(name, steps) for name, steps in ways.items())])
+
+    add("sustained, nothing lost", lambda name, steps: f"{sustained(steps):,.0f} lines/s")
+    if PEER in ways and (least := sustained(ways[PEER])):
+        add("of what rsyslog sustains", lambda name, steps: f"{sustained(steps) / least:.1f} x")
+    add("the first that is lost or over 2 s late", lambda name, steps: trouble(steps))
+    add("lost, and come twice, at all rates", lambda name, steps: f"{total(steps, 'missing')}, {total(steps, 'twice')}")
+    for rate in {row["rate"]: None for steps in ways.values() for row in steps}:
+        add(f"delay at {rate:,} lines/s, median and p99", partial(delay, rate))
+        add(f"who reads, and journald, at {rate:,} lines/s", partial(cores, rate))
+    add("memory (PSS) at most: who reads, journald", memory)
+    lines.insert(1, ["---"] * len(lines[0]))
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def sustained(steps: Sequence[Row]) -> float:
+    """The most lines a second that came in time, all of them."""
+    return max((float(row["arrived"]) for row in steps if row["kept_up"]), default=0.0)
+
+
+def trouble(steps: Sequence[Row]) -> str:
+    """The first rate that was too much, and how."""
+    for row in steps:
+        if not row["kept_up"]:
+            how = f"{row['missing']:,} lost" if row["missing"] else "nothing lost"
+            return f"{row['rate']:,} asked: {row['arrived']:,.0f} came, {how}, {row['lag']:.1f} s late"
+    return f"none up to {steps[-1]['rate']:,}"
+
+
+def total(steps: Sequence[Row], what: str) -> str:
+    return f"{sum(row[what] for row in steps):,}"
+
+
+def at(steps: Sequence[Row], rate: int) -> Row:
+    return next(row for row in steps if row["rate"] == rate)
+
+
+def delay(rate: int, _: str, steps: Sequence[Row]) -> str:
+    row = at(steps, rate)
+    return f"{row['median'] * 1e3:.0f} ms, {row['p99'] * 1e3:.0f} ms"
+
+
+def processes(name: str, figures: dict[str, float]) -> list[float]:
+    """What belongs to the journal's reader and to journald."""
+    names = (READER.get(name, "logplex"), "journald")
+    return [next((figure for unit, figure in figures.items() if part in unit), float("nan")) for part in names]
+
+
+def cores(rate: int, name: str, steps: Sequence[Row]) -> str:
+    reader, journald = processes(name, at(steps, rate)["processor"])
+    return f"{reader:.0%}, {journald:.0%} of a core"
+
+
+def memory(name: str, steps: Sequence[Row]) -> str:
+    found = [processes(name, row["memory"]) for row in steps]
+    return f"{max(row[0] for row in found):.0f} MB, {max(row[1] for row in found):.0f} MB"
