@@ -44,23 +44,28 @@ class Filter:
     def accepts(self, line: Line) -> bool:
         """True if the line is wanted, an entry of several rows as a whole. Raises what the pattern raises."""
         if line.about is not None:
-            return self._misses(line.about)
+            return self._misses(line, line.about)
         return (
             line.app == self.app
             and self.source in (None, line.source)
             and (not self.only or is_one_of(line.process, self.only))
             and not (self.without and is_one_of(line.process, self.without))
-            and (self.request_id is None or self.request_id.encode() in line.message)
-            and (self.pattern is None or self.pattern.matches(line.message))
+            and self._finds(line.message)
         )
 
-    def _misses(self, dyno: str) -> bool:
-        """Whether lines of a dyno that were dropped may have been among those that are wanted."""
+    def _misses(self, line: Line, dyno: str) -> bool:
+        """Whether to tell of lines of a dyno that were dropped: to who may have wanted them, or asked for such news."""
+        asked = self.source in (None, line.source) and is_one_of(line.process, self.only)
         return (
-            self.request_id is None
-            and self.pattern is None
-            and (not self.only or is_one_of(dyno, self.only))
+            (asked or not self.only or is_one_of(dyno, self.only))
+            and not is_one_of(line.process, self.without)
             and not is_one_of(dyno, self.without)
+            and self._finds(line.message)
+        )
+
+    def _finds(self, text: bytes) -> bool:
+        return (self.request_id is None or self.request_id.encode() in text) and (
+            self.pattern is None or self.pattern.matches(text)
         )
 
     @property

@@ -74,6 +74,9 @@ def test_a_dyno_that_goes_on_is_told_before_its_next_line(platform: Platform) ->
     assert log[-1].endswith(": again") and _L12.fullmatch(log[-2])
     kept, lost = kept_and_lost(platform, process)
     assert kept + lost == WRITTEN + 1
+    for words in (("-p", "logplex"), ("-g", "L12"), ("-s", "heroku", "-p", "logplex")):
+        assert kept_and_lost(platform, process, *words) == (0, lost), words
+    assert kept_and_lost(platform, process, "-p", "-logplex") == (kept, 0)
     platform.hostctl("ps:stop", process, "-a", APP)
 
 

@@ -22,9 +22,10 @@ class Choice:
     excluded: tuple[str, ...] = ()
 
     def accepts(self, source: str, process: str, about: str | None = None) -> bool:
-        """Whether the drain gets a line; one that says what was lost of a dyno is for who gets that dyno's."""
+        """Whether the drain gets a line; one that says what was lost of a dyno, also if it gets the dyno's."""
         if about is not None:
-            return self.accepts("app", about)
+            left_out = is_one_of(process, self.excluded) or is_one_of(about, self.excluded)
+            return not left_out and (self.accepts("app", about) or self.accepts(source, process))
         if self.source not in (None, source):
             return False
         return (not self.processes or is_one_of(process, self.processes)) and not is_one_of(process, self.excluded)
