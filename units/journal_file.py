@@ -10,13 +10,13 @@ import os
 import struct
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
 from typing import TypeVar
 
 from units import zstd
-from units.cursors import cursor_of
+from units.cursors import Place, cursor_of, place_in
 from units.journal import Entry
 
 Fields = Mapping[str, str]
@@ -69,7 +69,7 @@ class Header:
     """What a file is, and which entries are in it.
 
     `head` and `tail` are the numbers of the first and the last one in a series, `numbering` is the series' id;
-    `head_realtime` is in microseconds.
+    `head_realtime` is the time of the first one, in microseconds.
     """
 
     state: int
@@ -129,16 +129,25 @@ class JournalFile:
         """Entries not read yet, of those there were at the last look."""
         return self._count - self._next
 
+    @property
+    def position(self) -> int:
+        """How many entries are before this place."""
+        return self._next
+
+    @property
+    def last_number(self) -> int:
+        """journald's number of the last entry before this place; at its end the last that the file has used up.
+
+        journald may use up a number for an entry that it then writes into the next file.
+        """
+        return self._tail if not self.left else self._number_of(self._next - 1) if self._next else self.header.head - 1
+
     def is_at(self, path: Path) -> bool:
         """Whether this file is the one at a path."""
         try:
             return os.path.samestat(os.fstat(self._descriptor), path.stat())
         except FileNotFoundError:
             return False
-
-    def header_at_end(self) -> Header:
-        """What its beginning says now; of a file that was given up, what it said at the last look."""
-        return replace(self.header, tail=self._tail) if self._given_up else read_header(self._descriptor)
 
     def give_up(self) -> int:
         """Read no more of it, as it is damaged; how many entries that leaves out, as far as is known."""
@@ -160,11 +169,20 @@ class JournalFile:
         self.look()
         self._next = self._count
 
-    def seek_after(self, number: int) -> bool:
-        """To behind the entry with this number of journald's, or to where it would be; False if it is not there."""
+    def seek(self, position: int) -> None:
+        """To behind so many entries."""
+        self._next = position
+
+    def seek_behind(self, place: Place) -> bool:
+        """To before the first entry that was written after the one at a place; whether the latter is in this file."""
         self.look()
-        self._next = bisect_right(range(self._count), number, key=self._number_of)
-        return self._next > 0 and self._number_of(self._next - 1) == number
+        self._next = bisect_left(range(self._count), 1, key=lambda index: self.place_of(index).is_behind(place))
+        before = self.place_of(self._next - 1) if self._next else None
+        return before is not None and (before.numbering, before.number) == (place.numbering, place.number)
+
+    def place_of(self, index: int) -> Place:
+        """The place of the entry with this index."""
+        return place_in(self._bytes(self._offsets(index, 1)[0] + 16, 48) + self.header.numbering)
 
     def seek_realtime(self, microseconds: int) -> bool:
         """To before the first entry at or after a time (unix microseconds); whether there is one."""
@@ -186,11 +204,6 @@ class JournalFile:
         entries = self.back(count)
         self._next = max(0, place - count)
         return entries
-
-    @property
-    def at_head(self) -> bool:
-        """Whether no entry is before this place."""
-        return self._next == 0
 
     def read(self, limit: int) -> list[Entry]:
         """The next entries, at most `limit` or about 1 MiB of text; those that cannot be made out are left out."""

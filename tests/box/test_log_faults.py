@@ -135,7 +135,6 @@ def small(platform: Platform, counting: str) -> Iterator[str]:
         platform.run(["systemctl", "restart", journald])
 
 
-@pytest.mark.xfail(strict=False, reason="now and then a tail passes over what journald kept in memory, unsaid")
 def test_a_disk_that_is_full_and_has_room_again(platform: Platform, counting: str, small: str) -> None:
     """journald goes on in memory when it cannot begin a new file."""
     with tail(platform, APP) as heard:

@@ -6,6 +6,7 @@ import struct
 import pytest
 
 from tests.unit.journal_kit import START, FileWriter
+from units.cursors import Place
 from units.journal import Entry
 from units.journal_file import JournalFile, UnknownFormat
 
@@ -174,11 +175,15 @@ def test_places_are_found_by_number_by_time_and_from_the_end(writer):
     for number in range(100):
         writer.say(f"line {number}")
     file = opened(writer)
-    assert file.seek_after(10)
+
+    def numbered(number):
+        return Place(file.header.numbering, number, 0, 0, b"")
+
+    assert file.seek_behind(numbered(10))
     assert texts(file.read(2)) == ["line 10", "line 11"]
-    assert not file.seek_after(1000)
+    assert not file.seek_behind(numbered(1000))
     assert file.read(2) == []
-    assert not file.seek_after(0)
+    assert not file.seek_behind(numbered(0))
     assert texts(file.read(1)) == ["line 0"]
     file.seek_realtime(START + 50)
     assert texts(file.read(1)) == ["line 49"]
