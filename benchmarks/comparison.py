@@ -8,6 +8,7 @@ from typing import Any
 
 TITLES = {"tail": "a tail", "drain": "a drain, http", "https": "a drain, https", "rsyslog": "rsyslog (imjournal)"}
 PEER = "rsyslog"
+NOT_TRIED = "-"
 READER = {"rsyslog": "rsyslog"}
 """Which process reads the journal, where it is not the logplex."""
 Row = dict[str, Any]
@@ -55,12 +56,13 @@ def total(steps: Sequence[Row], what: str) -> str:
     return f"{sum(row[what] for row in steps):,}"
 
 
-def at(steps: Sequence[Row], rate: int) -> Row:
-    return next(row for row in steps if row["rate"] == rate)
+def at(steps: Sequence[Row], rate: int) -> Row | None:
+    return next((row for row in steps if row["rate"] == rate), None)
 
 
 def delay(rate: int, _: str, steps: Sequence[Row]) -> str:
-    row = at(steps, rate)
+    if (row := at(steps, rate)) is None:
+        return NOT_TRIED
     return f"{row['median'] * 1e3:.0f} ms, {row['p99'] * 1e3:.0f} ms"
 
 
@@ -71,7 +73,9 @@ def processes(name: str, figures: dict[str, float]) -> list[float]:
 
 
 def cores(rate: int, name: str, steps: Sequence[Row]) -> str:
-    reader, journald = processes(name, at(steps, rate)["processor"])
+    if (row := at(steps, rate)) is None:
+        return NOT_TRIED
+    reader, journald = processes(name, row["processor"])
     return f"{reader:.0%}, {journald:.0%} of a core"
 
 

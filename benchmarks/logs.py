@@ -24,8 +24,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import asdict
+from contextlib import closing, suppress
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,8 @@ from written import Account, Result, Step, Writers, results, writers
 SETTLE_SECONDS = 3.0
 LATE_SECONDS = 20.0
 """So long is waited for lines that are late."""
+HOPELESS_SECONDS = 5.0
+"""Who is so far behind at the end of a step is not asked for more."""
 CONNECTIONS = 64
 QUIET, NOISE = 100, 1_000_000
 """Lines a second; nobody can write as many as the second."""
@@ -93,19 +95,25 @@ def measured(
         took = time.monotonic() - began
         now = watched.times()
         costs.append(({name: (now[name] - before[name]) / took for name in now}, watched.memory()))
-    while len(account.ended) < app.dynos and time.time() < end + LATE_SECONDS:
-        time.sleep(0.1)
+        if (behind := end - account.newest) > HOPELESS_SECONDS:
+            print(f"{name}: {behind:.1f} s behind at {step.rate:,} lines/s: no higher rate was tried", flush=True)
+            break
+    steps = steps[: len(costs)]
+    hopeless = behind > HOPELESS_SECONDS
+    wait_until(lambda: hopeless or len(account.ended) == app.dynos)
     time.sleep(0.2)  # for lines that come twice
     app.scale(0)
-    rows = []
-    for result, (processor, memory) in zip(results(steps, begin, account), costs, strict=True):
+    rows, found = [], results(steps, begin, account)
+    if hopeless:
+        found[-1] = replace(found[-1], lag=max(found[-1].lag, behind))
+    for result, (processor, memory) in zip(found, costs, strict=True):
         rows.append(
             {"what": name, **asdict(result), "kept_up": result.kept_up, "processor": processor, "memory": memory}
         )
         print(row(name, result, processor, memory), flush=True)
-    if open_ := app.dynos - len(account.ended):
+    if (open_ := app.dynos - len(account.ended)) and not hopeless:
         print(f"{name}: of {open_} dynos the last lines had not come after {LATE_SECONDS:g} s", flush=True)
-    best = max((result.arrived for result in results(steps, begin, account) if result.kept_up), default=0.0)
+    best = max((result.arrived for result in found if result.kept_up), default=0.0)
     print(f"{name}: {best:,.0f} lines/s sustained, with nothing lost", flush=True)
     return rows
 
@@ -125,6 +133,13 @@ HEADER = f"{'':<8} {'asked':>7} {'arrived':>8} {'ms mid':>7} {'ms p99':>7} {'s l
 def label(unit: str) -> str:
     """A unit as the table calls it."""
     return unit.removesuffix(".service").removeprefix("hostd-").removeprefix("systemd-").partition("@")[0]
+
+
+def wait_until(done: Callable[[], bool]) -> None:
+    """Wait for what is late, as long as that makes sense."""
+    deadline = time.monotonic() + LATE_SECONDS
+    while not done() and time.monotonic() < deadline:
+        time.sleep(0.1)
 
 
 def until(moment: float) -> None:
@@ -213,46 +228,44 @@ def fair(api: Api, noisy: Writers, seconds: float) -> list[dict[str, Any]]:
     rows = []
     with writers(api, 1) as quiet:
         for name in ("alone", "beside a noisy app"):
-            other = account_of([Step(NOISE, 1)])
-            loud = Tail(api, noisy.name, other.feed)
-            if name != "alone":
-                other.begin(noisy.plan([Step(NOISE, seconds + 30)]))
-            steps = [Step(QUIET, seconds)]
+            other, steps = account_of([Step(NOISE, 1)]), [Step(QUIET, seconds)]
             account = account_of(steps)
-            reader = Tail(api, quiet.name, account.feed)
-            begin = quiet.plan(steps)
-            account.begin(begin)
-            before, began = other.steps[0].lines, time.monotonic()
-            until(begin + seconds + 1)
-            rate = (other.steps[0].lines - before) / (time.monotonic() - began)
+            with closing(Tail(api, noisy.name, other.feed)), closing(Tail(api, quiet.name, account.feed)):
+                if name != "alone":
+                    other.begin(noisy.plan([Step(NOISE, seconds + 30)]))
+                begin = quiet.plan(steps)
+                account.begin(begin)
+                before, began = other.steps[0].lines, time.monotonic()
+                until(begin + seconds + 1)
+                rate = (other.steps[0].lines - before) / (time.monotonic() - began)
+            noisy.scale(0)
             (result,) = results(steps, begin, account)
             rows.append({"what": "fair", "beside": name, "noise": rate, **asdict(result)})
             print(f"fair     {QUIET} lines/s {name}: {result.median * 1e3:.0f} ms, p99 {result.p99 * 1e3:.0f} ms,"
                   f" {result.missing} lost; the other: {rate:,.0f} lines/s to its tail", flush=True)  # fmt: skip
-            for tail_ in (reader, loud):
-                tail_.close()
-            noisy.scale(0)
     return rows
 
 
 def router(api: Api, app: Writers, seconds: float) -> list[dict[str, Any]]:
     """How many lines there are of requests as fast as the router answers them itself (maintenance mode)."""
-    counted: list[int] = [0]
+    lines, last = 0, time.monotonic()
 
     def feed(piece: bytes) -> None:
-        counted[0] += piece.count(b" heroku[router]: ")
+        nonlocal lines, last
+        lines, last = lines + piece.count(b" heroku[router]: "), time.monotonic()
 
-    lost_before = lost_lines(api)
+    lost_before, since = lost_lines(api), time.time()
     hostctl("maintenance:on", "-a", app.name)
     reader = Tail(api, app.name, feed)
-    since = time.time()
     try:
+        wait_until(lambda: time.monotonic() - last > SETTLE_SECONDS)  # for what was written before
+        before = len(set(reader.said))
         host = app.url.removeprefix("http://").rstrip("/")
         address = f"http://127.0.0.1:{host.partition(':')[2] or 80}/"
         argv = ["wrk", "-t", "1", "-c", str(CONNECTIONS), "-d", f"{seconds:g}s", "-H", f"Host: {host}", address]
         said = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
         requests = int(re.search(r"(\d+) requests in", said)[1])  # type: ignore[index]
-        time.sleep(SETTLE_SECONDS)
+        wait_until(lambda: time.monotonic() - last > SETTLE_SECONDS)
     finally:
         reader.close()
         hostctl("maintenance:off", "-a", app.name)
@@ -261,14 +274,15 @@ def router(api: Api, app: Writers, seconds: float) -> list[dict[str, Any]]:
     words.append("--grep=messages of the router were lost")
     lost = inside(["sh", "-c", 'journalctl "$@" || true', "sh", *words])
     logged = sum(int(line.partition("-> ")[2].split()[0]) for line in lost.splitlines())
-    told = sum(int(error.partition("dropped ")[2].split()[0]) for error in set(reader.said) if "dropped " in error)
+    errors = " ".join(list(dict.fromkeys(reader.said))[before:])
+    told = sum(int(number) for number in re.findall(r"dropped (\d+)", errors))
     # What was on its way when wrk ended was answered, and is in the log, but is none of its requests.
-    missing = requests - counted[0] - told - dropped
+    missing = requests - lines - told - dropped
     verdict = "every one kept or counted" if -CONNECTIONS <= missing <= 0 else f"{missing} neither kept nor counted"
-    print(f"router   {requests / seconds:,.0f} requests/s: {requests} answered, {counted[0]} lines at the tail,"
+    print(f"router   {requests / seconds:,.0f} requests/s: {requests} answered, {lines} lines at the tail,"
           f" {told} told as lost there (L11), {dropped} counted by the router, {logged} of those told in the log (L13):"
           f" {verdict}", flush=True)  # fmt: skip
-    row = {"requests": requests, "lines": counted[0], "told": told, "dropped": dropped, "logged": logged}
+    row = {"requests": requests, "lines": lines, "told": told, "dropped": dropped, "logged": logged}
     return [{"what": "router", "seconds": seconds, "missing": missing, **row}]
 
 

@@ -53,7 +53,7 @@ sleep(1 << 30);
 NEVER = re.compile(rb"(?!)")
 LONGEST = 400
 """Bytes of a piece that may be the beginning of a line."""
-START_SECONDS = 15.0
+START_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,8 @@ class Account:
 
     def __init__(self, steps: int, sample: Sequence[int]) -> None:
         self.steps = [Arrived() for _ in range(steps)]
+        self.newest = 0.0
+        """When the newest line was written of those whose delay is looked at, unix seconds."""
         self.ended: set[bytes] = set()
         """Dynos whose last line came."""
         self._sample = sample
@@ -90,6 +92,7 @@ class Account:
 
     def begin(self, moment: float) -> None:
         """Count the lines of the plan that begins then, and no others."""
+        self.newest = moment
         self._line = re.compile(rb"#%04d\.(\d{3}) (\d{9}) (\d\d) (\d+\.\d{6}) ([oe])" % (int(moment) % 10000))
 
     def feed(self, piece: bytes) -> None:
@@ -113,7 +116,8 @@ class Account:
             arrived.lines += 1
             arrived.last = now
             if number % sample[int(step)] == 0:
-                arrived.delays.append(now - float(written))
+                self.newest = float(written)
+                arrived.delays.append(now - self.newest)
         self._rest = block[max(end, len(block) - LONGEST) :]
 
 
@@ -182,9 +186,9 @@ def writers(api: Api, dynos: int) -> Iterator[Writers]:
 
 
 def results(steps: Sequence[Step], begin: float, account: Account) -> list[Result]:
-    """What came of each step."""
+    """What came of each step; the account may have more of them."""
     found, end = [], begin
-    for step, arrived in zip(steps, account.steps, strict=True):
+    for step, arrived in zip(steps, account.steps, strict=False):
         end += step.seconds
         delays = sorted(arrived.delays) or [float("nan")]
         middle, slow = statistics.median(delays), delays[int(len(delays) * 0.99)]
