@@ -8,6 +8,8 @@ from typing import Any
 
 TITLES = {"tail": "a tail", "drain": "a drain, http", "https": "a drain, https", "rsyslog": "rsyslog (imjournal)"}
 PEER = "rsyslog"
+SHOWN = (1000, 10_000, 50_000)
+"""Rates of which delay and costs are in the table, if they were asked for."""
 NOT_TRIED = "-"
 READER = {"rsyslog": "rsyslog"}
 """Which process reads the journal, where it is not the logplex."""
@@ -30,7 +32,8 @@ def table(rows: Sequence[Row]) -> str:
         add("of what rsyslog sustains", lambda name, steps: f"{sustained(steps) / least:.1f} x")
     add("the first that is lost or over 2 s late", lambda name, steps: trouble(steps))
     add("lost, and come twice, at all rates", lambda name, steps: f"{total(steps, 'missing')}, {total(steps, 'twice')}")
-    for rate in {row["rate"]: None for steps in ways.values() for row in steps}:
+    rates = sorted({row["rate"] for steps in ways.values() for row in steps})
+    for rate in [rate for rate in rates if rate in SHOWN] or rates:
         add(f"delay at {rate:,} lines/s, median and p99", partial(delay, rate))
         add(f"who reads, and journald, at {rate:,} lines/s", partial(cores, rate))
     add("memory (PSS) at most: who reads, journald", memory)
