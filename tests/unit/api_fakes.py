@@ -138,6 +138,7 @@ async def running_api(
     domain: str = "localhost",
     platform_certificate_of: datetime | None = None,
     terms_accepted: bool = True,
+    alerts_per_app: int = 50,
 ) -> AsyncIterator[Api]:
     """Serve the API; the test's own uid counts as `git`, as `root`, or as a `stranger`."""
     ledger = Ledger.open(with_ledger(directory / "master"))
@@ -147,7 +148,9 @@ async def running_api(
     slug_store, stacks, networks = FakeSlugStore(), FakeStacks(ledger), FakeNetworks()
     scheduler, sleeper, names = FakeScheduler(ledger), FakeSleeper(), FakeNames()
     journals = FakeJournals()
-    settings = Settings(data_dir=directory, run_dir=directory / "run", domain=domain)
+    settings = Settings(
+        data_dir=directory, run_dir=directory / "run", domain=domain, alerts_per_app=alerts_per_app
+    )
     (directory / "tls").mkdir()
     certificates = CertificateKeeper(
         ledger=ledger,

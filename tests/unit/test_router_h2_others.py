@@ -112,7 +112,9 @@ async def echo(call: Call) -> None:
     await call.send(b"0\r\nlength: %d\r\n\r\n" % len(body))
 
 
-@pytest.mark.parametrize(("protocol", "rounds"), [("https", 6), ("http", 1)])
+@pytest.mark.parametrize(
+    ("protocol", "rounds"), [("https", 1), ("http", 1), pytest.param("https", 6, marks=pytest.mark.thorough)]
+)
 async def test_many_requests_of_every_size(protocol, rounds):
     chance = Random(7)
     async with (
