@@ -16,7 +16,12 @@ from tests.support.settings import settings
 from tests.support.waiting import wait_until
 
 APP = "log-codes"
-FILES: dict[str, str | bytes] = {"Procfile": "worker: sleep 100000\n", "write.sh": "seq $1; shift; eval \"$*\"\n"}
+FILES: dict[str, str | bytes] = {
+    "Procfile": "worker: sleep 100000\n",
+    "write.sh": "seq -f %01000g $1; shift; eval \"$*\"\n",
+}
+"""journald learns a dyno's limit from its unit, and takes all of one that is gone before it has read a line. So lines
+are long: they do not all fit into the socket, and the dyno ends when journald has read some."""
 WRITTEN = 20_000
 RATE = 20
 """Lines a second; journald allows some multiple of it, as the disk has room (journald.conf(5), RateLimitBurst=)."""
