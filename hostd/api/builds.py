@@ -105,7 +105,8 @@ async def configure(request: web.Request) -> web.Response:
     if "timeout" not in body or not isinstance(value, int | None) or isinstance(value, bool):
         raise BadRequest(f"The field timeout must be a number of seconds, 1 to {LONGEST_TIMEOUT}, or null.")
     app = context.ledger.apps.set_build_timeout(app.id, timeout(value))
-    context.events.api(app, f"Set build timeout to {value or 'default'} by {user_of(request).email}")
+    shown = "default" if value is None else f"{value} seconds"
+    context.events.api(app, f"Set build timeout to {shown} by {user_of(request).email}")
     return answer(_settings(context, app))
 
 

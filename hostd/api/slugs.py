@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from hostd.api.requests import admin_of, answer, app_for, context_of
+from hostd.api.requests import admin_of, answer, app_for, context_of, user_of
 from hostd.api.shapes import app_ref, moment, stack_ref
 from hostd.context import Context, Usage
 from hostd.errors import HostdError, NotFound
@@ -74,8 +74,11 @@ async def cache(request: web.Request) -> web.Response:
 @routes.delete("/hostd/apps/{app}/cache")
 async def purge(request: web.Request) -> web.Response:
     """Throw the app's build cache away."""
-    context, app = context_of(request), app_for(request)
-    return answer({"app": app_ref(app), "purged": context.slug_store.purge_cache(app)})
+    context, app, user = context_of(request), app_for(request), user_of(request)
+    purged = context.slug_store.purge_cache(app)
+    if purged:
+        context.events.api(app, f"Purge the build cache by {user.email}")
+    return answer({"app": app_ref(app), "purged": purged})
 
 
 @routes.get("/hostd/slugs/garbage")
