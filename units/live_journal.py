@@ -25,6 +25,12 @@ _LISTINGS = 20
 """Attempts to list the files while journald begins new ones: it does so a few times a second at most."""
 
 
+def has_files(namespace: str, roots: Iterable[Path] = ROOTS, machine: str | None = None) -> bool:
+    """Whether journald has a place for the files of a namespace."""
+    machine = machine or MACHINE_ID.read_text("ascii").strip()
+    return any((root / f"{machine}.{namespace}").is_dir() for root in roots)
+
+
 class LiveJournal:
     """Reads what comes, from a place that a ``seek`` sets, with the meaning of `units.journal.Reader`.
 

@@ -25,13 +25,16 @@ from hostd.logplex.reading import FIELDS, Trusted, is_believed
 from hostd.logplex.server import Server
 from hostd.logplex.streams import Openers, Streams
 from hostd.logplex.suppressed import MESSAGE_ID
+from hostd.logplex.tails import Tails
 from units.journal import Reader, Writer
 from units.kept_journal import KeptJournal
-from units.live_journal import LiveJournal
+from units.live_journal import LiveJournal, has_files
 from units.ticking import Ticker
 
 SWITCH_SECONDS = 0.001
 ROUTER_USER = "hostd-router"
+GONE_SECONDS = 2.0
+"""Between two looks at whether apps that are tailed are still there."""
 STATE = Path("/var/lib/hostd-logplex")
 """What outlives the process: how far each drain came (StateDirectory= of its unit)."""
 
@@ -62,6 +65,7 @@ async def _serve(key: bytes, listener: socket.socket, door: socket.socket) -> No
     streams = Streams(openers, trusted, counts.hear)
     server = Server(streams, key, counts)
     accepting = await server.serve(listener)
+    watching = asyncio.create_task(end_gone(streams.tails))
     fleet = Fleet(
         open_journal=partial(follow_journal, trusted, ticker),
         trusted=trusted,
@@ -75,10 +79,18 @@ async def _serve(key: bytes, listener: socket.socket, door: socket.socket) -> No
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     notify("READY=1")
     await ended.wait()
+    watching.cancel()
     accepting.close()
     asking.close()
     server.close()
     await fleet.close()
+
+
+async def end_gone(tails: Tails) -> None:
+    """See now and then whether apps that are tailed are still there; for ever."""
+    while True:
+        await asyncio.sleep(GONE_SECONDS)
+        tails.end_gone(lambda app_id: has_files(namespace(app_id)))
 
 
 LOSSES = {"MESSAGE_ID": MESSAGE_ID}

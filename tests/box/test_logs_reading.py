@@ -172,6 +172,16 @@ def test_fifteen_hundred_lines_outlive_a_restart_and_another_release(platform: P
     assert texts(platform.hostctl("logs", *only).stdout) == [str(number) for number in range(1, 1501)]
 
 
+def test_a_tail_ends_with_its_app_and_says_why(platform: Platform) -> None:
+    platform.hostctl("apps:create", "soongone")
+    command = platform.hostctl_command("logs", "--tail", "-a", "soongone")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as tail:
+        assert tail.stdout is not None and "Initial release" in tail.stdout.readline()
+        platform.hostctl("apps:destroy", "-a", "soongone", "--confirm", "soongone")
+        _, said = tail.communicate(timeout=30)
+    assert tail.returncode == 1 and "Couldn't find that app: 'soongone'" in said
+
+
 def test_a_silent_tail_over_ssh_ends_with_its_reader(platform: Platform, logging: str) -> None:
     def open_streams() -> int:
         return int(platform.run(["sh", "-c", "ss -x | grep -c logplex.sock || true"]).stdout)
