@@ -115,22 +115,26 @@ def final() -> Any:
         }
 
 
-def killed(kind: str) -> Any:
-    """kill -9 of the logplex, hostd and the receiver while lines are written."""
+def killed() -> Any:
+    """kill -9 of the logplex, hostd and the receivers while lines are written to drains of two kinds."""
     last = 30_000
-    with app() as made, receiver(kind) as sink:
-        made.add(sink.url, "--source", "app")
+    with app() as made, receiver("http") as web, receiver("syslog") as syslog:
+        sinks = (web, syslog)
+        for sink in sinks:
+            made.add(sink.url, "--source", "app")
         made.count(1, last, pause=0.05, wait=False)
-        for victim, at in (("hostd-logplex", 3000), ("sink", 7000), ("hostd", 10_000), ("hostd-logplex", 13_000)):
-            until(lambda at=at: max(sink.numbers(), default=0) > at, f"{at} lines")
-            if victim == "sink":
-                sink.kill()
-                sink.start()
+        for victim, at in (("hostd-logplex", 3000), ("sinks", 7000), ("hostd", 10_000), ("hostd-logplex", 13_000)):
+            for sink in sinks:
+                until(lambda at=at, sink=sink: max(sink.numbers(), default=0) > at, f"{at} lines")
+            if victim == "sinks":
+                for sink in sinks:
+                    sink.kill()
+                    sink.start()
             else:
                 kill(victim)
-        until(lambda: max(sink.numbers(), default=0) == last, "the last line")
-        found = account(sink.numbers(), last)
-        return found | {"dropped": sink.dropped()}
+        for sink in sinks:
+            until(lambda sink=sink: max(sink.numbers(), default=0) == last, "the last line")
+        return {sink.kind: account(sink.numbers(), last) | {"dropped": sink.dropped()} for sink in sinks}
 
 
 def dead() -> Any:
