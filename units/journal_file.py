@@ -57,7 +57,7 @@ _MOST_REMEMBERED = 2048
 
 
 class UnknownFormat(OSError):  # noqa: N818 - named for what happened
-    """The file was made by another journald than those known: libsystemd has to read it."""
+    """The file was made by another journald than those known, 246 to 257: libsystemd has to read it."""
 
 
 class NothingYet(OSError):  # noqa: N818 - named for what happened
@@ -385,7 +385,9 @@ def read_header(descriptor: int) -> Header:
     if len(data) < _HEADER.size:
         raise _cut_short()
     magic, flags, state, file_id, numbering, entries, tail, head, _, realtime = _HEADER.unpack(data)
-    if magic != _MAGIC or flags & ~_KNOWN:
+    if magic != _MAGIC:
+        raise OSError(errno.EBADMSG, "a journal file does not begin as one")
+    if flags & ~_KNOWN:
         raise UnknownFormat(errno.EPROTONOSUPPORT, f"a journal file with flags {flags:#x} is not understood")
     return Header(state, file_id, numbering, entries, head, tail, realtime, bool(flags & _COMPACT))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from units.cursors import place_at
 from units.journal import Entry, Reader
-from units.journal_file import Fields, JournalFile, NothingYet, header_of
+from units.journal_file import Fields, JournalFile, NothingYet, UnknownFormat, header_of
 from units.journal_spans import Found, Span, chains, lost, spans
 from units.ticking import Ticker
 
@@ -60,6 +60,10 @@ class LiveJournal:
         self._number: int | None = None
         self._looks = 0
         self._missed = 0
+
+    def check(self) -> None:
+        """Raises UnknownFormat if one of the files is of a format that is not known here, OSError if one is damaged."""
+        self._files()
 
     def seek_head(self) -> None:
         """To before the oldest entry."""
@@ -286,6 +290,8 @@ def _read(paths: Iterable[Path]) -> list[Found]:
             found.append(Found(path, header_of(path)))
         except (FileNotFoundError, NothingYet):
             continue  # removed, or just made
+        except UnknownFormat:
+            raise
         except OSError:
             if path.name == ACTIVE:
                 raise

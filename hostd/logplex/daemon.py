@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import Mapping
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from hostd.errors import HostdError, Unavailable, to_terminal
@@ -26,7 +26,9 @@ from hostd.logplex.server import Server
 from hostd.logplex.streams import Openers, Streams
 from hostd.logplex.suppressed import MESSAGE_ID
 from hostd.logplex.tails import Tails
+from units.followed_journal import FollowedJournal
 from units.journal import Reader, Writer
+from units.journal_file import UnknownFormat
 from units.kept_journal import KeptJournal
 from units.live_journal import LiveJournal, has_files
 from units.ticking import Ticker
@@ -37,6 +39,8 @@ GONE_SECONDS = 2.0
 """Between two looks at whether apps that are tailed are still there."""
 STATE = Path("/var/lib/hostd-logplex")
 """What outlives the process: how far each drain came (StateDirectory= of its unit)."""
+
+_log = logging.getLogger(__name__)
 
 
 def main() -> None:
@@ -109,10 +113,22 @@ def open_kept(trusted: Trusted, ticker: Ticker, app_id: str) -> KeptJournal:
     return KeptJournal(namespace(app_id), fields=FIELDS, believed=believed, ticker=ticker)
 
 
-def follow_journal(trusted: Trusted, ticker: Ticker, app_id: str) -> LiveJournal:
-    """The journal of an app, to be read forward as it grows; what strangers sent comes empty."""
+def follow_journal(trusted: Trusted, ticker: Ticker, app_id: str) -> LiveJournal | FollowedJournal:
+    """The journal of an app, to be read forward as it grows; what strangers sent comes empty. Raises OSError."""
     believed = partial(is_believed, trusted=trusted)
-    return LiveJournal(namespace(app_id), fields=FIELDS, believed=believed, ticker=ticker)
+    journal = LiveJournal(namespace(app_id), fields=FIELDS, believed=believed, ticker=ticker)
+    try:
+        journal.check()
+    except UnknownFormat as error:
+        say_unknown(str(error))
+        return FollowedJournal(namespace(app_id), fields=FIELDS, believed=believed)
+    return journal
+
+
+@cache
+def say_unknown(error: str) -> None:
+    """Say once in hostd's own log what is not known of journald's files."""
+    _log.warning("%s: it is read by libsystemd, which takes six times as long. Is there a newer hostd?", error)
 
 
 def tell(counts: Counts, app_id: str, text: str) -> None:

@@ -67,6 +67,11 @@ class FileWriter:
         self.path.write_bytes(self._data)
         self.path = self.path.rename(self.path.with_name(name))
 
+    def change_format(self) -> None:
+        """Let it be of a format that nobody knows."""
+        struct.pack_into("<I", self._data, 12, 1 << 30)
+        self.path.write_bytes(self._data)
+
     def cut(self, size: int) -> None:
         """Cut the file short."""
         self.path.write_bytes(self._data[:size])

@@ -162,13 +162,16 @@ def test_a_file_cut_short_is_an_error(writer):
         opened(writer)
 
 
-@pytest.mark.parametrize(("at", "value"), [(0, b"LPKSHHRX"), (12, struct.pack("<I", 32))])
-def test_another_format_is_not_guessed_at(writer, at, value):
+@pytest.mark.parametrize(
+    ("at", "value", "error"), [(0, b"LPKSHHRX", "does not begin"), (12, struct.pack("<I", 32), "not understood")]
+)
+def test_another_format_is_not_guessed_at(writer, at, value, error):
     data = bytearray(writer.path.read_bytes())
     data[at : at + len(value)] = value
     writer.path.write_bytes(data)
-    with pytest.raises(UnknownFormat, match="not understood"):
+    with pytest.raises(OSError, match=error) as raised:
         opened(writer)
+    assert isinstance(raised.value, UnknownFormat) == (at > 0)
 
 
 def test_places_are_found_by_number_by_time_and_from_the_end(writer):
