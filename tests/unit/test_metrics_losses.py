@@ -56,7 +56,7 @@ class Bench:
         file.touch()
         os.utime(file, (self.now, self.now))
 
-    async def look(self, seconds=10.0):
+    async def look(self, seconds=12.0):
         self.now += seconds
         return await self.losses.look(self.now)
 
@@ -88,8 +88,17 @@ async def test_only_journals_that_were_written_to_are_opened_and_all_are_closed(
 
 async def test_what_may_not_be_all_there_yet_is_left_for_the_next_look(bench):
     await bench.look()
+    bench.now += 12
     bench.write()
-    assert [len(await bench.look(seconds)) for seconds in (0.5, 0.5, 3, 3)] == [0, 0, 1, 0]
+    assert [len(await bench.look(seconds)) for seconds in (0.5, 12, 12)] == [0, 1, 0]
+    assert len(bench.opened) == 2
+
+
+async def test_journals_are_not_opened_each_time_that_somebody_asks(bench):
+    await bench.look()
+    bench.write()
+    assert [len(await bench.look(3)) for _ in range(8)] == [0, 0, 0, 1, 0, 0, 0, 0]
+    assert len(bench.opened) == 1
 
 
 async def test_a_hostd_that_begins_finds_what_came_while_none_was_there_and_the_first_of_all_nothing(bench):
