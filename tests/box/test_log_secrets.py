@@ -205,8 +205,9 @@ def send_elsewhere(platform: Platform, planted: Planted) -> None:
     typed = f"https://logs.example.com/{planted.new('drain path')}"
     planted.heard("drains:add", platform.ssh("drains:add", good, "-a", APP))
     planted.heard("drains:add -", platform.hostctl("drains:add", "-", "-a", APP, input=f"{typed}\n", check=False))
-    nobody = f"https://kate:{planted.new('dead drain')}@127.0.0.1:9/in"
-    planted.heard("drains:add", platform.ssh("drains:add", nobody, "-a", APP))
+    nobody = f"https://kate:{planted.new('inner drain')}@127.0.0.1:9/in"
+    refused = planted.heard("drains:add", platform.ssh("drains:add", nobody, "-a", APP, check=False))
+    assert refused.returncode != 0 and "127.0.0.1:9 is refused" in refused.stderr
     for scheme, host in (("ftp", "logs.example.com"), ("syslog", "logs.example.com:port")):
         wrong = f"{scheme}://kate:{planted.new(f'{scheme} drain')}@{host}/in"
         refused = planted.heard(f"drains:add {scheme}", platform.ssh("drains:add", wrong, "-a", APP, check=False))
