@@ -48,6 +48,8 @@ _LARGEST = 64 * 1024
 """Bytes an entry may have besides its data: 1,024 fields, and more."""
 _WINDOW = 256 * 1024
 _BEHIND = 4096
+_BEFORE = 16 * 1024
+"""Bytes in front of what comes next: processes that print the same text refer to the first one's."""
 _MOST_BYTES = 1024 * 1024
 """Of messages in one batch."""
 _LONGEST = 64 * 1024 * 1024
@@ -322,7 +324,8 @@ class JournalFile:
 
     def _slide(self, offset: int, most: int) -> tuple[bytes, int]:
         """A piece of the file with an entry and what was written just before it, on to `most`; and where it begins."""
-        base = self._end if offset - _WINDOW // 2 <= self._end <= offset else max(0, offset - _BEHIND)
+        is_next = offset - _WINDOW // 2 <= self._end <= offset
+        base = max(0, self._end - _BEFORE if is_next else offset - _BEHIND)
         window = os.pread(self._descriptor, max(offset - base, min(most - base, _WINDOW)) + _BEHIND, base)
         if len(window) < offset - base + _ENTRY_HEAD:
             raise _cut_short()
