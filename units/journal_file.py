@@ -18,30 +18,20 @@ from typing import TypeVar
 from units import zstd
 from units.cursors import Place, cursor_of, place_in
 from units.journal import Entry
+from units.journal_header import ARCHIVED, GROWTH, GROWTH_AT, HEADER_BYTES, cut_short, first_array, read_header
 
 Fields = Mapping[str, str]
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
 
-ARCHIVED = 2
-"""State of a file that nothing is added to any more."""
-
-_HEADER = struct.Struct("<8s4xIB7x16s32x16s64xQQQQQ8x")
-_GROWTH = struct.Struct("<B135xQQ")
-_STATE = 16
-"""Where in the file that begins which `_GROWTH` reads."""
 _OBJECT = struct.Struct("<BB6xQ")
 _ENTRY = struct.Struct("<B7xQ8xQ")
 _NUMBER = struct.Struct("<Q")
 _SHORT = struct.Struct("<I")
-_MAGIC = b"LPKSHHRH"
 _UNUSED, _TYPE_DATA, _TYPE_ENTRY, _TYPE_ARRAY = 0, 1, 3, 6
 _ENTRY_HEAD = 64
 _ARRAY_HEAD = 24
 _COMPRESSED = 0b111  # XZ, LZ4, ZSTD
-_COMPACT = 0b10000
-_KNOWN = 0b11111
-"""Incompatible flags that are understood: three compressions, hashes with a key, short references."""
 
 _MESSAGE = b"MESSAGE="
 _LARGEST = 64 * 1024
@@ -56,32 +46,6 @@ _LONGEST = 64 * 1024 * 1024
 """Bytes of a compressed text that are made out here."""
 _MOST_REMEMBERED = 2048
 """Senders, and fields of theirs."""
-
-
-class UnknownFormat(OSError):  # noqa: N818 - named for what happened
-    """The file was made by another journald than those known, 246 to 257: libsystemd has to read it."""
-
-
-class NothingYet(OSError):  # noqa: N818 - named for what happened
-    """journald has just made the file, and is about to write what it is into it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """What a file is, and which entries are in it.
-
-    `head` and `tail` are the numbers of the first and the last one in a series, `numbering` is the series' id;
-    `head_realtime` is the time of the first one, in microseconds.
-    """
-
-    state: int
-    file_id: bytes
-    numbering: bytes
-    entries: int
-    head: int
-    tail: int
-    head_realtime: int
-    compact: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +124,9 @@ class JournalFile:
         """See how far the file has grown; True if there is something to read."""
         if self._given_up:
             return False
-        state, count, tail = _GROWTH.unpack(self._bytes(_STATE, _GROWTH.size))
+        state, count, tail = GROWTH.unpack(self._bytes(GROWTH_AT, GROWTH.size))
         if count < self._count:
-            raise _cut_short()  # journald has emptied it, to make room: it does so with files that are still open
+            raise cut_short()  # journald has emptied it, to make room: it does so with files that are still open
         self._count, self._tail, self.archived = count, tail, state == ARCHIVED
         return self._count > self._next
 
@@ -223,7 +187,7 @@ class JournalFile:
             kind, length, realtime = _ENTRY.unpack_from(window, at)
             if kind == _UNUSED:
                 if not found:
-                    raise _cut_short()
+                    raise cut_short()
                 taken -= 1
                 break
             if kind != _TYPE_ENTRY or not _ENTRY_HEAD < length <= _LARGEST:
@@ -283,7 +247,7 @@ class JournalFile:
         """The name of the field in a datum if it is wanted, else nothing."""
         start = os.pread(self._descriptor, self._payload + self._longest, offset)
         if len(start) < self._payload or start[0] == _UNUSED:
-            raise _cut_short()
+            raise cut_short()
         if start[0] != _TYPE_DATA:
             return ""
         if start[1] & _COMPRESSED:
@@ -328,7 +292,7 @@ class JournalFile:
         base = max(0, self._end - _BEFORE if is_next else offset - _BEHIND)
         window = os.pread(self._descriptor, max(offset - base, min(most - base, _WINDOW)) + _BEHIND, base)
         if len(window) < offset - base + _ENTRY_HEAD:
-            raise _cut_short()
+            raise cut_short()
         return window, base
 
     def _offsets(self, index: int, count: int) -> list[int]:
@@ -350,7 +314,7 @@ class JournalFile:
                 first, where, length = self._arrays[-1]
                 first, where = first + length, _NUMBER.unpack(self._bytes(where + 16, 8))[0]
             else:
-                first, where = 0, _HEADER.unpack(self._bytes(0, _HEADER.size))[8]
+                first, where = 0, first_array(self._bytes(0, HEADER_BYTES))
             kind, _, size = _OBJECT.unpack(self._bytes(where, _OBJECT.size))
             if kind != _TYPE_ARRAY or size <= _ARRAY_HEAD:
                 raise OSError(errno.EBADMSG, "a journal file's list of entries is damaged")
@@ -367,40 +331,12 @@ class JournalFile:
     def _bytes(self, offset: int, size: int) -> bytes:
         data = os.pread(self._descriptor, size, offset)
         if len(data) < size:
-            raise _cut_short()
+            raise cut_short()
         return data
-
-
-def header_of(path: Path) -> Header:
-    """What is said at the beginning of the file at a path. Raises OSError, UnknownFormat."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return read_header(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def read_header(descriptor: int) -> Header:
-    """What is said at a file's beginning. Raises OSError: UnknownFormat if it is not understood, NothingYet."""
-    data = os.pread(descriptor, _HEADER.size, 0)
-    if not data:
-        raise NothingYet(errno.ENODATA, "a journal file was just made")
-    if len(data) < _HEADER.size:
-        raise _cut_short()
-    magic, flags, state, file_id, numbering, entries, tail, head, _, realtime = _HEADER.unpack(data)
-    if magic != _MAGIC:
-        raise OSError(errno.EBADMSG, "a journal file does not begin as one")
-    if flags & ~_KNOWN:
-        raise UnknownFormat(errno.EPROTONOSUPPORT, f"a journal file with flags {flags:#x} is not understood")
-    return Header(state, file_id, numbering, entries, head, tail, realtime, bool(flags & _COMPACT))
 
 
 class _Compressed(Exception):  # noqa: N818 - not an error
     """Something that is read was compressed."""
-
-
-def _cut_short() -> OSError:
-    return OSError(errno.EIO, "a journal file was cut short")
 
 
 def _remember(known: dict[_Key, _Value], key: _Key, value: _Value) -> None:

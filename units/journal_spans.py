@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from units.cursors import Place
-from units.journal_file import Header, JournalFile
+from units.journal_file import JournalFile
+from units.journal_header import Header
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from units.cursors import place_at
 from units.journal import Entry, Reader
-from units.journal_file import Fields, JournalFile, NothingYet, UnknownFormat, header_of
+from units.journal_file import Fields, JournalFile
+from units.journal_header import NothingYet, UnknownFormat, header_of
 from units.journal_spans import Found, Span, chains, lost, spans
 from units.ticking import Ticker
 

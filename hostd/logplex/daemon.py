@@ -28,7 +28,7 @@ from hostd.logplex.suppressed import MESSAGE_ID
 from hostd.logplex.tails import Tails
 from units.followed_journal import FollowedJournal
 from units.journal import Reader, Writer
-from units.journal_file import UnknownFormat
+from units.journal_header import UnknownFormat
 from units.kept_journal import KeptJournal
 from units.live_journal import LiveJournal, has_files
 from units.ticking import Ticker

@@ -8,7 +8,8 @@ import pytest
 from tests.unit.journal_kit import START, FileWriter
 from units.cursors import Place
 from units.journal import Entry
-from units.journal_file import JournalFile, UnknownFormat
+from units.journal_file import JournalFile
+from units.journal_header import UnknownFormat
 
 FIELDS = ("HOSTD_APP", "HOSTD_PROCESS", "_TRANSPORT", "_UID")
 
