@@ -109,7 +109,8 @@ def test_a_process_that_ends_at_once_loses_none_of_its_thousand_lines(platform: 
         said = texts(platform.hostctl("logs", "-n", "2000", "-d", dyno, "-a", logging).stdout)
         return said if "Process exited with status 0" in said else None
 
-    said = wait_until(ended, 30)
+    # On a busy machine hostd hears only then that it runs.
+    said = [text for text in wait_until(ended, 30) if not text.startswith("State changed ")]
     first = said.index("1")
     assert said[first : first + 1001] == [*map(str, range(1, 1001)), "Process exited with status 0"]
 
