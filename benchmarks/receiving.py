@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from kit import Api
 
@@ -91,11 +92,16 @@ class Endpoint:
 
 
 @contextmanager
-def drained(api: Api, app: str, url: str) -> Iterator[None]:
-    """The app with a drain to a URL."""
+def drained(api: Api, app: str, url: str) -> Iterator[Callable[[], dict[str, Any]]]:
+    """The app with a drain to a URL, and what the drain says of itself when it is asked."""
     drain = api.ask("POST", f"/apps/{app}/log-drains", {"url": url})
+
+    def status() -> dict[str, Any]:
+        found: dict[str, Any] = api.ask("GET", f"/apps/{app}/log-drains/{drain['id']}")["extended"]["status"]
+        return found
+
     try:
-        yield
+        yield status
     finally:
         api.ask("DELETE", f"/apps/{app}/log-drains/{drain['id']}")
 

@@ -1,7 +1,8 @@
 """Dynos that write numbered, timed lines at a set rate, and the account of what arrives of them.
 
 A line is `#RUN.DYNO NUMBER STEP TIME` and text up to 100 bytes. Each dyno writes what is due every few milliseconds,
-one `write` a line, and never more than is due by the clock: who is held up catches up, as far as the step lasts.
+one `write` a line, and never more than is due by the clock: who is held up catches up, as far as the step lasts. The
+last line of each is `end`, so that what is lost in front of it is known too.
 """
 
 from __future__ import annotations
@@ -46,12 +47,13 @@ for my $step (@steps) {
   $start = $end;
   $count++;
 }
+syswrite STDOUT, sprintf("#%04d.%03d %09d %02d %.6f %-62s\n", $run, $dyno, ++$number, $count - 1, time, "end");
 sleep(1 << 30);
 """
 NEVER = re.compile(rb"(?!)")
 LONGEST = 400
 """Bytes of a piece that may be the beginning of a line."""
-START_SECONDS = 15.0
+START_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class Arrived:
 
     lines: int = 0
     missing: int = 0
+    repeated: int = 0
     last: float = 0.0
     """When the last line came, unix seconds."""
     delays: list[float] = field(default_factory=list)
@@ -78,7 +81,10 @@ class Account:
 
     def __init__(self, steps: int, sample: Sequence[int]) -> None:
         self.steps = [Arrived() for _ in range(steps)]
-        self.repeated = 0
+        self.newest = 0.0
+        """When the newest line was written of those whose delay is looked at, unix seconds."""
+        self.ended: set[bytes] = set()
+        """Dynos whose last line came."""
         self._sample = sample
         self._numbers: dict[bytes, int] = {}
         self._rest = b""
@@ -86,27 +92,32 @@ class Account:
 
     def begin(self, moment: float) -> None:
         """Count the lines of the plan that begins then, and no others."""
-        self._line = re.compile(rb"#%04d\.(\d{3}) (\d{9}) (\d\d) (\d+\.\d{6}) " % (int(moment) % 10000))
+        self.newest = moment
+        self._line = re.compile(rb"#%04d\.(\d{3}) (\d{9}) (\d\d) (\d+\.\d{6}) ([oe])" % (int(moment) % 10000))
 
     def feed(self, piece: bytes) -> None:
         now, block = time.time(), self._rest + piece
         end, numbers, steps, sample = 0, self._numbers, self.steps, self._sample
         for match in self._line.finditer(block):
-            dyno, text, step, written = match.groups()
+            dyno, text, step, written, first = match.groups()
             end = match.end()
             number = int(text)
             expected = numbers.get(dyno, 0) + 1
             if number != expected:
                 if number < expected:
-                    self.repeated += 1
+                    steps[int(step)].repeated += 1
                     continue
                 steps[int(step)].missing += number - expected
             numbers[dyno] = number
+            if first == b"e":
+                self.ended.add(dyno)
+                continue
             arrived = steps[int(step)]
             arrived.lines += 1
             arrived.last = now
             if number % sample[int(step)] == 0:
-                arrived.delays.append(now - float(written))
+                self.newest = float(written)
+                arrived.delays.append(now - self.newest)
         self._rest = block[max(end, len(block) - LONGEST) :]
 
 
@@ -117,6 +128,7 @@ class Result:
     rate: int
     arrived: float
     missing: int
+    twice: int
     lag: float
     median: float
     p99: float
@@ -174,12 +186,13 @@ def writers(api: Api, dynos: int) -> Iterator[Writers]:
 
 
 def results(steps: Sequence[Step], begin: float, account: Account) -> list[Result]:
-    """What came of each step."""
+    """What came of each step; the account may have more of them."""
     found, end = [], begin
-    for step, arrived in zip(steps, account.steps, strict=True):
+    for step, arrived in zip(steps, account.steps, strict=False):
         end += step.seconds
         delays = sorted(arrived.delays) or [float("nan")]
         middle, slow = statistics.median(delays), delays[int(len(delays) * 0.99)]
         lag = max(0.0, arrived.last - end) if arrived.lines else float("nan")
-        found.append(Result(step.rate, arrived.lines / step.seconds, arrived.missing, lag, middle, slow))
+        rate = arrived.lines / step.seconds
+        found.append(Result(step.rate, rate, arrived.missing, arrived.repeated, lag, middle, slow))
     return found

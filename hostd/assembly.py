@@ -53,6 +53,7 @@ from hostd.manager.session_files import SessionFiles
 from hostd.manager.tools import Tools
 from hostd.metrics.collector import Collector
 from hostd.metrics.logplex import LogplexCounts
+from hostd.metrics.losses import Losses
 from hostd.metrics.store import Store
 from hostd.metrics.tally import Tally
 from hostd.pauser import Pauser
@@ -315,6 +316,7 @@ def _collector(ground: _Ground, manager: Manager, tools: Tools) -> Collector:
         usage=manager.usage,
         tally=Tally(),
         logplex=LogplexCounts(settings.run_dir / "logplex.sock").read,
+        losses=Losses(lambda: [app.id for app in ground.ledger.apps.in_order()]),
     )
     ground.events.heard = ground.writers.heard = collector.tally.hear
     manager.usage.listeners.append(collector.add)

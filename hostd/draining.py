@@ -10,9 +10,11 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
-from hostd.errors import Unavailable
+from hostd.errors import Invalid, Unavailable
 from hostd.ledger import Ledger
 from hostd.logplex.drains.choices import choice
+from hostd.logplex.drains.destinations import Destination
+from hostd.logplex.drains.dialing import Judge, Network
 from hostd.logplex.drains.document import GROUP, Document, Wanted, write
 from hostd.settings import Settings
 
@@ -44,6 +46,11 @@ class Draining:
                 f"The logplex cannot be told of drains: {self.file} cannot be written ({error}). "
                 "hostd tells it when it starts again."
             ) from error
+
+    def refuse(self, where: Destination) -> None:
+        """Raises Invalid if nothing would ever be sent there, as its address is this server's or an internal one."""
+        if refused := Judge(networks_of(self._settings)).refused(where):
+            raise Invalid(f"{refused}.")
 
     async def tell(self) -> Mapping[str, Any]:
         """Have the logplex do what the ledger says; as `statuses`. Raises Unavailable.
@@ -82,5 +89,9 @@ def document_of(ledger: Ledger, settings: Settings) -> Document:
         Wanted(each.id, each.app_id, each.url, each.token, choice(each.filters), each.created_at.timestamp())
         for each in ledger.drains.all()
     )
-    allowed = filter(None, settings.drain_networks.replace(" ", "").split(","))
-    return Document(drains, tuple(map(ip_network, allowed)), settings.drain_patience, str(settings.drain_dir))
+    return Document(drains, networks_of(settings), settings.drain_patience, str(settings.drain_dir))
+
+
+def networks_of(settings: Settings) -> tuple[Network, ...]:
+    """The networks that drains may lead to, besides the Internet."""
+    return tuple(map(ip_network, filter(None, settings.drain_networks.replace(" ", "").split(","))))

@@ -86,7 +86,7 @@ class Events:
 
     def relay(self, app: Identified, process: str) -> Relay:
         """The way to the log for what an app's own process prints that came to hostd instead of to the journal."""
-        return Relay(self._open_sender(app.id), app.id, process)
+        return Relay(self._open_sender(app.id), app.id, process, heard=self.heard)
 
     async def close(self) -> None:
         """Say what waits for journald still."""

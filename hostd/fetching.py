@@ -1,21 +1,16 @@
-"""Fetching what an app's owner names, a web page above all, without lending anybody hostd's way into the inside.
-
-Every connection goes through one place, which judges the address that is about to be connected to: names that lead
-elsewhere the second time, redirects and addresses in disguise come no further than there.
-"""
+"""Fetching what an app's owner names, a web page above all, from where anybody could fetch it."""
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Collection, Sequence
 from encodings import normalize_encoding
 from encodings.aliases import aliases
-from ipaddress import ip_address
-from typing import Any, Protocol
+from typing import Protocol
 
 import aiohttp
 from yarl import URL
 
+from hostd.judged_session import Unanswered, judged_session
 from hostd.reach import Address, is_own, is_public
 
 MOST_BYTES = 256 * 1024
@@ -50,7 +45,7 @@ class PageFetcher:
         self, router_ports: Collection[int], *, seconds: float = SECONDS, own: Callable[[Address], bool] | None = None
     ) -> None:
         self._router_ports = frozenset(router_ports)
-        self._timeout = aiohttp.ClientTimeout(total=seconds)
+        self._seconds = seconds
         self._own = own or is_own
 
     async def fetch(self, address: str) -> bytes:
@@ -63,24 +58,18 @@ class PageFetcher:
         return body
 
     async def _fetched(self, address: str, kinds: Sequence[str]) -> tuple[bytes, str | None]:
-        refused: list[str] = []
+        headers = {"Accept": ", ".join(kinds), "Accept-Encoding": "identity"}
         try:
-            url = URL(address)
-            if url.scheme not in ("http", "https") or not url.host:
-                raise Unfetchable("it is no address of the web: write http://... or https://...")
-            async with self._session(refused, kinds) as session:
-                return await self._body(session, url, kinds)
-        except TimeoutError as error:
-            raise Unfetchable(f"it took longer than {self._timeout.total:g} seconds") from error
-        except aiohttp.ClientSSLError as error:
-            raise Unfetchable("its server's certificate is not valid, or it does not speak https") from error
-        except aiohttp.ClientConnectorError as error:
-            raise Unfetchable(refused[0] if refused else "its server cannot be reached") from error
-        except aiohttp.TooManyRedirects as error:
-            raise Unfetchable(f"it was redirected more than {MOST_REDIRECTS} times") from error
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            # The message of such an error may have the address in it.
-            raise Unfetchable(f"it cannot be fetched ({type(error).__name__})") from error
+            async with judged_session(self.judge, seconds=self._seconds, headers=headers, decompress=False) as session:
+                url = URL(address)
+                if url.scheme not in ("http", "https") or not url.host:
+                    raise Unfetchable("it is no address of the web: write http://... or https://...")
+                try:
+                    return await self._body(session, url, kinds)
+                except aiohttp.TooManyRedirects as error:
+                    raise Unfetchable(f"it was redirected more than {MOST_REDIRECTS} times") from error
+        except Unanswered as error:
+            raise Unfetchable(str(error)) from error
 
     def judge(self, address: Address, port: int) -> str | None:
         """Why no connection may be made there; None if it may. What anybody can reach, hostd may fetch for somebody."""
@@ -89,23 +78,6 @@ class PageFetcher:
         if port not in WEB_PORTS:
             return f"its port is {port}: only {' and '.join(map(str, WEB_PORTS))} are asked"
         return None if is_public(address) else "it is at an internal address"
-
-    def _session(self, refused: list[str], kinds: Sequence[str]) -> aiohttp.ClientSession:
-        def judged(info: tuple[Any, Any, int, str, tuple[Any, ...]]) -> socket.socket:
-            family, kind, protocol, _, where = info
-            if reason := self.judge(ip_address(str(where[0]).partition("%")[0]), int(where[1])):
-                refused.append(reason)
-                raise OSError(reason)
-            return socket.socket(family, kind, protocol)
-
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(socket_factory=judged, use_dns_cache=False, force_close=True),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": "hostd", "Accept": ", ".join(kinds), "Accept-Encoding": "identity"},
-            timeout=self._timeout,
-            auto_decompress=False,
-            trust_env=False,
-        )
 
     async def _body(
         self, session: aiohttp.ClientSession, url: URL, kinds: Sequence[str]

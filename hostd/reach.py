@@ -20,6 +20,18 @@ def is_public(address: Address) -> bool:
     return address.is_global and not address.is_multicast
 
 
+def written(host: str) -> Address | None:
+    """The address that a host is written as, in any form that the system takes (`127.1` too); None for a name.
+
+    Nobody is asked.
+    """
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except OSError:
+        return None
+    return ip_address(str(found[0][4][0]).partition("%")[0])
+
+
 def is_own(address: Address) -> bool:
     """Whether an address is this machine's: it would speak to it with the same one. Nothing is sent."""
     if isinstance(address, IPv6Address) and address.ipv4_mapped:

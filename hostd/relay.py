@@ -43,8 +43,17 @@ class Opened(Protocol):
 class Relay:
     """The lines of one process of an app; for one event loop."""
 
-    def __init__(self, sender: Opened, app_id: str, process: str, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        sender: Opened,
+        app_id: str,
+        process: str,
+        clock: Callable[[], float] = time.time,
+        heard: Callable[[str, str, str], None] = lambda app_id, process, text: None,
+    ) -> None:
+        """`heard` is told what is said of lost lines: the app's id, of which process, and the text."""
         self._sender = sender
+        self._heard = heard
         self._app_id = app_id
         self._process = process
         self._clock = clock
@@ -92,8 +101,9 @@ class Relay:
 
     async def _next(self) -> None:
         if self._lost:
-            lost = self._lost
-            await self._send(dropped(lost, self._process, self._since), "heroku", "logplex")
+            lost, text = self._lost, dropped(self._lost, self._process, self._since)
+            await self._send(text, "heroku", "logplex")
+            self._heard(self._app_id, self._process, text)
             self._lost -= lost
             self._since = self._since if self._lost else 0
         line = self._lines.popleft()

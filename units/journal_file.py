@@ -10,76 +10,42 @@ import os
 import struct
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
 from typing import TypeVar
 
 from units import zstd
-from units.cursors import cursor_of
+from units.cursors import Place, cursor_of, place_in
 from units.journal import Entry
+from units.journal_header import ARCHIVED, GROWTH, GROWTH_AT, HEADER_BYTES, cut_short, first_array, read_header
 
 Fields = Mapping[str, str]
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
 
-ARCHIVED = 2
-"""State of a file that nothing is added to any more."""
-
-_HEADER = struct.Struct("<8s4xIB7x16s32x16s64xQQQQQ8x")
-_GROWTH = struct.Struct("<B135xQQ")
-_STATE = 16
-"""Where in the file that begins which `_GROWTH` reads."""
 _OBJECT = struct.Struct("<BB6xQ")
 _ENTRY = struct.Struct("<B7xQ8xQ")
 _NUMBER = struct.Struct("<Q")
 _SHORT = struct.Struct("<I")
-_MAGIC = b"LPKSHHRH"
 _UNUSED, _TYPE_DATA, _TYPE_ENTRY, _TYPE_ARRAY = 0, 1, 3, 6
 _ENTRY_HEAD = 64
 _ARRAY_HEAD = 24
 _COMPRESSED = 0b111  # XZ, LZ4, ZSTD
-_COMPACT = 0b10000
-_KNOWN = 0b11111
-"""Incompatible flags that are understood: three compressions, hashes with a key, short references."""
 
 _MESSAGE = b"MESSAGE="
 _LARGEST = 64 * 1024
 """Bytes an entry may have besides its data: 1,024 fields, and more."""
 _WINDOW = 256 * 1024
 _BEHIND = 4096
+_BEFORE = 16 * 1024
+"""Bytes in front of what comes next: processes that print the same text refer to the first one's."""
 _MOST_BYTES = 1024 * 1024
 """Of messages in one batch."""
 _LONGEST = 64 * 1024 * 1024
 """Bytes of a compressed text that are made out here."""
 _MOST_REMEMBERED = 2048
 """Senders, and fields of theirs."""
-
-
-class UnknownFormat(OSError):  # noqa: N818 - named for what happened
-    """The file was made by another journald than those known: libsystemd has to read it."""
-
-
-class NothingYet(OSError):  # noqa: N818 - named for what happened
-    """journald has just made the file, and is about to write what it is into it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """What a file is, and which entries are in it.
-
-    `head` and `tail` are the numbers of the first and the last one in a series, `numbering` is the series' id;
-    `head_realtime` is in microseconds.
-    """
-
-    state: int
-    file_id: bytes
-    numbering: bytes
-    entries: int
-    head: int
-    tail: int
-    head_realtime: int
-    compact: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,16 +95,25 @@ class JournalFile:
         """Entries not read yet, of those there were at the last look."""
         return self._count - self._next
 
+    @property
+    def position(self) -> int:
+        """How many entries are before this place."""
+        return self._next
+
+    @property
+    def last_number(self) -> int:
+        """journald's number of the last entry before this place; at its end the last that the file has used up.
+
+        journald may use up a number for an entry that it then writes into the next file.
+        """
+        return self._tail if not self.left else self._number_of(self._next - 1) if self._next else self.header.head - 1
+
     def is_at(self, path: Path) -> bool:
         """Whether this file is the one at a path."""
         try:
             return os.path.samestat(os.fstat(self._descriptor), path.stat())
         except FileNotFoundError:
             return False
-
-    def header_at_end(self) -> Header:
-        """What its beginning says now; of a file that was given up, what it said at the last look."""
-        return replace(self.header, tail=self._tail) if self._given_up else read_header(self._descriptor)
 
     def give_up(self) -> int:
         """Read no more of it, as it is damaged; how many entries that leaves out, as far as is known."""
@@ -149,9 +124,9 @@ class JournalFile:
         """See how far the file has grown; True if there is something to read."""
         if self._given_up:
             return False
-        state, count, tail = _GROWTH.unpack(self._bytes(_STATE, _GROWTH.size))
+        state, count, tail = GROWTH.unpack(self._bytes(GROWTH_AT, GROWTH.size))
         if count < self._count:
-            raise _cut_short()  # journald has emptied it, to make room: it does so with files that are still open
+            raise cut_short()  # journald has emptied it, to make room: it does so with files that are still open
         self._count, self._tail, self.archived = count, tail, state == ARCHIVED
         return self._count > self._next
 
@@ -160,11 +135,20 @@ class JournalFile:
         self.look()
         self._next = self._count
 
-    def seek_after(self, number: int) -> bool:
-        """To behind the entry with this number of journald's, or to where it would be; False if it is not there."""
+    def seek(self, position: int) -> None:
+        """To behind so many entries."""
+        self._next = position
+
+    def seek_behind(self, place: Place) -> bool:
+        """To before the first entry that was written after the one at a place; whether the latter is in this file."""
         self.look()
-        self._next = bisect_right(range(self._count), number, key=self._number_of)
-        return self._next > 0 and self._number_of(self._next - 1) == number
+        self._next = bisect_left(range(self._count), 1, key=lambda index: self.place_of(index).is_behind(place))
+        before = self.place_of(self._next - 1) if self._next else None
+        return before is not None and (before.numbering, before.number) == (place.numbering, place.number)
+
+    def place_of(self, index: int) -> Place:
+        """The place of the entry with this index."""
+        return place_in(self._bytes(self._offsets(index, 1)[0] + 16, 48) + self.header.numbering)
 
     def seek_realtime(self, microseconds: int) -> bool:
         """To before the first entry at or after a time (unix microseconds); whether there is one."""
@@ -187,11 +171,6 @@ class JournalFile:
         self._next = max(0, place - count)
         return entries
 
-    @property
-    def at_head(self) -> bool:
-        """Whether no entry is before this place."""
-        return self._next == 0
-
     def read(self, limit: int) -> list[Entry]:
         """The next entries, at most `limit` or about 1 MiB of text; those that cannot be made out are left out."""
         offsets = self._offsets(self._next, min(limit, self._count - self._next))
@@ -208,7 +187,7 @@ class JournalFile:
             kind, length, realtime = _ENTRY.unpack_from(window, at)
             if kind == _UNUSED:
                 if not found:
-                    raise _cut_short()
+                    raise cut_short()
                 taken -= 1
                 break
             if kind != _TYPE_ENTRY or not _ENTRY_HEAD < length <= _LARGEST:
@@ -268,7 +247,7 @@ class JournalFile:
         """The name of the field in a datum if it is wanted, else nothing."""
         start = os.pread(self._descriptor, self._payload + self._longest, offset)
         if len(start) < self._payload or start[0] == _UNUSED:
-            raise _cut_short()
+            raise cut_short()
         if start[0] != _TYPE_DATA:
             return ""
         if start[1] & _COMPRESSED:
@@ -309,10 +288,11 @@ class JournalFile:
 
     def _slide(self, offset: int, most: int) -> tuple[bytes, int]:
         """A piece of the file with an entry and what was written just before it, on to `most`; and where it begins."""
-        base = self._end if offset - _WINDOW // 2 <= self._end <= offset else max(0, offset - _BEHIND)
+        is_next = offset - _WINDOW // 2 <= self._end <= offset
+        base = max(0, self._end - _BEFORE if is_next else offset - _BEHIND)
         window = os.pread(self._descriptor, max(offset - base, min(most - base, _WINDOW)) + _BEHIND, base)
         if len(window) < offset - base + _ENTRY_HEAD:
-            raise _cut_short()
+            raise cut_short()
         return window, base
 
     def _offsets(self, index: int, count: int) -> list[int]:
@@ -334,7 +314,7 @@ class JournalFile:
                 first, where, length = self._arrays[-1]
                 first, where = first + length, _NUMBER.unpack(self._bytes(where + 16, 8))[0]
             else:
-                first, where = 0, _HEADER.unpack(self._bytes(0, _HEADER.size))[8]
+                first, where = 0, first_array(self._bytes(0, HEADER_BYTES))
             kind, _, size = _OBJECT.unpack(self._bytes(where, _OBJECT.size))
             if kind != _TYPE_ARRAY or size <= _ARRAY_HEAD:
                 raise OSError(errno.EBADMSG, "a journal file's list of entries is damaged")
@@ -351,38 +331,12 @@ class JournalFile:
     def _bytes(self, offset: int, size: int) -> bytes:
         data = os.pread(self._descriptor, size, offset)
         if len(data) < size:
-            raise _cut_short()
+            raise cut_short()
         return data
-
-
-def header_of(path: Path) -> Header:
-    """What is said at the beginning of the file at a path. Raises OSError, UnknownFormat."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return read_header(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def read_header(descriptor: int) -> Header:
-    """What is said at a file's beginning. Raises OSError: UnknownFormat if it is not understood, NothingYet."""
-    data = os.pread(descriptor, _HEADER.size, 0)
-    if not data:
-        raise NothingYet(errno.ENODATA, "a journal file was just made")
-    if len(data) < _HEADER.size:
-        raise _cut_short()
-    magic, flags, state, file_id, numbering, entries, tail, head, _, realtime = _HEADER.unpack(data)
-    if magic != _MAGIC or flags & ~_KNOWN:
-        raise UnknownFormat(errno.EPROTONOSUPPORT, f"a journal file with flags {flags:#x} is not understood")
-    return Header(state, file_id, numbering, entries, head, tail, realtime, bool(flags & _COMPACT))
 
 
 class _Compressed(Exception):  # noqa: N818 - not an error
     """Something that is read was compressed."""
-
-
-def _cut_short() -> OSError:
-    return OSError(errno.EIO, "a journal file was cut short")
 
 
 def _remember(known: dict[_Key, _Value], key: _Key, value: _Value) -> None:

@@ -104,7 +104,7 @@ _LISTED = (
 )  # fmt: skip
 
 FIGURES: Mapping[str, Figure] = {figure.name: figure for figure in _LISTED}
-_CODE = re.compile(r"[A-Za-z]\d\d")
+_CODE = re.compile(r"[HRLhrl][0-9]{1,3}")
 _SIDES = {"H": Of.REQUESTS, "R": Of.DYNOS, "L": Of.APP}
 
 

@@ -194,7 +194,7 @@ def _unknown(word: str) -> str:
     if looks_like_code(word):
         same = [code for code in CODES if code[0] == word[0].upper()]
         return f"There is no code {word.upper()}. The codes: {', '.join(same or CODES)}."
-    near = difflib.get_close_matches(word.lower(), [*FIGURES, *_OTHER_NAMES], n=1, cutoff=0.5)
+    near = difflib.get_close_matches(word.lower(), [*FIGURES, *_OTHER_NAMES], n=1, cutoff=0.6)
     meant = f" Did you mean {_OTHER_NAMES.get(near[0], near[0])}?" if near else ""
     return f"There is nothing called {word[:40]!r} to watch.{meant} There are {_known()}."
 

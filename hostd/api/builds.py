@@ -123,7 +123,8 @@ async def configure(request: web.Request) -> web.Response:
     context, app = context_of(request), app_for(request, Right.DEPLOY)
     value = (await body_of(request))["timeout"]
     app = context.ledger.apps.set_build_timeout(app.id, timeout(value))
-    context.events.api(app, f"Set build timeout to {value or 'default'} by {user_of(request).email}")
+    shown = "default" if value is None else f"{value} seconds"
+    context.events.api(app, f"Set build timeout to {shown} by {user_of(request).email}")
     return answer(_settings(context, app))
 
 

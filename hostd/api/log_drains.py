@@ -33,9 +33,12 @@ async def create(request: web.Request) -> web.Response:
     context, app, user = context_of(request), app_for(request, Right.OPERATE), user_of(request)
     body = await body_of(request)
     url, filters = text_field(body, "url"), body.get("filters") or {}
-    kind, wanted = destination(url).kind, choice(filters)
-    if kind in OPERATORS and not user.admin:
-        raise Forbidden(f"Only an admin may add a drain to {kind.value}://, which is for operators of this server.")
+    where, wanted = destination(url), choice(filters)
+    if where.kind in OPERATORS and not user.admin:
+        raise Forbidden(
+            f"Only an admin may add a drain to {where.kind.value}://, which is for operators of this server."
+        )
+    context.draining.refuse(where)
     drain = context.ledger.drains.add(app.id, url, wanted.to_json())
     context.events.api(app, f"Add drain {drain.token} to {drain.shown} by {user.email}")
     await context.draining.tell()

@@ -22,7 +22,8 @@ from hostd.api.requests import (
     user_of,
 )
 from hostd.errors import Invalid
-from hostd.logplex.filters import checked_request_id, checked_source, parted
+from hostd.logplex.filters import checked_request_id, parted
+from hostd.logplex.names import checked_source
 from hostd.logplex.patterns import compile_pattern
 from hostd.logplex.rendering import Form
 from hostd.logplex.sessions import DEFAULT_LINES, LIFETIME, MOST_LINES, Session, sign

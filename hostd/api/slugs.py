@@ -80,7 +80,8 @@ async def purge(request: web.Request) -> web.Response:
     """Throw the app's build cache away."""
     context, app = context_of(request), app_for(request, Right.DEPLOY)
     purged = context.slug_store.purge_cache(app)
-    context.events.api(app, f"Purge build cache by {user_of(request).email}")
+    if purged:
+        context.events.api(app, f"Purge the build cache by {user_of(request).email}")
     return answer({"app": app_ref(app), "purged": purged})
 
 

@@ -193,7 +193,7 @@ def _state(alert: dict[str, Any], now: float, style: Style) -> str:
         return state
     if last["ended_at"] is None:
         return f"{state} since {moment(last['began_at'], now)}"
-    return f"{state}, fired last {moment(last['fired_at'], now)}"
+    return f"{state}, fired last {moment(last['began_at'], now)}"
 
 
 def _warn_of_trouble(call: Call, alert: dict[str, Any]) -> None:
@@ -205,8 +205,8 @@ def _warn_of_trouble(call: Call, alert: dict[str, Any]) -> None:
 
 def _firing(firing: dict[str, Any], now: float) -> Sequence[str]:
     if firing["ended_at"] is None:
-        return moment(firing["fired_at"], now), "goes on"
-    return moment(firing["fired_at"], now), printable(firing["reason"] or "")
+        return moment(firing["began_at"], now), "goes on"
+    return moment(firing["began_at"], now), printable(firing["reason"] or "")
 
 
 def _notice(notice: dict[str, Any], now: float, style: Style) -> Sequence[str]:

@@ -55,8 +55,8 @@ def set_limits(call: Call) -> None:
     """
     app = call.app
     wanted = {
-        "size_mb": _wanted(call, "size", SMALLEST_MB, LARGEST_MB),
-        "retention_days": _wanted(call, "retention", SHORTEST_DAYS, LONGEST_DAYS),
+        "size_mb": _wanted(call, "size", "megabytes", SMALLEST_MB, LARGEST_MB),
+        "retention_days": _wanted(call, "retention", "days", SHORTEST_DAYS, LONGEST_DAYS),
     }
     body = {name: None if value == DEFAULT else value for name, value in wanted.items() if value is not None}
     if not body:
@@ -68,12 +68,12 @@ def set_limits(call: Call) -> None:
         call.print_json(found)
 
 
-def _wanted(call: Call, name: str, least: int, most: int) -> int | str | None:
+def _wanted(call: Call, name: str, unit: str, least: int, most: int) -> int | str | None:
     text = call.text(name)
     if text is None or text == DEFAULT:
         return text
     if not (text.isascii() and text.isdecimal() and least <= int(text) <= most):
-        raise Usage(f"--{name} must be a number, {least} to {most}, or {DEFAULT}, not {text!r}.")
+        raise Usage(f"--{name} must be a number of {unit}, {least} to {most}, or {DEFAULT}, not {text!r}.")
     return int(text)
 
 

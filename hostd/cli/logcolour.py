@@ -16,6 +16,9 @@ _FIRST = ("run", "router", "web", "postgres", "heroku-postgres")
 
 _LINE = re.compile(r"^(\S+ [\w-]+\[([\w-]+)(?:\.\d+)?\]:)(.*)$", re.DOTALL)
 _FIELD = re.compile(r'(\w+)=("[^"]*"|\S*)')
+_DEPLOY = re.compile(r"( Deploy )(\S+)( by )")
+_RELEASE = re.compile(r"( Release )(v\d+)( created by )")
+_ACTOR = re.compile(r"( by )([^ ]+@[^ ]+)(?=$| \(job \d+\)$)")
 _STATES = re.compile(r"(State changed from )(\w+)( to )(\w+)")
 _EXITED = re.compile(r"(Process exited with status )(\d+)")
 _STARTING = re.compile(r"(Starting process with command )(`.*`)(.*)")
@@ -43,6 +46,8 @@ class Painter:
         head, name, body = found.groups()
         if " heroku[router]:" in head:
             body = _FIELD.sub(lambda field: f"{field[1]}={self._field(field[1], field[2])}", body)
+        elif " heroku[api]:" in head:
+            body = self._action(body)
         elif " heroku[" in head:
             body = self._event(body)
         return f"{self._style.paint(head, *self._of(name))}{body}\n".encode(errors="surrogateescape")
@@ -68,6 +73,15 @@ class Painter:
             case "connect" | "service":
                 return self._style.paint(value, *_slowness(value))
         return self._style.paint(value, DIM)
+
+    def _action(self, body: str) -> str:
+        paint = self._style.paint
+        if body.startswith((" Build succeeded", " Build failed")):
+            return paint(body, GREEN if body == " Build succeeded" else RED)
+        body = _ACTOR.sub(lambda found: found[1] + paint(found[2], GREEN), body)
+        body = _DEPLOY.sub(lambda found: found[1] + paint(found[2], CYAN) + found[3], body)
+        body = _RELEASE.sub(lambda found: found[1] + paint(found[2], MAGENTA) + found[3], body)
+        return _STARTING.sub(lambda found: found[1] + paint(found[2], CYAN) + found[3], body)
 
     def _event(self, body: str) -> str:
         paint, state = self._style.paint, self._style.state

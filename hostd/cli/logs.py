@@ -98,7 +98,8 @@ class _Remarks:
 
 def _wanted(call: Call) -> dict[str, object]:
     """The body of a log session; raises Usage."""
-    from hostd.logplex.filters import checked_request_id, checked_source, parted
+    from hostd.logplex.filters import checked_request_id, parted
+    from hostd.logplex.names import checked_source
 
     since, until = _span(call)
     tail, processes = call.flag("tail"), call.texts("process-type") + call.texts("dyno-name")

@@ -163,7 +163,8 @@ def _told(values: Sequence[float | None], *, total: bool) -> list[str]:
     known = [value for value in values if value is not None]
     if not known:
         return ["-", "-", "-"]
-    last = next(value for value in reversed(values) if value is not None)
+    # The last figure is often still to come; an older one than the one before is not how things are now.
+    last = next((value for value in reversed(values[-2:]) if value is not None), None)
     middle = f"{_figure(sum(known))} in all" if total else _figure(sum(known) / len(known))
     return [_figure(last), middle, _figure(max(known))]
 

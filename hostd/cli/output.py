@@ -43,7 +43,10 @@ class Style:
 
     def state(self, state: str) -> str:
         """A dyno's or release's state."""
-        colour = {"up": GREEN, "starting": YELLOW, "crashed": RED, "failed": RED, "pending": YELLOW}.get(state)
+        colour = {
+            "up": GREEN, "complete": GREEN, "starting": YELLOW, "pending": YELLOW, "crashed": RED, "failed": RED,
+            "down": RED,
+        }.get(state)  # fmt: skip
         return self.paint(state, colour) if colour else state
 
 

@@ -1,4 +1,4 @@
-"""What the logplex has said of itself in apps' logs (L10, L14, ...), counted for hostd's metrics."""
+"""What the logplex has said in apps' logs (L10, L14) and to those who read them (L11, L15), for hostd's metrics."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Counts:
         self._said: Counter[tuple[str, str]] = Counter()
 
     def hear(self, app_id: str, text: str) -> None:
-        """A line that was said in an app's log."""
+        """A line that was said in an app's log, or to one who reads it."""
         if found := _CODE.match(text):
             self._said[app_id, found[1]] += 1
 

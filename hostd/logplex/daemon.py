@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import Mapping
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from hostd.errors import HostdError, Unavailable, to_terminal
@@ -24,15 +24,23 @@ from hostd.logplex.key import load_key
 from hostd.logplex.reading import FIELDS, Trusted, is_believed
 from hostd.logplex.server import Server
 from hostd.logplex.streams import Openers, Streams
+from hostd.logplex.suppressed import MESSAGE_ID
+from hostd.logplex.tails import Tails
+from units.followed_journal import FollowedJournal
 from units.journal import Reader, Writer
+from units.journal_header import UnknownFormat
 from units.kept_journal import KeptJournal
-from units.live_journal import LiveJournal
+from units.live_journal import LiveJournal, has_files
 from units.ticking import Ticker
 
 SWITCH_SECONDS = 0.001
 ROUTER_USER = "hostd-router"
+GONE_SECONDS = 2.0
+"""Between two looks at whether apps that are tailed are still there."""
 STATE = Path("/var/lib/hostd-logplex")
 """What outlives the process: how far each drain came (StateDirectory= of its unit)."""
+
+_log = logging.getLogger(__name__)
 
 
 def main() -> None:
@@ -57,10 +65,11 @@ async def _serve(key: bytes, listener: socket.socket, door: socket.socket) -> No
         kept=partial(open_kept, trusted, ticker),
         live=partial(follow_journal, trusted, ticker),
     )
-    streams = Streams(openers, trusted)
     counts = Counts()
+    streams = Streams(openers, trusted, counts.hear)
     server = Server(streams, key, counts)
     accepting = await server.serve(listener)
+    watching = asyncio.create_task(end_gone(streams.tails))
     fleet = Fleet(
         open_journal=partial(follow_journal, trusted, ticker),
         trusted=trusted,
@@ -74,14 +83,22 @@ async def _serve(key: bytes, listener: socket.socket, door: socket.socket) -> No
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     notify("READY=1")
     await ended.wait()
+    watching.cancel()
     accepting.close()
     asking.close()
     server.close()
     await fleet.close()
 
 
-LOSSES = {"MESSAGE_ID": "a596d6fe7bfa4994828e72309e95d61e"}
-"""What journald says of lines that it dropped (systemd/sd-messages.h): wanted whatever else is."""
+async def end_gone(tails: Tails) -> None:
+    """See now and then whether apps that are tailed are still there; for ever."""
+    while True:
+        await asyncio.sleep(GONE_SECONDS)
+        tails.end_gone(lambda app_id: has_files(namespace(app_id)))
+
+
+LOSSES = {"MESSAGE_ID": MESSAGE_ID}
+"""What journald says of lines that it dropped: wanted whatever else is."""
 
 
 def open_journal(trusted: Trusted, app_id: str, matches: Mapping[str, str]) -> Reader:
@@ -96,10 +113,22 @@ def open_kept(trusted: Trusted, ticker: Ticker, app_id: str) -> KeptJournal:
     return KeptJournal(namespace(app_id), fields=FIELDS, believed=believed, ticker=ticker)
 
 
-def follow_journal(trusted: Trusted, ticker: Ticker, app_id: str) -> LiveJournal:
-    """The journal of an app, to be read forward as it grows; what strangers sent comes empty."""
+def follow_journal(trusted: Trusted, ticker: Ticker, app_id: str) -> LiveJournal | FollowedJournal:
+    """The journal of an app, to be read forward as it grows; what strangers sent comes empty. Raises OSError."""
     believed = partial(is_believed, trusted=trusted)
-    return LiveJournal(namespace(app_id), fields=FIELDS, believed=believed, ticker=ticker)
+    journal = LiveJournal(namespace(app_id), fields=FIELDS, believed=believed, ticker=ticker)
+    try:
+        journal.check()
+    except UnknownFormat as error:
+        say_unknown(str(error))
+        return FollowedJournal(namespace(app_id), fields=FIELDS, believed=believed)
+    return journal
+
+
+@cache
+def say_unknown(error: str) -> None:
+    """Say once in hostd's own log what is not known of journald's files."""
+    _log.warning("%s: it is read by libsystemd, which takes six times as long. Is there a newer hostd?", error)
 
 
 def tell(counts: Counts, app_id: str, text: str) -> None:

@@ -9,15 +9,13 @@ from typing import Protocol
 
 from hostd.errors import Invalid
 from hostd.logplex.lines import Line
+from hostd.logplex.names import check_count, is_one_of, is_process
 
-SOURCES = ("app", "heroku")
-MOST_PROCESSES = 50
 MOST_VALUES = 64
 """Beyond so many values of a field journald's index is slower than looking at every entry."""
 WITHOUT = "-"
 """In front of a process: all but this."""
 
-_PROCESS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,200}")
 
 
@@ -46,23 +44,28 @@ class Filter:
     def accepts(self, line: Line) -> bool:
         """True if the line is wanted, an entry of several rows as a whole. Raises what the pattern raises."""
         if line.about is not None:
-            return self._misses(line.about)
+            return self._misses(line, line.about)
         return (
             line.app == self.app
             and self.source in (None, line.source)
-            and (not self.only or _is_one_of(line.process, self.only))
-            and not (self.without and _is_one_of(line.process, self.without))
-            and (self.request_id is None or self.request_id.encode() in line.message)
-            and (self.pattern is None or self.pattern.matches(line.message))
+            and (not self.only or is_one_of(line.process, self.only))
+            and not (self.without and is_one_of(line.process, self.without))
+            and self._finds(line.message)
         )
 
-    def _misses(self, dyno: str) -> bool:
-        """Whether lines of a dyno that were dropped may have been among those that are wanted."""
+    def _misses(self, line: Line, dyno: str) -> bool:
+        """Whether to tell of lines of a dyno that were dropped: to who may have wanted them, or asked for such news."""
+        asked = self.source in (None, line.source) and is_one_of(line.process, self.only)
         return (
-            self.request_id is None
-            and self.pattern is None
-            and (not self.only or _is_one_of(dyno, self.only))
-            and not _is_one_of(dyno, self.without)
+            (asked or not self.only or is_one_of(dyno, self.only))
+            and not is_one_of(line.process, self.without)
+            and not is_one_of(dyno, self.without)
+            and self._finds(line.message)
+        )
+
+    def _finds(self, text: bytes) -> bool:
+        return (self.request_id is None or self.request_id.encode() in text) and (
+            self.pattern is None or self.pattern.matches(text)
         )
 
     @property
@@ -88,11 +91,11 @@ class Filter:
         return fields
 
     def _wants(self, process: str) -> bool:
-        known = _PROCESS.fullmatch(process) is not None  # what else is there was sent by somebody who lies
+        known = is_process(process)  # what else is there was sent by somebody who lies
         return (
             known
-            and (not self.only or _is_one_of(process, self.only))
-            and not _is_one_of(process, self.without)
+            and (not self.only or is_one_of(process, self.only))
+            and not is_one_of(process, self.without)
         )
 
 
@@ -105,22 +108,14 @@ def parted(names: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     without: dict[str, None] = {}
     for name in (part.strip() for text in names for part in text.split(",")):
         bare = name.removeprefix(WITHOUT)
-        if not _PROCESS.fullmatch(bare):
+        if not is_process(bare):
             raise Invalid(
                 f"{name!r} is not a process. A dyno is one (web.1), a process type (web), or a part of the platform "
                 "(router, api); with a dash in front, all but that (-router)."
             )
         (without if name.startswith(WITHOUT) else only)[bare] = None
-    if len(only) + len(without) > MOST_PROCESSES:
-        raise Invalid(f"These are more than {MOST_PROCESSES} processes.")
+    check_count([*only, *without])
     return tuple(only), tuple(without)
-
-
-def checked_source(name: str | None) -> str | None:
-    """The source, if it is one; raises Invalid."""
-    if name is not None and name not in SOURCES:
-        raise Invalid(f"There is no source {name!r}: say app or heroku.")
-    return name
 
 
 def checked_request_id(text: str | None) -> str | None:
@@ -128,7 +123,3 @@ def checked_request_id(text: str | None) -> str | None:
     if text is not None and not _REQUEST_ID.fullmatch(text):
         raise Invalid(f"{text[:60]!r} is not the id of a request: request_id= in the router's lines shows them.")
     return text
-
-
-def _is_one_of(process: str, names: Collection[str]) -> bool:
-    return process in names or process.partition(".")[0] in names

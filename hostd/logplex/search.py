@@ -15,7 +15,7 @@ from hostd.logplex.filters import Filter
 from hostd.logplex.history import Backward, Forward, Prepared, Slice, Start, prepare, prepare_whole
 from hostd.logplex.lines import Line, stamp
 from hostd.logplex.reading import OpenJournal, OpenKept, Trusted
-from units.journal_file import UnknownFormat
+from units.journal_header import UnknownFormat
 
 AT_ONCE = 2
 """Slices that are read at the same time, of all searches."""

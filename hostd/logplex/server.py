@@ -1,7 +1,7 @@
 """The logplex's HTTP side: `GET /streams?<signed query>` on a unix socket, answered with a chunked stream.
 
-For hostd: `GET /counts`, what the logplex has said of itself in apps' logs; `DELETE /streams?<signed query>`, which
-ends the streams of a user who may read a log no more.
+For hostd: `GET /counts`, what the logplex has said of itself in apps' logs and to their readers;
+`DELETE /streams?<signed query>`, which ends the streams of a user who may read a log no more.
 
 Parsed by httptools and written to asyncio's streams: with aiohttp the process would take twice the memory, for one
 route. One request per connection.

@@ -34,10 +34,18 @@ class Openers:
 class Streams:
     """Opens streams.
 
-    `openers` open the journal of an app; `trusted` knows the platform's uids; `clock` in seconds.
+    `openers` open the journal of an app; `trusted` knows the platform's uids; `hear` is told what is said to one reader
+    alone, with the id of the app (L11, L15); `clock` in seconds.
     """
 
-    def __init__(self, openers: Openers, trusted: Trusted, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        openers: Openers,
+        trusted: Trusted,
+        hear: Callable[[str, str], None] = lambda app_id, text: None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.hear = hear
         self.clock = clock
         self.searches = Searches(openers.indexed, openers.kept, trusted)
         self.tails = Tails(openers.live, trusted)
@@ -65,6 +73,7 @@ class _Stream:
         self._wanted = replace(session.filter, pattern=pattern)
         self._pattern = pattern
         self._render = render
+        self._hear = streams.hear
         self._clock = streams.clock
         self._place = Start(since=session.since)
         """Behind what the reader has."""
@@ -80,6 +89,9 @@ class _Stream:
                     yield piece
         except TooCostly as error:
             yield self._render.failure(self._now, error.message)
+        except Unavailable as error:
+            self._hear(self._session.app, error.message)
+            raise
 
     async def _past(self, after: str | None) -> AsyncGenerator[bytes, None]:
         session, few = self._session, False
@@ -90,7 +102,7 @@ class _Stream:
             async with self._opened(after) as past:
                 yield b""
                 if past.missing and after is not None:
-                    yield self._render.said(self._now, overflow_text(None, time_of(after)))
+                    yield self._lost(overflow_text(None, time_of(after)))
                 async for piece in self._back(past) if backward else self._forward(past):
                     yield piece
                 # What came while all that was read and sent; a tail that waits for this too would have to drop lines.
@@ -137,10 +149,14 @@ class _Stream:
                         yield piece
             while True:
                 missing, shown = await tail.take()
-                head = self._render.said(self._now, missing) if missing else b""
+                head = self._lost(missing) if missing else b""
                 yield head + b"".join(one.by(self._render) for one in shown)
         finally:
             self._tails.remove(tail)
+
+    def _lost(self, text: str) -> bytes:
+        self._hear(self._session.app, text)
+        return self._render.said(self._now, text)
 
     @asynccontextmanager
     async def _opened(self, after: str | None = None) -> AsyncGenerator[Past, None]:

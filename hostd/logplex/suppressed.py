@@ -1,7 +1,7 @@
 """What is said where lines were dropped on this machine, before they were in any log (L12). Pure.
 
 journald counts what a unit writes beyond its rate, and tells it before the next line of that unit, in an entry of its
-own (MESSAGE_ID=a596d6fe7bfa4994828e72309e95d61e): `Suppressed 4213 messages from UNIT`. Its fields name the unit, and
+own (MESSAGE_ID): `Suppressed 4213 messages from UNIT`. Its fields name the unit, and
 have none of the app's; the text has all that is needed.
 """
 
@@ -10,6 +10,9 @@ from __future__ import annotations
 import re
 
 from hostd.logplex.lines import stamp
+
+MESSAGE_ID = "a596d6fe7bfa4994828e72309e95d61e"
+"""What journald says of lines that it dropped has this id (systemd/sd-messages.h)."""
 
 _TEXT = re.compile(rb"Suppressed (?P<lost>\d+) messages from hostd-(?P<dyno>[a-z0-9][a-z0-9.-]*)-v\d+\.service")
 

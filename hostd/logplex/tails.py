@@ -176,6 +176,15 @@ class Tails:
             del self._followers[app]
             follower.close()
 
+    def end_gone(self, is_there: Callable[[str], bool]) -> None:
+        """End the tails of apps whose journal was there and is not any more, as after their end.
+
+        Readers come back, and are told that there is no such app. `is_there` is asked with an app's id.
+        """
+        for app, follower in list(self._followers.items()):
+            if follower.cursor is not None and not is_there(app):
+                self._failed(app)
+
     def close(self) -> None:
         """Stop reading; tails that are left fail."""
         for app in list(self._followers):

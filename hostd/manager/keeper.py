@@ -18,20 +18,21 @@ from hostd.manager import words
 from hostd.manager.boot import Trouble, boot_trouble, came_up
 from hostd.manager.desired import DesiredApp
 from hostd.manager.dyno import Dyno, DynoId, DynoState
+from hostd.manager.endings import Endings
+from hostd.manager.exits import Exit
 from hostd.manager.idle import idle_dynos
-from hostd.manager.launcher import STOP_SECONDS, Exit, Launch, LaunchFailedError
-from hostd.manager.planner import Observed, Phase, Remove, Replace, Start, Stop, cool_off, cycle_at, next_wake, plan
+from hostd.manager.launcher import STOP_SECONDS, Launch, LaunchFailedError
+from hostd.manager.planner import Observed, Phase, Remove, Replace, Start, Stop, cycle_at, next_wake, plan
 from hostd.manager.record import Record
 from hostd.manager.settling import Missing, Settled
 from hostd.manager.standing import Standing
 from hostd.manager.tools import Tools
+from hostd.manager.wake import Wake
 
 log = logging.getLogger(__name__)
 
 _AGAIN_SECONDS = 1.0
 """Until what failed for a reason of ours is tried again."""
-_STEADY_SECONDS = 60.0
-"""A dyno that was up this long has recovered: its next crash counts as the first."""
 
 
 class Keeper:
@@ -43,11 +44,11 @@ class Keeper:
         self._tools = tools
         self._read_desired = desired
         self.desired = desired()
+        self._endings = Endings(app_id, tools, lambda: self.desired is not None)
         self._records: dict[str, Record] = {}
         self._dirty: set[str] = set()
-        self._wake = asyncio.Event()
+        self._wake = Wake()
         self._standing = Standing(app_id, tools.routing, self._records, tools.clock)
-        self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
 
     async def adopt(self, dynos: list[DynoId]) -> None:
@@ -67,8 +68,7 @@ class Keeper:
 
     async def close(self) -> None:
         """Stop keeping it; dynos run on."""
-        if self._timer is not None:
-            self._timer.cancel()
+        self._wake.close()
         tasks = [task for task in (self._task, *(record.task for record in self._records.values())) if task]
         for task in tasks:
             task.cancel()
@@ -78,12 +78,12 @@ class Keeper:
         """Say that the ledger or (with *unit*) systemd may have changed."""
         if unit is not None:
             self._dirty.add(unit)
-        self._wake.set()
+        self._wake.now()
 
     def changed(self, unit: str) -> None:
         """Say that somebody has changed a dyno's unit: it is replaced by one as it should be."""
         self._records[unit].was_changed()
-        self._wake.set()
+        self._wake.now()
 
     def knows(self, unit: str) -> bool:
         """True if *unit* is one of this app's dynos."""
@@ -138,7 +138,7 @@ class Keeper:
     async def end(self) -> None:
         """Keep an app that the ledger has ended to its own end: no dyno is left then, and no route."""
         self.desired = self._read_desired()
-        self._wake.set()
+        self._wake.now()
         await self._standing.until(lambda _served: not self._records or None)
         await self._standing.publish(None)
         await self.close()
@@ -155,7 +155,7 @@ class Keeper:
                 record.crashes, record.retry_at = 0, 0.0
             else:
                 self._begin_stop(record)
-        self._wake.set()
+        self._wake.now()
         if stops := [record.task for record in records if record.task is not None]:
             await asyncio.wait(stops)
         return len(records)
@@ -192,7 +192,7 @@ class Keeper:
             except Exception:
                 # One app's trouble must not end its keeper: it is said, and tried again.
                 log.exception("keeping app %s failed; trying again", self.app_id)
-                self._wake_later(_AGAIN_SECONDS)
+                self._wake.later(_AGAIN_SECONDS)
             await self._wake.wait()
 
     async def _reconcile(self) -> None:
@@ -212,16 +212,7 @@ class Keeper:
                     self._forget(self._records[action.unit])
         await self._standing.publish(self.desired)
         if (wait := next_wake(self._observed(), now)) is not None:
-            self._wake_later(wait)
-
-    def _wake_later(self, seconds: float) -> None:
-        """Look again in so many seconds, or earlier if that was asked for already."""
-        loop = asyncio.get_running_loop()
-        if self._timer is not None:
-            if loop.time() < self._timer.when() <= loop.time() + seconds and not self._timer.cancelled():
-                return
-            self._timer.cancel()
-        self._timer = loop.call_later(seconds, self._wake.set)
+            self._wake.later(wait)
 
     def _observed(self) -> list[Observed]:
         return [record.observed() for record in self._records.values() if not record.id.one_off]
@@ -254,7 +245,7 @@ class Keeper:
         if record.phase is Phase.STOPPING:
             record.phase = Phase.UP
             self._dirty.add(record.id.unit)
-            self._wake_later(_AGAIN_SECONDS)
+            self._wake.later(_AGAIN_SECONDS)
         elif record.phase is Phase.STARTING:
             self._crash(record, Exit(1, str(error)))
 
@@ -324,15 +315,10 @@ class Keeper:
             record.cycle_at = self._cycle_at(self._tools.clock())
             self._tools.faults.reach(FaultPoint.DYNO_UP)
             self._say(record, record.move(DynoState.UP, self._tools.clock()))
-            self._wake.set()
+            self._wake.now()
 
     async def _kill(self, record: Record, trouble: Trouble) -> None:
-        self._say(record, *trouble.said)
-        # From here on its end is not news: this is the reason that is to be told.
-        record.phase = Phase.STOPPING
-        self._tools.launcher.kill(record.id)
-        ended = await self._tools.launcher.terminate(record.id)
-        self._crash(record, Exit(ended.status, trouble.why))
+        self._crash(record, await self._endings.kill(record, trouble))
 
     def _cycle_at(self, started: float) -> float | None:
         settings = self._tools.settings
@@ -342,24 +328,14 @@ class Keeper:
         """Forget a dyno whose unit somebody stopped: that is no crash, and if it is wanted it starts anew."""
         if record.task is not None:
             record.task.cancel()
-        self._tools.events.ended(self._subject, record.id.name, *words.ended(ended))
-        self._say(record, record.move(DynoState.DOWN, self._tools.clock()))
+        self._endings.stopped(record, ended)
         self._forget(record)
 
     def _crash(self, record: Record, ended: Exit) -> None:
-        now = self._tools.clock()
         if record.task is not None and record.task is not asyncio.current_task():
             record.task.cancel()
-        if record.state is DynoState.UP and now - record.since >= _STEADY_SECONDS:
-            record.crashes = 0
-        record.crashes += 1
-        record.retry_at = now + cool_off(record.crashes, self._tools.settings.cool_off)
-        record.exit_status, record.reason = ended.status, ended.reason
-        self._tools.events.ended(self._subject, record.id.name, *words.ended(ended))
-        record.phase = Phase.CRASHED
-        self._say(record, record.move(DynoState.CRASHED, now))
-        self._wake.set()
-        self._tools.launcher.remove(record.id, self.app_id if self.desired else None)
+        self._wake.now()
+        self._endings.crashed(record, ended)
 
     def _begin_stop(self, record: Record) -> None:
         before = record.task
@@ -379,22 +355,15 @@ class Keeper:
             if left:
                 self._say(record, f"Stopping with {left} requests unanswered after {STOP_SECONDS:g} seconds")
         self._tools.faults.reach(FaultPoint.DRAINED)
-        self._say(record, "Stopping all processes with SIGTERM")
-        asked = self._tools.clock()
-        ended = await self._tools.launcher.terminate(record.id)
-        self._tools.faults.reach(FaultPoint.STOPPED)
-        if self._tools.clock() - asked >= STOP_SECONDS:
-            self._say(record, *words.exit_timeout(STOP_SECONDS))
-        self._tools.events.ended(self._subject, record.id.name, f"Process exited with status {ended.status}")
-        self._say(record, record.move(DynoState.DOWN, self._tools.clock()))
+        await self._endings.stop(record)
         self._forget(record)
         await self._standing.tell()
 
     def _forget(self, record: Record) -> None:
-        self._tools.launcher.remove(record.id, self.app_id if self.desired else None)
+        self._endings.clear(record)
         self._tools.places.give_back(record.id.place)
         self._records.pop(record.id.unit, None)
-        self._wake.set()
+        self._wake.now()
 
     def _say(self, record: Record, *lines: str) -> None:
         for line in lines:

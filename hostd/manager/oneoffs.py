@@ -20,7 +20,8 @@ from hostd.manager import words
 from hostd.manager.capture import Hearer, hear_out
 from hostd.manager.desired import DesiredApp
 from hostd.manager.dyno import FIRST_ONE_OFF, SCHEDULED, Dyno, DynoId, DynoState
-from hostd.manager.launcher import STOP_SECONDS, Exit, Launch, LaunchFailedError
+from hostd.manager.exits import Exit
+from hostd.manager.launcher import STOP_SECONDS, Launch, LaunchFailedError
 from hostd.manager.planner import Phase
 from hostd.manager.record import Record
 from hostd.manager.session import HANGUP_SECONDS, PATIENCE_SECONDS, Lost, Session, Stdio, Tickets, ends_within

@@ -17,7 +17,8 @@ from typing import Any, Protocol
 from hostd.errors import Conflict
 from hostd.manager.dyno import Dyno
 from hostd.manager.environment import EnvironmentFiles
-from hostd.manager.launcher import app_slice, runs, shell_status
+from hostd.manager.exits import shell_status
+from hostd.manager.launcher import app_slice, runs
 from hostd.manager.session import HANGUP_SECONDS, PATIENCE_SECONDS, Lost, Session, Stdio, Tickets, ends_within
 from hostd.manager.session_files import SessionFiles
 from units.entering import entering

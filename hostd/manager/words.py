@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hostd.manager.launcher import NETWORK_GONE, RESTARTED, Exit
+from hostd.manager.exits import NETWORK_GONE, RESTARTED, Exit
 from slugs.pool import size
 from slugs.space import amount
 

@@ -17,8 +17,9 @@ from typing import Any, Protocol
 
 from hostd.manager.dyno import Dyno
 from hostd.manager.reading import Reading
-from hostd.metrics.counters import AppCounts, WorkerCounts
-from hostd.metrics.points import MINUTE, Points, Stretch, Used
+from hostd.metrics.counters import AppCounts, OtherVersion, WorkerCounts, WorkerLoad, of_worker
+from hostd.metrics.losses import CODE, Loss
+from hostd.metrics.points import MINUTE, Count, Points, Stretch, Used
 from hostd.metrics.store import Store, StoreError
 from hostd.metrics.tally import Tally, metric_name
 from router.table import PLATFORMS
@@ -29,6 +30,8 @@ _LATE = 2.0
 """Seconds; what is counted so soon after a minute is of that minute."""
 _FRESH = 1.0
 """Seconds; what was counted so recently is not asked for again."""
+_JOURNALS = "journals"
+"""Among what workers of the router had counted: how far journals were looked through."""
 _KEPT_MINUTES = 60
 """How much of what cannot be written is kept in memory."""
 
@@ -38,6 +41,16 @@ class Router(Protocol):
 
     async def metrics(self) -> Mapping[str, Mapping[str, Any]]:
         """What each worker has counted."""
+
+
+class Losses(Protocol):
+    """What is needed of `hostd.metrics.losses.Losses`."""
+
+    until: int
+    """How far it has looked."""
+
+    async def look(self, now: float) -> list[Loss]:
+        """What journald has told since the last look."""
 
 
 class Looker(Protocol):
@@ -77,6 +90,7 @@ class Collector:
         usage: Looker,
         tally: Tally,
         logplex: Callable[[], Awaitable[Mapping[str, Any] | None]] | None = None,
+        losses: Losses | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`logplex` asks that what it has said of itself; None if it does not answer."""
@@ -90,10 +104,13 @@ class Collector:
         self.held: Counter[str] = Counter()
         self._router = router
         self._logplex = logplex
+        self._losses = losses
         self._clock = clock
         self._new = Points()
         self._counted: dict[str, WorkerCounts] = {}
         self._written: dict[str, WorkerCounts] = {}
+        self._strangers: set[str] = set()
+        """Workers of another version, which was said."""
         self._looked = float("-inf")
         self._lost = 0
         self._trouble = ""
@@ -104,6 +121,9 @@ class Collector:
         """Count on from where the last hostd was, and go on as long as this one runs."""
         try:
             texts = await asyncio.to_thread(self.store.baselines)
+            looked = int(texts.pop(_JOURNALS, {}).get("", 0))
+            if self._losses is not None:
+                self._losses.until = looked
             self._counted = {worker: WorkerCounts.from_texts(counted) for worker, counted in texts.items()}
         except (StoreError, ValueError) as error:
             log.warning("what the router had counted is not known: %s", error)
@@ -170,6 +190,8 @@ class Collector:
             if self.store.lost != self._lost:
                 self._lost, self._written = self.store.lost, {}
             baselines = {name: each.to_texts(self._written.get(name)) for name, each in self._counted.items()}
+            if self._losses is not None:
+                baselines[_JOURNALS] = {"": str(self._losses.until)}
             counted, batch = dict(self._counted), self._new.by(MINUTE)
             self._new = Points()
             try:
@@ -204,15 +226,21 @@ class Collector:
         said, at = await self._router.metrics(), self._at()
         if self._logplex is not None and (document := await self._logplex()) is not None:
             self.tally.add_all(document)
+        if self._losses is not None:
+            for loss in await self._losses.look(self._clock()):
+                self._lose(loss)
         self._looked = self._clock()
         self.in_flight, self.tunnels, self.held = Counter(), Counter(), Counter()
         for worker, document in said.items():
             try:
-                now = WorkerCounts.of_worker(document)
-                self._see(document)
-            except (KeyError, TypeError, ValueError) as error:
-                log.warning("what router worker %s has counted cannot be read: %r", worker, error)
+                now, load = of_worker(document)
+            except OtherVersion as error:
+                if worker not in self._strangers:
+                    log.warning("router worker %s is not of this version, and counted when it is: %s", worker, error)
+                self._strangers.add(worker)
                 continue
+            self._strangers.discard(worker)
+            self._see(load)
             for app_id, counts in now.since(self._counted.get(worker)):
                 if app_id in PLATFORMS:
                     continue
@@ -220,13 +248,16 @@ class Collector:
                 self.totals.add(app_id, counts)
             self._counted[worker] = now
 
-    def _see(self, document: Mapping[str, Any]) -> None:
-        """What goes on at this moment on one worker."""
-        for app in document["apps"]:
-            self.held[app["id"]] += app["held"]
-            for dyno in app["dynos"]:
-                self.in_flight[app["id"], dyno["name"]] += dyno["in_flight"]
-                self.tunnels[app["id"], dyno["name"]] += dyno["tunnels"]
+    def _lose(self, loss: Loss) -> None:
+        """It is of the minute in which it was told, perhaps before this hostd began."""
+        dyno = metric_name(loss.dyno)
+        self._new.counts.append(Count(_minute(loss.at), loss.app_id, dyno, CODE, 1))
+        self.tally.total[loss.app_id, dyno, CODE] += 1
+
+    def _see(self, load: WorkerLoad) -> None:
+        self.held.update(load.held)
+        self.in_flight.update(load.in_flight)
+        self.tunnels.update(load.tunnels)
 
     def _at(self) -> int:
         return _minute(self._clock() - _LATE)

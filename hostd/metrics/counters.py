@@ -21,6 +21,10 @@ _REFUSED = "refused"
 _NOTHING = (0,) * (len(CLASSES) + 2 + histogram.PLACES)
 
 
+class OtherVersion(Exception):  # noqa: N818 - says what it is
+    """What a worker answers is not what this version's do; the message says where it differs."""
+
+
 @dataclass(frozen=True, slots=True)
 class AppCounts:
     """What a worker has counted of an app: its codes; and of each dyno, or of none (""), numbers of one kind each.
@@ -81,7 +85,7 @@ class WorkerCounts:
 
     @classmethod
     def of_worker(cls, document: Mapping[str, Any]) -> WorkerCounts:
-        """A worker's `GET /metrics`."""
+        """Of a worker's `GET /metrics`."""
         apps = {app["id"]: AppCounts.of_worker(app) for app in document["apps"] if app["id"]}
         return cls(str(document["run"]), apps, document["uptime"] < YOUNG_SECONDS)
 
@@ -104,6 +108,38 @@ class WorkerCounts:
         for app, counts in self.apps.items():
             if counts != known.get(app):
                 yield app, counts.since(known.get(app, AppCounts()))
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerLoad:
+    """What goes on at this moment on one worker: requests that wait by app; by app and dyno those at work."""
+
+    held: Mapping[str, int]
+    in_flight: Mapping[tuple[str, str], int]
+    tunnels: Mapping[tuple[str, str], int]
+
+    @classmethod
+    def of_worker(cls, document: Mapping[str, Any]) -> WorkerLoad:
+        """Of a worker's `GET /metrics`."""
+        dynos = [((app["id"], dyno["name"]), dyno) for app in document["apps"] for dyno in app["dynos"]]
+        return cls(
+            {app["id"]: int(app["held"]) for app in document["apps"]},
+            {key: int(dyno["in_flight"]) for key, dyno in dynos},
+            {key: int(dyno["tunnels"]) for key, dyno in dynos},
+        )
+
+
+def of_worker(document: Mapping[str, Any]) -> tuple[WorkerCounts, WorkerLoad]:
+    """All that is wanted of a worker's `GET /metrics`, or nothing.
+
+    Raises OtherVersion: until they are replaced after an upgrade, the workers are those of the version before.
+    """
+    try:
+        return WorkerCounts.of_worker(document), WorkerLoad.of_worker(document)
+    except KeyError as error:
+        raise OtherVersion(f"its answer has no {error}") from error
+    except (AttributeError, TypeError, ValueError) as error:
+        raise OtherVersion(f"its answer has another form: {error}") from error
 
 
 def _numbers(document: Mapping[str, Any]) -> tuple[int, ...]:

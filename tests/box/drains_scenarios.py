@@ -1,6 +1,7 @@
 """Runs inside the box: drains to real receivers. `python -c <this> <scenario> ...` prints JSON."""
 
 import base64
+import contextlib
 import itertools
 import json
 import os
@@ -9,6 +10,7 @@ import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -113,22 +115,26 @@ def final() -> Any:
         }
 
 
-def killed(kind: str) -> Any:
-    """kill -9 of the logplex, hostd and the receiver while lines are written."""
+def killed() -> Any:
+    """kill -9 of the logplex, hostd and the receivers while lines are written to drains of two kinds."""
     last = 30_000
-    with app() as made, receiver(kind) as sink:
-        made.add(sink.url, "--source", "app")
+    with app() as made, receiver("http") as web, receiver("syslog") as syslog:
+        sinks = (web, syslog)
+        for sink in sinks:
+            made.add(sink.url, "--source", "app")
         made.count(1, last, pause=0.05, wait=False)
-        for victim, at in (("hostd-logplex", 3000), ("sink", 7000), ("hostd", 10_000), ("hostd-logplex", 13_000)):
-            until(lambda at=at: max(sink.numbers(), default=0) > at, f"{at} lines")
-            if victim == "sink":
-                sink.kill()
-                sink.start()
+        for victim, at in (("hostd-logplex", 3000), ("sinks", 7000), ("hostd", 10_000), ("hostd-logplex", 13_000)):
+            for sink in sinks:
+                until(lambda at=at, sink=sink: max(sink.numbers(), default=0) > at, f"{at} lines")
+            if victim == "sinks":
+                for sink in sinks:
+                    sink.kill()
+                    sink.start()
             else:
                 kill(victim)
-        until(lambda: max(sink.numbers(), default=0) == last, "the last line")
-        found = account(sink.numbers(), last)
-        return found | {"dropped": sink.dropped()}
+        for sink in sinks:
+            until(lambda sink=sink: max(sink.numbers(), default=0) == last, "the last line")
+        return {sink.kind: account(sink.numbers(), last) | {"dropped": sink.dropped()} for sink in sinks}
 
 
 def dead() -> Any:
@@ -334,16 +340,30 @@ def secrets() -> Any:
 
 
 def refused() -> Any:
-    """Addresses inside, by number and by name."""
+    """Addresses inside: by number at once, by name when they are connected to."""
     with app() as made:
-        drains = [
-            made.add(f"syslog://{host}:514", "--source", "heroku")
-            for host in ("10.0.0.1", "169.254.169.254", "[::1]", "0.0.0.0")
+        urls = [f"syslog://{host}:514" for host in ("10.0.0.1", "169.254.169.254", "[::1]", "0.0.0.0", "127.9")]
+        said = [
+            subprocess.run(["hostctl", "drains:add", url, "-a", made.name], capture_output=True, text=True, check=False)
+            for url in urls
         ]
-        return [
-            until(lambda drain=drain: made.status(drain)["last_error"], "an error")["message"].partition(" is ")[2]
-            for drain in drains
-        ]
+        numbers = [" ".join(done.stderr.split()).partition(" is ")[2] for done in said if done.returncode == 1]
+        with named("inside.test", "10.0.0.1"):
+            drain = made.add("syslog://inside.test:514", "--source", "heroku")
+            error = until(lambda: made.status(drain)["last_error"], "an error")
+        return [*numbers, error["message"].partition(" is ")[2] + "."]
+
+
+@contextlib.contextmanager
+def named(name: str, address: str) -> Iterator[None]:
+    """A name that leads to an address, as long as the block runs."""
+    hosts = Path("/etc/hosts")
+    before = hosts.read_text()
+    hosts.write_text(f"{before}\n{address} {name}\n")
+    try:
+        yield
+    finally:
+        hosts.write_text(before)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import ssl
+import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,13 +15,16 @@ import pytest
 from hostd.ledger.certificates import content_of
 from tests.box.test_certificates import add, anybody, ask, dial, generated, shown
 from tests.support import pebble
+from tests.support.journal_search import journal_lines, key_lines
 from tests.support.pebble import Pebble
-from tests.support.platform import Platform
+from tests.support.platform import PYTHON, Platform
 from tests.support.settings import settings
 from tests.support.waiting import wait_until
 
 APP = "own-certs"
 NAME, LATER, BLOCKED = "www.acme.test", "later.acme.test", "blocked.acme.test"
+LOOKED_BACK = 900
+"""Seconds of the journals that are searched for keys: all that the tests here have taken."""
 SHAKEN = "shaken.acme.test"
 WILD, BROKEN = "*.wild.acme.test", "*.broken.acme.test"
 HOOK, FILES = "/usr/local/bin/acme-test-hook", "/run/acme-test"
@@ -36,6 +40,17 @@ echo "$(id -un) $1 $2"
 [[ $1 == add ]] && call=set-txt || call=clear-txt
 curl --silent --fail --data "{\\"host\\": \\"$2.\\", \\"value\\": \\"$3\\"}" MANAGEMENT/$call
 """
+
+KEYS = """\
+import json, sys
+from pathlib import Path
+from hostd.ledger.ledger import Ledger
+ledger = Ledger.open(Path("/var/lib/hostd/master"))
+account = ledger.acme_accounts.get(sys.argv[1])
+certificates = [ledger.certificates.key(each) for each in ledger.certificates.every()]
+print(json.dumps([ledger.acme_accounts.key(account), *certificates]))
+"""
+"""The private keys of our account with an authority, and of all certificates."""
 
 
 @pytest.fixture(scope="module")
@@ -195,6 +210,14 @@ def test_wildcards_are_proven_by_records_that_the_admins_program_makes(
     assert "heroku[certs]: nobody add _acme-challenge.unwilling" in logs
     for name in names:
         platform.ssh("domains:remove", name, "-a", APP)
+
+
+def test_no_key_of_the_account_or_of_a_certificate_is_in_a_journal(platform: Platform, authority: Pebble) -> None:
+    reaches(platform, NAME, "ok")
+    keys = json.loads(platform.run([PYTHON, "-c", KEYS, authority.directory]).stdout)
+    assert len(keys) >= 2 and all(len(key_lines(key)) > 1 for key in keys)
+    lines = [line for key in keys for line in key_lines(key)]
+    assert journal_lines(platform, int(time.time()) - LOOKED_BACK, lines) == []
 
 
 def test_an_added_certificate_comes_first_and_what_is_not_wanted_is_dropped(

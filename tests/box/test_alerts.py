@@ -6,7 +6,9 @@ import json
 import time
 import uuid
 from collections.abc import Iterator
+from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,7 +37,8 @@ echo "paged as $(id -un): $message"
 touch /etc/hostd/mine 2>/dev/null && echo "could write"
 exit 0
 """
-HUNG_UP, LOOP = "H13>2 for 1m", "worker crashes>1 for 5m"
+HUNG_UP, LOOP, FULL = "H13>2 for 1m", "worker crashes>1 for 5m", "disk>0% for 1m"
+NEVER = "web p99>9s for 24h"
 SEED = """\
 import json, sys
 from pathlib import Path
@@ -91,6 +94,26 @@ def ready(platform: Platform, hook: Hooks, mails: Mailbox, tmp_path_factory: pyt
         platform.run(["systemctl", "restart", "hostd.service"])
 
 
+@pytest.fixture(scope="module", autouse=True)
+def trouble(platform: Platform, ready: None, hook: Hooks) -> Iterator[str]:
+    """Alerts, and trouble for them; the number of the platform's. What fires and ends takes minutes, in which others
+    are tested."""
+    everybody = ["-n", hook.url("/h13"), "-n", "mail:you@example.com", "-n", "exec:page"]
+    platform.ssh("alerts:add", HUNG_UP, *everybody, "-a", APP)
+    platform.ssh("alerts:add", LOOP, "-n", hook.url("/crashes"), "-a", APP)
+    added = platform.hostctl("alerts:add", FULL, "--platform", "--json")
+    number = str(json.loads(added.stdout)["number"])
+    try:
+        platform.hostctl("ps:scale", "worker=1", "-a", APP)
+        # The four are counted in one minute.
+        wait_until(lambda: 5 < time.time() % 60 < 55, 20)
+        for _ in range(4):
+            assert platform.http_get(APP, "/hangup").status == 503
+        yield number
+    finally:
+        platform.hostctl("alerts:remove", number, "--platform")
+
+
 def put(platform: Platform, path: str, text: str, mode: str = "644") -> None:
     """Write a file in the box."""
     platform.run(["mkdir", "-p", str(Path(path).parent)])
@@ -104,10 +127,21 @@ def log(platform: Platform) -> list[str]:
     return [line.partition("heroku[alerts]: ")[2] for line in said.splitlines()]
 
 
-def paged(platform: Platform) -> list[str]:
-    """What the program said of this app."""
+def paged(platform: Platform, condition: str) -> list[str]:
+    """What the program said of an alert of this app."""
     said = platform.run(["journalctl", "--no-pager", "-o", "cat", "--unit=hostd-alert-*"]).stdout
-    return [line for line in said.splitlines() if line.startswith("paged") and f'"{APP}"' in line]
+    about = (f'"{APP}"', json.dumps(condition))
+    return [line for line in said.splitlines() if line.startswith("paged") and all(word in line for word in about)]
+
+
+def mailed(mails: Mailbox, condition: str) -> list[EmailMessage]:
+    """The mails about an alert."""
+    return [mail for mail in mails.mails if condition in mail["Subject"]]
+
+
+def numbers(platform: Platform) -> list[int]:
+    """Of the app's alerts."""
+    return [each["number"] for each in json.loads(platform.ssh("alerts", "--json", "-a", APP).stdout)]
 
 
 def kill(platform: Platform) -> None:
@@ -127,33 +161,33 @@ def test_a_test_goes_by_all_ways_and_says_how(platform: Platform, hook: Hooks, m
     assert refused.returncode == 1 and "by https only" in refused.stderr
     targets = [hook.url("/test/sesame"), "mail:you@example.com", "exec:page"]
     notify = [word for target in targets for word in ("--notify", target)]
-    added = platform.ssh("alerts:add", "web", "p99>9s", "for", "24h", *notify, "-a", APP)
-    assert "alert 1" in added.stderr
-    ran = platform.ssh("alerts:test", "1", "-a", APP)
+    added = platform.ssh("alerts:add", *NEVER.split(), *notify, "-a", APP)
+    number = str(max(numbers(platform)))
+    assert f"alert {number}" in added.stderr
+    ran = platform.ssh("alerts:test", number, "-a", APP)
     assert [line.split()[:2] for line in ran.stdout.splitlines()] == [
         [f"https://localhost:{hook.port}/***", "sent"], ["mail:you@example.com", "sent"], ["exec:page", "sent"],
     ]  # fmt: skip
-    ((told,), (mail,)) = hook.got["/test/sesame"], mails.mails
-    assert (told["event"], told["app"], told["condition"]) == ("test", APP, "web p99>9s for 24h")
-    assert told["text"] == f"{APP}: This is a test of alert web p99>9s for 24h, which is quiet"
+    ((told,), (mail,)) = hook.got["/test/sesame"], mailed(mails, NEVER)
+    assert (told["event"], told["app"], told["condition"]) == ("test", APP, NEVER)
+    assert told["text"] == f"{APP}: This is a test of alert {NEVER}, which is quiet"
     assert (mail["Subject"].strip(), mail["From"], mail["To"]) == (told["text"], "hostd@example.com", "you@example.com")
-    wait_until(lambda: len(paged(platform)) == 1)
-    assert paged(platform)[0].startswith("paged as hostd-alerts: {") and "could write" not in paged(platform)[0]
+    (page,) = wait_until(lambda: paged(platform, NEVER))
+    assert page.startswith("paged as hostd-alerts: {") and "could write" not in page
     assert platform.run(["test", "-e", "/etc/hostd/mine"], check=False).returncode == 1
-    hook.status = 500
-    wait_until(lambda: "a moment ago" not in platform.ssh("alerts:test", "1", "-a", APP, check=False).stderr, 20)
-    failed = platform.ssh("alerts:test", "1", "-a", APP, check=False)
-    wait_until(lambda: platform.ssh("alerts:test", "1", "-a", APP, check=False).returncode == 1, 20)
-    hook.status = 204
+    hook.broken.add("/test/sesame")
+    wait_until(lambda: "a moment ago" not in platform.ssh("alerts:test", number, "-a", APP, check=False).stderr, 20)
+    failed = platform.ssh("alerts:test", number, "-a", APP, check=False)
+    wait_until(lambda: platform.ssh("alerts:test", number, "-a", APP, check=False).returncode == 1, 20)
     everything = platform.hostctl("logs", "-n", "1500", "-a", APP).stdout + failed.stdout
-    everything += platform.hostctl("alerts:info", "1", "--json", "-a", APP).stdout
+    everything += platform.hostctl("alerts:info", number, "--json", "-a", APP).stdout
     everything += platform.run(["journalctl", "--no-pager", "-u", "hostd.service"]).stdout
     assert "sesame" not in everything
-    platform.ssh("alerts:remove", "1", "-a", APP)
+    platform.ssh("alerts:remove", number, "-a", APP)
 
 
 def test_what_would_have_fired(platform: Platform) -> None:
-    app = json.loads(platform.hostctl("apps:info", "--json", "-a", APP).stdout)["app"]["id"]
+    app, before = json.loads(platform.hostctl("apps:info", "--json", "-a", APP).stdout)["app"]["id"], numbers(platform)
     slow = [*range(3000, 3010), *range(500, 512), *range(100, 103)]
     platform.run(["systemctl", "stop", "hostd.service"])
     now = int(time.time()) // 60 * 60
@@ -165,25 +199,20 @@ def test_what_would_have_fired(platform: Platform) -> None:
     assert [each["minutes"] for each in past["episodes"]] == [12, 10]
     said = platform.ssh("alerts:add", "web", "p95>500ms", "for", "3m", "--dry-run", "-a", APP).stdout
     assert "it would have fired 3 times in the 6 days of which there is history, for 25 minutes together" in said
-    assert json.loads(platform.ssh("alerts", "--json", "-a", APP).stdout) == []
+    assert numbers(platform) == before
 
 
 def test_trouble_is_told_once_whatever_becomes_of_hostd(platform: Platform, hook: Hooks, mails: Mailbox) -> None:
-    mails.mails.clear()
-    before = len(paged(platform))
-    everybody = ["-n", hook.url("/h13"), "-n", "mail:you@example.com", "-n", "exec:page"]
-    platform.ssh("alerts:add", HUNG_UP, *everybody, "-a", APP)
-    platform.ssh("alerts:add", LOOP, "-n", hook.url("/crashes"), "-a", APP)
-    platform.hostctl("ps:scale", "worker=1", "-a", APP)
-    for _ in range(4):
-        assert platform.http_get(APP, "/hangup").status == 503
+    def told() -> tuple[list[Any], ...]:
+        return hook.got.get("/h13", []), mailed(mails, HUNG_UP), paged(platform, HUNG_UP)
+
     firing = f"Alert {HUNG_UP} is firing: 4 times H13 within 1 minute"
     wait_until(lambda: firing in log(platform), 150, every=1)
     wait_until(lambda: any(line.startswith(f"Alert {LOOP} is firing: ") for line in log(platform)), 90, every=1)
-    wait_until(lambda: len(hook.got.get("/h13", [])) == len(mails.mails) == len(paged(platform)) - before == 1)
+    wait_until(lambda: [len(each) for each in told()] == [1, 1, 1])
     wait_until(lambda: len(hook.got.get("/crashes", [])) == 1)
     assert hook.got["/h13"][0]["event"] == "firing" and hook.got["/h13"][0]["high"] == 4
-    assert mails.mails[0]["Subject"].strip() == f"{APP}: {firing}"
+    assert told()[1][0]["Subject"].strip() == f"{APP}: {firing}"
     kill(platform)
     listed = json.loads(platform.ssh("alerts", "--json", "-a", APP).stdout)
     states = {each["condition"]: each["state"] for each in listed}
@@ -193,7 +222,7 @@ def test_trouble_is_told_once_whatever_becomes_of_hostd(platform: Platform, hook
     wait_until(lambda: ended in log(platform), 240, every=1)
     kill(platform)
     wait_until(lambda: [each["event"] for each in hook.got["/h13"]] == ["firing", "ended"], 90)
-    wait_until(lambda: len(mails.mails) == len(paged(platform)) - before == 2, 90)
+    wait_until(lambda: [len(each) for each in told()] == [2, 2, 2], 90)
     assert len({each["id"] for each in hook.got["/h13"]}) == 2
     (info,) = [
         each for each in json.loads(platform.ssh("alerts", "--json", "-a", APP).stdout) if each["condition"] == HUNG_UP
@@ -203,17 +232,12 @@ def test_trouble_is_told_once_whatever_becomes_of_hostd(platform: Platform, hook
     assert len([line for line in log(platform) if f"{LOOP} is firing" in line]) == len(hook.got["/crashes"]) == 1
 
 
-def test_the_platforms_alerts_are_in_the_status(platform: Platform) -> None:
+def test_the_platforms_alerts_are_in_the_status(platform: Platform, trouble: str) -> None:
     """The disk is never as empty as that; how full it was is known from the minute on in which hostd was installed."""
-    added = platform.hostctl("alerts:add", "disk>0%", "for", "1m", "--platform", "--json")
-    number = str(json.loads(added.stdout)["number"])
-    try:
-        wait_until(lambda: platform.hostctl("status", check=False).returncode == 1, 150, every=1)
-        assert "disk>0% for 1m is firing" in platform.hostctl("status", check=False).stdout
-        own = platform.run(["journalctl", "--no-pager", "-u", "hostd.service"]).stdout
-        assert "Alert disk>0% for 1m is firing: disk was " in own
-        shown = json.loads(platform.hostctl("alerts:info", number, "--platform", "--json").stdout)
-        assert shown["past"]["since"] is not None
-    finally:
-        platform.hostctl("alerts:remove", number, "--platform")
+    wait_until(lambda: platform.hostctl("status", check=False).returncode == 1, 150, every=1)
+    assert f"{FULL} is firing" in platform.hostctl("status", check=False).stdout
+    own = platform.run(["journalctl", "--no-pager", "-u", "hostd.service"]).stdout
+    assert f"Alert {FULL} is firing: disk was " in own
+    shown = json.loads(platform.hostctl("alerts:info", trouble, "--platform", "--json").stdout)
+    assert shown["past"]["since"] is not None
     assert platform.ssh("alerts", "--platform").returncode == 0

@@ -16,7 +16,12 @@ from tests.support.settings import settings
 from tests.support.waiting import wait_until
 
 APP = "log-codes"
-FILES: dict[str, str | bytes] = {"Procfile": "worker: sleep 100000\n", "write.sh": "seq $1; shift; eval \"$*\"\n"}
+FILES: dict[str, str | bytes] = {
+    "Procfile": "worker: sleep 100000\n",
+    "write.sh": "seq -f %01000g $1; shift; eval \"$*\"\n",
+}
+"""journald learns a dyno's limit from its unit, and takes all of one that is gone before it has read a line. So lines
+are long: they do not all fit into the socket, and the dyno ends when journald has read some."""
 WRITTEN = 20_000
 RATE = 20
 """Lines a second; journald allows some multiple of it, as the disk has room (journald.conf(5), RateLimitBurst=)."""
@@ -74,6 +79,9 @@ def test_a_dyno_that_goes_on_is_told_before_its_next_line(platform: Platform) ->
     assert log[-1].endswith(": again") and _L12.fullmatch(log[-2])
     kept, lost = kept_and_lost(platform, process)
     assert kept + lost == WRITTEN + 1
+    for words in (("-p", "logplex"), ("-g", "L12"), ("-s", "heroku", "-p", "logplex")):
+        assert kept_and_lost(platform, process, *words) == (0, lost), words
+    assert kept_and_lost(platform, process, "-p", "-logplex") == (kept, 0)
     platform.hostctl("ps:stop", process, "-a", APP)
 
 
@@ -82,6 +90,21 @@ def test_a_dyno_that_writes_little_ends_without_a_word_of_loss(platform: Platfor
     end = f"heroku[{process}]: State changed from up to complete"
     wait_until(lambda: any(end in row for row in rows(platform)), 30)
     assert kept_and_lost(platform, process) == (10, 0)
+
+
+def test_what_was_dropped_is_in_the_metrics_as_often_as_it_was_told(platform: Platform) -> None:
+    process = detached(platform, f"bash write.sh {WRITTEN} true")
+    wait_until(lambda: sum(kept_and_lost(platform, process)) == WRITTEN, 30)
+    told = sum(_L12.fullmatch(row) is not None for row in rows(platform, "-s", "heroku"))
+
+    def counted() -> tuple[int, int]:
+        found = json.loads(platform.hostctl("metrics", "--since", "1h", "--json", "-a", APP).stdout)
+        dynos = [dyno["codes"].get("L12", 0) for dyno in found["dynos"] if dyno["name"] == "run"]
+        return int(found["total"]["codes"].get("L12", 0)), sum(dynos)
+
+    wait_until(lambda: counted() == (told, told), 30)
+    sample = f'hostd_codes_total{{app="{APP}",dyno="run",code="L12"}}'
+    assert sample in platform.hostctl("metrics:prometheus").stdout
 
 
 def visit(platform: Platform, times: int) -> None:

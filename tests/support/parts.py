@@ -28,6 +28,8 @@ SLOW = (
     "test_router_h2_smuggling", "test_ledger_chain",
 )  # fmt: skip
 """Files that are taken first, so that none of them is what all wait for in the end."""
+GARBAGE = 20_000
+"""How many objects more there have to be before Python looks for those that nobody uses."""
 TOLD_AT_ONCE = 16
 """How many reports a child gathers before it tells them."""
 Files = Callable[[], Iterable[list[pytest.Item]]]
@@ -62,6 +64,8 @@ def pytest_runtestloop(session: pytest.Session) -> object:
         files = [items for items in files if items[0].path.stem not in EARLY]
     files.sort(key=lambda items: items[0].path.stem not in SLOW)
     gc.freeze()
+    # What tests leave behind is little: looked for seldom, it is found all the same.
+    gc.set_threshold(GARBAGE)
     taken = _fork.Value("i", 0)
     # Some wait, for time-outs and for programs.
     for _ in range(2 + (os.cpu_count() or 1)):

@@ -24,11 +24,11 @@ from tests.unit.tls_kit import make
 
 @dataclass
 class Hooks:
-    """An https server; `got` is what was posted, by path. It answers with `status`."""
+    """An https server; `got` is what was posted, by path. It answers 500 at paths that are `broken`."""
 
     port: int
     certificate: str
-    status: int = 204
+    broken: set[str] = field(default_factory=set)
     got: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     def url(self, path: str) -> str:
@@ -61,7 +61,7 @@ def hooks(folder: Path) -> Iterator[Hooks]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             known.got.setdefault(self.path, []).append(json.loads(body))
-            self.send_response(known.status)
+            self.send_response(500 if self.path in known.broken else 204)
             self.send_header("Content-Length", "0")
             self.end_headers()
 

@@ -48,8 +48,8 @@ def main(words: Sequence[str]) -> int:
     if names_files(arguments):
         with throw_away_boxes(1):
             return run_pytest([], arguments)
-    # What needs a box comes first, in its order; unit tests fill the gap at the end.
-    parallel = ["-p", "tests.support.sharing", "--numprocesses", str(BOXES), "--no-loadscope-reorder"]
+    # What needs a box comes first, in its order; one worker more has none, and runs unit tests.
+    parallel = ["-p", "tests.support.sharing", "--numprocesses", str(BOXES + 1), "--no-loadscope-reorder"]
     with throw_away_boxes(BOXES):
         return run_pytest(["tests/box", "tests/compat/heroku_cli", "tests/unit"], [*parallel, *arguments])
 

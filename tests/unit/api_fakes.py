@@ -164,6 +164,7 @@ async def running_api(
     terms_accepted: bool = True,
     router: bool = False,
     change: Callable[[web.Application], None] = lambda application: None,
+    alerts_per_app: int = 50,
 ) -> AsyncIterator[Api]:
     """Serve the API; the test's own uid counts as `git`, as `root`, or as a `stranger`, and perhaps as the router's.
 
@@ -176,7 +177,9 @@ async def running_api(
     slug_store, stacks, networks = FakeSlugStore(), FakeStacks(ledger), FakeNetworks()
     scheduler, sleeper, names = FakeScheduler(ledger), FakeSleeper(), FakeNames()
     journals = FakeJournals()
-    settings = Settings(data_dir=directory, run_dir=directory / "run", domain=domain)
+    settings = Settings(
+        data_dir=directory, run_dir=directory / "run", domain=domain, alerts_per_app=alerts_per_app
+    )
     (directory / "tls").mkdir()
     certificates = CertificateKeeper(
         ledger=ledger,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 import uuid
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ HEADER = 272
 START = 1_769_510_888_000_000
 COMPACT, COMPRESSED, ARCHIVED = 16, 4, 2
 MACHINE, NAMESPACE = "c" * 32, "hostd-app"
+_uptime = itertools.count(1)
 
 
 class FileWriter:
@@ -28,7 +30,15 @@ class FileWriter:
         id_ = uuid.uuid4().bytes
         flags = COMPACT if compact else 0
         struct.pack_into(
-            "<8sIIB7x16s32x16s", self._data, 0, b"LPKSHHRH", 0, flags, 1, id_, bytes.fromhex(numbering * 32)
+            "<8sIIB7x16s32x16s",
+            self._data,
+            0,
+            b"LPKSHHRH",
+            0,
+            flags,
+            1,
+            id_,
+            bytes.fromhex(numbering * (32 // len(numbering))),
         )
         path.write_bytes(self._data)
 
@@ -38,12 +48,13 @@ class FileWriter:
         self.number += 1
         at = START + self.number if time is None else time
         items = b"".join(self._item(offset) for offset in offsets)
-        entry = self._object(kind, struct.pack("<QQQ16sQ", self.number, at, self.number, b"b" * 16, 7) + items)
+        uptime = next(_uptime)
+        entry = self._object(kind, struct.pack("<QQQ16sQ", self.number, at, uptime, b"b" * 16, 7) + items)
         self._link(entry)
         self._head(at)
         self.path.write_bytes(self._data)
         numbering = bytes(self._data[72:88]).hex()
-        return f"s={numbering};i={self.number:x};b={(b'b' * 16).hex()};m={self.number:x};t={at:x};x=7"
+        return f"s={numbering};i={self.number:x};b={(b'b' * 16).hex()};m={uptime:x};t={at:x};x=7"
 
     def say(self, text: str, process: str = "web.1", **fields: str) -> str:
         """Append what a dyno printed."""
@@ -55,6 +66,11 @@ class FileWriter:
         self._data[16] = ARCHIVED
         self.path.write_bytes(self._data)
         self.path = self.path.rename(self.path.with_name(name))
+
+    def change_format(self) -> None:
+        """Let it be of a format that nobody knows."""
+        struct.pack_into("<I", self._data, 12, 1 << 30)
+        self.path.write_bytes(self._data)
 
     def cut(self, size: int) -> None:
         """Cut the file short."""

@@ -12,8 +12,9 @@ from hostd.events import Subject
 from hostd.faults import Faults
 from hostd.manager.desired import DesiredApp, DesiredProcess
 from hostd.manager.dyno import DynoId, Place
+from hostd.manager.exits import RESTARTED, STOPPED, Exit
 from hostd.manager.keeper import Keeper
-from hostd.manager.launcher import RESTARTED, STOPPED, Exit, Launch, LaunchFailedError
+from hostd.manager.launcher import Launch, LaunchFailedError
 from hostd.manager.tools import Tools
 from hostd.settings import Settings
 from router.table import App

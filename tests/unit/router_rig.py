@@ -32,7 +32,7 @@ QUICK = Settings(
 )
 KATE = "scrypt1:000102030405060708090a0b0c0d0e0f:4209005a71e788a73d700fa3a836f3424cb5e9a87e4d608cc7e3e145e8f7853b"
 """`correct horse`, where the fixture `cheap_hashes` is used."""
-PATIENT = replace(QUICK, first_byte=5.0, idle=5.0, connect=5.0, boot_wait=5.0, settle=2.0)
+PATIENT = replace(QUICK, first_byte=5.0, idle=5.0, connect=5.0, boot_wait=5.0, settle=2.0, head_arrival=5.0)
 
 
 class Call:

@@ -202,6 +202,7 @@ async def test_the_time_an_apps_builds_may_take(tmp_path):
         address = "/hostd/apps/hello/build-settings"
         assert (await api("GET", address)).data == {"timeout": None, "default": 900}
         assert (await api("PATCH", address, {"timeout": 1800})).data["timeout"] == 1800
+        assert "Set build timeout to 1800 seconds by " in api.log[-1]
         for status, body in ((422, {"timeout": 0}), (422, {"timeout": 86401}), (422, {"timeout": "1"}), (422, {})):
             assert (await api("PATCH", address, body)).status == status
         assert (await api("PATCH", address, {"timeout": None})).data["timeout"] is None

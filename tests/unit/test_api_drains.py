@@ -89,6 +89,12 @@ async def test_filters_are_kept_and_told(tmp_path):
         ({"url": "https://h/", "filters": {"source": "x"}}, 422),
         ({"url": "file:///hello.log"}, 403),
         ({"url": "journal+https://h/"}, 403),
+        ({"url": "syslog://10.0.0.1:514"}, 422),
+        ({"url": "https://u:pa55@169.254.169.254/latest"}, 422),
+        ({"url": "http://[::1]:80/"}, 422),
+        ({"url": "http://2130706433/"}, 422),
+        ({"url": "http://127.1/"}, 422),
+        ({"url": "http://9.9.9.9/"}, 201),
     ],
 )
 async def test_what_cannot_be_is_refused(tmp_path, body, status):

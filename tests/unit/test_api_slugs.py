@@ -70,7 +70,9 @@ async def test_usage_and_cache(tmp_path):
         api.slug_store.caches.add(app.id)
         assert (await api("GET", "/hostd/apps/hello/cache")).data["usage"]["total"] == 1 << 20
         assert (await api("DELETE", "/hostd/apps/hello/cache")).data["purged"] is True
+        assert api.log[-1] == "heroku[api]: Purge the build cache by you@example.com"
         assert (await api("DELETE", "/hostd/apps/hello/cache")).data["purged"] is False
+        assert sum("Purge" in line for line in api.log) == 1
 
 
 async def test_an_export_is_whole_or_breaks_off(tmp_path):

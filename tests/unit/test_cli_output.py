@@ -86,6 +86,24 @@ def test_log_lines_keep_their_bytes():
     assert plain == b"".join(LINES)
 
 
+@pytest.mark.parametrize(
+    ("text", "painted"),
+    [
+        ("Build succeeded", "\x1b[32m Build succeeded\x1b[0m"),
+        ("Build failed: no Procfile", "\x1b[31m Build failed: no Procfile\x1b[0m"),
+        ("Deploy 20a5742 by kate@x.org", " Deploy \x1b[36m20a5742\x1b[0m by \x1b[32mkate@x.org\x1b[0m"),
+        ("Release v4 created by kate@x.org", " Release \x1b[35mv4\x1b[0m created by \x1b[32mkate@x.org\x1b[0m"),
+        ("Set PASS by me@x.org config vars by kate@x.org",
+         " Set PASS by me@x.org config vars by \x1b[32mkate@x.org\x1b[0m"),
+        ("Starting process with command `make` by kate@x.org (job 3)",
+         " Starting process with command \x1b[36m`make`\x1b[0m by \x1b[32mkate@x.org\x1b[0m (job 3)"),
+    ],
+)  # fmt: skip
+def test_what_people_did_is_coloured_as_heroku_does(text, painted):
+    line = f"2026-01-27T10:48:08.123456+00:00 heroku[api]: {text}\n".encode()
+    assert Painter(True).paint([line]).decode().partition("heroku[api]:\x1b[0m")[2] == f"{painted}\n"
+
+
 def test_each_process_type_has_its_colour():
     painter = Painter(True)
     colours = {name: painter._of(name) for name in ("web", "worker", "clock", "web", "router")}

@@ -188,7 +188,7 @@ async def test_syslog_frames_come_in_order_over_one_connection():
             got.extend(await frames_of(reader, 1))
 
     async with receiver(serve) as port:
-        sender = SyslogSender(destination(f"syslog://localhost:{port}"), "d.1", dialer())
+        sender = SyslogSender(destination(f"syslog://localhost:{port}"), "d.1", "app-id", dialer())
         for _ in range(3):
             await sender.send(FRAME)
         await until(lambda: len(got) == 6)
@@ -212,7 +212,8 @@ async def test_a_syslog_server_that_hung_up_gets_what_is_in_doubt_over_a_new_con
             got.extend(await frames_of(reader, 2 * again))
 
     async with receiver(serve) as port:
-        sender = SyslogSender(destination(f"syslog://localhost:{port}"), "d.1", dialer(), clock=lambda: next(now))
+        where = destination(f"syslog://localhost:{port}")
+        sender = SyslogSender(where, "d.1", "app-id", dialer(), clock=lambda: next(now))
         await sender.send(FRAME)
         await until(sender._ended.done)
         await sender.send(Frame((item(3), item(4))))
@@ -229,7 +230,7 @@ async def test_a_syslog_frame_that_met_a_reset_is_not_taken():
         writer.transport.abort()
 
     async with receiver(reset) as port:
-        sender = SyslogSender(destination(f"syslog://localhost:{port}"), "d.1", dialer())
+        sender = SyslogSender(destination(f"syslog://localhost:{port}"), "d.1", "app-id", dialer())
         big = Frame(tuple(item(number, "x" * 9000) for number in range(200)))
         with pytest.raises(Undelivered):
             await sender.send(big)
@@ -240,7 +241,7 @@ async def test_a_syslog_server_that_reads_nothing_is_given_up():
         await asyncio.Event().wait()
 
     async with receiver(stuck) as port:
-        sender = SyslogSender(destination(f"syslog://localhost:{port}"), "d.1", dialer(), seconds=0.3)
+        sender = SyslogSender(destination(f"syslog://localhost:{port}"), "d.1", "app-id", dialer(), seconds=0.3)
         big = Frame(tuple(item(number, "x" * 9000) for number in range(900)))
         with pytest.raises(Undelivered, match="took nothing"):
             await sender.send(big)

@@ -2,8 +2,10 @@ import pytest
 from kept_fakes import APP, OTHER
 
 from hostd.errors import Invalid
-from hostd.logplex.filters import MOST_VALUES, Filter, checked_request_id, checked_source, parted
+from hostd.logplex.filters import MOST_VALUES, Filter, checked_request_id, parted
 from hostd.logplex.lines import Line
+from hostd.logplex.names import checked_source
+from hostd.logplex.patterns import compile_pattern
 
 
 def line(process="web.1", source="app", message=b"text", app=APP):
@@ -62,7 +64,14 @@ def test_sources_and_request_ids_are_checked():
 
 def test_a_loss_is_told_to_all_who_may_miss_those_lines():
     loss = Line("c", 1, "", "heroku", "logplex", b"Error L12 ...", about="web.1")
-    for told in (Filter(APP), Filter(APP, "app"), Filter(APP, only=("web",)), Filter(APP, without=("router",))):
+    for told in (
+        Filter(APP), Filter(APP, "app"), Filter(APP, "heroku"), Filter(APP, only=("web",)),
+        Filter(APP, without=("router",)), Filter(APP, only=("logplex",)), Filter(APP, pattern=compile_pattern("L12")),
+    ):  # fmt: skip
         assert told.accepts(loss)
-    for not_told in (Filter(APP, only=("web.2",)), Filter(APP, without=("web",)), Filter(APP, request_id="x")):
+    for not_told in (
+        Filter(APP, only=("web.2",)), Filter(APP, without=("web",)), Filter(APP, request_id="x"),
+        Filter(APP, without=("logplex",)), Filter(APP, "app", only=("logplex",)),
+        Filter(APP, pattern=compile_pattern("L13")),
+    ):  # fmt: skip
         assert not not_told.accepts(loss)

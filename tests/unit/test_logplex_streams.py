@@ -5,8 +5,9 @@ import time
 from contextlib import asynccontextmanager
 
 import pytest
-from kept_fakes import OTHER, Store, session, trusted
+from kept_fakes import APP, OTHER, Store, session, trusted
 
+from hostd.logplex.counts import Counts
 from hostd.logplex.rendering import Form
 from hostd.logplex.server import Server
 from hostd.logplex.sessions import sign
@@ -45,8 +46,9 @@ class Client:
 @asynccontextmanager
 async def logplex(tmp_path):
     store, clients = Store(), []
-    streams = Streams(Openers(store.open, store.open_kept, store.follow), trusted)
-    server = Server(streams, KEY)
+    counts = Counts()
+    streams = Streams(Openers(store.open, store.open_kept, store.follow), trusted, counts.hear)
+    server = Server(streams, KEY, counts)
     path = str(tmp_path / "logplex.sock")
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
@@ -72,6 +74,15 @@ async def until(holds):
     while not holds():
         assert time.monotonic() < deadline, "this should have come true"
         await asyncio.sleep(0.001)
+
+
+async def counted(path):
+    """What hostd is told that was said to readers."""
+    reader, writer = await asyncio.open_unix_connection(path)
+    writer.write(b"GET /counts HTTP/1.1\r\nHost: x\r\n\r\n")
+    body = (await reader.read()).partition(b"\r\n\r\n")[2]
+    writer.close()
+    return json.loads(body.split(b"\r\n")[1])["apps"]
 
 
 def said(text):
@@ -284,7 +295,7 @@ async def test_a_pattern_that_cannot_be_read_is_refused(tmp_path):
 
 
 async def test_whoever_comes_back_too_late_is_told(tmp_path):
-    async with logplex(tmp_path) as (store, ask, _path, _server):
+    async with logplex(tmp_path) as (store, ask, path, _server):
         entries = [store.write(f"line {number}") for number in range(10)]
         store.vacuum(5)
         back = await ask(f"Accept: text/event-stream\r\nLast-Event-ID: {entries[2].cursor}\r\n", tail=True)
@@ -293,6 +304,7 @@ async def test_whoever_comes_back_too_late_is_told(tmp_path):
             rows += [row for row in (await back.chunk()).splitlines() if row.startswith("data: ")]
         assert "Error L11 (Tail buffer overflow) -> This tail session dropped some messages since" in rows[0]
         assert said("\n".join(row.removeprefix("data: ") for row in rows[1:])) == [f"line {n}" for n in range(5, 10)]
+        assert await counted(path) == {APP: {"L11": 1}}
 
 
 async def test_json_lines(tmp_path):
@@ -304,12 +316,25 @@ async def test_json_lines(tmp_path):
 
 
 async def test_a_journal_that_cannot_be_opened_is_l15(tmp_path):
-    async with logplex(tmp_path) as (store, ask, _path, _server):
+    async with logplex(tmp_path) as (store, ask, path, _server):
         store.unreadable = True
         for tail in (True, False):
             client = await ask(tail=tail)
             assert client.status == 503
             assert "L15" in (await client.reader.read()).decode()
+        assert await counted(path) == {APP: {"L15": 2}}
+
+
+async def test_a_tail_too_many_is_refused_and_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr("hostd.logplex.tails.MOST_TAILS", 2)
+    async with logplex(tmp_path) as (_store, ask, path, server):
+        assert [(await ask(tail=True)).status for _ in range(2)] == [200, 200]
+        await until(lambda: server._streams.tails._count == 2)
+        for _ in range(3):
+            client = await ask(tail=True)
+            assert client.status == 503 and "L15" in (await client.reader.read()).decode()
+        assert (await ask()).status == 200
+        assert await counted(path) == {APP: {"L15": 3}}
 
 
 async def test_a_search_ends_when_its_reader_goes(tmp_path, monkeypatch):

@@ -193,6 +193,25 @@ async def test_what_was_vacuumed_before_it_was_read_is_told():
     all_tails.close()
 
 
+async def test_tails_of_an_app_that_is_gone_end_and_no_others():
+    store = Store()
+    all_tails = Tails(store.follow, trusted)
+    young, gone, other = Tail(Filter("young")), Tail(Filter(APP)), Tail(Filter(OTHER))
+    all_tails.add(young)
+    store.write("one")
+    store.write("two", app=OTHER)
+    all_tails.add(gone)
+    all_tails.add(other)
+    all_tails.end_gone(lambda app: app == OTHER)
+    with pytest.raises(Unavailable):
+        await gone.take()
+    store.write("three", app=OTHER)
+    assert await said(other, 1) == ["three"]
+    store.write("its first", app="young")
+    assert await said(young, 1) == ["its first"]
+    all_tails.close()
+
+
 async def test_there_is_a_limit_of_tails_and_of_their_memory(monkeypatch):
     monkeypatch.setattr(tails, "MOST_TAILS", 100)
     all_tails = Tails(Store().follow, trusted)

@@ -7,7 +7,8 @@ import pytest
 
 from hostd.faults import Faults
 from hostd.manager.dyno import DynoId, Place
-from hostd.manager.launcher import NETWORK_GONE, RESTARTED, STOPPED, Exit, Launcher
+from hostd.manager.exits import NETWORK_GONE, RESTARTED, STOPPED, Exit
+from hostd.manager.launcher import Launcher
 from units.systemd import UnitInfo
 
 DYNO = DynoId("hello", "web", 1, 2, Place("10.83.0.2", 20000))

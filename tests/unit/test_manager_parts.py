@@ -14,7 +14,8 @@ from hostd.errors import Busy, Unavailable
 from hostd.manager import words
 from hostd.manager.dyno import DynoId, Place, parse_description
 from hostd.manager.environment import EnvironmentFiles, environment, parse, render
-from hostd.manager.launcher import RESTARTED, STOPPED, Exit, app_slice, launch_command
+from hostd.manager.exits import RESTARTED, STOPPED, Exit
+from hostd.manager.launcher import app_slice, launch_command
 from hostd.manager.manager import app_of
 from hostd.manager.places import Places
 from hostd.manager.record import WallTime

@@ -12,6 +12,7 @@ from hostd.manager.planner import Phase
 from hostd.manager.reading import Reading, Run
 from hostd.manager.record import Record
 from hostd.metrics.collector import Collector
+from hostd.metrics.losses import Loss
 from hostd.metrics.points import Points, Stretch
 from hostd.metrics.store import Store
 from hostd.metrics.tally import Tally
@@ -21,11 +22,23 @@ MIB = 1 << 20
 ALWAYS = Stretch(0, 2**40, 60, "app")
 
 
+class FakeLosses:
+    """Losses that the test says; `until` is when they were last looked for."""
+
+    def __init__(self):
+        self.until, self.told = 0, []
+
+    async def look(self, now):
+        since, self.until = self.until, int(now)
+        return [loss for loss in self.told if since <= loss.at < self.until]
+
+
 class Bench:
-    """A collector that can be killed; the store and the router live on."""
+    """A collector that can be killed; the store, the router and the journals live on."""
 
     def __init__(self, file):
         self.file, self.router, self.now = file, FakeCounts(), NOON + 5.0
+        self.losses = FakeLosses()
         self.collector = self.start_anew()
 
     def start_anew(self):
@@ -34,6 +47,7 @@ class Bench:
             router=self.router,
             usage=FakeLooker(),
             tally=Tally(),
+            losses=self.losses,
             clock=lambda: self.now,
         )
         return self.collector
@@ -136,12 +150,58 @@ async def test_a_worker_that_does_not_answer_is_counted_when_it_does(bench):
     assert await bench.requests() == {0: 3, 120: 2}
 
 
+async def test_a_worker_of_the_version_before_is_counted_once_it_is_replaced(bench, caplog):
+    bench.router.count(3)
+    old = bench.router.workers["1"]
+    # What a worker said before `run` and `uptime` were added.
+    bench.router.workers = {"1": {key: old[key] for key in ("apps",)} | {"statuses": {}, "faults": {}, "dynos": []}}
+    for _ in range(3):
+        await bench.minute()
+    [said] = caplog.messages
+    assert said == "router worker 1 is not of this version, and counted when it is: its answer has no 'run'"
+    assert (await bench.requests(), bench.collector.held, bench.collector.in_flight) == ({}, {}, {})
+    bench.router.count(3, run="second")
+    assert list((await bench.requests()).values()) == [3]
+    bench.router.workers["1"].pop("run")
+    await bench.minute()
+    assert len(caplog.messages) == 2
+
+
 async def test_an_answer_that_makes_no_sense_is_left_out(bench, caplog):
     bench.router.workers = {"1": {"apps": []}, "2": {"run": "x", "uptime": 1, "apps": [{"id": "app"}]}}
     await bench.minute()
     assert await bench.requests() == {}
     assert "worker 1" in caplog.text
     assert "worker 2" in caplog.text
+
+
+@pytest.mark.parametrize("strange", [[], {"run": "x", "uptime": 1, "apps": 3}, {"run": "x", "uptime": "1", "apps": []}])
+async def test_a_strange_answer_spoils_no_other_workers(bench, strange):
+    bench.router.count(3)
+    bench.router.workers["0"] = strange
+    assert list((await bench.requests()).values()) == [3]
+    assert bench.collector.in_flight == {("app", "web.1"): 2}
+
+
+async def test_what_journald_dropped_is_counted_in_its_minute_by_who_comes_after_a_kill_too(bench):
+    bench.losses.until = NOON
+    bench.losses.told = [Loss("app", "web.1", NOON + 3), Loss("app", "run.4711", NOON + 30)]
+    await bench.minute()
+    bench.losses.told.append(Loss("app", "web.1", NOON + 70))
+    bench.now += 60
+    await bench.collector.count()
+    assert bench.collector.tally.total == {("app", "web.1", "L12"): 2, ("app", "run", "L12"): 1}
+    # Killed, and only the first two were written.
+    bench.collector.store.close()
+    bench.losses.until = 0
+    bench.start_anew()
+    await bench.collector.start()
+    bench.now += 600
+    await bench.minute()
+    await bench.collector.close()
+    counted = bench.collector.store.minutes("app", "L12", NOON, NOON + 3600)
+    assert {at - NOON: count for at, count in counted.items() if count} == {0: 2, 60: 1}
+    assert bench.collector._counted.keys() <= {"1"}
 
 
 async def test_what_dynos_use_is_kept_by_the_minute(bench):

@@ -2,16 +2,27 @@
 
 import socket
 
+import pytest
 from logplex_fakes import Store, trusted
 
 from hostd.logplex.counts import Counts
 from hostd.logplex.server import Server
 from hostd.logplex.streams import Openers, Streams
-from hostd.metrics.logplex import LogplexCounts
+from hostd.metrics.logplex import LogplexCounts, judged
 
 
 def not_followed(app_id):
     raise AssertionError(f"nobody has a tail of {app_id}")
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [[], None, {}, {"apps": {}}, {"run": 1, "apps": {}}, {"run": "x", "apps": []}, {"run": "x", "apps": {"a": 3}},
+     {"run": "x", "apps": {"a": {"L10": "3"}}}],
+)  # fmt: skip
+def test_an_answer_of_another_version_is_refused_at_the_door(strange):
+    with pytest.raises(ValueError, match="another version"):
+        judged(strange)
 
 
 async def test_hostd_asks_the_logplex(tmp_path, caplog):

@@ -45,8 +45,14 @@ def journald(tmp_path: Path) -> Iterator[FakeJournald]:
 
 
 @pytest.fixture
-def relay(journald: FakeJournald) -> Relay:
-    return Relay(Sender(path=str(journald.path)), "app-id", "build", clock=lambda: NOW)
+def heard() -> list[tuple[str, ...]]:
+    return []
+
+
+@pytest.fixture
+def relay(journald: FakeJournald, heard: list[tuple[str, ...]]) -> Relay:
+    sender = Sender(path=str(journald.path))
+    return Relay(sender, "app-id", "build", clock=lambda: NOW, heard=lambda *said: heard.append(said))
 
 
 async def test_every_line_comes_in_order_however_many_there_are(journald: FakeJournald, relay: Relay) -> None:
@@ -58,7 +64,7 @@ async def test_every_line_comes_in_order_however_many_there_are(journald: FakeJo
 
 
 async def test_what_waits_is_bounded_and_the_loss_is_said(
-    journald: FakeJournald, relay: Relay, monkeypatch: pytest.MonkeyPatch
+    journald: FakeJournald, relay: Relay, heard: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MOST_BYTES", 10 * (module._LINE + 4))
     for number in range(100):
@@ -69,6 +75,8 @@ async def test_what_waits_is_bounded_and_the_loss_is_said(
         "2026-01-27T10:48:08.123456+00:00.",
         *(f"app[build]: {number:04d}" for number in range(90, 100)),
     ]
+    [(app_id, process, text)] = heard
+    assert (app_id, process) == ("app-id", "build") and text.startswith("Error L12 (Local buffer overflow) -> 90 ")
     await ending
 
 

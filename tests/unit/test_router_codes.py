@@ -187,9 +187,9 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.002)
 
 
-def improper(status: int, cause: str, request: bytes) -> Row:
+def improper(status: int, cause: str, request: bytes, settings: Settings = PATIENT) -> Row:
     opening = f'at=error code=H26 desc="Request Error" cause="{cause}"'
-    return Row("H26", status, opening, sent(request.replace(b" / ", b" /it ", 1)))
+    return Row("H26", status, opening, sent(request.replace(b" / ", b" /it ", 1)), settings=settings)
 
 
 def plain(request_line: bytes, fields: bytes = HOST, body: bytes = b"") -> bytes:
@@ -228,7 +228,7 @@ ROWS = [
     improper(200, "Max-Forwards is 0, the request was to end here", plain(b"OPTIONS /", HOST + b"Max-Forwards: 0\r\n")),
     improper(400, "bad header: a request needs exactly one Host", plain(b"GET /", HOST + HOST)),
     improper(405, "Max-Forwards is 0, the request was to end here", plain(b"TRACE /", HOST + b"Max-Forwards: 0\r\n")),
-    improper(408, "the head of the request did not arrive in time", b"GET / HTTP/1.1\r\nHost: hel"),
+    improper(408, "the head of the request did not arrive in time", b"GET / HTTP/1.1\r\nHost: hel", QUICK),
     improper(414, "the request line is too long", plain(b"GET /" + b"x" * 9000)),
     improper(417, "unsupported expect header value",
              plain(b"POST /", HOST + b"Expect: a-miracle\r\nContent-Length: 1\r\n", b"x")),

@@ -112,7 +112,9 @@ async def echo(call: Call) -> None:
     await call.send(b"0\r\nlength: %d\r\n\r\n" % len(body))
 
 
-@pytest.mark.parametrize(("protocol", "rounds"), [("https", 6), ("http", 1)])
+@pytest.mark.parametrize(
+    ("protocol", "rounds"), [("https", 1), ("http", 1), pytest.param("https", 6, marks=pytest.mark.thorough)]
+)
 async def test_many_requests_of_every_size(protocol, rounds):
     chance = Random(7)
     async with (
@@ -166,7 +168,7 @@ async def test_curl_sees_an_answer_that_comes_before_the_end_of_its_upload(tmp_p
         assert output == b"early404"
 
 
-@pytest.mark.parametrize("protocol", ["https", "http"])
+@pytest.mark.parametrize("protocol", ["http", pytest.param("https", marks=pytest.mark.thorough)])
 async def test_a_worker_is_stopped_without_a_failed_request(installed, protocol):
     made, fake = installed
     with certificate(made.folder):

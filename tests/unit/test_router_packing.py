@@ -13,6 +13,7 @@ from router.frames import Broken, Error
 from router.packing import Packer, Unpacker
 
 LONGEST = 10_000
+BLOCKS = [0, *(pytest.param(block, marks=pytest.mark.thorough) for block in range(1, 5))]
 
 texts = st.one_of(
     st.sampled_from([b"", b"/", b"GET", b"date", b"set-cookie", b"etag", b"x", b"gzip, deflate", b"y" * 900]),
@@ -46,10 +47,11 @@ def test_what_others_pack_we_unpack(said):
         assert list(unpacker._remembered) == list(encoder.header_table.dynamic_entries)
 
 
-def test_chance_is_judged_as_the_library_judges_it():
+@pytest.mark.parametrize("block", BLOCKS)
+def test_chance_is_judged_as_the_library_judges_it(block):
     """Whole connections: what one head teaches, the next refers to."""
     accepted = refused = 0
-    for number in range(3000):
+    for number in range(600 * block, 600 * (block + 1)):
         chance = Random(f"packing {number}")
         encoder, decoder, unpacker = Encoder(), Decoder(LONGEST), Unpacker(LONGEST)
         for _ in range(4):
@@ -65,7 +67,7 @@ def test_chance_is_judged_as_the_library_judges_it():
                 break
             accepted += 1
             assert list(unpacker._remembered) == list(decoder.header_table.dynamic_entries)
-    assert accepted > 1000 and refused > 1000
+    assert accepted > 200 and refused > 200
 
 
 def head(chance: Random) -> list[tuple[bytes, bytes]]:

@@ -6,8 +6,10 @@ import struct
 import pytest
 
 from tests.unit.journal_kit import START, FileWriter
+from units.cursors import Place
 from units.journal import Entry
-from units.journal_file import JournalFile, UnknownFormat
+from units.journal_file import JournalFile
+from units.journal_header import UnknownFormat
 
 FIELDS = ("HOSTD_APP", "HOSTD_PROCESS", "_TRANSPORT", "_UID")
 
@@ -161,24 +163,31 @@ def test_a_file_cut_short_is_an_error(writer):
         opened(writer)
 
 
-@pytest.mark.parametrize(("at", "value"), [(0, b"LPKSHHRX"), (12, struct.pack("<I", 32))])
-def test_another_format_is_not_guessed_at(writer, at, value):
+@pytest.mark.parametrize(
+    ("at", "value", "error"), [(0, b"LPKSHHRX", "does not begin"), (12, struct.pack("<I", 32), "not understood")]
+)
+def test_another_format_is_not_guessed_at(writer, at, value, error):
     data = bytearray(writer.path.read_bytes())
     data[at : at + len(value)] = value
     writer.path.write_bytes(data)
-    with pytest.raises(UnknownFormat, match="not understood"):
+    with pytest.raises(OSError, match=error) as raised:
         opened(writer)
+    assert isinstance(raised.value, UnknownFormat) == (at > 0)
 
 
 def test_places_are_found_by_number_by_time_and_from_the_end(writer):
     for number in range(100):
         writer.say(f"line {number}")
     file = opened(writer)
-    assert file.seek_after(10)
+
+    def numbered(number):
+        return Place(file.header.numbering, number, 0, 0, b"")
+
+    assert file.seek_behind(numbered(10))
     assert texts(file.read(2)) == ["line 10", "line 11"]
-    assert not file.seek_after(1000)
+    assert not file.seek_behind(numbered(1000))
     assert file.read(2) == []
-    assert not file.seek_after(0)
+    assert not file.seek_behind(numbered(0))
     assert texts(file.read(1)) == ["line 0"]
     file.seek_realtime(START + 50)
     assert texts(file.read(1)) == ["line 49"]

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.unit.journal_kit import MACHINE, NAMESPACE, START, FileWriter, folder
-from units.journal_file import header_of
+from units.journal_header import header_of
 from units.live_journal import LiveJournal
 from units.ticking import Ticker
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 from collections.abc import Callable, Collection, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address
-from typing import Any
-
-import aiohttp
+from ipaddress import IPv4Network, IPv6Network
 
 from hostd.alerts.notify.notifier import Message, NotSent
+from hostd.judged_session import Unanswered, judged_session
 from hostd.reach import Address, is_own, is_public
 
 SECONDS = 15.0
@@ -36,28 +33,20 @@ class Poster:
     ) -> None:
         self._router_ports = frozenset(router_ports)
         self._internal = tuple(internal)
-        self._timeout = aiohttp.ClientTimeout(total=seconds)
+        self._seconds = seconds
         self._own = own
         self._trust = trust or ssl.create_default_context()
 
     async def send(self, where: str, message: Message) -> None:
         """POST the message there; any status from 200 to 299 will do. Raises NotSent."""
-        refused: list[str] = []
         try:
             async with (
-                self._session(refused) as session,
+                judged_session(self.judge, seconds=self._seconds, trust=self._trust) as session,
                 session.post(where, json=dict(message), allow_redirects=False) as answer,
             ):
                 status = answer.status
-        except TimeoutError as error:
-            raise NotSent(f"it took longer than {self._timeout.total:g} seconds") from error
-        except aiohttp.ClientSSLError as error:
-            raise NotSent("its server's certificate is not valid, or it does not speak https") from error
-        except aiohttp.ClientConnectorError as error:
-            raise NotSent(refused[0] if refused else "its server cannot be reached") from error
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            # The message of such an error may have the address in it.
-            raise NotSent(f"it cannot be sent ({type(error).__name__})") from error
+        except Unanswered as error:
+            raise NotSent(str(error)) from error
         if 300 <= status < 400:
             raise NotSent(f"its server answers with status {status}, and redirects are not followed", final=True)
         if not 200 <= status < 300:
@@ -71,21 +60,3 @@ class Poster:
         if self._own(address):
             return None if port in self._router_ports else "it is on this server, at a port that is not the router's"
         return None if is_public(address) else "it is at an internal address (see alert_networks)"
-
-    def _session(self, refused: list[str]) -> aiohttp.ClientSession:
-        def judged(info: tuple[Any, Any, int, str, tuple[Any, ...]]) -> socket.socket:
-            family, kind, protocol, _, where = info
-            if reason := self.judge(ip_address(str(where[0]).partition("%")[0]), int(where[1])):
-                refused.append(reason)
-                raise OSError(reason)
-            return socket.socket(family, kind, protocol)
-
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                ssl=self._trust, socket_factory=judged, use_dns_cache=False, force_close=True
-            ),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": "hostd"},
-            timeout=self._timeout,
-            trust_env=False,
-        )

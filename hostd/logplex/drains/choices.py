@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from hostd.errors import Invalid
-
-MOST_NAMES = 50
-SOURCES = ("app", "heroku")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+from hostd.logplex.names import check_count, checked_source, is_one_of, is_process
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +22,13 @@ class Choice:
     excluded: tuple[str, ...] = ()
 
     def accepts(self, source: str, process: str, about: str | None = None) -> bool:
-        """Whether the drain gets a line; one that says what was lost of a dyno is for who gets that dyno's."""
+        """Whether the drain gets a line; one that says what was lost of a dyno, also if it gets the dyno's."""
         if about is not None:
-            return self.accepts("app", about)
+            left_out = is_one_of(process, self.excluded) or is_one_of(about, self.excluded)
+            return not left_out and (self.accepts("app", about) or self.accepts(source, process))
         if self.source not in (None, source):
             return False
-        type_ = process.partition(".")[0]
-        if self.processes and process not in self.processes and type_ not in self.processes:
-            return False
-        return process not in self.excluded and type_ not in self.excluded
+        return (not self.processes or is_one_of(process, self.processes)) and not is_one_of(process, self.excluded)
 
     def to_json(self) -> dict[str, Any]:
         """As the API shows it, and `choice` reads it."""
@@ -45,16 +39,12 @@ def choice(value: Mapping[str, Any]) -> Choice:
     """A choice from JSON; raises Invalid."""
     if unknown := sorted(set(value) - {"source", "processes", "excluded"}):
         raise Invalid(f"There is no filter {str(unknown[0])[:40]!r}. There are: source, processes, excluded.")
-    source = value.get("source")
-    if source is not None and source not in SOURCES:
-        raise Invalid(f"There is no log source {str(source)[:40]!r}. Sources are app and heroku.")
-    return Choice(source, _names(value, "processes"), _names(value, "excluded"))
+    return Choice(checked_source(value.get("source")), _names(value, "processes"), _names(value, "excluded"))
 
 
 def _names(value: Mapping[str, Any], field: str) -> tuple[str, ...]:
     names: Sequence[Any] = value.get(field) or []
-    if not isinstance(names, list) or not all(isinstance(name, str) and _NAME.fullmatch(name) for name in names):
+    if not isinstance(names, list) or not all(isinstance(name, str) and is_process(name) for name in names):
         raise Invalid(f"The filter {field} is a list of dynos and process types: web.1, web, router.")
-    if len(names) > MOST_NAMES:
-        raise Invalid(f"A drain's filter names at most {MOST_NAMES} processes.")
+    check_count(names)
     return tuple(dict.fromkeys(names))

@@ -13,7 +13,7 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from hostd.logplex.drains.destinations import Destination
 from hostd.logplex.drains.failures import Undelivered
-from hostd.reach import Address, is_own, is_public
+from hostd.reach import Address, is_own, is_public, written
 
 SECONDS = 10.0
 """For the name, the connection and the TLS handshake together."""
@@ -42,6 +42,13 @@ class Judge:
         if self.own(address):
             return "it leads to this server itself"
         return None if is_public(address) else "it leads to an internal address"
+
+    def refused(self, where: Destination) -> str | None:
+        """Why nothing is ever sent to a destination whose host is written as an address; None if that may be, or if
+        it is a name, which is judged at each connection."""
+        address = written(where.host) if where.host else None
+        refusal = self.refusal(address) if address else None
+        return _refused(where, refusal) if refusal else None
 
 
 class Resolver:
@@ -116,9 +123,7 @@ class Dialer:
         trouble = Undelivered(f"the name {where.host} leads nowhere")
         for address in addresses:
             if refusal := self._judge.refusal(address):
-                trouble = Undelivered(
-                    f"{where.place} is refused: {refusal}. An operator can allow it with the setting drain_networks"
-                )
+                trouble = Undelivered(_refused(where, refusal))
                 continue
             try:
                 return await _open(where, address)
@@ -136,6 +141,10 @@ class Dialer:
 def why_of(error: OSError) -> str:
     """What went wrong, in the system's words: those of asyncio have the address in them."""
     return os.strerror(error.errno) if error.errno else str(error.strerror or type(error).__name__)
+
+
+def _refused(where: Destination, refusal: str) -> str:
+    return f"{where.place} is refused: {refusal}. An operator can allow it with the setting drain_networks"
 
 
 async def _open(where: Destination, address: Address) -> Connection:

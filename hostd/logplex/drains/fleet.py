@@ -163,9 +163,8 @@ class Fleet:
         if where.kind is Kind.FILE:
             return FileSender(Path(self._known.directory), where.target)
         dialer = Dialer(Judge(self._known.networks), self._resolver)
-        if where.kind in (Kind.SYSLOG, Kind.SYSLOG_TLS):
-            return SyslogSender(where, wanted.token, dialer)
-        return WebSender(where, wanted.token, wanted.app, dialer)
+        over = SyslogSender if where.kind in (Kind.SYSLOG, Kind.SYSLOG_TLS) else WebSender
+        return over(where, wanted.token, wanted.app, dialer)
 
     def _feed(self, app: str) -> Feed:
         if app not in self._feeds:

@@ -11,18 +11,13 @@ import fcntl
 import socket
 import struct
 import termios
-import time
-from collections.abc import Callable
 
 from hostd.logplex.drains.buffer import Frame
-from hostd.logplex.drains.destinations import Destination
-from hostd.logplex.drains.dialing import Connection, Dialer, why_of
+from hostd.logplex.drains.dialing import Connection, why_of
 from hostd.logplex.drains.failures import Undelivered
 from hostd.logplex.drains.messages import syslog
-from hostd.logplex.drains.sending import with_overflow
+from hostd.logplex.drains.sending import ConnectedSender, with_overflow
 
-SECONDS = 30.0
-"""For a frame to be taken."""
 IDLE_SECONDS = 240.0
 """A connection that was silent for so long is closed before a firewall on the way forgets it."""
 DOUBT_SECONDS = 2.0
@@ -31,27 +26,13 @@ _ESTABLISHED = 1
 _FIRST_LOOK, _LAST_LOOK = 0.0005, 0.05
 
 
-class SyslogSender:
+class SyslogSender(ConnectedSender):
     """Sends frames over one connection, opened when there is something to send."""
 
-    def __init__(
-        self,
-        where: Destination,
-        token: str,
-        dialer: Dialer,
-        *,
-        seconds: float = SECONDS,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._where = where
-        self._token = token
-        self._dialer = dialer
-        self._seconds = seconds
-        self._clock = clock
-        self._connection: Connection | None = None
-        self._ended: asyncio.Task[bytes] | None = None
-        self._used = 0.0
-        self._last = self._doubtful = b""
+    SECONDS = 30.0
+    """For a frame to be taken."""
+    _ended: asyncio.Task[bytes] | None = None
+    _last = _doubtful = b""
 
     async def send(self, frame: Frame) -> None:
         """Write the frame and wait until the other machine has it. Raises Undelivered."""

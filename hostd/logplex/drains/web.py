@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable
 
 from hostd import __version__
 from hostd.logplex.drains.buffer import Frame
-from hostd.logplex.drains.destinations import Destination, Kind
-from hostd.logplex.drains.dialing import Connection, Dialer, why_of
+from hostd.logplex.drains.destinations import Kind
+from hostd.logplex.drains.dialing import Connection, why_of
 from hostd.logplex.drains.failures import Undelivered
 from hostd.logplex.drains.messages import export, logplex
 from hostd.logplex.drains.posting import Answer, NoAnswer, post
-from hostd.logplex.drains.sending import with_overflow
+from hostd.logplex.drains.sending import ConnectedSender, with_overflow
 
-SECONDS = 15.0
-"""For a request, from its first byte to the answer's last."""
 IDLE_SECONDS = 55.0
 """A connection that was silent for so long is not used again: receivers close theirs after a minute."""
 OLDEST = 3600.0
@@ -24,27 +20,12 @@ OLDEST = 3600.0
 _TRY_AGAIN = frozenset({408, 425, 429})
 
 
-class WebSender:
+class WebSender(ConnectedSender):
     """Posts each frame of an app's lines, over one connection at a time."""
 
-    def __init__(
-        self,
-        where: Destination,
-        token: str,
-        app: str,
-        dialer: Dialer,
-        *,
-        seconds: float = SECONDS,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._where = where
-        self._token = token
-        self._app = app
-        self._dialer = dialer
-        self._seconds = seconds
-        self._clock = clock
-        self._connection: Connection | None = None
-        self._opened = self._used = 0.0
+    SECONDS = 15.0
+    """For a request, from its first byte to the answer's last."""
+    _opened = 0.0
 
     async def send(self, frame: Frame) -> None:
         """Post the frame. Raises Undelivered; `final` for a status that says that it will never be taken."""
