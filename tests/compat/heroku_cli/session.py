@@ -104,7 +104,7 @@ class Session:
         """Write down how it was."""
         well = "as at Heroku, in words of its own" if case.own_words else "as at Heroku"
         verdict = f"not yet: {case.missing}" if case.missing and trouble else (trouble or well)
-        self.rows.append((" ".join(case.words), str(ran.status), verdict, ran.seconds))
+        self.rows.append((" ".join(case.words).format(**self.known), str(ran.status), verdict, ran.seconds))
 
     def table(self) -> str:
         """What was noted, as lines."""

@@ -88,12 +88,14 @@ def test_names_drains_people_features(heroku, app):
     assert drain.url == "syslog+tls://logs.example.com:6514"
     # Not by its address, which heroku3 does not encode.
     app.remove_logdrain(drain.id)
-    assert [each.role for each in app.collaborators()] == ["owner"]
-    assert "preboot" in [feature.name for feature in app.features()]
+    assert [each.user.email for each in app.collaborators()] == [heroku.account().email]
+    assert "session-affinity" in [feature.name for feature in app.features()]
     assert len(heroku.keys()) >= 1
     app.enable_maintenance_mode()
     assert heroku.app(app.name).maintenance
-    app.disable_maintenance_mode()
+    # Its disable_maintenance_mode() sends 0 for false, which is refused here.
+    app.update(maintenance=False)
+    assert not heroku.app(app.name).maintenance
 
 
 def test_the_end(heroku, app):
