@@ -21,8 +21,9 @@ log = logging.getLogger(__name__)
 CODE = "L12"
 _PAUSE = 10.0
 """Seconds that pass between two looks, however often somebody asks: each opens the journals of all apps that write."""
-_SETTLED = 2.0
-"""Seconds after which an entry is sure to be there for whoever reads."""
+_SETTLED = 10.0
+"""Seconds after which an entry is sure to be there, and its file to be newer: journald gives it the time at which it
+woke, and on a busy machine it takes seconds until it sleeps again."""
 
 
 class Loss(NamedTuple):

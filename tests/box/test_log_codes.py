@@ -102,7 +102,7 @@ def test_what_was_dropped_is_in_the_metrics_as_often_as_it_was_told(platform: Pl
         dynos = [dyno["codes"].get("L12", 0) for dyno in found["dynos"] if dyno["name"] == "run"]
         return int(found["total"]["codes"].get("L12", 0)), sum(dynos)
 
-    wait_until(lambda: counted() == (told, told), 30)
+    wait_until(lambda: counted() == (told, told), 60)
     sample = f'hostd_codes_total{{app="{APP}",dyno="run",code="L12"}}'
     assert sample in platform.hostctl("metrics:prometheus").stdout
 

@@ -56,7 +56,7 @@ class Bench:
         file.touch()
         os.utime(file, (self.now, self.now))
 
-    async def look(self, seconds=12.0):
+    async def look(self, seconds=20.0):
         self.now += seconds
         return await self.losses.look(self.now)
 
