@@ -234,6 +234,7 @@ async def test_https_by_mistake(api, body, status):
 @pytest.mark.parametrize(("age", "status"), [(0, "ok"), (800, "ok"), (812, "degraded"), (900, "degraded")])
 async def test_the_platforms_certificate_is_a_part_of_its_status(tmp_path, age, status):
     async with running_api(tmp_path, platform_certificate_of=NOW - age * DAY) as api:
+        api.user = "kate@example.com"
         (part,) = [each for each in (await api("GET", "/hostd/status")).data["components"] if each["name"] == "https"]
     ends = NOW + (825 - age) * DAY
     assert part["status"] == status

@@ -48,6 +48,7 @@ SAID_ELSEWHERE = {
     "POST /apps/{app}/builds",
     "POST /hostd/deploys",
     "POST /hostd/apps/{app}/jobs/{job}/runs",
+    "DELETE /hostd/apps/{app}/cache",  # there is none: nothing changes
     "POST /apps/{app}/sources",  # no change: a place to upload to
 }
 """Calls that put no line into the app's stream by themselves."""

@@ -135,6 +135,7 @@ async def test_it_is_said_how_the_workers_are(tmp_path):
 
 async def test_what_is_wrong_with_the_router_is_in_the_status(tmp_path, monkeypatch):
     async with running_api(tmp_path) as api:
+        api.user = "kate@example.com"
         units = [FakeUnit(f"hostd-router@{number}.service") for number in (1, 2)]
         api.systemd.units = {"hostd-router@*.service": units}
 
