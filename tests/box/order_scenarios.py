@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 LINE = re.compile(rb"order (\d+) (\d+)\b")
+LOST = re.compile(rb"Error L11 \([^)]*\) -> This tail session dropped (\d+) ")
 LONGEST = 100
 """Bytes that may be the beginning of a line that goes on in the next piece."""
 SILENCE = 60.0
@@ -26,15 +27,18 @@ class Account:
     """What came of each dyno's numbers."""
 
     def __init__(self) -> None:
-        self.came = self.missing = self.repeated = 0
+        self.came = self.missing = self.repeated = self.told = 0
         self.last = time.monotonic()
         self._numbers: dict[bytes, int] = {}
 
     def take(self, block: bytes) -> int:
         """Count the lines in it; where the last one ends."""
         end = 0
+        for match in LOST.finditer(block):
+            end, self.told = match.end(), self.told + int(match[1])
         for match in LINE.finditer(block):
-            end, number, before = match.end(), int(match[2]), self._numbers.get(match[1], 0)
+            end = max(end, match.end())
+            number, before = int(match[2]), self._numbers.get(match[1], 0)
             if number <= before:
                 self.repeated += 1
                 continue
@@ -45,12 +49,15 @@ class Account:
             self.last = time.monotonic()
         return end
 
+    def waits(self, wanted: int) -> bool:
+        return self.came + self.told < wanted and time.monotonic() - self.last < SILENCE
+
     def found(self, wanted: int) -> dict[str, int]:
         return {
-            "came": self.came,
-            "never came": wanted - self.came,
+            "came or told as lost": self.came + self.told,
             "out of order": self.missing - (wanted - self.came),
             "came twice": self.repeated,
+            "told as lost": self.told,
         }
 
 
@@ -127,7 +134,7 @@ def main(app: str, dynos: int, lines: int) -> None:
     began = time.monotonic()
     with tail(app, accounts["tail"]), drain(app, accounts["drain"]):
         scale(app, dynos)
-        while any(account.came < wanted and time.monotonic() - account.last < SILENCE for account in accounts.values()):
+        while any(account.waits(wanted) for account in accounts.values()):
             time.sleep(0.05)
         took = time.monotonic() - began
         with suppress(OSError):

@@ -60,13 +60,20 @@ def kept_and_lost(platform: Platform, process: str, *words: str) -> tuple[int, i
     return sum(f"app[{process}]: " in row for row in log), lost
 
 
+def told_of_all(platform: Platform, process: str, *words: str) -> bool:
+    """Whether what is in a dyno's log and what is said to be lost is all that it wrote."""
+    kept, lost = kept_and_lost(platform, process, *words)
+    assert kept + lost == WRITTEN, f"{kept} lines kept, {lost} told as lost"
+    return True
+
+
 @pytest.mark.parametrize("words", [(), ("-s", "app"), ("-p", "run")], ids=["all", "of the app", "of the type"])
 def test_a_dyno_that_writes_too_much_and_ends_is_told_what_was_dropped(
     platform: Platform, words: tuple[str, ...]
 ) -> None:
     with tail(platform, APP, *words) as heard:
         process = detached(platform, f"bash write.sh {WRITTEN} true")
-        wait_until(lambda: sum(kept_and_lost(platform, process, *words)) == WRITTEN, 30)
+        wait_until(lambda: told_of_all(platform, process, *words), 30)
         _, lost = kept_and_lost(platform, process, *words)
         assert lost > WRITTEN / 2
         wait_until(lambda: heard.said_lost == lost, 10)
@@ -94,7 +101,7 @@ def test_a_dyno_that_writes_little_ends_without_a_word_of_loss(platform: Platfor
 
 def test_what_was_dropped_is_in_the_metrics_as_often_as_it_was_told(platform: Platform) -> None:
     process = detached(platform, f"bash write.sh {WRITTEN} true")
-    wait_until(lambda: sum(kept_and_lost(platform, process)) == WRITTEN, 30)
+    wait_until(lambda: told_of_all(platform, process), 30)
     told = sum(_L12.fullmatch(row) is not None for row in rows(platform, "-s", "heroku"))
 
     def counted() -> tuple[int, int]:
