@@ -2,7 +2,8 @@
 
 journald counts the lines that it drops of a unit, and tells the number before the unit's next line, once the time has
 passed over which it counts. A dyno that has ended writes no other line. So a unit of the same name writes one: its
-own limit is for a microsecond, which has passed, and journald tells what it had counted.
+own limit is for a microsecond, which has passed, and journald tells what it had counted. It stays until journald has
+read the line: of a unit that is gone journald would take its own limit, and tell nothing.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from units.systemd import Systemd
 
 log = logging.getLogger(__name__)
 
+DESCRIPTION = "Has journald tell what it dropped"
 _AT_ONCE = 2
 _COMMAND = ["/bin/echo", "The dyno has ended; what was dropped of its lines is counted above."]
 
@@ -46,6 +48,8 @@ class Dropped:
         self._much = much
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._speaking: set[str] = set()
+        """Units that were started here and are to be put away again."""
 
     def ended(self, unit: str, app_id: str) -> None:
         """See to a dyno's unit, which was removed; nobody waits for it."""
@@ -53,6 +57,10 @@ class Dropped:
             task = asyncio.get_running_loop().create_task(self._see_to(unit, namespace(app_id)))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    def make_way(self, unit: str) -> None:
+        """A dyno's unit is about to be started: whatever has its name is put away by who does that."""
+        self._speaking.discard(unit)
 
     async def close(self) -> None:
         """Leave the rest as it is."""
@@ -68,18 +76,32 @@ class Dropped:
                 if not await asyncio.to_thread(self._much, journal, unit, lines, float(LOG_RATE_SECONDS)):
                     return
                 if not self._is_starting(unit):
-                    await self._systemd.start(unit, last_word(journal))
+                    await self._speak(unit, journal)
             except UnitExists:
                 log.debug("%s runs again: it will hear itself of what was dropped", unit)
             except (SystemdError, JournalUnavailable, OSError) as error:
                 log.warning("how many lines of %s were dropped cannot be told: %s", unit, error)
 
+    async def _speak(self, unit: str, journal: str) -> None:
+        self._speaking.add(unit)
+        try:
+            await self._systemd.start(unit, last_word(journal))
+            await self._synchronize(journal)
+        except UnitExists:
+            self._speaking.discard(unit)
+            raise
+        finally:
+            if unit in self._speaking:
+                self._speaking.discard(unit)
+                self._systemd.unref(unit)
+
 
 def last_word(journal: str) -> dict[str, Any]:
     """The unit that has a dyno's name for a moment. It has none of the fields of a line: it is in no app's log."""
     return {
-        "Description": "Has journald tell what it dropped",
+        "Description": DESCRIPTION,
         "Type": "oneshot",
+        "RemainAfterExit": True,
         "ExecStart": [(_COMMAND[0], _COMMAND, False)],
         "CollectMode": "inactive-or-failed",
         "StandardInput": "null",

@@ -106,6 +106,7 @@ class Launcher:
         """
         async with self._jobs:
             self._starting.add(launch.dyno.unit)
+            self._dropped.make_way(launch.dyno.unit)
             try:
                 await ensure_user(launch.uid)
                 if await self._systemd.stop(launch.dyno.unit) is not None:

@@ -14,6 +14,7 @@ from hostd.ledger.apps import App
 from hostd.manager.boot import Trouble
 from hostd.manager.desired import DesiredApp
 from hostd.manager.disk import DiskWatch
+from hostd.manager.dropped import DESCRIPTION
 from hostd.manager.dyno import RELEASE_PHASE, Dyno, DynoId, DynoState, parse_description
 from hostd.manager.environment import EnvironmentFiles
 from hostd.manager.forwards import Forward, Forwards
@@ -218,6 +219,8 @@ class Manager:
             if VISIT_UNITS.fullmatch(unit.name):
                 visits.append(unit.name)
                 continue
+            if unit.description == DESCRIPTION:
+                self._systemd.unref(unit.name)  # a hostd that was killed left it
             dyno = parse_description(unit.description)
             if dyno is None or dyno.unit != unit.name:
                 continue

@@ -21,12 +21,18 @@ class FakeSystemd:
 
     def __init__(self) -> None:
         self.started: list[tuple[str, Mapping[str, Any]]] = []
+        self.acts: list[str] = []
         self.error: SystemdError | None = None
 
     async def start(self, name: str, properties: Mapping[str, Any]) -> None:
         if self.error is not None:
             raise self.error
+        self.acts.append("start")
         self.started.append((name, properties))
+
+    def unref(self, name: str) -> None:
+        assert name == UNIT
+        self.acts.append("unref")
 
 
 class Scene:
@@ -38,6 +44,7 @@ class Scene:
         self.much = True
         self.silent = False
         self.starting: set[str] = set()
+        self.while_it_speaks = lambda: None
         self.dropped = Dropped(
             self.systemd,  # type: ignore[arg-type]
             rate,
@@ -49,6 +56,8 @@ class Scene:
     async def _synchronize(self, journal: str) -> None:
         if self.silent:
             raise JournalUnavailable(f"the journal {journal} did not answer")
+        self.systemd.acts.append("synchronize")
+        self.while_it_speaks()
 
     def _wrote_much(self, journal: str, unit: str, lines: int, seconds: float) -> bool:
         self.asked.append((journal, unit, lines, seconds))
@@ -70,6 +79,19 @@ async def test_a_unit_of_the_dynos_name_has_journald_tell_what_it_dropped() -> N
     assert (properties["LogNamespace"], properties["LogRateLimitIntervalUSec"]) == ("hostd-app-id", 1)
     assert not any(b"HOSTD_APP" in each for each in properties["LogExtraFields"])
     assert encode(properties)
+
+
+async def test_that_unit_stays_until_journald_has_read_what_it_wrote() -> None:
+    scene = Scene()
+    await scene.ended()
+    assert scene.systemd.acts == ["synchronize", "start", "synchronize", "unref"]
+
+
+async def test_a_dyno_that_takes_the_name_meanwhile_is_not_put_away() -> None:
+    scene = Scene()
+    scene.while_it_speaks = lambda: scene.dropped.make_way(UNIT)
+    await scene.ended()
+    assert scene.systemd.acts == ["synchronize", "start", "synchronize"]
 
 
 @pytest.mark.parametrize("state", ["quiet", "silent", "starting"])
