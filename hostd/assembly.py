@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import os
 import pwd
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Network
 
 from hostd.acme.keeper import AutomaticCertificates
 from hostd.acme.terms import Terms
@@ -21,7 +18,7 @@ from hostd.certificates.shelf import Shelf
 from hostd.context import Context
 from hostd.custom_pages import CustomPages, Kind
 from hostd.deploys.deploys import Deploys
-from hostd.deploys.garbage import Garbage, claim
+from hostd.deploys.garbage import Garbage
 from hostd.deploys.lastlines import LastLines
 from hostd.deploys.locks import DeployLocks
 from hostd.deploys.promoting import Promoter
@@ -34,12 +31,12 @@ from hostd.deploys.stacks import StackDeploys
 from hostd.dns import Dns, DomainChecks, own_addresses
 from hostd.draining import Draining
 from hostd.errors import NotFound
-from hostd.events import Events, Subject
-from hostd.faults import Faults
+from hostd.events import Subject
 from hostd.fetching import PageFetcher
+from hostd.ground import ROUTER_USER, Ground, lay_ground
 from hostd.install.certificate import own_certificate
 from hostd.journal_deaths import JournalDeaths
-from hostd.journals import Journals, namespace
+from hostd.journals import Journals
 from hostd.ledger import Ledger
 from hostd.logplex.key import ensure_key
 from hostd.manager.desired import DesiredApp, desired_app, hosts_of
@@ -68,17 +65,12 @@ from hostd.writers import Writers
 from router.table import PLATFORM, PLATFORM_GIT
 from slugs.build_unit import BuildLimits
 from slugs.compiler import Compiler
-from slugs.pool import Pool
 from slugs.space import DiskGuard
 from slugs.stack_maker import STACK_BYTES, StackMaker
-from slugs.stacks import HOST, Stacks
+from slugs.stacks import HOST
 from slugs.tree_unit import TreeUnits
-from units.journald import Limits, synchronize
 from units.network import Networks
-from units.ruleset import Door
 from units.systemd import Systemd
-
-ROUTER_USER = "hostd-router"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,25 +98,9 @@ class Parts:
     promoter: Promoter
 
 
-@dataclass(frozen=True, slots=True)
-class _Ground:
-    """What all other parts stand on."""
-
-    settings: Settings
-    ledger: Ledger
-    pool: Pool
-    stacks: Stacks
-    systemd: Systemd
-    events: Events
-    writers: Writers
-    journals: Journals
-    faults: Faults
-    networks: Networks
-
-
 def assemble(settings: Settings) -> Parts:
     """Make all parts and join them; nothing is started. Raises HostdError when something is missing."""
-    ground = _ground(settings)
+    ground = lay_ground(settings)
     ledger, pool, systemd, events = ground.ledger, ground.pool, ground.systemd, ground.events
     stack = ground.stacks.current(HOST)
     environment_files = EnvironmentFiles(settings.env_dir)
@@ -213,48 +189,7 @@ def assemble(settings: Settings) -> Parts:
     )  # fmt: skip
 
 
-def _ground(settings: Settings) -> _Ground:
-    ledger = Ledger.open(settings.master_dir, uid_base=settings.uid_base)
-    pool = Pool(settings.pool_dir, settings.pool_image)
-    claim(pool, ledger)
-    systemd = Systemd()
-    systemd.attach(asyncio.get_running_loop())
-    writers = Writers()
-    return _Ground(
-        settings=settings,
-        ledger=ledger,
-        pool=pool,
-        stacks=Stacks(pool, ledger.stacks),
-        systemd=systemd,
-        events=Events(writers, lambda app_id: synchronize(namespace(app_id))),
-        writers=writers,
-        journals=_journals(settings, ledger, systemd, writers),
-        faults=Faults(settings.run_dir / "faults"),
-        networks=_networks(settings),
-    )
-
-
-def _journals(settings: Settings, ledger: Ledger, systemd: Systemd, writers: Writers) -> Journals:
-    def limits(app_id: str) -> Limits:
-        own = ledger.log_limits.get(app_id)
-        return Limits(own.size_mb or settings.log_size_mb, own.retention_days or 0)
-
-    return Journals(
-        systemd,
-        limits=limits,
-        app_ids=lambda: [app.id for app in ledger.apps.in_order()],
-        forget=writers.forget,
-    )
-
-
-def _networks(settings: Settings) -> Networks:
-    """Root, for the probe of a dyno that starts, and the router reach dynos; no other user of the machine does."""
-    door = Door(settings.dyno_port, (os.getuid(), pwd.getpwnam(ROUTER_USER).pw_uid))
-    prefix = IPv4Network(settings.network_prefix)
-    return Networks(name=settings.network_name, prefix=prefix, run_dir=settings.run_dir, door=door)
-
-
-def _tools(ground: _Ground, environment_files: EnvironmentFiles) -> Tools:
+def _tools(ground: Ground, environment_files: EnvironmentFiles) -> Tools:
     settings = ground.settings
     routing = Routing(
         table_file=settings.routes_file,
@@ -285,7 +220,7 @@ def _tools(ground: _Ground, environment_files: EnvironmentFiles) -> Tools:
 
 
 def _desired(
-    ground: _Ground, pages: CustomPages, automatic: Callable[[], AutomaticCertificates]
+    ground: Ground, pages: CustomPages, automatic: Callable[[], AutomaticCertificates]
 ) -> Callable[[str], DesiredApp | None]:
     """What an app shall be: what the ledger says, with the pages and proofs that are not in there."""
 
@@ -307,7 +242,7 @@ def _desired(
     return desired
 
 
-def _collector(ground: _Ground, manager: Manager, tools: Tools) -> Collector:
+def _collector(ground: Ground, manager: Manager, tools: Tools) -> Collector:
     settings = ground.settings
     store = Store(settings.metrics_file, settings.metrics_mb << 20)
     collector = Collector(
@@ -323,7 +258,7 @@ def _collector(ground: _Ground, manager: Manager, tools: Tools) -> Collector:
     return collector
 
 
-def _pusher(ground: _Ground, manager: Manager, garbage: Garbage, locks: DeployLocks) -> Pusher:
+def _pusher(ground: Ground, manager: Manager, garbage: Garbage, locks: DeployLocks) -> Pusher:
     settings = ground.settings
     return Pusher(
         ledger=ground.ledger,
@@ -352,7 +287,7 @@ def _pusher(ground: _Ground, manager: Manager, garbage: Garbage, locks: DeployLo
 
 
 def _stack_deploys(
-    ground: _Ground, manager: Manager, garbage: Garbage, deploys: Deploys, locks: DeployLocks
+    ground: Ground, manager: Manager, garbage: Garbage, deploys: Deploys, locks: DeployLocks
 ) -> StackDeploys:
     return StackDeploys(
         ledger=ground.ledger,
@@ -375,7 +310,7 @@ def _stack_deploys(
     )
 
 
-def _certificates(ground: _Ground, manager: Manager, fetcher: PageFetcher) -> CertificateKeeper:
+def _certificates(ground: Ground, manager: Manager, fetcher: PageFetcher) -> CertificateKeeper:
     settings = ground.settings
     return CertificateKeeper(
         ledger=ground.ledger,
@@ -390,7 +325,7 @@ def _certificates(ground: _Ground, manager: Manager, fetcher: PageFetcher) -> Ce
 
 
 def _automatic(
-    ground: _Ground, manager: Manager, certificates: CertificateKeeper, checks: DomainChecks
+    ground: Ground, manager: Manager, certificates: CertificateKeeper, checks: DomainChecks
 ) -> AutomaticCertificates:
     settings = ground.settings
 

@@ -6,9 +6,8 @@ neighbours, so that it can be tested without systemd, and so that nobody imports
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 from hostd.acme.keeper import AutomaticCertificates
@@ -16,6 +15,7 @@ from hostd.alerts.alerts import Alerts
 from hostd.capacity import Capacity
 from hostd.certificates.authorities import Authorities
 from hostd.certificates.checking import Checked, Description
+from hostd.code_stores import Repositories, SlugStore, Sources, Space, Stacks
 from hostd.deploys.deploy import Deploy, PushOutcome
 from hostd.dns import DomainChecks
 from hostd.draining import Draining
@@ -29,16 +29,13 @@ from hostd.ledger.jobs import Job
 from hostd.ledger.pipelines import Pipeline
 from hostd.ledger.promotions import Promotion
 from hostd.ledger.releases import Release
-from hostd.ledger.slugs import Slug
-from hostd.ledger.stacks import StackVersion
 from hostd.ledger.users import User
 from hostd.manager.dyno import Dyno
 from hostd.manager.settling import Missing
 from hostd.metrics.collector import Collector
 from hostd.settings import Settings
+from slugs.build_unit import Output
 from units.journald import Contents
-
-Output = Callable[[bytes], Awaitable[None]]
 
 
 class OneOff(Protocol):
@@ -174,51 +171,6 @@ class Sleeper(Protocol):
         """Let an app be awake; whether it slept."""
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """What became of an app whose stack changed: the release it got; `trouble` says why it stays where it was."""
-
-    app: str
-    release: int
-    trouble: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class StackOutcome:
-    """What a change of a stack came to: the version that is current now, and the apps that it concerned."""
-
-    ref: str
-    moved: tuple[Moved, ...] = ()
-
-
-class Stacks(Protocol):
-    """What apps are built for and run on, as the API sees it."""
-
-    def names(self) -> list[str]:
-        """The stacks that apps can use, `host` first."""
-
-    def current(self, name: str) -> tuple[str, str]:
-        """The current version of a stack, and the system that it is (`debian-12`). Raises NotFound."""
-
-    def packages(self, name: str) -> dict[str, str] | None:
-        """What is installed in the current version; None for the host stack. Raises NotFound."""
-
-    def apps_on(self, name: str) -> dict[str, list[App]]:
-        """The apps whose current release runs on the stack, by version."""
-
-    async def create(self, name: str, *, user: User, output: Output) -> StackOutcome:
-        """Make a stack. Cancelling it leaves nothing."""
-
-    async def update(self, name: str, *, user: User, output: Output, force: bool = False) -> StackOutcome:
-        """Make a new version and move every app onto it. Cancelling it leaves nothing, until the version is current."""
-
-    async def switch(self, name: str, version: str | None, *, user: User, output: Output) -> StackOutcome:
-        """Make another version current, None for the one before, and move every app onto it."""
-
-    def destroy(self, name: str) -> Sequence[StackVersion]:
-        """Delete a stack. Raises Conflict while an app needs it."""
-
-
 class Router(Protocol):
     """The router, as the API sees it."""
 
@@ -266,69 +218,6 @@ class Journals(Protocol):
 
     async def contents(self, app_id: str) -> Contents:
         """What is in an app's journal. Raises JournalUnavailable."""
-
-
-class Repositories(Protocol):
-    """The bare git repositories."""
-
-    async def ensure(self, app: App) -> Path:
-        """The app's repository, made if there is none yet."""
-
-
-class Sources(Protocol):
-    """Uploaded sources."""
-
-    def create(self, app: App) -> str:
-        """A place for the source of an app's build; its id."""
-
-    async def receive(self, source_id: str, pieces: AsyncIterator[bytes]) -> None:
-        """Take an upload in, whole or not at all."""
-
-    def open(self, app: App, source_id: str, checksum: str | None) -> AsyncIterator[bytes]:
-        """What was uploaded. Raises NotFound if nothing was, Invalid if it has another checksum."""
-
-
-class Space(Protocol):
-    """What is needed of `slugs.pool.Pool`."""
-
-    def free_bytes(self) -> int:
-        """Bytes left in the pool."""
-
-    def total_bytes(self) -> int:
-        """Bytes of the pool."""
-
-    def has_slug(self, slug_id: str) -> bool:
-        """Whether the slug's files are there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Bytes that a slug or cache takes on disk: `exclusive_bytes` of `total_bytes` come free when it is deleted."""
-
-    total_bytes: int
-    exclusive_bytes: int
-
-
-class SlugStore(Protocol):
-    """The slug store, as the API sees it."""
-
-    async def usage(self, slug: Slug) -> Usage | None:
-        """What a slug takes on disk; None when that cannot be told."""
-
-    async def cache_usage(self, app: App) -> Usage | None:
-        """What the app's build cache takes on disk; None without one, or when that cannot be told."""
-
-    def purge_cache(self, app: App) -> bool:
-        """Throw the app's build cache away; whether there was one. Raises Busy while a build uses it."""
-
-    def surplus(self) -> list[Slug]:
-        """The slugs that the next clean-up deletes."""
-
-    async def collect(self) -> list[Slug]:
-        """Clean up now; the slugs that were deleted."""
-
-    def export(self, app: App, slug: Slug) -> AsyncGenerator[bytes, None]:
-        """A slug as a tar archive. Raises Conflict for files that are gone, Busy, and Unavailable in the middle too."""
 
 
 class Unit(Protocol):

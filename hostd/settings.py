@@ -2,7 +2,7 @@
 """The settings of one installation, read from /etc/hostd/hostd.toml, and the paths that follow from them.
 
 Each setting is one field of `Settings`, with its default and its explanation; docs/settings.md is printed from
-them by `python -m hostd.settings`. The file holds no secret and everybody may read it.
+them by `hostd.settings_page`. The file holds no secret and everybody may read it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,15 @@ from hostd.errors import Invalid, Unavailable
 from hostd.settings_rules import check
 
 DEFAULT_PATH = Path("/etc/hostd/hostd.toml")
+
+KINDS = {
+    "str": "text",
+    "int": "number",
+    "bool": "true or false",
+    "Path": "absolute path",
+    "tuple[int, ...]": "list of numbers",
+}
+"""The types of settings as people call them."""
 
 _RETIRED = frozenset({"dyno_address", "dyno_ports"})
 """Settings of earlier versions that mean nothing any more: an upgrade finds a file with them, and leaves them out."""
@@ -293,7 +302,7 @@ class Settings:
             "",
         ]
         for field in dataclasses.fields(self):
-            lines += [f"# {field.metadata['help']}", f"{field.name} = {_toml(getattr(self, field.name))}", ""]
+            lines += [f"# {field.metadata['help']}", f"{field.name} = {toml(getattr(self, field.name))}", ""]
         return "\n".join(lines)
 
 
@@ -338,46 +347,8 @@ def from_values(values: Mapping[str, Any]) -> Settings:
     return Settings(**given)
 
 
-def to_markdown() -> str:
-    """docs/settings.md: every setting with its type, default and explanation."""
-    rows = [
-        f"| `{field.name}` | {_TYPES[str(field.type)]} | {_default(field)} | {field.metadata['help']} |"
-        for field in dataclasses.fields(Settings)
-    ]
-    return _DOCUMENT.format(path=DEFAULT_PATH, rows="\n".join(rows))
-
-
-_TYPES = {
-    "str": "text",
-    "int": "number",
-    "bool": "true or false",
-    "Path": "absolute path",
-    "tuple[int, ...]": "list of numbers",
-}
-
-_DOCUMENT = """\
-# Settings
-
-`{path}` is written by `install.sh` and read when hostd starts. After a change run `./install.sh` again:
-it writes units and ssh configuration anew and restarts what must be, while dynos run on. The file is TOML, holds no
-secret, and each setting may be left out. The variable `HOSTD_CONFIG` names another file; `HOSTD_RUN_DIR` overrides
-`run_dir`. Times are in seconds.
-
-| setting | type | default | what it is |
-|---|---|---|---|
-{rows}
-
-This page is printed by `python -m hostd.settings`.
-"""
-
-
-def _default(field: dataclasses.Field[Any]) -> str:
-    if field.name == "router_workers":
-        return "`2`, or `1` on one core"
-    return f"`{_toml(field.default)}`"
-
-
-def _toml(value: Any) -> str:
+def toml(value: Any) -> str:
+    """A value of a setting as the file has it."""
     if isinstance(value, tuple):
         return f"[{', '.join(map(str, value))}]"
     if isinstance(value, int):
@@ -402,12 +373,8 @@ def _convert(name: str, kind: str, value: Any) -> Any:
         return value
     if kind.startswith("tuple") and isinstance(value, list | tuple) and all(map(_is_number, value)):
         return tuple(value)
-    raise Invalid(f"{name} must be of type: {_TYPES[kind]}.")
+    raise Invalid(f"{name} must be of type: {KINDS[kind]}.")
 
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
-
-
-if __name__ == "__main__":
-    print(to_markdown(), end="")

@@ -11,7 +11,8 @@ from aiohttp import web
 from hostd.api.requests import admin_of, answer, answer_list, app_for, by_fields, context_of, user_of
 from hostd.api.shapes import app_ref, moment, stack_ref
 from hostd.api.signed import here
-from hostd.context import Context, Usage
+from hostd.code_stores import Usage
+from hostd.context import Context
 from hostd.errors import HostdError, NotFound
 from hostd.ledger.access import Right
 from hostd.ledger.apps import App

@@ -23,9 +23,11 @@ from hostd.api.requests import (
     user_of,
 )
 from hostd.api.shapes import stack_json
-from hostd.context import Context, Output, StackOutcome
+from hostd.code_stores import StackOutcome
+from hostd.context import Context
 from hostd.errors import NotFound, to_api
 from hostd.ledger.users import User
+from slugs.build_unit import Output
 
 routes = web.RouteTableDef()
 _log = logging.getLogger(__name__)

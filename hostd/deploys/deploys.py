@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from hostd.context import Output
 from hostd.deploys.deploy import Deploy, PushOutcome
 from hostd.deploys.garbage import INTERRUPTED, Garbage
 from hostd.deploys.locks import DeployLocks
@@ -24,6 +23,7 @@ from hostd.ledger.builds import Build
 from hostd.ledger.releases import Release
 from hostd.ledger.users import User
 from hostd.manager.manager import Manager
+from slugs.build_unit import Output
 from slugs.errors import NoSuchStack
 from slugs.stacks import HOST, Stacks, name_of
 

@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 
 from buildpacks.report import Report
-from hostd.context import Output
 from hostd.deploys.deploy import Deploy, PushOutcome, short
 from hostd.deploys.echo import echoed_build
 from hostd.deploys.garbage import Garbage
@@ -29,6 +28,7 @@ from hostd.manager.manager import Manager
 from hostd.manager.settling import Settled
 from hostd.names import config_changes
 from hostd.settings import Settings
+from slugs.build_unit import Output
 from slugs.compiler import CompiledSlug, Compiler, CompileRequest
 from slugs.errors import SlugsError
 from slugs.pool import size

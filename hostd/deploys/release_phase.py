@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from hostd.context import Output
 from hostd.deploys.echo import Echo
 from hostd.deploys.transcript import Indent
 from hostd.events import Events, Identified
 from hostd.relay import Relay
+from slugs.build_unit import Output
 
 KEPT = 1024 * 1024
 """Bytes of the output that are kept with the release: its end."""

@@ -9,7 +9,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
-from hostd.context import Usage
+from hostd.code_stores import Usage
 from hostd.deploys.garbage import Garbage
 from hostd.deploys.locks import DeployLocks
 from hostd.errors import Busy, Conflict, Unavailable

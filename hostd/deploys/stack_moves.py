@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
-from hostd.context import Moved
+from hostd.code_stores import Moved
 from hostd.deploys.deploys import Deploys
 from hostd.deploys.locks import DeployLocks
 from hostd.deploys.stack_plans import behind, description, is_move, runs_on

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from hostd.context import Output, StackOutcome
+from hostd.code_stores import StackOutcome
 from hostd.deploys.locks import DeployLocks
 from hostd.deploys.stack_moves import StackMoves
 from hostd.deploys.stack_plans import needs, previous, runs_on, surplus
@@ -21,6 +21,7 @@ from hostd.ledger.stacks import StackVersion
 from hostd.ledger.users import User
 from hostd.manager.manager import Manager
 from slugs import stack_debian
+from slugs.build_unit import Output
 from slugs.errors import NoSuchStack, NoSuchSubvolume, SlugsError
 from slugs.pool import Pool
 from slugs.stack_maker import OURS, UNITS, MadeStack, StackMaker

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hostd.context import Output
+from slugs.build_unit import Output
 
 
 class Voice:

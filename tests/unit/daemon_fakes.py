@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hostd.context import Output
 from hostd.deploys.deploy import Deploy, PushOutcome
 from hostd.dns import Found
 from hostd.errors import Busy, Conflict, NotFound
@@ -21,6 +20,7 @@ from hostd.ledger.releases import Release
 from hostd.ledger.users import User
 from hostd.manager.dyno import Dyno, DynoState
 from hostd.manager.settling import Missing
+from slugs.build_unit import Output
 from units.journal import JournalUnavailable
 from units.journald import Contents
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 
-from hostd.context import Usage
+from hostd.code_stores import Usage
 from hostd.ledger.apps import App
 from hostd.ledger.slugs import Slug
 

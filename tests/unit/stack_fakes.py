@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hostd.context import Moved, Output, StackOutcome
+from hostd.code_stores import Moved, StackOutcome
 from hostd.errors import Conflict
 from hostd.ledger import Ledger
 from hostd.ledger.apps import App
 from hostd.ledger.stacks import StackVersion
 from hostd.ledger.users import User
+from slugs.build_unit import Output
 
 
 class FakeStacks:

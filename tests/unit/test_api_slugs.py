@@ -7,7 +7,7 @@ import pytest
 from api_fakes import running_api
 
 from hostd.api.slugs import usage_json
-from hostd.context import Usage
+from hostd.code_stores import Usage
 from hostd.deploys.slug_store import read_usage
 from hostd.errors import Busy, Unavailable
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hostd.context import Moved
+from hostd.code_stores import Moved
 from hostd.deploys.stacks import StackDeploys
 from hostd.errors import Busy, Conflict, Invalid, NotFound, Unavailable
 from hostd.ledger import Ledger
