@@ -184,6 +184,8 @@ def test_of_two_deploys_at_once_the_second_is_told(platform: Platform, app: str,
         assert f"{platform.admin} is deploying tarball to {app}." in second.stdout
         terminal.type(CTRL_C)
         terminal.wait()
+    # hostd cancels the build when it sees that its client has gone, which nobody waits for.
+    settled(platform)
     platform.hostctl("deploy", str(folder), "-a", app)
     settled(platform)
 
