@@ -15,7 +15,7 @@ from aiohttp.typedefs import Handler
 from aiohttp.web import ContentCoding
 
 from hostd.api.caller import Door
-from hostd.api.requests import CALLER, QUOTA, REQUEST_ID, pattern_of
+from hostd.api.requests import CALLER, QUOTA, REQUEST_ID, link_for, pattern_of
 from hostd.errors import BadRequest, NotAcceptable, RateLimited
 
 JSON = "application/json"
@@ -92,7 +92,13 @@ async def override(request: web.Request, handler: Handler) -> web.StreamResponse
 
 @web.middleware
 async def dispatch(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """The innermost: call the handler of the method that is meant."""
+    """The innermost: call the handler of the method that is meant, once all of a JSON body is there.
+
+    Handlers would else wait for the body between what they read in the ledger and what they change there by it.
+    """
+    link = link_for(request)
+    if link is not None and link.body is not None and link.takes is None:
+        await request.read()
     return await (request.match_info.handler if _OVERRIDDEN in request else handler)(request)
 
 

@@ -1,5 +1,6 @@
 """What every request and every answer passes through."""
 
+import asyncio
 import uuid
 
 import pytest
@@ -8,6 +9,7 @@ from api_fakes import running_api
 from hostd.api.limits import Quota
 from hostd.api.middlewares import acceptable, matches, takes_gzip
 from hostd.api.requests import DEEPEST, QUOTA, too_deep
+from hostd.api.revoking import ATTENDED
 
 V3 = "application/vnd.heroku+json; version=3"
 
@@ -148,6 +150,26 @@ async def test_a_fault_of_ours_has_a_number_and_nothing_else(tmp_path, caplog):
         assert "division" not in str(answer.data)
         assert answer.headers["Request-Id"] in caplog.text and "ZeroDivisionError" in caplog.text
         assert token not in caplog.text
+
+
+async def test_what_changes_while_a_body_is_on_its_way_is_not_undone_by_it(tmp_path):
+    async with running_api(tmp_path) as api:
+        app = api.ledger.apps.create("hello", api.users["you"].id)
+        rest = asyncio.Event()
+
+        async def body():
+            yield b'{"name": '
+            await rest.wait()
+            yield b'"goodbye"}'
+
+        headers = {"Hostd-User": api.user}
+        renaming = asyncio.create_task(api.http.patch("http://hostd/apps/hello", data=body(), headers=headers))
+        while not api.application[ATTENDED].requests:
+            await asyncio.sleep(0)
+        api.ledger.apps.set_maintenance(app.id, True)
+        rest.set()
+        assert (await (await renaming).json())["name"] == "goodbye"
+        assert api.ledger.apps.get("goodbye").maintenance
 
 
 async def test_deep_json_is_refused(tmp_path):
