@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from buildpacks.source import GitSource, Source, TarSource, UrlSource
+from buildpacks.source import GitSource, PresentSource, Source, TarSource, UrlSource
 
 BUNDLED = (
     *("ruby", "nodejs", "clojure", "python", "java", "gradle", "scala", "php", "go", "static"),
@@ -45,7 +45,8 @@ class Order:
     """What the runner is to do.
 
     `buildpacks` are those that the owner has set; without any the app decides, at last by detection among the
-    bundled ones `detected`, in their order. `submodules` are commits by paths.
+    bundled ones `detected`, in their order. `submodules` are commits by paths. With `only_source` it takes the source
+    in, reports the app.json, and ends: the same tree is then built by another order, of a PresentSource.
     """
 
     stack_title: str
@@ -55,6 +56,7 @@ class Order:
     detected: Sequence[str] = BUNDLED
     buildpacks_dir: str = BUILDPACKS_DIR
     max_file_bytes: int = MAX_FILE_BYTES
+    only_source: bool = False
 
 
 def environment(
@@ -92,7 +94,8 @@ def settings(order: Order) -> dict[str, str]:
     if any("\n" in line for line in lines):
         raise ValueError("a name or address of a build has a line break in it")
     return {
-        "source": {TarSource: "tar", GitSource: "git", UrlSource: "url"}[type(source)],
+        "source": {TarSource: "tar", GitSource: "git", UrlSource: "url", PresentSource: "present"}[type(source)],
+        "only_source": "yes" if order.only_source else "",
         "source_url": source.url if isinstance(source, GitSource | UrlSource) else "",
         "source_ref": source.ref if isinstance(source, GitSource) else "",
         "source_strip": "yes" if isinstance(source, TarSource) and source.strip else "",

@@ -35,7 +35,7 @@ class Report:
     `failed` is None for a finished build, else the step: source, fetch, buildpack, detect, incompatible or compile,
     with the exit `status` of a buildpack's script and a `reason` where the runner knows one; the empty text for a
     build that ended without a word. `commit` is that of a source which is a repository. `metadata` is what each
-    buildpack's bin/report printed.
+    buildpack's bin/report printed. `app_json` is the app.json of a source that was only to be taken in, if it has one.
     """
 
     used: tuple[UsedBuildpack, ...] = ()
@@ -45,6 +45,7 @@ class Report:
     reason: str = ""
     commit: str = ""
     metadata: str = ""
+    app_json: bytes | None = None
 
     @property
     def last(self) -> UsedBuildpack:
@@ -66,6 +67,7 @@ def read(content: bytes | bytearray) -> Report:
         reason=_text(said.get("reason", ""), _LONGEST_REASON),
         commit=_printable(said.get("commit", "")),
         metadata=_joined(_text(value, _LONGEST_METADATA) for key, _, value in pairs if key == "metadata"),
+        app_json=_decoded(said["app_json"]) if "app_json" in said else None,
     )
 
 

@@ -30,5 +30,10 @@ class UrlSource:
     url: str = field(repr=False)
 
 
-Source = TarSource | GitSource | UrlSource
+@dataclass(frozen=True)
+class PresentSource:
+    """The tree is there: it was taken in before (`contract.Order.only_source`)."""
+
+
+Source = TarSource | GitSource | UrlSource | PresentSource
 """The URLs may hold credentials: they are never shown, and masked where a transcript names them."""

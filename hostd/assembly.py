@@ -169,7 +169,7 @@ def assemble(settings: Settings) -> Parts:
         sources=Sources(settings.uploads_dir),
         stacks=stacks,
         scheduler=scheduler,
-        capacity=Capacity(machine_memory(), settings.memory_overcommit),
+        capacity=_capacity(settings),
         sleeper=sleeper,
         certificates=certificates,
         router=tools.routing,
@@ -283,7 +283,12 @@ def _pusher(ground: Ground, manager: Manager, garbage: Garbage, locks: DeployLoc
         last_lines=LastLines(),
         garbage=garbage,
         stacks=ground.stacks,
+        capacity=_capacity(settings),
     )
+
+
+def _capacity(settings: Settings) -> Capacity:
+    return Capacity(machine_memory(), settings.memory_overcommit)
 
 
 def _stack_deploys(

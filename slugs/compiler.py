@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from buildpacks import contract
 from buildpacks.procfile import ProcfileError, parse
 from buildpacks.report import Report, UsedBuildpack
-from buildpacks.source import Source, TarSource
+from buildpacks.source import PresentSource, Source, TarSource
 from slugs.build_unit import BuildLimits, BuildUnits, Ended, Learn, Output, tree_unit_name, unit_name, unit_properties
 from slugs.declared import AppJsonError, healthchecks, read_app_json, read_procfile
 from slugs.errors import BuildFailed, NoBuildpack, SlugTooLarge
@@ -31,6 +31,10 @@ from units.users import ensure_user
 
 MAX_SLUG_BYTES = 500 << 20
 DEFAULT_LIMITS = BuildLimits()
+
+Arrange = Callable[["CompileRequest", bytes | None], Awaitable["CompileRequest"]]
+"""Is shown the app.json of a source that was taken in, None if it has none, and says how to build it: with another
+config, stack or other buildpacks than it was asked for."""
 
 _SIGKILL = 9
 _CLD_KILLED = 2
@@ -139,34 +143,40 @@ class Compiler:
         source: AsyncIterator[bytes] | None = None,
         output: Output,
         learn: Learn = lambda _: None,
+        arrange: Arrange | None = None,
     ) -> CompiledSlug:
         """Builds; `output` gets the transcript as it is made, and `source` is the stream of a TarSource.
 
         `learn` is told what the build says of itself, as it names its buildpacks and when it ends, however that is.
+        With `arrange` the source is taken in first, in a unit of its own, and then built as that says.
 
-        Raises PoolFull before anything is begun, then BuildFailed and its kinds, and what `source` and
-        `output` raise. A build that does not end with a slug, cancelled ones among them, leaves nothing:
+        Raises PoolFull before anything is begun, then BuildFailed and its kinds, and what `source`, `output` and
+        `arrange` raise. A build that does not end with a slug, cancelled ones among them, leaves nothing:
         no unit, no tree, and the app's cache as it was.
         """
         async with self._turns.taken(output):
             await self._guard.require()
             with self.pool.noticing_full():
-                return await self._compile(request, source, output, learn)
+                return await self._compile(request, source, output, learn, arrange)
 
     async def _compile(
-        self, request: CompileRequest, source: AsyncIterator[bytes] | None, output: Output, learn: Learn
+        self,
+        request: CompileRequest,
+        source: AsyncIterator[bytes] | None,
+        output: Output,
+        learn: Learn,
+        arrange: Arrange | None,
     ) -> CompiledSlug:
         try:
             await ensure_user(request.uid)
             tree = self.pool.create_build(request.build_id, request.uid)
             cache = self.pool.borrow_cache(request.app_id, request.build_id, request.uid)
             folders = _Folders(tree, cache, self.pool.scratch(request.build_id))
-            running = self._run(request, folders, source, output, learn)
-            ended = await self._guard.guard(running, folders, self._limits.disk_max)
-            report = ended.report
-            if report.failed is not None or ended.info.result != "success":
-                await self._guard.blame()
-                raise failure(ended, self._limits)
+            if arrange is not None:
+                report = await self._step(request, folders, source, output, learn, only_source=True)
+                request = await arrange(_taken(request, report), report.app_json)
+                source = None
+            report = await self._step(request, folders, source, output, learn)
             process_types = await discover(tree, report, output)
             checks = await _checks(tree, output)
             measured = await self._measure(request, tree)
@@ -194,13 +204,31 @@ class Compiler:
             checks=checks,
         )
 
-    async def _run(
+    async def _step(  # noqa: PLR0917
         self,
         request: CompileRequest,
         folders: _Folders,
         source: AsyncIterator[bytes] | None,
         output: Output,
         learn: Learn,
+        only_source: bool = False,
+    ) -> Report:
+        """What the unit of a build has to report; raises BuildFailed if it failed."""
+        running = self._run(request, folders, source, output, learn, only_source)
+        ended = await self._guard.guard(running, folders, self._limits.disk_max)
+        if ended.report.failed is not None or ended.info.result != "success":
+            await self._guard.blame()
+            raise failure(ended, self._limits)
+        return ended.report
+
+    async def _run(  # noqa: PLR0917
+        self,
+        request: CompileRequest,
+        folders: _Folders,
+        source: AsyncIterator[bytes] | None,
+        output: Output,
+        learn: Learn,
+        only_source: bool,
     ) -> Ended:
         stack = request.stack
         limits = self._limits if request.timeout is None else replace(self._limits, timeout=request.timeout)
@@ -235,6 +263,7 @@ class Compiler:
             submodules=request.submodules,
             buildpacks=request.buildpacks,
             detected=self._order,
+            only_source=only_source,
         )
         return await self._units.run(
             unit_name(request.build_id),
@@ -270,6 +299,12 @@ class Compiler:
                 f"The slug is {size(measured.size)}, more than the limit of {size(self._max_slug_bytes)}. "
                 "Keep large files elsewhere, or name what the app does not need in .slugignore"
             )
+
+
+def _taken(request: CompileRequest, report: Report) -> CompileRequest:
+    """The same request, once its source is there."""
+    commit = report.commit or request.commit
+    return replace(request, commit=commit, source=PresentSource(), submodules={})
 
 
 def find_tools(names: Iterable[str]) -> dict[str, Path]:

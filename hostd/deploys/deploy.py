@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from buildpacks.source import Source, TarSource
+from hostd.app_json import Manifest
 from hostd.ledger.apps import App
 from hostd.ledger.builds import GIT_PUSH
 from hostd.ledger.users import User
@@ -20,13 +21,27 @@ class PushOutcome:
     reason: str | None = None
 
 
+@dataclass(slots=True)
+class Setup:
+    """What an app that is being set up shall have over what its app.json says; and, once that was read, what it says.
+
+    `problems` are what is wrong with it.
+    """
+
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    buildpacks: tuple[str, ...] = field(default=(), repr=False)
+    manifest: Manifest | None = None
+    problems: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Deploy:
     """Something to be deployed: what, by whom, to where. Its `id` is the build's.
 
     `commit` is what its owner calls this version; it may be empty, and a git repository says it itself. `label` tells
     people where it came from; no secret is in it. `buildpacks` are for this build alone; without any, those of the
-    app. `timeout` in seconds; None for the app's own. `submodules` are the commits of git's submodules by path.
+    app. `timeout` in seconds; None for the app's own. `submodules` are the commits of git's submodules by path. `setup`
+    is there if the app is being set up by this deploy.
     """
 
     id: str
@@ -38,6 +53,7 @@ class Deploy:
     buildpacks: tuple[str, ...] = field(default=(), repr=False)
     timeout: int | None = None
     submodules: Mapping[str, str] = field(default_factory=dict)
+    setup: Setup | None = None
 
     @property
     def what(self) -> str:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass, field
 
 from buildpacks.report import Report
+from hostd.capacity import Capacity
 from hostd.deploys.deploy import Deploy, PushOutcome, short
 from hostd.deploys.echo import echoed_build
+from hostd.deploys.first_deploy import FirstDeploy
 from hostd.deploys.garbage import Garbage
 from hostd.deploys.lastlines import LastLines
 from hostd.deploys.locks import DeployLocks
 from hostd.deploys.recording import Recording
 from hostd.deploys.release_phase import ReleasePhase
 from hostd.deploys.transcript import detail, problem, quoted, step
-from hostd.errors import Conflict, HostdError, Invalid
+from hostd.errors import Conflict, HostdError
 from hostd.events import Events
 from hostd.faults import FaultPoint, Faults
 from hostd.ledger import Ledger
@@ -26,7 +27,6 @@ from hostd.ledger.builds import GIT_PUSH
 from hostd.ledger.releases import Release
 from hostd.manager.manager import Manager
 from hostd.manager.settling import Settled
-from hostd.names import config_changes
 from hostd.settings import Settings
 from slugs.build_unit import Output
 from slugs.compiler import CompiledSlug, Compiler, CompileRequest
@@ -92,8 +92,10 @@ class Pusher:
         last_lines: LastLines,
         garbage: Garbage,
         stacks: Stacks,
+        capacity: Capacity,
     ) -> None:
         self._ledger = ledger
+        self._capacity = capacity
         self._compiler = compiler
         self._manager = manager
         self._events = events
@@ -148,13 +150,15 @@ class Pusher:
         push.begun.set()
         self._events.api(deploy.app, f"Build started by {deploy.user.email}")
         slug: CompiledSlug | None = None
+        first = FirstDeploy(deploy, self._ledger, self._stacks, self._capacity, push.say)
         try:
             self._faults.reach(FaultPoint.BUILD_RECORDED)
-            slug = await self._compile(push, stack)
+            slug = await self._compile(push, stack, first)
+            await first.tell_formation(slug.process_types)
             self._faults.reach(FaultPoint.COMPILED)
-            phase_output = await self._release_phase(push, slug)
+            phase_output = await self._release_phase(push, slug, first)
             self._faults.reach(FaultPoint.RELEASE_PHASE_DONE)
-            release = self._append(push, slug, phase_output)
+            release = self._append(push, slug, first, phase_output)
         except BaseException as error:
             self._fail(push, error)
             if slug is not None:
@@ -173,7 +177,7 @@ class Pusher:
         self._ledger.builds.finish(push.deploy.id, "failed", reason=reason, cancelled=cancelled)
         self._events.api(push.app, f"Build failed: {reason}")
 
-    async def _compile(self, push: Push, stack: Stack) -> CompiledSlug:
+    async def _compile(self, push: Push, stack: Stack, first: FirstDeploy) -> CompiledSlug:
         deploy, ledger = push.deploy, self._ledger
         current = ledger.releases.current(deploy.app.id)
         request = CompileRequest(
@@ -206,7 +210,8 @@ class Pusher:
                 echo.hear(piece)
                 await push.say(piece)
 
-            slug = await self._compiler.compile(request, source=push.tree, output=output, learn=learn)
+            arrange = first.arrange if current.slug_id is None else None
+            slug = await self._compiler.compile(request, source=push.tree, output=output, learn=learn, arrange=arrange)
             shared = ""
             if current.slug_id is not None:
                 shared = f" ({size(slug.shared_bytes)} shared with v{current.version})"
@@ -215,7 +220,7 @@ class Pusher:
             await push.say(snapshot)
         return slug
 
-    async def _release_phase(self, push: Push, slug: CompiledSlug) -> bytes | None:
+    async def _release_phase(self, push: Push, slug: CompiledSlug, first: FirstDeploy) -> bytes | None:
         command = slug.process_types.get("release")
         if command is None:
             return None
@@ -232,7 +237,7 @@ class Pusher:
             command,
             slug_id=slug.slug_id,
             stack=slug.stack,
-            config=with_suggested(current, slug.config_vars),
+            config=first.config(current, slug.config_vars),
             type_="release",
             version=current.version + 1,
             hearer=phase,
@@ -241,7 +246,7 @@ class Pusher:
             raise Conflict(f"The release command failed with exit status {status}: the lines above say why.")
         return phase.output
 
-    def _append(self, push: Push, slug: CompiledSlug, phase_output: bytes | None) -> Release:
+    def _append(self, push: Push, slug: CompiledSlug, first: FirstDeploy, phase_output: bytes | None) -> Release:
         ledger, deploy = self._ledger, push.deploy
         # A version that became current during the build has what it was built on, patched.
         stack = self._stacks.current(name_of(slug.stack)).ref
@@ -262,11 +267,12 @@ class Pusher:
                 buildpacks=[asdict(pack) for pack in slug.buildpacks],
                 checks=slug.checks,
             )
+            first.record(slug.process_types)
             ledger.formation.adopt(deploy.app.id, slug.process_types)
             release = ledger.releases.append(
                 deploy.app.id,
                 slug_id=slug.slug_id,
-                config=with_suggested(current, slug.config_vars),
+                config=first.config(current, slug.config_vars),
                 description=f"Deploy {short(slug.commit) or deploy.label}",
                 user=deploy.user,
                 build_id=deploy.id,
@@ -304,20 +310,6 @@ class Pusher:
         name, previous = push.app.name, self._ledger.releases.get(push.app.id, release.version - 1)
         back = f"; go back with `hostctl rollback -a {name}`" if previous.slug_id else ""
         await push.say(problem(f"See `hostctl logs -a {name}`{back}."))
-
-
-def with_suggested(current: Release, suggested: Mapping[str, str]) -> dict[str, str]:
-    """An app's config, and for its first deploy what its buildpacks suggest where it has none.
-
-    What an owner may not set, nor may they. Later deploys suggest nothing (Heroku's rule), or a variable that somebody
-    unset would come back.
-    """
-    merged = dict(current.config)
-    for key, value in suggested.items() if current.slug_id is None else ():
-        if key not in current.config:
-            with suppress(Invalid):
-                merged = config_changes(merged, {key: value})
-    return merged
 
 
 def _trouble(app: App, release: Release, settled: Settled) -> str:

@@ -15,7 +15,7 @@ from buildpacks import contract, report
 from buildpacks.contract import Order, environment, header
 from buildpacks.release import Release
 from buildpacks.report import Report, UsedBuildpack
-from buildpacks.source import TarSource
+from buildpacks.source import PresentSource, TarSource
 from tests.compat.buildpacks.trial import checked
 
 
@@ -82,6 +82,28 @@ def pack(work: Path, name: str, **scripts: str) -> None:
         path = work / "packs" / name / "bin" / script
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"#!/bin/bash\n{text}\n")
+
+
+def test_a_source_is_taken_in_first_and_built_by_another_order(work: Path) -> None:
+    pack(work, "one", detect="echo One", compile="cat $ENV_DIR/MADE")
+    manifest = '{"env": {"MADE": {"generator": "secret"}}}'
+    taken = run(work, {"top/app.json": manifest, "top/log/x": ""}, source=TarSource(strip=True), only_source=True)
+    assert (taken.status, taken.transcript) == (0, "")
+    assert taken.report == Report(failed=None, app_json=manifest.encode())
+    assert (taken.app / "log/x").exists()
+    built = run(work, b"", "one", source=PresentSource(), config={"MADE": "it"})
+    assert built.transcript.endswith("One app detected\nit")
+    assert built.report.failed is None and built.report.app_json is None and not (built.app / "log/x").exists()
+
+
+@pytest.mark.parametrize("broken", ["none", "link", "folder"])
+def test_what_is_no_app_json_is_not_told(work: Path, broken: str) -> None:
+    (work / "app" / "other").write_text("secret")
+    if broken == "link":
+        (work / "app" / "app.json").symlink_to("other")
+    if broken == "folder":
+        (work / "app" / "app.json").mkdir()
+    assert run(work, b"", source=PresentSource(), only_source=True).report == Report(failed=None)
 
 
 def test_procfile_app(work: Path) -> None:

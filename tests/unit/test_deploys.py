@@ -11,9 +11,10 @@ import pytest
 
 from hostd.deploys.deploy import Deploy, PushOutcome
 from hostd.deploys.deploys import Deploys
+from hostd.deploys.first_deploy import with_suggested
 from hostd.deploys.garbage import Garbage
 from hostd.deploys.locks import DeployLocks
-from hostd.deploys.push import Push, Pusher, with_suggested
+from hostd.deploys.push import Push, Pusher
 from hostd.deploys.recording import Recording
 from hostd.errors import Busy, Conflict, NotFound, Unavailable
 
@@ -64,7 +65,7 @@ BUILD: Any = SimpleNamespace(id="3")
 
 @pytest.fixture
 def pusher() -> BuiltPusher:
-    parts = dict.fromkeys(("ledger", "compiler", "events", "faults", "last_lines", "garbage", "stacks"))
+    parts = dict.fromkeys(("ledger", "compiler", "events", "faults", "last_lines", "garbage", "stacks", "capacity"))
     settings = SimpleNamespace(boot_timeout=60)
     return BuiltPusher(**parts, manager=FakeManager(), settings=settings, locks=DeployLocks())  # type: ignore[arg-type]
 
