@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import pwd
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -18,12 +19,15 @@ from hostd.certificates.shelf import Shelf
 from hostd.context import Context
 from hostd.custom_pages import CustomPages, Kind
 from hostd.deploys.deploys import Deploys
+from hostd.deploys.destroying import destroy
+from hostd.deploys.downloading import Downloads
 from hostd.deploys.garbage import Garbage
 from hostd.deploys.lastlines import LastLines
 from hostd.deploys.locks import DeployLocks
 from hostd.deploys.promoting import Promoter
 from hostd.deploys.push import SETTLE_MARGIN, Pusher
 from hostd.deploys.repositories import Repositories
+from hostd.deploys.setups import Setups
 from hostd.deploys.slug_store import SlugStore
 from hostd.deploys.sources import Sources
 from hostd.deploys.stack_moves import StackMoves
@@ -96,6 +100,7 @@ class Parts:
     alerts: Alerts
     webhooks: WebhookWorker
     promoter: Promoter
+    setups: Setups
 
 
 def assemble(settings: Settings) -> Parts:
@@ -154,12 +159,27 @@ def assemble(settings: Settings) -> Parts:
         certificates=certificates,
         full=lambda: 100 * (1 - pool.free_bytes() / max(1, pool.total_bytes())),
     )
+    draining = Draining(ledger, settings)
+    destroyer = functools.partial(
+        destroy, ledger=ledger, scheduler=scheduler, draining=draining, manager=manager, deploys=deploys
+    )
+    setups = Setups(
+        ledger=ledger,
+        deploys=deploys,
+        manager=manager,
+        events=events,
+        journals=ground.journals,
+        settings=settings,
+        downloads=Downloads.of(settings),
+        destroy=destroyer,
+    )
     context = Context(
         settings=settings,
         ledger=ledger,
         manager=manager,
         deploys=deploys,
         promoter=promoter,
+        setups=setups,
         events=events,
         pool=pool,
         slug_store=SlugStore.of(pool=pool, stack=stack, trees=TreeUnits(systemd), garbage=garbage, locks=locks),
@@ -179,13 +199,14 @@ def assemble(settings: Settings) -> Parts:
         alerts=alerts,
         metrics=collector,
         log_key=ensure_key(),
-        draining=Draining(ledger, settings),
+        draining=draining,
         revoking=Revoking.of(settings, ledger, deploys, manager, ensure_key()),
     )
     return Parts(
         context, manager, deploys, garbage, ledger, systemd, ground.networks, stacks, scheduler, sleeper,
         Pauser(ledger=ledger, manager=manager, events=events), certificates, automatic, pages,
-        ground.journals, ground.writers, alerts, assemble_webhooks(settings, ledger, events, manager.dynos), promoter,
+        ground.journals, ground.writers, alerts, assemble_webhooks(settings, ledger, events, manager.dynos),
+        promoter, setups,
     )  # fmt: skip
 
 

@@ -16,11 +16,12 @@ from hostd.capacity import Capacity
 from hostd.certificates.authorities import Authorities
 from hostd.certificates.checking import Checked, Description
 from hostd.code_stores import Repositories, SlugStore, Sources, Space, Stacks
-from hostd.deploys.deploy import Deploy, PushOutcome
+from hostd.deploys.deploy import Deploy, PushOutcome, Wanted
 from hostd.dns import DomainChecks
 from hostd.draining import Draining
 from hostd.events import Events
 from hostd.ledger import Ledger
+from hostd.ledger.app_setups import AppSetup
 from hostd.ledger.apps import App
 from hostd.ledger.builds import Build
 from hostd.ledger.certificates import Certificate
@@ -151,6 +152,16 @@ class Promoter(Protocol):
         """Promote what a release has to the targets; returns when that is recorded. Raises Conflict without code."""
 
 
+class Setups(Protocol):
+    """What sets apps up, as the API sees it."""
+
+    def begin(self, setup: AppSetup, app: App, user: User, wanted: Wanted) -> None:
+        """Set an app up that was just made, together with the record of its setup, which tells how it goes."""
+
+    def output(self, setup: AppSetup) -> AsyncIterator[bytes]:
+        """What a setup said, and as long as it goes on what it says."""
+
+
 class Scheduler(Protocol):
     """The scheduler, as the API sees it."""
 
@@ -271,6 +282,7 @@ class Context:
     manager: Manager
     deploys: Deploys
     promoter: Promoter
+    setups: Setups
     events: Events
     pool: Space
     slug_store: SlugStore

@@ -130,6 +130,11 @@ class Settings:
         "",
         "Networks inside that webhooks may lead to, with commas: `10.1.2.0/24, ::1/128`; without, the Internet only.",
     )
+    source_networks: str = _setting(
+        "",
+        "Networks inside that `apps:setup` may download from, with commas: `10.1.2.0/24, ::1/128`; without, the "
+        "Internet only.",
+    )
     mail_server: str = _setting(
         "", "Mail server that takes mails of alerts, as `HOST:PORT`; without one this server's own `sendmail` does."
     )

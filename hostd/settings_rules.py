@@ -122,14 +122,11 @@ def _check_alerts(settings: Settings) -> None:
         _is_plain(str(settings.alert_programs)),
         "alert_programs must be the absolute path of a directory, of letters, digits and . _ + @ -.",
     )
-    try:
-        networks(settings.alert_networks)
-    except ValueError as error:
-        raise Invalid(f"alert_networks must be networks with commas between them: {error}.") from error
-    try:
-        networks(settings.webhook_networks)
-    except ValueError as error:
-        raise Invalid(f"webhook_networks must be networks with commas between them: {error}.") from error
+    for name in ("alert_networks", "webhook_networks", "source_networks"):
+        try:
+            networks(getattr(settings, name))
+        except ValueError as error:
+            raise Invalid(f"{name} must be networks with commas between them: {error}.") from error
     _require(
         not settings.mail_server or _SERVER.fullmatch(settings.mail_server) is not None,
         "mail_server must be a host and a port, such as smtp.example.com:587, or empty.",

@@ -29,7 +29,7 @@ from hostd.api.requests import (
 from hostd.api.shapes import app_json
 from hostd.api.teams import no_space, no_team
 from hostd.context import Context
-from hostd.deploys import origins
+from hostd.deploys import destroying, origins
 from hostd.errors import Busy, Invalid
 from hostd.ledger.access import Right
 from hostd.ledger.apps import HOST_STACK, App
@@ -63,8 +63,8 @@ async def create(request: web.Request) -> web.Response:
     context, user = context_of(request), known_owner(user_of(request))
     body = await body_of(request)
     name, packs = body.get("name"), body.get("buildpacks") or []
-    _refuse_elsewhere(body)
-    chosen, stack = origins.buildpacks(packs), stack_named(context, _name_of(body.get("stack")) or HOST_STACK)
+    refuse_elsewhere(body)
+    chosen, stack = origins.buildpacks(packs), stack_named(context, name_of(body.get("stack")) or HOST_STACK)
     with context.ledger.transaction():
         app = context.ledger.apps.create(None if name is None else names.app_name(name), user.id, stack)
         context.ledger.buildpacks.replace(app.id, chosen)
@@ -122,11 +122,14 @@ async def destroy(request: web.Request) -> web.Response:
     context, app = context_of(request), app_for(request, Right.MANAGE)
     _refuse_during_deploy(context, app)
     shown = shown_app(context, app)
-    context.ledger.apps.destroy(app.id)
-    context.scheduler.nudge()
-    await context.draining.renew()
-    await context.manager.forget(app)
-    await context.deploys.destroyed(app)
+    await destroying.destroy(
+        app,
+        ledger=context.ledger,
+        scheduler=context.scheduler,
+        draining=context.draining,
+        manager=context.manager,
+        deploys=context.deploys,
+    )
     return answer(shown)
 
 
@@ -148,9 +151,9 @@ def shown_app(context: Context, app: App, *, repo_size: int | None = None) -> di
     return app_json(context.settings, app, owner, slug=slug, repo_size=repo_size, runs_on=runs_on, acm=acm)
 
 
-def _refuse_elsewhere(body: dict[str, Any]) -> None:
+def refuse_elsewhere(body: dict[str, Any]) -> None:
     """Raise NotFound for a region, team or space: there is this server, and people own apps."""
-    if region := _name_of(body.get("region")):
+    if region := name_of(body.get("region")):
         check_region(region)
     if space := body.get("space"):
         no_space(space)
@@ -158,7 +161,7 @@ def _refuse_elsewhere(body: dict[str, Any]) -> None:
         no_team(team)
 
 
-def _name_of(field: str | dict[str, str] | None) -> str | None:
+def name_of(field: str | dict[str, str] | None) -> str | None:
     """A field that names a thing: by a text, or as an object with its name."""
     return field["name"] if isinstance(field, dict) else field
 

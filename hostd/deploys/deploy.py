@@ -61,6 +61,20 @@ class Deploy:
         return short(self.commit) or self.label
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be set up: an archive to be downloaded, or a source that the build fetches itself; and what shall be
+    other than its app.json says. `label` tells people where it comes from."""
+
+    url: str = field(repr=False)
+    source: Source
+    label: str
+    version: str = ""
+    checksum: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    buildpacks: tuple[str, ...] = field(default=(), repr=False)
+
+
 def short(commit: str) -> str:
     """A version as people say it: a commit by its first seven digits, anything else by its first forty characters."""
     is_hash = len(commit) in (40, 64) and not set(commit) - set("0123456789abcdef")

@@ -32,6 +32,11 @@ def download(url: str) -> Origin:
     return UrlSource(url), f"tarball {address.shown}"
 
 
+def is_repository(url: str) -> bool:
+    """Whether an address is meant as a git repository and not as a tarball: by its end, as git's hosts write them."""
+    return url.partition("#")[0].partition("?")[0].rstrip("/").endswith(".git")
+
+
 def repository(url: str, ref: str = "") -> Origin:
     """A git repository; raises Invalid for an address that a build cannot use, or what cannot be a ref."""
     shown = _address(url).shown

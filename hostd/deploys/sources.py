@@ -79,7 +79,7 @@ class Sources:
             )
         if checksum is not None and checksum.lower() not in (place.checksum, f"sha256:{place.checksum}"):
             raise Invalid(f"The upload has the checksum SHA256:{place.checksum}, not {checksum[:80]}. Upload it again.")
-        return _read((self._directory / source_id).open("rb"))
+        return read((self._directory / source_id).open("rb"))
 
     async def _write(self, file: BinaryIO, pieces: AsyncIterator[bytes]) -> str:
         digest, size = hashlib.sha256(), 0
@@ -110,7 +110,8 @@ class Sources:
             (self._directory / source_id).unlink(missing_ok=True)
 
 
-async def _read(file: BinaryIO) -> AsyncIterator[bytes]:
+async def read(file: BinaryIO) -> AsyncIterator[bytes]:
+    """A file in pieces, closed at its end."""
     with file:
         while piece := await asyncio.to_thread(file.read, _PIECE):
             yield piece

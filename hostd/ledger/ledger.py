@@ -11,6 +11,7 @@ from hostd.ledger.acm import Acm
 from hostd.ledger.acme_accounts import AcmeAccounts
 from hostd.ledger.alert_firings import AlertFirings
 from hostd.ledger.alerts import Alerts
+from hostd.ledger.app_setups import AppSetups
 from hostd.ledger.apps import Apps
 from hostd.ledger.authorizations import Authorizations
 from hostd.ledger.build_outputs import BuildOutputs
@@ -92,6 +93,7 @@ class Ledger:
         self.webhook_deliveries = WebhookDeliveries(database)
         self.pipelines = Pipelines(database, self.users, self.apps)
         self.promotions = Promotions(database)
+        self.app_setups = AppSetups(database)
 
     @classmethod
     def open(cls, directory: Path, *, clock: Clock = utc_now, uid_base: int = UID_BASE) -> Ledger:

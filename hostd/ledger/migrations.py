@@ -135,6 +135,12 @@ def pipelines(db: SqliteUtils) -> None:
     db.executescript(_sql("0021_pipelines.sql"))
 
 
+@MIGRATIONS()
+def app_setups(db: SqliteUtils) -> None:
+    """Apps that are made, configured and deployed at one go."""
+    db.executescript(_sql("0022_app_setups.sql"))
+
+
 def upgrade(db: SqliteUtils, migrations: Migrations = MIGRATIONS) -> list[str]:
     """Apply what is missing, all in one transaction, and tell what it was.
 

@@ -213,14 +213,14 @@ class OneOffs:
 
     async def run_captured(
         self, app_id: str, command: str, *, slug_id: str, config: Mapping[str, str], type_: str,
-        version: int, hearer: Hearer, stack: str,
+        version: int, hearer: Hearer, stack: str, size: str | None = None,
     ) -> int:
         """Run *command* of a release to be; *hearer* hears what it prints. Return its status.
 
         Used for the release phase: slug, stack and config are those of the release that is being made.
         """
         to_be = ReleaseToBe(version, slug_id, stack, config)
-        session = self.prepare(app_id, command, env={}, type_=type_, release=to_be)
+        session = self.prepare(app_id, command, env={}, size=size, type_=type_, release=to_be)
         session.captured = True
         hearer.begins(session.record.id.name)
 

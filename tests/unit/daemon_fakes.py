@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hostd.deploys.deploy import Deploy, PushOutcome
+from hostd.deploys.deploy import Deploy, PushOutcome, Wanted
 from hostd.dns import Found
 from hostd.errors import Busy, Conflict, NotFound
 from hostd.events import Events
 from hostd.ledger import Ledger
+from hostd.ledger.app_setups import AppSetup
 from hostd.ledger.apps import App
 from hostd.ledger.builds import Build
 from hostd.ledger.job_runs import JobRun
@@ -218,6 +219,21 @@ class FakePromoter:
         if source.slug_id is None:
             raise Conflict("There is no code yet.")
         return self._ledger.promotions.begin(pipeline, source, targets, user)
+
+
+class FakeSetups:
+    """Records what is to be set up; setups are pending until the test says otherwise."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self.begun: list[tuple[AppSetup, Wanted]] = []
+
+    def begin(self, setup: AppSetup, app: App, user: User, wanted: Wanted) -> None:
+        assert (app.id, user.id) == (setup.app_id, setup.user_id)
+        self.begun.append((setup, wanted))
+
+    async def output(self, setup: AppSetup) -> AsyncIterator[bytes]:
+        yield self._ledger.app_setups.output(setup.id)
 
 
 @dataclass

@@ -162,6 +162,9 @@ POST   /pipelines {"name": "$new"}
 GET    /pipeline-couplings
 GET    /pipeline-promotions/{promotion=none} =404
 GET    /pipeline-promotions/{promotion=none}/promotion-targets =404
+POST   /app-setups {"app": {"name": "$new"}, "source_blob": {"url": "https://example.com/a.tgz"}}
+GET    /app-setups/{setup=none} =404
+GET    /hostd/app-setups/{setup=none}/output =404
 POST   /filters/apps {"in": {"id": []}}
 GET    /hostd/audit
 GET    /hostd/metrics/apps

@@ -124,6 +124,7 @@ def test_a_file_that_is_no_text_is_named(tmp_path):
         {"alert_networks": "10.0.0.1/8"},
         {"alert_networks": "everything"},
         {"webhook_networks": "everything"},
+        {"source_networks": "everything"},
         {"mail_server": "smtp.example.com"},
         {"mail_server": "smtp.example.com:smtp"},
         {"mail_security": "ssl"},

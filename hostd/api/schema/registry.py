@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from hostd.api.schema import (
     account,
     addons,
+    app_setups,
     apps,
     builds,
     dynos,
@@ -26,7 +27,8 @@ from hostd.api.schema.words import MAYBE_TEXT, TEXT, Schema, record
 RESOURCES: tuple[Resource, ...] = tuple(
     resource
     for module in (
-        account, addons, apps, builds, dynos, logs, network, oauth, people, pipelines, platform, public, webhooks,
+        account, addons, app_setups, apps, builds, dynos, logs, network, oauth, people, pipelines, platform, public,
+        webhooks,
     )
     for resource in module.RESOURCES
 )  # fmt: skip
