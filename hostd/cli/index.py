@@ -9,6 +9,7 @@ from hostd.cli.command import Command, Usage, declared
 
 MODULES: dict[str, tuple[str, ...]] = {
     "apps": ("apps", "apps:create", "apps:info", "apps:open", "apps:rename", "apps:destroy"),
+    "setups": ("apps:setup", "apps:setup:info"),
     "transfers": (
         "apps:transfer", "apps:transfers", "apps:transfers:accept", "apps:transfers:decline", "apps:transfers:cancel",
     ),
@@ -92,6 +93,7 @@ COMMANDS: dict[str, str] = {name: module for module, names in MODULES.items() fo
 
 ALIASES: dict[str, str] = {
     "create": "apps:create",
+    "setup": "apps:setup",
     "list": "apps",
     "info": "apps:info",
     "open": "apps:open",

@@ -9,7 +9,6 @@ from dataclasses import replace
 from hostd.app_json import Manifest, Wrong, parse
 from hostd.app_json.first_deploy import Wishes, formation, wishes
 from hostd.capacity import Capacity
-from slugs.build_unit import Output
 from hostd.deploys import origins
 from hostd.deploys.deploy import Deploy
 from hostd.deploys.transcript import detail, problem, step
@@ -18,6 +17,7 @@ from hostd.ledger import Ledger
 from hostd.ledger.apps import HOST_STACK
 from hostd.ledger.releases import Release
 from hostd.names import config_changes
+from slugs.build_unit import Output
 from slugs.compiler import CompileRequest
 from slugs.stacks import Stacks
 
