@@ -47,6 +47,7 @@ async def listen(service: Service, listener: socket.socket) -> web.AppRunner:
     """Answer at a listening socket until the runner's `cleanup()`. A request ends when its client hangs up."""
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", service.answer)
+    application.on_response_prepare.append(_sign)
     runner = web.AppRunner(
         application,
         access_log=None,
@@ -60,6 +61,11 @@ async def listen(service: Service, listener: socket.socket) -> web.AppRunner:
     await runner.setup()
     await web.SockSite(runner, listener).start()
     return runner
+
+
+async def _sign(request: web.Request, response: web.StreamResponse) -> None:
+    # By itself the library says of which version it and Python are.
+    response.headers["Server"] = "hostd"
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ def self_signed(domain: str, now: datetime.datetime) -> tuple[bytes, bytes]:
     """A certificate for a domain and all names below it, and its key, both as PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, OURS)])
-    names = x509.SubjectAlternativeName([x509.DNSName(domain), x509.DNSName(f"*.{domain}")])
+    names = x509.SubjectAlternativeName([x509.DNSName(name) for name in _names(domain)])
     certificate = (
         x509.CertificateBuilder()
         .subject_name(issuer)
@@ -93,7 +93,13 @@ def _is_stale(path: Path, domain: str, now: datetime.datetime) -> bool:
     if not _is_ours(certificate):
         return False
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    return domain not in names.get_values_for_type(x509.DNSName) or certificate.not_valid_after_utc - now < RENEW
+    lacking = set(_names(domain)) - set(names.get_values_for_type(x509.DNSName))
+    return bool(lacking) or certificate.not_valid_after_utc - now < RENEW
+
+
+def _names(domain: str) -> list[str]:
+    # Clients take a wildcard right below a top-level name for none: of `localhost` the platform's own names are said.
+    return [domain, f"*.{domain}", f"api.{domain}", f"git.{domain}"]
 
 
 def _is_ours(certificate: x509.Certificate) -> bool:

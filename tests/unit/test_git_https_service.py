@@ -243,6 +243,7 @@ async def test_who_has_no_token_or_a_wrong_one_is_asked_for_one(tmp_path):
         ):
             assert answer.status == 401
             assert answer.headers["WWW-Authenticate"].startswith("Basic realm=")
+            assert answer.headers["Server"] == "hostd"
         unknown = await rig.git("ls-remote", rig.url("nope"))
         assert "remote: Couldn't find that app: 'nope'." in unknown.err
 

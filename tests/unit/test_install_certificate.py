@@ -15,7 +15,12 @@ NOW = datetime.datetime(2026, 11, 21, tzinfo=datetime.UTC)
 def test_it_is_for_the_domain_and_all_names_below_it():
     certificate = x509.load_pem_x509_certificate(self_signed("apps.example.com", NOW)[0])
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    assert names.get_values_for_type(x509.DNSName) == ["apps.example.com", "*.apps.example.com"]
+    assert names.get_values_for_type(x509.DNSName) == [
+        "apps.example.com",
+        "*.apps.example.com",
+        "api.apps.example.com",
+        "git.apps.example.com",
+    ]
 
 
 def test_it_is_made_anew_for_another_domain_and_before_its_end(tmp_path):
@@ -25,6 +30,14 @@ def test_it_is_made_anew_for_another_domain_and_before_its_end(tmp_path):
     assert _is_stale(path, "two.example", NOW)
     assert _is_stale(path, "one.example", NOW + VALID - RENEW + datetime.timedelta(days=1))
     assert _load(path).not_valid_before_utc < NOW
+
+
+def test_it_is_made_anew_where_it_lacks_a_name(tmp_path, monkeypatch):
+    path = tmp_path / "cert.pem"
+    with monkeypatch.context() as before:
+        before.setattr("hostd.install.certificate._names", lambda domain: [domain, f"*.{domain}"])
+        path.write_bytes(self_signed("one.example", NOW)[0])
+    assert _is_stale(path, "one.example", NOW)
 
 
 def test_a_key_of_another_certificate_is_not_given_to_the_router(tmp_path):
