@@ -23,6 +23,7 @@ from hostd.api.requests import (
     context_of,
     flag_field,
     optional_text,
+    refuse_during_deploy,
     text_field,
     user_of,
 )
@@ -30,7 +31,7 @@ from hostd.api.shapes import app_json
 from hostd.api.teams import no_space, no_team
 from hostd.context import Context
 from hostd.deploys import destroying, origins
-from hostd.errors import Busy, Invalid
+from hostd.errors import Invalid
 from hostd.ledger.access import Right
 from hostd.ledger.apps import HOST_STACK, App
 
@@ -100,7 +101,7 @@ async def update(request: web.Request) -> web.Response:
         if changed:
             app_for(request, right)
     if renamed:
-        _refuse_during_deploy(context, app)
+        refuse_during_deploy(context, app)
         app = context.ledger.apps.rename(app.id, names.app_name(text_field(body, "name")))
         # Units bear the app's name: a release replaces them, without a pause, by units with the new one.
         await context.deploys.release(app, user=known_owner(user), description=f"Rename to {app.name}")
@@ -120,7 +121,7 @@ async def update(request: web.Request) -> web.Response:
 async def destroy(request: web.Request) -> web.Response:
     """Destroy an app: its dynos stop, its name is free again. The ledger keeps its releases."""
     context, app = context_of(request), app_for(request, Right.MANAGE)
-    _refuse_during_deploy(context, app)
+    refuse_during_deploy(context, app)
     shown = shown_app(context, app)
     await destroying.destroy(
         app,
@@ -164,11 +165,6 @@ def refuse_elsewhere(body: dict[str, Any]) -> None:
 def name_of(field: str | dict[str, str] | None) -> str | None:
     """A field that names a thing: by a text, or as an object with its name."""
     return field["name"] if isinstance(field, dict) else field
-
-
-def _refuse_during_deploy(context: Context, app: App) -> None:
-    if holder := context.deploys.holder(app.id):
-        raise Busy(f"{holder}. Wait until that is done, then try again.")
 
 
 def _bytes_below(directory: Path) -> int:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from hostd.api.identity import known_owner
-from hostd.api.requests import accessible_app, body_of, context_of, optional_text, text_field, user_of
+from hostd.api.requests import accessible_app, body_of, context_of, optional_text, parameter, text_field, user_of
 from hostd.deploys import origins
 from hostd.deploys.deploy import Deploy, PushOutcome
 from hostd.errors import BadRequest, Invalid, to_api
@@ -33,7 +33,7 @@ async def deploy(request: web.Request) -> web.StreamResponse:
     a single folder at the top of the tarball off. Answers as a push does. Hanging up cancels the deploy.
     """
     user = known_owner(user_of(request))
-    app = accessible_app(request, user, _query(request, "app"), Right.DEPLOY)
+    app = accessible_app(request, user, parameter(request, "app"), Right.DEPLOY)
     if request.content_type == "application/json":
         tree: AsyncIterator[bytes] | None = None
         source, label = await _repository(request)
@@ -41,7 +41,7 @@ async def deploy(request: web.Request) -> web.StreamResponse:
         tree = pieces(request)
         source, label = origins.tarball(strip=request.query.get("strip") == "1")
     wanted = Deploy(
-        build_id(_query(request, "build")),
+        build_id(parameter(request, "build")),
         app,
         user,
         version(request.query.get("version")),
@@ -114,10 +114,3 @@ def timeout(value: str | int | None) -> int | None:
 async def _repository(request: web.Request) -> origins.Origin:
     git = (await body_of(request))["git"]
     return origins.repository(text_field(git, "url"), optional_text(git, "ref") or "")
-
-
-def _query(request: web.Request, name: str) -> str:
-    value = request.query.get(name)
-    if not value:
-        raise BadRequest(f"The parameter {name} is missing.")
-    return value

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from hostd import names, sizes
 from hostd.api.caller import Door
+from hostd.api.formation import commands_of
 from hostd.api.identity import known_owner
 from hostd.api.requests import (
     answer,
@@ -63,8 +64,7 @@ async def missing(request: web.Request) -> web.Response:
     if not (seconds.isascii() and seconds.isdigit() and int(seconds[:4]) <= LONGEST_WAIT):
         raise BadRequest(f"seconds must be a number from 0 to {LONGEST_WAIT}.")
     if type_ is not None:
-        release = context.ledger.releases.current(app.id)
-        types = context.ledger.slugs.get(release.slug_id).process_types if release.slug_id else {}
+        types = commands_of(context, app)
         names.known_type(type_, types, app.name)
     return answer([asdict(dyno) for dyno in await context.manager.missing(app, type_, int(seconds))])
 
@@ -85,7 +85,7 @@ async def run(request: web.Request) -> web.Response:
     """Start a one-off dyno; an attached one waits for its terminal on the attach socket."""
     context, app, user = context_of(request), app_for(request, Right.OPERATE), known_owner(user_of(request))
     body = await body_of(request)
-    commands = _commands(context, app)
+    commands = commands_of(context, app)
     if not commands:
         raise Invalid(f"{app.name} has no code to run yet: push it first.")
     type_ = _type(body, commands, app)
@@ -204,9 +204,7 @@ def _versions(context: Context, app: App, dynos: Iterable[Dyno]) -> dict[int, st
     return {version: releases.get(app.id, version).id for version in versions if version <= newest}
 
 
-def _made(
-    request: web.Request, app: App, made: OneOff, env: Mapping[str, str], *, terminal: bool
-) -> web.Response:
+def _made(request: web.Request, app: App, made: OneOff, env: Mapping[str, str], *, terminal: bool) -> web.Response:
     context, attach_url = context_of(request), None
     if made.attach_token is not None:
         attach_url = _attach_url(request, made.attach_token, env, terminal=terminal)
@@ -228,11 +226,6 @@ def _rendezvous_if(request: web.Request, attach: bool) -> None:
             "This server has no port for terminals of dynos: its admin can set rendezvous_port. "
             "Without one: run it detached, or over ssh (ssh -t git@HOST run COMMAND)."
         )
-
-
-def _commands(context: Context, app: App) -> dict[str, str]:
-    release = context.ledger.releases.current(app.id)
-    return dict(context.ledger.slugs.get(release.slug_id).process_types) if release.slug_id else {}
 
 
 def _type(body: dict[str, Any], commands: Mapping[str, str], app: App) -> str:

@@ -60,7 +60,7 @@ def sentence(processes: Sequence[Process], resized: set[str], email: str) -> str
 
 async def _scale(request: web.Request, changes: Sequence[ScaleChange]) -> None:
     context, app = context_of(request), app_for(request, Right.OPERATE)
-    commands = _commands(context, app)
+    commands = commands_of(context, app)
     if not commands:
         raise Invalid(f"{app.name} has no process types yet: push it first, then scale it.")
     with context.ledger.transaction():
@@ -86,7 +86,7 @@ def _all(context: Context, app: App) -> list[dict[str, Any]]:
     formation = context.ledger.formation.get(app.id)
     return [
         formation_json(app, formation.get(type_) or Process(type_, 0), command)
-        for type_, command in sorted(_commands(context, app).items())
+        for type_, command in sorted(commands_of(context, app).items())
     ]
 
 
@@ -94,10 +94,10 @@ def _one(context: Context, app: App, type_: str) -> dict[str, Any]:
     for shown in _all(context, app):
         if shown["type"] == type_:
             return shown
-    known = ", ".join(sorted(_commands(context, app))) or "none, for it was never deployed"
+    known = ", ".join(sorted(commands_of(context, app))) or "none, for it was never deployed"
     raise NotFound(f"{app.name} has no process type {type_!r}. Its process types: {known}.")
 
 
-def _commands(context: Context, app: App) -> dict[str, str]:
-    release = context.ledger.releases.current(app.id)
-    return dict(context.ledger.slugs.get(release.slug_id).process_types) if release.slug_id else {}
+def commands_of(context: Context, app: App) -> dict[str, str]:
+    """The process types of what the app runs, with their commands; none before its first deploy."""
+    return context.ledger.slugs.commands(context.ledger.releases.current(app.id).slug_id)

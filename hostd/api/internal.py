@@ -10,7 +10,7 @@ from aiohttp import web
 from hostd.api.audit import WHAT
 from hostd.api.deploys import build_id, pieces, told
 from hostd.api.git_https import over_https
-from hostd.api.requests import CALLER, USER, accessible_app, answer, body_of, context_of, text_field
+from hostd.api.requests import CALLER, USER, accessible_app, answer, body_of, context_of, parameter, text_field
 from hostd.deploys.deploy import Deploy
 from hostd.errors import BadRequest, Invalid, NotFound
 from hostd.ledger.access import Right
@@ -24,7 +24,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 @routes.get("/hostd/ssh/keys")
 async def ssh_key(request: web.Request) -> web.Response:
     """The user whose ssh key this is: `type` and base64 `key` as sshd gives them to AuthorizedKeysCommand."""
-    found = context_of(request).ledger.keys.by_blob(_query(request, "type"), _query(request, "key"))
+    found = context_of(request).ledger.keys.by_blob(parameter(request, "type"), parameter(request, "key"))
     if found is None:
         raise NotFound("No user has this ssh key.")
     return answer({"user": found[1].email})
@@ -50,13 +50,13 @@ async def push(request: web.Request) -> web.StreamResponse:
     The answer is the output for the pusher as it is made, and a last line that starts with a NUL:
     `{"status": "released" or "rejected", "version": ..., "reason": ...}`. Hanging up cancels the deploy.
     """
-    user = _user(request, _query(request, "user"))
-    request[WHAT] = f"git push {_query(request, 'commit')[:7]}"
+    user = _user(request, parameter(request, "user"))
+    request[WHAT] = f"git push {parameter(request, 'commit')[:7]}"
     if "door" in request.query:
         request[CALLER] = over_https(request, user)
-    app = accessible_app(request, user, _query(request, "app"), Right.DEPLOY)
-    commit, push_id = _query(request, "commit"), build_id(_query(request, "push"))
-    _query(request, "ref")
+    app = accessible_app(request, user, parameter(request, "app"), Right.DEPLOY)
+    commit, push_id = parameter(request, "commit"), build_id(parameter(request, "push"))
+    parameter(request, "ref")
     if not _COMMIT.fullmatch(commit):
         raise BadRequest("The parameter commit must be the full name of a commit.")
     wanted = Deploy(push_id, app, user, commit, submodules=_submodules(request.query.get("submodules", "{}")))
@@ -70,13 +70,6 @@ async def outcome(request: web.Request) -> web.Response:
     if found is None:
         raise NotFound("There was no such push.")
     return answer({"status": found.status, "version": found.version, "reason": found.reason})
-
-
-def _query(request: web.Request, name: str) -> str:
-    value = request.query.get(name)
-    if not value:
-        raise BadRequest(f"The parameter {name} is missing.")
-    return value
 
 
 def _submodules(text: str) -> dict[str, str]:

@@ -16,7 +16,7 @@ from hostd.api.limits import Quota
 from hostd.api.ranges import Range, Row
 from hostd.api.schema import Link, check_body, link_of
 from hostd.context import Context
-from hostd.errors import BadRequest, Forbidden, Invalid, NotFound
+from hostd.errors import BadRequest, Busy, Forbidden, Invalid, NotFound
 from hostd.ledger.access import Right
 from hostd.ledger.apps import App
 from hostd.ledger.releases import Release
@@ -148,6 +148,20 @@ def too_deep(value: Any, deepest: int = DEEPEST) -> bool:
         if not level:
             return False
     return any(isinstance(each, dict | list) for each in level)
+
+
+def parameter(request: web.Request, name: str) -> str:
+    """A parameter of the address. Raises BadRequest without it."""
+    value = request.query.get(name)
+    if not value:
+        raise BadRequest(f"The parameter {name} is missing.")
+    return value
+
+
+def refuse_during_deploy(context: Context, app: App) -> None:
+    """Raise Busy while somebody deploys the app."""
+    if holder := context.deploys.holder(app.id):
+        raise Busy(f"{holder}. Wait until that is done, then try again.")
 
 
 def text_field(body: dict[str, Any], name: str) -> str:

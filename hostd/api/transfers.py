@@ -17,14 +17,14 @@ from hostd.api.requests import (
     body_of,
     by_fields,
     context_of,
+    refuse_during_deploy,
     user_of,
 )
 from hostd.api.revoking import review
 from hostd.api.shapes import app_ref, moment, user_ref
 from hostd.context import Context
-from hostd.errors import BadRequest, Busy, Forbidden, NotFound
+from hostd.errors import BadRequest, Forbidden, NotFound
 from hostd.ledger.access import Right
-from hostd.ledger.apps import App
 from hostd.ledger.transfers import Transfer, TransferState
 
 routes = web.RouteTableDef()
@@ -54,7 +54,7 @@ async def create(request: web.Request) -> web.Response:
         raise NotFound(f"There is no user {named}. An admin adds users: hostctl users:add {named}") from None
     at_once = user.admin or recipient.id == user.id
     if at_once:
-        _refuse_during_deploy(context, app)
+        refuse_during_deploy(context, app)
         if waiting := context.ledger.transfers.pending(app.id):
             context.ledger.transfers.cancel(waiting.id)
     made = context.ledger.transfers.offer(app, recipient, user)
@@ -83,7 +83,7 @@ async def update(request: web.Request) -> web.Response:
     app = context.ledger.apps.get(made.app_id) if made.state is TransferState.PENDING else None
     if state == TransferState.ACCEPTED.value:
         if app is not None:
-            _refuse_during_deploy(context, app)
+            refuse_during_deploy(context, app)
         return answer(_json(context, await _accept(request, made)))
     made = context.ledger.transfers.decline(made.id)
     if app is not None:
@@ -116,11 +116,6 @@ async def _accept(request: web.Request, offered: Transfer) -> Transfer:
     await context.deploys.release(app, user=user, description=description)
     await review(request, before, app)
     return made
-
-
-def _refuse_during_deploy(context: Context, app: App) -> None:
-    if holder := context.deploys.holder(app.id):
-        raise Busy(f"{holder}. Wait until that is done, then try again.")
 
 
 def _found(request: web.Request) -> Transfer:

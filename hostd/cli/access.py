@@ -7,7 +7,7 @@ from typing import Any
 from hostd.cli.call import Call
 from hostd.cli.client import path
 from hostd.cli.command import FOR_APP, JSON, Option, Usage, command
-from hostd.cli.output import columns
+from hostd.cli.output import columns, rights_of
 
 _RIGHTS = "view, deploy, operate and manage"
 _PERMISSIONS = Option("permissions", "p", f"of {_RIGHTS}, with commas between", "RIGHT,...", aliases=("privileges",))
@@ -26,7 +26,7 @@ def access(call: Call) -> None:
         call.print_json(found)
     else:
         call.print(call.style.heading(f"{call.style.app(app)} Access"), "")
-        call.print(*columns([(entry["user"]["email"], entry["role"] or "", _told(entry)) for entry in found]))
+        call.print(*columns([(entry["user"]["email"], entry["role"] or "", rights_of(entry)) for entry in found]))
 
 
 @command(
@@ -87,10 +87,6 @@ def remove(call: Call) -> None:
     app, email = call.app, call.words[0]
     with call.action(f"Removing {email} access from the app {call.error_style.app(app)}"):
         call.client.request("DELETE", path("apps", app, "collaborators", email))
-
-
-def _told(entry: dict[str, Any]) -> str:
-    return ", ".join(permission["name"] for permission in entry["permissions"])
 
 
 def _names(text: str) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 from hostd.cli.call import Call
 from hostd.cli.client import path
 from hostd.cli.command import FOR_APP, JSON, Option, Refused, Usage, command
-from hostd.cli.output import RED, YELLOW, Style, columns, cut, pairs, printable, seconds
+from hostd.cli.output import RED, YELLOW, Style, columns, cut, pairs, printable, seconds, utc
 
 LARGEST = 256 * 1024
 """Bytes of certificates and keys."""
@@ -218,9 +218,9 @@ def _details(call: Call, found: dict[str, Any]) -> list[str]:
     shown = {
         "Common Name(s)": ", ".join(certificate["cert_domains"]),
         "Display Name": printable(found["display_name"] or ""),
-        "Expires At": _time(certificate["expires_at"]) + (f"  ({ends})" if ends else ""),
+        "Expires At": utc(certificate["expires_at"]) + (f"  ({ends})" if ends else ""),
         "Issuer": printable(certificate["issuer"]),
-        "Starts At": _time(certificate["starts_at"]),
+        "Starts At": utc(certificate["starts_at"]),
         "Subject": printable(certificate["subject"]),
         "Key": found["extended"]["key"],
         "Certificates": found["extended"]["chain_length"],
@@ -243,10 +243,6 @@ def _row(found: dict[str, Any], now: float, style: Style) -> tuple[str, ...]:
         _trusted(certificate),
         cut(", ".join(found["extended"]["serves"]), 60) or "-",
     )
-
-
-def _time(stamp: str) -> str:
-    return f"{stamp.replace('T', ' ').removesuffix('Z')} UTC"
 
 
 def _trusted(certificate: dict[str, Any]) -> str:

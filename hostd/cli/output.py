@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 _PARTS = re.compile(r"\x1b\[[0-9;]*m|[^\x1b]+")
@@ -79,6 +80,16 @@ def moment(stamp: str, now: float) -> str:
     return f"{text} (~ {'24h' if now - then >= 86400 else age(now - then)} ago)"
 
 
+def utc(stamp: str) -> str:
+    """A time of the API as people read it: `2026-11-22 16:28:01 UTC`."""
+    return f"{stamp.replace('T', ' ').removesuffix('Z')} UTC"
+
+
+def rights_of(entry: Mapping[str, Any]) -> str:
+    """The rights that a collaborator has, with commas."""
+    return ", ".join(permission["name"] for permission in entry["permissions"])
+
+
 def size(count: float | None) -> str:
     """Bytes as people read them: `66 KB`, `8.3 MB`."""
     if count is None:
@@ -95,9 +106,7 @@ def size_name(name: str) -> str:
     return "-".join(p.upper() if len(p) < 3 or p[0].isdigit() else p.capitalize() for p in name.split("-"))
 
 
-def columns(
-    rows: Iterable[Sequence[str]], gap: int = 2, *, width: int = 0, shorten: Sequence[int] = ()
-) -> list[str]:
+def columns(rows: Iterable[Sequence[str]], gap: int = 2, *, width: int = 0, shorten: Sequence[int] = ()) -> list[str]:
     """Lines with their columns aligned; colours take no room.
 
     `width` is a terminal's, 0 for none: then what is in the columns `shorten` is cut, the widest first, as far as it

@@ -8,7 +8,7 @@ from hostd.cli.call import Call
 from hostd.cli.client import path
 from hostd.cli.command import FOR_APP, JSON, Option, Usage, command
 from hostd.cli.duration import seconds_of, written
-from hostd.cli.output import age, columns, pairs, printable
+from hostd.cli.output import age, columns, pairs, printable, utc
 
 _PAUSE = 300
 """Seconds."""
@@ -55,7 +55,7 @@ def info(call: Call) -> None:
         return
     until = found["paused_until"]
     shown = {
-        "Requests": f"paused until {_time(until)}" if until else "pass",
+        "Requests": f"paused until {utc(until)}" if until else "pass",
         "Masked": ", ".join(map(printable, found["masked"])) or "nothing",
     }
     call.print(*pairs(shown, call.style))
@@ -111,7 +111,7 @@ def pause(call: Call) -> None:
     seconds = seconds_of(time) if time else _PAUSE
     with call.action(f"Pausing requests to {call.error_style.app(app)} for {written(seconds)}") as action:
         found = call.client.request("PATCH", path("hostd", "apps", app, "routing"), {"pause": seconds}).data
-        action.done = f"until {_time(found['paused_until'])}"
+        action.done = f"until {utc(found['paused_until'])}"
 
 
 @command("router:resume", options=FOR_APP, examples=("hostctl router:resume -a hello",))
@@ -131,7 +131,3 @@ def _word(said: int | bool | None) -> str:
     if said is None:
         return "-"
     return ("no", "yes")[said] if isinstance(said, bool) else str(said)
-
-
-def _time(stamp: str) -> str:
-    return f"{stamp.replace('T', ' ').removesuffix('Z')} UTC"

@@ -7,7 +7,7 @@ from typing import Any
 from hostd.cli.call import Call
 from hostd.cli.client import path
 from hostd.cli.command import JSON, Option, Usage, command
-from hostd.cli.output import columns, pairs
+from hostd.cli.output import columns, pairs, rights_of
 
 _KEY = Option("key", "k", "their public ssh key: a file, or - for standard input", "KEY")
 
@@ -64,7 +64,7 @@ def info(call: Call) -> None:
     facts = {"Admin": "yes" if user["admin"] else "no", "Since": user["created_at"]}
     call.print(*pairs(facts, call.style))
     call.print("", call.style.heading("Apps"))
-    names = [(entry["app"]["name"], entry["role"], _rights(entry)) for entry in user["apps"]]
+    names = [(entry["app"]["name"], entry["role"], rights_of(entry)) for entry in user["apps"]]
     call.print(*(columns(names) if names else ["None."]))
     call.print("", call.style.heading("Keys"))
     keys = [(key["fingerprint"], key["public_key"].split()[0], key["comment"] or "") for key in user["keys"]]
@@ -126,7 +126,3 @@ def _key(call: Call) -> str | None:
     from hostd.cli.keys import public_key
 
     return public_key(call, given)[1]
-
-
-def _rights(entry: dict[str, Any]) -> str:
-    return ", ".join(permission["name"] for permission in entry["permissions"])

@@ -94,6 +94,10 @@ class Slugs:
         self._database.insert("slugs", asdict(slug))
         return slug
 
+    def commands(self, slug_id: str | None) -> dict[str, str]:
+        """The process types of a release's slug with their commands; none for a release without a slug."""
+        return self.get(slug_id).process_types if slug_id else {}
+
     def get(self, slug_id: str) -> Slug:
         """The slug with that id, also a dropped one; raises NotFound."""
         record = self._database.first(_SLUGS + "WHERE id = ?", slug_id)

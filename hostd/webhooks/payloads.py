@@ -114,7 +114,7 @@ class Payloads:
 
     def _formation(self, app: App, happening: Happening) -> _Told:
         release, before = self._ledger.releases.current(app.id), happening.before
-        types = self._ledger.slugs.get(release.slug_id).process_types if release.slug_id else {}
+        types = self._ledger.slugs.commands(release.slug_id)
         command = types.get(happening.key, "")
         data = formation_json(app, Process(happening.key, **before["now"]), command)
         if "quantity" not in before:

@@ -2,7 +2,6 @@
 
 from hostd.api.schema.model import Link, Resource
 from hostd.api.schema.words import (
-    FILLED,
     IDENTIFIED,
     NAMED,
     PERSON,
@@ -14,19 +13,11 @@ from hostd.api.schema.words import (
     choice,
     many,
     maybe,
-    one_of,
+    named_by,
     record,
     ref,
     said,
 )
-
-
-def _one(*names: str) -> dict[str, object]:
-    return said(
-        one_of(FILLED, *(body({name: FILLED}, needs=(name,)) for name in names)),
-        f"a text that is not empty, or an object with {' or '.join(names)}",
-    )
-
 
 APP_TRANSFER = Resource(
     "app-transfer",
@@ -47,7 +38,7 @@ APP_TRANSFER = Resource(
             "Create",
             "Offer an app to a user; by an admin or to oneself it is theirs at once.",
             ref("app-transfer"),
-            body({"app": _one("name", "id"), "recipient": _one("email", "id")}, needs=("app", "recipient")),
+            body({"app": named_by("name", "id"), "recipient": named_by("email", "id")}, needs=("app", "recipient")),
             201,
         ),
         Link("GET /account/app-transfers/{transfer}", "Info", "One, by its id or the name of an app that is offered.",

@@ -14,25 +14,17 @@ from hostd.api.schema.words import (
     choice,
     many,
     maybe,
-    one_of,
+    named_by,
     record,
     ref,
-    said,
 )
 
 _STAGE = choice("test", "review", "development", "staging", "production")
 _OWNER = record({"id": UUID, "type": TEXT})
 
 
-def _one(*names: str) -> dict[str, object]:
-    return said(
-        one_of(FILLED, *(body({name: FILLED}, needs=(name,)) for name in names)),
-        f"a text that is not empty, or an object with {' or '.join(names)}",
-    )
-
-
-_APP = body({"app": _one("id", "name")}, needs=("app",))
-_SOURCE = body({"app": _one("id", "name"), "release": maybe(body({"id": FILLED}, needs=("id",)))}, needs=("app",))
+_APP = body({"app": named_by("id", "name")}, needs=("app",))
+_SOURCE = body({"app": named_by("id", "name"), "release": maybe(body({"id": FILLED}, needs=("id",)))}, needs=("app",))
 
 PIPELINE = Resource(
     "pipeline",
@@ -80,7 +72,7 @@ TRANSFER = Resource(
             "Create",
             "Give a pipeline to another user.",
             ref("pipeline-transfer"),
-            body({"new_owner": _one("id", "email"), "pipeline": _one("id")}, needs=("new_owner", "pipeline")),
+            body({"new_owner": named_by("id", "email"), "pipeline": named_by("id")}, needs=("new_owner", "pipeline")),
             201,
         ),
     ),
@@ -102,7 +94,7 @@ COUPLING = Resource(
             "Create",
             "Put an app into a pipeline.",
             ref("pipeline-coupling"),
-            body({"app": _one("id", "name"), "pipeline": _one("id"), "stage": _STAGE},
+            body({"app": named_by("id", "name"), "pipeline": named_by("id"), "stage": _STAGE},
                  needs=("app", "pipeline", "stage")),
             201,
         ),
@@ -132,7 +124,7 @@ PROMOTION = Resource(
             ref("pipeline-promotion"),
             body(
                 {
-                    "pipeline": _one("id"),
+                    "pipeline": named_by("id"),
                     "source": _SOURCE,
                     "targets": {"type": "array", "items": _APP, "minItems": 1, "maxItems": 100},
                 },

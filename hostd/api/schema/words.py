@@ -99,3 +99,11 @@ MAYBE_FLAG = maybe(FLAG)
 MAYBE_TIME = maybe(TIME)
 MAYBE_WHOLE = maybe(WHOLE)
 MAYBE_NUMBER = maybe(NUMBER)
+
+
+def named_by(*names: str) -> Schema:
+    """A thing by a text, or as an object with one of these fields."""
+    return said(
+        one_of(FILLED, *(body({name: FILLED}, needs=(name,)) for name in names)),
+        f"a text that is not empty, or an object with {' or '.join(names)}",
+    )
