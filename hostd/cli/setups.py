@@ -15,6 +15,7 @@ from hostd.cli.waiting import WAITING, is_wanted, wait_until_up
 
 PIECE = 64 * 1024
 _ASK_SECONDS = 1.0
+_TAIL = 8192
 
 
 @command(
@@ -60,7 +61,7 @@ def setup(call: Call) -> int:
         _show(call, begun)
         return 0
     try:
-        ended = _followed(call, begun["id"])
+        ended, told = _followed(call, begun["id"])
     except KeyboardInterrupt:
         call.say(f"The setup goes on. How far it is: hostctl apps:setup:info {begun['id']}")
         raise
@@ -68,7 +69,8 @@ def setup(call: Call) -> int:
     if ended["status"] == "failed":
         if call.flag("json"):
             call.print_json(ended)
-        call.warn(_reason(ended))
+        if not told:
+            call.warn(_reason(ended))
         return 1
     if waits:
         wait_until_up(call, name)
@@ -121,13 +123,14 @@ def _body(call: Call) -> dict[str, Any]:
     return {"source_blob": blob, **({"app": app} if app else {}), **({"overrides": overrides} if overrides else {})}
 
 
-def _followed(call: Call, id: str) -> dict[str, Any]:
-    """Print what a setup says to its end; then what it came to."""
+def _followed(call: Call, id: str) -> tuple[dict[str, Any], bool]:
+    """Print what a setup says to its end; then what it came to, and whether its reason has been printed."""
     end_with_reader(call.around.stdout)
-    quiet = call.flag("json")
+    quiet, tail = call.flag("json"), b""
     try:
         with call.client.stream("GET", path("hostd", "app-setups", id, "output")) as response:
             while piece := response.read1(PIECE):
+                tail = (tail + piece)[-_TAIL:]
                 if not quiet:
                     call.write(piece)
     except (ConnectionError, http.client.HTTPException):
@@ -135,7 +138,8 @@ def _followed(call: Call, id: str) -> dict[str, Any]:
     while True:
         found: dict[str, Any] = call.client.get(path("app-setups", id))
         if found["status"] != "pending":
-            return found
+            first = (found["failure_message"] or "").partition("\n")[0]
+            return found, not quiet and first.encode() in tail
         time.sleep(_ASK_SECONDS)
 
 

@@ -137,7 +137,8 @@ class Pusher:
     async def _rejected(self, push: Push, reason: str) -> PushOutcome:
         what = "Push" if push.deploy.label == GIT_PUSH else "Deploy"
         await push.say(problem(reason))
-        await push.say(problem(f"{what} rejected: nothing has changed for {push.app.name}."))
+        if push.deploy.setup is None:
+            await push.say(problem(f"{what} rejected: nothing has changed for {push.app.name}."))
         return PushOutcome("rejected", reason=reason)
 
     async def _build_and_release(self, push: Push) -> Release:

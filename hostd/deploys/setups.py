@@ -33,6 +33,8 @@ from hostd.settings import Settings
 
 log = logging.getLogger(__name__)
 
+POSTDEPLOY = "postdeploy"
+"""The process type of that command's dyno."""
 POSTDEPLOY_SECONDS = 3600.0
 """How long the command after the first deploy may take."""
 INTERRUPTED = "hostd was restarted during the setup, and nothing is left of it. Set the app up again."
@@ -108,7 +110,7 @@ class Setups:
         said = Setup(env=wanted.env, buildpacks=wanted.buildpacks)
         try:
             failure = await self._attempt(setup, app, user, wanted, said, recording)
-            await self._ended(setup, app, failure, said, recording.output.text)
+            await self._ended(setup, app, failure, said, recording)
         finally:
             # Also when hostd ends: whoever follows is let go.
             recording.end()
@@ -132,7 +134,7 @@ class Setups:
         recording.write(problem(failure))
         return failure
 
-    async def _ended(self, setup: AppSetup, app: App, failure: str | None, said: Setup, output: bytes) -> None:
+    async def _ended(self, setup: AppSetup, app: App, failure: str | None, said: Setup, recording: Recording) -> None:
         url = None
         if failure is None:
             self._events.api(app, "Setup succeeded")
@@ -142,7 +144,10 @@ class Setups:
             self._events.api(app, f"Setup failed: {' '.join(failure.split())}")
         else:
             await self._take_away(app.id)
-        self._ledger.app_setups.end(setup, failure=failure, problems=said.problems, success_url=url, output=output)
+            recording.write(problem(f"{app.name} was not set up and is gone again: its name is free for another try."))
+        self._ledger.app_setups.end(
+            setup, failure=failure, problems=said.problems, success_url=url, output=recording.output.text
+        )
 
     async def _set_up(  # noqa: PLR0917
         self, setup: AppSetup, app: App, user: User, wanted: Wanted, said: Setup, recording: Recording
@@ -185,7 +190,7 @@ class Setups:
                     script.command,
                     slug_id=release.slug_id or "",
                     config=release.config,
-                    type_="postdeploy",
+                    type_=POSTDEPLOY,
                     version=release.version,
                     hearer=phase,
                     stack=release.stack or HOST_STACK,
@@ -206,9 +211,11 @@ class Setups:
         """End the setup of a hostd that is no more."""
         if self._is_released(setup.app_id):
             name = self._ledger.apps.once(setup.app_id).name
+            # Nobody hears what it prints any more, and it would end by that.
+            await self._manager.one_offs.stop(setup.app_id, POSTDEPLOY)
             failure = (
-                f"hostd was restarted during the setup. {name} is deployed; whether its postdeploy command was run to "
-                f"its end is not known: hostctl logs -a {name} --dyno postdeploy"
+                f"hostd was restarted during the setup. {name} is deployed and stays; its postdeploy command, if it "
+                f"has one, was not run to its end. What it printed: hostctl logs -a {name} --dyno {POSTDEPLOY}"
             )
         else:
             await self._take_away(setup.app_id)

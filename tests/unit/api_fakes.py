@@ -99,6 +99,7 @@ class Api:
     receivers: FakeNotifier = field(init=False)
     metrics: Collector = field(init=False)
     revoking: FakeRevoking = field(init=False)
+    setups: FakeSetups = field(init=False)
     application: web.Application = field(init=False)
     door: str = ""
     """The address of the loopback door."""
@@ -198,14 +199,14 @@ async def running_api(
     collector = Collector(
         store=Store(settings.metrics_file, 1 << 30), router=FakeCounts(), usage=FakeLooker(), tally=Tally()
     )
-    revoking = FakeRevoking()
+    revoking, setups = FakeRevoking(), FakeSetups(ledger)
     context = Context(
         settings=settings,
         ledger=ledger,
         manager=manager,
         deploys=deploys,
         promoter=FakePromoter(ledger),
-        setups=FakeSetups(ledger),
+        setups=setups,
         events=events,
         pool=pool,
         slug_store=slug_store,
@@ -245,7 +246,7 @@ async def running_api(
             api = Api(ledger, manager, deploys, systemd, pool, slug_store, stacks, writer.lines, http, path)
             api.networks, api.scheduler, api.sleeper, api.names = networks, scheduler, sleeper, names
             api.automatic, api.journals = automatic, journals
-            api.revoking = revoking
+            api.revoking, api.setups = revoking, setups
             api.automatic, api.figures, api.receivers = automatic, figures, receivers
             api.metrics, api.application = collector, application
             api.door = f"http://127.0.0.1:{door.getsockname()[1]}"
