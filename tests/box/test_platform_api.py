@@ -27,12 +27,15 @@ def test_every_list_and_every_thing_is_as_the_schema_promises(platform, app, rep
     ask("POST", f"/apps/{app}/domains", {"hostname": f"{app}.example.com", "sni_endpoint": None})
     ask("POST", f"/hostd/apps/{app}/jobs", {"command": "true", "every": "1h"})
     ask("POST", f"/hostd/apps/{app}/alerts", {"condition": "web p95 above 0.5s"})
+    pipeline = ask("POST", "/pipelines", {"name": f"{app}-line"}).data["id"]
+    coupling = ask("POST", "/pipeline-couplings", {"app": app, "pipeline": pipeline, "stage": "staging"}).data["id"]
     wait_until(lambda: ask("GET", f"/apps/{app}/dynos/web.1").status == 200)
     named = {
         "app": app, "build": "current", "buildpack": "heroku%2Fpython", "domain": f"{app}.example.com", "drain": drain,
         "dyno": "web.1", "feature": "session-affinity", "job": "1", "key": key, "region": "local",
         "release": "current", "size": "eco", "slug": "current", "stack": "host", "type": "web",
-        "user": platform.user.email, "alert": "1", "oauth_authorization": token,
+        "user": platform.user.email, "alert": "1", "oauth_authorization": token, "pipeline": pipeline,
+        "coupling": coupling,
     }  # fmt: skip
     seen, absent = set(), {}
     for link in links():
@@ -49,6 +52,7 @@ def test_every_list_and_every_thing_is_as_the_schema_promises(platform, app, rep
                 absent[link.call] = (answer.status, answer.data["message"])
     assert absent.keys() == ABSENT, absent
     assert len(seen) > 60
+    ask("DELETE", f"/pipelines/{pipeline}")
 
 
 def test_a_source_is_uploaded_and_built_by_an_http_client_alone(platform, app):
