@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Callable
 
 from aiohttp import web
 
@@ -134,7 +135,15 @@ LONGEST_HEADER = 16 * 1024
 """Bytes; Heroku's command line sends a Request-Id of up to 7 KB."""
 
 
-def build_api(context: Context, peers: Peers | None = None) -> web.Application:
+def register(application: web.Application) -> None:
+    """Tell an application the routes of all modules."""
+    for module in MODULES:
+        application.router.add_routes(module.routes)
+
+
+def build_api(
+    context: Context, peers: Peers | None = None, routed: Callable[[web.Application], None] = register
+) -> web.Application:
     """The API as an aiohttp application; `peers` are the uids it listens to, by default those of this machine."""
     application = web.Application(middlewares=MIDDLEWARES, client_max_size=LARGEST_BODY)
     application.on_response_prepare.append(sign)
@@ -145,8 +154,7 @@ def build_api(context: Context, peers: Peers | None = None) -> web.Application:
     application[FETCHES] = Recent(time.monotonic)
     application[ATTENDED] = Attended()
     current_status.prepare(application)
-    for module in MODULES:
-        application.router.add_routes(module.routes)
+    routed(application)
     return application
 
 

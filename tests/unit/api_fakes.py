@@ -17,6 +17,7 @@ from aiohttp import web
 
 from hostd.acme.keeper import AutomaticCertificates
 from hostd.api import Peers, build_api, serve
+from hostd.api.application import register
 from hostd.capacity import Capacity
 from hostd.certificates.authorities import Authorities
 from hostd.certificates.keeper import CertificateKeeper
@@ -237,7 +238,7 @@ async def running_api(
     listener.bind(str(path))
     listener.listen(16)
     door = socket.create_server(("127.0.0.1", 0))
-    application, flaws = build_api(context, peers), Flaws()
+    application, flaws = build_api(context, peers, _routed), Flaws()
     application.middlewares.insert(0, flaws.watch)
     change(application)
     runner: web.AppRunner = await serve(application, listener, door)
@@ -265,3 +266,15 @@ async def running_api(
         await automatic.close()
         collector.store.close()
         ledger.close()
+
+
+def _routed(application: web.Application) -> None:
+    """With the routes of the first one in this process: to register them takes as long as a small test."""
+    if _routes:
+        application._router = _routes[0]
+    else:
+        register(application)
+        _routes.append(application.router)
+
+
+_routes: list[web.UrlDispatcher] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from cli_fakes import hostctl
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJbsQ7V0000000000000000000000000000000000000 you@laptop"
@@ -62,6 +63,7 @@ def test_keys_remove(hostd, tmp_path):
     assert hostctl(tmp_path, "keys:remove", "you@laptop").err == "Removing you@laptop SSH key... done\n"
 
 
+@pytest.mark.thorough
 def test_keys_that_are_too_weak_today_are_warned_of(hostd, tmp_path):
     from cryptography.hazmat.primitives.asymmetric import rsa
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat

@@ -92,6 +92,7 @@ async def pieces(*given: bytes) -> AsyncIterator[bytes]:
         yield piece
 
 
+@pytest.mark.thorough
 async def test_a_small_request_may_not_become_a_large_one_in_memory():
     packed = gzip.compress(bytes(50 << 20))
     sizes = [len(piece) async for piece in bodies.unpacked(pieces(packed[:1000], packed[1000:]), "gzip")]
@@ -194,6 +195,7 @@ async def test_a_push_says_what_is_built_and_can_be_cloned(tmp_path):
         assert {asked["service"] for asked in rig.hostd.asked} == {"git-receive-pack", "git-upload-pack"}
 
 
+@pytest.mark.thorough
 async def test_a_large_push_comes_in_chunks(tmp_path):
     async with running(tmp_path) as rig:
         (rig.work / "noise").write_bytes(os.urandom(3 << 20))
@@ -306,6 +308,7 @@ async def test_who_has_too_much_under_way_waits_for_a_turn_and_then_is_told_to_c
         assert "remote: you@example.com has too many pushes and fetches at once." in refused.err
 
 
+@pytest.mark.thorough
 async def test_a_push_that_is_too_large_is_told_so(tmp_path, monkeypatch):
     monkeypatch.setattr("hostd.ssh.git.LARGEST_PUSH", 1 << 20)
     async with running(tmp_path) as rig:

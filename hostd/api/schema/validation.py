@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -65,28 +66,30 @@ def _trouble(check: Check, value: Any) -> str | None:
 
 @functools.cache
 def _of_body(call: str) -> Check:
-    return _compiled(_link(call).body or {})
+    return _compiled(json.dumps(_link(call).body or {}))
 
 
 @functools.cache
 def _of_answer(call: str) -> Check:
-    return _compiled(_link(call).answer or {})
+    return _compiled(json.dumps(_link(call).answer or {}))
 
 
 @functools.cache
 def _of_refusal() -> Check:
-    return _compiled(ERROR)
+    return _compiled(json.dumps(ERROR))
 
 
 def _link(call: str) -> Link:
     return next(link for link in links() if link.call == call)
 
 
-def _compiled(schema: Schema) -> Check:
+@functools.cache
+def _compiled(schema: str) -> Check:
+    # By its text: half of all links answer with what another one answers with, too.
     # Imported when the first body comes, and each schema is compiled when it is first needed: a start has none of it.
     import fastjsonschema
 
-    whole = {"$schema": "http://json-schema.org/draft-07/schema#", **bundled(schema)}
+    whole = {"$schema": "http://json-schema.org/draft-07/schema#", **bundled(json.loads(schema))}
     check: Check = fastjsonschema.compile(whole, use_default=False, formats=_FORMATS)
     return check
 
