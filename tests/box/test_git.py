@@ -207,7 +207,7 @@ def test_no_right_to_the_app_gets_one_clear_line(platform: Platform, pages: Page
     assert (refused.returncode, refused.stdout) == (1, "")
     first, second = refused.stderr.splitlines()
     assert first == f" !    Couldn't find that app: {APP!r}. Your apps: hostctl apps"
-    assert second.strip() == f"If somebody else has it, they can let you in: hostctl access:add {guest.email}"
+    assert second == f" !    If somebody else has it, they can let you in: hostctl access:add {guest.email}"
 
     platform.hostctl("access:add", guest.email, "-a", APP)
     pages.commit()
