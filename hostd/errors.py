@@ -76,7 +76,7 @@ class BadRange(HostdError):
 
 
 class Conflict(HostdError):
-    """The name or key is taken, or the thing has changed in the meantime."""
+    """The key, address or domain is taken, or the thing has changed in the meantime."""
 
     id = "conflict"
     status = 409

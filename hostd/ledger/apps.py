@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from hostd import names
-from hostd.errors import Conflict, NotFound
+from hostd.errors import Invalid, NotFound
 from hostd.ledger.database import Database, Record, moments
 from hostd.ledger.releases import Releases
 from hostd.ledger.users import User, Users
@@ -49,7 +49,7 @@ class Apps:
     def create(self, name: str | None, owner_id: str, stack: str = HOST_STACK) -> App:
         """A new app with a uid of its own and the release v1 `Initial release`; without a name it gets a generated one.
 
-        Raises Invalid for a bad name and Conflict for one that is taken.
+        Raises Invalid for a bad name and for one that an app has.
         """
         if name is not None:
             names.app_name(name)
@@ -108,7 +108,7 @@ class Apps:
         return self._select("destroyed_at IS NOT NULL ORDER BY sequence")
 
     def rename(self, app_id: str, name: str) -> App:
-        """Give an app another name; raises Invalid, Conflict or NotFound."""
+        """Give an app another name; raises Invalid, also for one that an app has, or NotFound."""
         names.app_name(name)
         with self._database.transaction():
             if self.get(app_id).name == name:
@@ -185,7 +185,7 @@ class Apps:
 
     def _refuse_taken(self, name: str) -> None:
         if self._is_taken(name):
-            raise Conflict(f"The name {name} is taken. Choose another.")
+            raise Invalid(f"Name {name} is already taken. Choose another.")
 
     def _select(self, condition: str, *parameters: object) -> Sequence[App]:
         return [_app(record) for record in self._database.select(f"{_APPS} WHERE {condition}", *parameters)]

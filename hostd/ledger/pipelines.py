@@ -66,7 +66,7 @@ class Pipelines:
         self._apps = apps
 
     def create(self, name: str, owner_id: str) -> Pipeline:
-        """A new pipeline. Raises Invalid for a bad name and Conflict for one that is taken."""
+        """A new pipeline. Raises Invalid for a bad name and for one that a pipeline has."""
         with self._database.transaction():
             owner = self._users.get(owner_id)
             self._refuse(name)
@@ -94,7 +94,7 @@ class Pipelines:
         )
 
     def rename(self, pipeline: Pipeline, name: str) -> Pipeline:
-        """Give a pipeline another name. Raises Invalid, Conflict."""
+        """Give a pipeline another name. Raises Invalid, also for one that a pipeline has."""
         with self._database.transaction():
             if name != pipeline.name:
                 self._refuse(name)
@@ -163,7 +163,7 @@ class Pipelines:
                 f"{name[:40]!r} cannot be the name of a pipeline: 3 to 30 of a-z, 0-9 and -, a letter first, no - last."
             )
         if self._pipelines("name = ?", name):
-            raise Conflict(f"The name {name} is taken. Choose another.")
+            raise Invalid(f"Name {name} is already taken. Choose another.")
 
     def _pipelines(self, condition: str, *parameters: object) -> Sequence[Pipeline]:
         records = self._database.select(f"{_PIPELINES} WHERE {condition}", *parameters)

@@ -61,7 +61,7 @@ NAMES = {
     "escape": ("a\x1b[31mb", r"'a\x1b[31mb' " + WRONG_NAME, 1),
     "command": ("$(reboot)", WRONG_NAME, 1),
     "reserved": ("git", "git cannot be an app's name: it is reserved for the platform. Choose another.", 1),
-    "taken": (TAKEN, f"The name {TAKEN} is taken. Choose another.", 1),
+    "taken": (TAKEN, f"Name {TAKEN} is already taken. Choose another.", 1),
     "flag": ("-a", "There is no flag -a. See: hostctl apps:create --help", 2),
     "dash": ("--name=x", "There is no flag --name.", 2),
 }
@@ -205,7 +205,7 @@ OTHERS = {
     "no command": (["run", "-a", APP, ""], "COMMAND is missing.", 2),
     "unconfirmed": (["apps:destroy", "-a", APP], f"To go on, run this again with --confirm {APP}.", 1),
     "misconfirmed": (["apps:destroy", "-a", APP, "--confirm", "bad"], f"'bad' is not {APP}: nothing was done.", 1),
-    "rename to taken": (["apps:rename", TAKEN, "-a", APP], f"The name {TAKEN} is taken. Choose another.", 1),
+    "rename to taken": (["apps:rename", TAKEN, "-a", APP], f"Name {TAKEN} is already taken. Choose another.", 1),
     "no such user": (["access:add", "nobody@example.com", "-a", APP], "There is no user nobody@example.com.", 1),
     "no such command": (["ps:scael", "-a", APP], "ps:scael is not a command. Did you mean ps:scale", 2),
     "no key": (["keys:add", "/etc/hostname"], "key", 1),

@@ -60,7 +60,7 @@ async def test_a_repository_is_cloned_by_the_build_and_an_app_gets_a_name(tmp_pa
         ({"source_blob": {"url": "https://"}}, 422, "not an address"),
         ({"source_blob": {"url": "https://x.org/a.git", "checksum": "x"}}, 422, "no checksum"),
         (asked(app={"name": "Bad Name"}), 422, "cannot be an app's name"),
-        (asked(app={"name": "taken"}), 409, "taken"),
+        (asked(app={"name": "taken"}), 422, "taken"),
         (asked(app={"stack": "none"}), 422, "There is no stack"),
         (asked(app={"region": "mars"}), 404, "no region"),
         (asked(app={"organization": "acme"}), 404, "no teams"),

@@ -42,7 +42,9 @@ async def test_bad_names_are_refused_and_nothing_changes(tmp_path):
         for name in ("", "ab", "a" * 31, "..", "-a", "Großstadt", "api", "a/b", "a--b-", "a\nb"):
             refused = await api("POST", "/apps", {"name": name})
             assert (refused.status, refused.data["id"]) == (422, "invalid_params"), name
-        assert (await api("POST", "/apps", {"name": "taken"})).status == 409
+        taken = await api("POST", "/apps", {"name": "taken"})
+        assert (taken.status, taken.data["id"]) == (422, "invalid_params")
+        assert taken.data["message"].startswith("Name taken is already taken")
         assert (await api("POST", "/apps", {"name": 7})).status == 422
         assert [app.name for app in api.ledger.apps.list()] == ["taken"]
 

@@ -21,7 +21,7 @@ async def test_a_pipeline_is_made_as_the_official_cli_asks_found_renamed_and_des
         made = await api("POST", "/pipelines", wanted)
         assert made.status == 201
         assert made.data["owner"] == {"email": you.email, "id": you.id, "type": "user"}
-        assert (await api("POST", "/pipelines", {"name": "example"})).status == 409
+        assert (await api("POST", "/pipelines", {"name": "example"})).status == 422
         for bad in ("Example", "x", "-example", "a" * 31, "a b"):
             assert (await api("POST", "/pipelines", {"name": bad})).status == 422
         assert (await api("GET", "/pipelines?eq[name]=example")).data == [made.data] == (

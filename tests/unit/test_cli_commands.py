@@ -15,7 +15,7 @@ from cli_fakes import app, as_a_program, dyno, hostctl
 from hostd.cli import main
 from hostd.cli.call import Surroundings
 
-CONFLICT = (409, {"id": "conflict", "message": "The name hello is taken."})
+TAKEN = (422, {"id": "invalid_params", "message": "Name hello is already taken."})
 
 
 @pytest.fixture(autouse=True)
@@ -68,10 +68,10 @@ def test_create_makes_up_a_name(hostd, tmp_path):
 
 
 def test_a_refusal_ends_the_line_and_explains(hostd, tmp_path):
-    hostd.on("POST /apps", CONFLICT)
+    hostd.on("POST /apps", TAKEN)
     ran = hostctl(tmp_path, "apps:create", "hello")
     assert (ran.status, ran.out) == (1, "")
-    assert ran.err == "Creating hello... failed\n !    The name hello is taken.\n"
+    assert ran.err == "Creating hello... failed\n !    Name hello is already taken.\n"
 
 
 def test_an_empty_word_is_refused_not_taken_for_a_missing_one(hostd, tmp_path):

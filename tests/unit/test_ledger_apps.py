@@ -48,10 +48,10 @@ def test_apps_are_listed_by_name_and_in_the_order_they_were_made(ledger, kate, a
 
 
 def test_a_taken_name_is_refused(ledger, kate, app):
-    with pytest.raises(Conflict, match="The name hello is taken"):
+    with pytest.raises(Invalid, match="Name hello is already taken"):
         ledger.apps.create("hello", kate.id)
     other = ledger.apps.create("other", kate.id)
-    with pytest.raises(Conflict):
+    with pytest.raises(Invalid, match="Name hello is already taken"):
         ledger.apps.rename(other.id, "hello")
 
 

@@ -65,7 +65,12 @@ APPS = [
     ),
     Case("apps:info --json -a {app}", r'"name": "{app}"'),
     Case("apps:info -s -a {app}", r"web_url=http://{app}\.\S+\n[\s\S]*owner={me}\n[\s\S]*dynos=\{{\}}\n"),
-    Case("apps:create {app}", err=r"The name {app} is taken[\s\S]*Error ID: conflict", status=2, own_words=True),
+    Case(
+        "apps:create {app}",
+        err=r"Name {app} is already taken[\s\S]*Error ID: invalid_params",
+        status=2,
+        own_words=True,
+    ),
     Case("apps:create {other} --no-remote", r"\| \S+{other}\.git", err=r"Creating {other}\.\.\. done"),
     Case(
         "apps:rename {renamed} -a {other}",
