@@ -15,11 +15,14 @@ from hostd.api.requests import ASKED, Asked, answer, body_of, context_of, option
 from hostd.api.shapes import moment
 from hostd.deploys import origins
 from hostd.deploys.deploy import Wanted
-from hostd.errors import Invalid, NotFound
+from hostd.errors import Busy, Invalid, NotFound
 from hostd.ledger.app_setups import AppSetup
 from hostd.ledger.apps import HOST_STACK
 
 routes = web.RouteTableDef()
+
+MOST = 5
+"""Setups of a user that may go on at the same time."""
 
 
 @routes.post("/app-setups")
@@ -34,6 +37,8 @@ async def create(request: web.Request) -> web.Response:
         "team": name_of(asked.get("organization")),
     })
     name, stack = optional_text(asked, "name"), stack_named(context, name_of(asked.get("stack")) or HOST_STACK)
+    if sum(each.user_id == user.id for each in context.ledger.app_setups.pending()) >= MOST:
+        raise Busy(f"{MOST} apps are being set up for you. Wait until one of them is done, then try again.")
     with context.ledger.transaction():
         app = context.ledger.apps.create(name and names.app_name(name), user.id, stack)
         setup = context.ledger.app_setups.add(app, user)

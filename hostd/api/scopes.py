@@ -32,6 +32,7 @@ PROTECTED = frozenset(
 """Config vars, and what may be as secret."""
 RUNNING = frozenset(
     {
+        "/app-setups",
         "/apps/{app}/dynos",
         "/apps/{app}/dynos/{dyno}",
         "/apps/{app}/dynos/{dyno}/actions/copy",

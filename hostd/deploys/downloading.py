@@ -111,14 +111,14 @@ class Downloads:
         """Write it to a file; its sha256."""
         if answer.status != 200:
             raise Conflict(f"The source cannot be downloaded: its server answers with status {answer.status}.")
-        room = shutil.disk_usage(self._directory).free - KEPT_FREE
         digest, size = hashlib.sha256(), 0
         with file.open("xb") as target:
             async for piece in answer.content.iter_chunked(_PIECE):
                 size += len(piece)
                 if size > self._largest:
                     raise Conflict(f"The source cannot be downloaded: it is larger than {self._largest >> 20} MiB.")
-                if size > room:
+                # Looked at each time: others download too.
+                if shutil.disk_usage(self._directory).free < KEPT_FREE + len(piece):
                     raise Unavailable("The server's disk is nearly full. Ask the operator.")
                 digest.update(piece)
                 await asyncio.to_thread(target.write, piece)

@@ -8,6 +8,7 @@ import pytest
 from api_fakes import running_api
 
 from buildpacks.source import GitSource, TarSource
+from hostd.api.app_setups import MOST
 from hostd.ledger.access import Right
 from hostd.ledger.app_setups import KEPT
 
@@ -77,6 +78,16 @@ async def test_what_cannot_be_set_up_is_refused_and_nothing_is_made(tmp_path, bo
         answer = await api("POST", "/app-setups", body)
         assert (answer.status, said in answer.data["message"]) == (status, True), answer.data
         assert [app.name for app in api.ledger.apps.list()] == ["taken"] and not api.setups.begun
+
+
+async def test_one_user_does_not_take_all_the_room(tmp_path):
+    async with running_api(tmp_path) as api:
+        for _ in range(MOST):
+            assert (await api("POST", "/app-setups", asked())).status == 202
+        refused = await api("POST", "/app-setups", asked(app={"name": "hello"}))
+        assert (refused.status, refused.data["id"]) == (409, "busy")
+        api.user = "ann@example.com"
+        assert (await api("POST", "/app-setups", asked(app={"name": "hello"}))).status == 202
 
 
 async def test_a_setup_is_seen_by_who_began_it_and_who_may_see_the_app(tmp_path):
