@@ -14,7 +14,7 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -139,13 +139,22 @@ class Api:
                     found[there[number]] = int(process.name)
         return found
 
-    def ask(self, verb: str, path: str, body: object = None) -> Any:
-        """The answer's JSON. Raises OSError if nobody answers, SystemExit for an error."""
+    def ask(
+        self,
+        verb: str,
+        path: str,
+        body: object = None,
+        *,
+        user: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        """The answer's JSON, to root or for a user. Raises OSError if nobody answers, SystemExit for an error."""
         connection = http.client.HTTPConnection("hostd")
         connection.sock = socket.socket(socket.AF_UNIX)
         with closing(connection):
             connection.sock.connect(str(self.path("/run/hostd/hostd.sock")))
-            connection.request(verb, path, body=None if body is None else json.dumps(body))
+            known = {**(headers or {}), **({"Hostd-User": user} if user else {})}
+            connection.request(verb, path, body=None if body is None else json.dumps(body), headers=known)
             answer = connection.getresponse()
             text = answer.read()
         if answer.status >= http.client.BAD_REQUEST:

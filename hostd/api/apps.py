@@ -49,7 +49,7 @@ async def index(request: web.Request) -> web.Response:
 def _listed(request: web.Request, apps: Sequence[App]) -> web.Response:
     context = context_of(request)
     sortable: dict[str, Callable[[App], str | int]] = {"name": lambda app: app.name, "id": lambda app: app.id}
-    return answer_list(request, apps, sortable=sortable, default="name", shape=lambda app: shown_app(context, app))
+    return answer_list(request, apps, sortable=sortable, default="name", shape=shower(context, apps))
 
 
 @routes.get("/users/~/apps")
@@ -150,6 +150,20 @@ def shown_app(context: Context, app: App, *, repo_size: int | None = None) -> di
     runs_on = release.stack or HOST_STACK if release.slug_id else None
     owner, acm = ledger.users.get(app.owner_id), ledger.acm.enabled(app.id)
     return app_json(context.settings, app, owner, slug=slug, repo_size=repo_size, runs_on=runs_on, acm=acm)
+
+
+def shower(context: Context, apps: Sequence[App]) -> Callable[[App], dict[str, Any]]:
+    """Shows each of these apps as `shown_app` does; what it takes is read once for all of them."""
+    ledger, settings = context.ledger, context.settings
+    running, acm = ledger.releases.running([app.id for app in apps]), ledger.acm.all_enabled()
+    owners = {user.id: user for user in ledger.users.list()}
+
+    def show(app: App) -> dict[str, Any]:
+        slug = running.get(app.id)
+        runs_on = slug.stack or HOST_STACK if slug else None
+        return app_json(settings, app, owners[app.owner_id], slug=slug, runs_on=runs_on, acm=app.id in acm)
+
+    return show
 
 
 def refuse_elsewhere(body: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from hostd.api.apps import shown_app
+from hostd.api.apps import shower
 from hostd.api.requests import answer, body_of, context_of, user_of
 from hostd.errors import NotFound
 
@@ -22,5 +22,5 @@ async def apps(request: web.Request) -> web.Response:
         except NotFound:
             continue
         if context.ledger.access.rights(app, user):
-            found.append(shown_app(context, app))
-    return answer(found)
+            found.append(app)
+    return answer([*map(shower(context, found), found)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -16,7 +17,7 @@ from hostd.ledger.formation import Process
 from hostd.ledger.job_runs import JobRun
 from hostd.ledger.jobs import Job
 from hostd.ledger.keys import Key
-from hostd.ledger.releases import Release
+from hostd.ledger.releases import Release, Running
 from hostd.ledger.slugs import Slug
 from hostd.ledger.stacks import StackVersion
 from hostd.ledger.users import User
@@ -42,7 +43,7 @@ def app_json(
     app: App,
     owner: User,
     *,
-    slug: Slug | None = None,
+    slug: Slug | Running | None = None,
     repo_size: int | None = None,
     runs_on: str | None = None,
     acm: bool = False,
@@ -351,4 +352,9 @@ def stable_id(app_id: str, kind: str, name: str) -> str:
 
 
 def _named(name: str) -> dict[str, str]:
-    return {"id": str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{name.lower()}.hostd")), "name": name}
+    return {"id": _id_of_name(name), "name": name}
+
+
+@functools.lru_cache(maxsize=256)
+def _id_of_name(name: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{name.lower()}.hostd"))

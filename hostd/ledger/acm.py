@@ -40,6 +40,10 @@ class Acm:
         """Whether an app gets its certificates by itself."""
         return self._database.first("SELECT 1 FROM acm WHERE app_id = ?", app_id) is not None
 
+    def all_enabled(self) -> set[str]:
+        """The ids of all apps that get their certificates by themselves."""
+        return {record["app_id"] for record in self._database.select("SELECT app_id FROM acm")}
+
     def challenge(self, app_id: str) -> str | None:
         """The only way by which its names are to be proven, as ACME calls it; None for whichever does it."""
         record = self._database.first("SELECT challenge FROM acm WHERE app_id = ?", app_id)

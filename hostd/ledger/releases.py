@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ from hostd.ledger.database import Database, Record, from_text, moments, to_text
 from hostd.ledger.users import User
 from hostd.ledger.vault import Vault
 
-__all__ = ["Output", "Problem", "Release", "Releases"]
+__all__ = ["Output", "Problem", "Release", "Releases", "Running"]
 
 OUTPUT_LIMIT = 512 * 1024
 """Bytes of a release phase's output that are kept."""
@@ -55,6 +56,15 @@ class Output:
 
     text: str
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What an app's current release runs: the buildpack and bytes of its slug, on which stack, NAME@VERSION."""
+
+    buildpack: str
+    size_bytes: int
+    stack: str | None
 
 
 class Releases:
@@ -118,6 +128,17 @@ class Releases:
         if record is None:
             raise NotFound("There is no such app.")
         return self._release(record)
+
+    def running(self, app_ids: Sequence[str]) -> dict[str, Running]:
+        """What of these apps those run, by their ids, to which anything was deployed: in one question for all."""
+        records = self._database.select(
+            "SELECT wanted.value AS id, slugs.buildpack, slugs.size_bytes, releases.stack FROM json_each(?) AS wanted "
+            "JOIN releases ON releases.app_id = wanted.value "
+            "AND releases.version = (SELECT max(version) FROM releases WHERE app_id = wanted.value) "
+            "JOIN slugs ON slugs.id = releases.slug_id",
+            json.dumps(app_ids),
+        )
+        return {record.pop("id"): Running(**record) for record in records}
 
     def get(self, app_id: str, version: int) -> Release:
         """One release of an app by its number; raises NotFound."""

@@ -30,6 +30,27 @@ async def test_create_list_show_and_destroy_an_app(tmp_path):
         assert (await api("POST", "/apps", {"name": "hello"})).status == 201
 
 
+async def test_a_list_shows_each_app_as_it_is_shown_alone_and_asks_the_ledger_once_for_all(tmp_path):
+    async with running_api(tmp_path) as api:
+        api.user, statements = "kate@example.com", []
+        for number, owner in enumerate(("kate", "you", "ann") * 4):
+            app = api.ledger.apps.create(f"app-{number}", api.users[owner].id)
+            for _ in range(number % 3):
+                release = api.deployed(app)
+            if number % 2:
+                api.ledger.acm.enable(app.id)
+        api.ledger.releases.append(
+            app.id, slug_id=release.slug_id, config={}, description="Moved", user=api.users["ann"], stack="debian-12@1"
+        )
+        api.ledger._database._db.conn.set_trace_callback(statements.append)
+        listed = (await api("GET", "/apps")).data
+        assert len(statements) < 12
+        assert listed == [(await api("GET", f"/apps/{app['id']}")).data | {"repo_size": None} for app in listed]
+        assert len({(app["acm"], app["owner"]["email"], app["slug_size"], app["stack"]["name"]) for app in listed}) > 4
+        some = {"in": {"id": [app["id"] for app in listed[3:6]]}}
+        assert (await api("POST", "/filters/apps", some)).data == listed[3:6]
+
+
 async def test_an_app_without_a_name_gets_one(tmp_path):
     async with running_api(tmp_path) as api:
         assert (await api("POST", "/apps")).data["name"].count("-") == 2
