@@ -71,6 +71,7 @@ from hostd.api.middlewares import count, dispatch, number, override, pack, sign,
 from hostd.api.requests import CONTEXT, QUOTA
 from hostd.api.revoking import ATTENDED, Attended, attend
 from hostd.context import Context
+from hostd.unreadable import server_log
 
 MODULES = (
     account,
@@ -163,6 +164,7 @@ async def serve(application: web.Application, *listeners: socket.socket) -> web.
     runner = web.AppRunner(
         application,
         access_log=None,
+        logger=server_log,
         handler_cancellation=True,
         shutdown_timeout=5.0,
         max_field_size=LONGEST_HEADER,

@@ -16,6 +16,7 @@ from hostd.cli.client import Client, run_dir
 from hostd.git_https.origin import Origins
 from hostd.git_https.service import Service
 from hostd.listening import inherited, notify
+from hostd.unreadable import server_log
 
 LEAVE_SECONDS = 20.0
 """How long pushes and fetches may still take when the service ends; then they are cut off."""
@@ -51,6 +52,7 @@ async def listen(service: Service, listener: socket.socket) -> web.AppRunner:
     runner = web.AppRunner(
         application,
         access_log=None,
+        logger=server_log,
         handler_cancellation=True,
         shutdown_timeout=LEAVE_SECONDS,
         # By itself it would make of few bytes any number, in memory.

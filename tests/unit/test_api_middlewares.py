@@ -172,6 +172,17 @@ async def test_what_changes_while_a_body_is_on_its_way_is_not_undone_by_it(tmp_p
         assert api.ledger.apps.get("goodbye").maintenance
 
 
+async def test_nothing_of_a_request_that_cannot_be_read_is_in_the_log(tmp_path, caplog):
+    async with running_api(tmp_path) as api:
+        token, (host, port) = api.token(), api.door.removeprefix("http://").split(":")
+        for wrong in ("Authorization: Bearer {}\0", "Authorization {}: x", "Transfer-Encoding: {}"):
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(f"GET /account HTTP/1.1\r\nHost: x\r\n{wrong.format(token)}\r\n\r\n".encode())
+            assert (await reader.readline()).startswith(b"HTTP/1.0 400")
+            writer.close()
+    assert token not in caplog.text and "Traceback" not in caplog.text
+
+
 async def test_deep_json_is_refused(tmp_path):
     async with running_api(tmp_path) as api:
         for depth in (DEEPEST, 500, 100_000):
