@@ -238,7 +238,8 @@ async def test_the_platforms_certificate_is_a_part_of_its_status(tmp_path, age, 
         (part,) = [each for each in (await api("GET", "/hostd/status")).data["components"] if each["name"] == "https"]
     ends = NOW + (825 - age) * DAY
     assert part["status"] == status
-    assert part["detail"] == f"localhost, *.localhost until {ends:%Y-%m-%d}, signed by itself"
+    hosts = "localhost, *.localhost, api.localhost, git.localhost"
+    assert part["detail"] == f"{hosts} until {ends:%Y-%m-%d}, signed by itself"
 
 
 async def test_a_domain_is_added_with_the_certificate_that_it_is_to_have(api):
