@@ -83,7 +83,7 @@ class Manager(Protocol):
         size: str,
         attach: bool,
         time_limit: float | None = None,
-        user_id: str | None = None,
+        holder: str | None = None,
     ) -> OneOff:
         """Make a one-off dyno; if not attached, start it. It is stopped after *time_limit* seconds."""
 
@@ -94,11 +94,11 @@ class Manager(Protocol):
         argv: Sequence[str],
         env: Mapping[str, str] | None,
         time_limit: float | None = None,
-        user_id: str | None = None,
+        holder: str | None = None,
     ) -> OneOff:
         """Get ready to run a program inside a running dyno; `env` comes on top of the dyno's, None is without that."""
 
-    def prepare_forward(self, app: App, dyno: str, port: int, user_id: str | None = None) -> OneOff:
+    def prepare_forward(self, app: App, dyno: str, port: int, holder: str | None = None) -> OneOff:
         """Get ready to connect to a port inside a running dyno."""
 
 
@@ -259,6 +259,9 @@ class Revoking(Protocol):
 
     async def review(self, user: User, app: App | None = None) -> None:
         """End what a user has running that they may have no more, on an app or at all."""
+
+    async def end_token(self, user: User, authorization_id: str) -> None:
+        """End what a user has running with the token of an authorization."""
 
 
 class Networks(Protocol):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from hostd.errors import NotFound
+from hostd.holders import belongs, holder
 from hostd.ledger import Ledger
 from hostd.ledger.access import Right
 from hostd.ledger.apps import App
@@ -55,7 +56,7 @@ class Dynos(Protocol):
 class Streams(Protocol):
     """What is needed of `hostd.tailing.Tails`."""
 
-    async def end(self, user_id: str, app_id: str | None) -> int:
+    async def end(self, holder: str, app_id: str | None) -> int:
         """Cut log streams."""
 
 
@@ -92,16 +93,25 @@ class Revoking:
         """End what a user has running and may have no more, on an app or at all. `user` may be removed already."""
 
         def lost(right: Right) -> Lost:
-            return lambda user_id, app_id: user_id == user.id and right not in self._rights(user, app_id)
+            return lambda held, app_id: belongs(held, user.id) and right not in self._rights(user, app_id)
 
         self._end_connections(user)
         self._deploys.end_where(lost(Right.DEPLOY), f"{user.email} may not deploy to this app any more")
-        # Programs get time to end; whoever took the right away need not wait for that.
-        task = asyncio.create_task(self._dynos.end_sessions(lost(Right.OPERATE)))
-        self._ending.add(task)
-        task.add_done_callback(self._ended)
+        self._end_sessions(lost(Right.OPERATE))
         if app is None or Right.VIEW not in self._rights(user, app.id):
             await self._streams.end(user.id, app.id if app else None)
+
+    async def end_token(self, user: User, authorization_id: str) -> None:
+        """End what a user has running with the token of an authorization: commands in dynos and log streams."""
+        whose = holder(user.id, authorization_id)
+        self._end_sessions(lambda held, _app_id: held == whose)
+        await self._streams.end(whose, None)
+
+    def _end_sessions(self, lost: Lost) -> None:
+        # Programs get time to end; whoever took the right away need not wait for that.
+        task = asyncio.create_task(self._dynos.end_sessions(lost))
+        self._ending.add(task)
+        task.add_done_callback(self._ended)
 
     def _end_connections(self, user: User) -> None:
         removed = self._current(user) is None

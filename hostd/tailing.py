@@ -25,13 +25,13 @@ class Tails:
         self._key = key
         self._clock = clock
 
-    async def end(self, user_id: str, app_id: str | None) -> int:
-        """Cut a user's streams of an app, or with None all; how many there were.
+    async def end(self, holder: str, app_id: str | None) -> int:
+        """Cut the streams of a user, or of one with a token, of an app or with None all; how many there were.
 
         A reader that still may read goes on by itself. A logplex that does not answer serves no stream either: that is
         logged.
         """
-        query = sign_ending(Ending(user_id, app_id, int(self._clock())), self._key)
+        query = sign_ending(Ending(holder, app_id, int(self._clock())), self._key)
         try:
             async with asyncio.timeout(SECONDS):
                 reader, writer = await asyncio.open_unix_connection(self._path)

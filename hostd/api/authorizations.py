@@ -13,6 +13,7 @@ from aiohttp import web
 
 from hostd.api.identity import known_owner
 from hostd.api.requests import answer, answer_list, body_of, by_fields, context_of, optional_text, user_of
+from hostd.api.revoking import end_token
 from hostd.api.shapes import moment
 from hostd.errors import Invalid, NotFound
 from hostd.ledger.authorizations import PREFIX, UNNAMED, Authorization
@@ -68,17 +69,19 @@ async def update(request: web.Request) -> web.Response:
 
 @routes.delete("/oauth/authorizations/{oauth_authorization}")
 async def revoke(request: web.Request) -> web.Response:
-    """Revoke an authorization: its token is worth nothing from now on."""
+    """Revoke an authorization: its token is worth nothing from now on, and what runs with it ends."""
     user = user_of(request)
     ended = context_of(request).ledger.authorizations.remove(user.id, request.match_info["oauth_authorization"])
+    await end_token(request, user, ended.id)
     return answer(authorization_json(ended, user))
 
 
 @routes.post("/oauth/authorizations/{oauth_authorization}/actions/regenerate-tokens")
 async def regenerate(request: web.Request) -> web.Response:
-    """Give an authorization another token, which lasts as long; the one before is worth nothing from now on."""
+    """Give an authorization another token, which lasts as long; the one before is as if it had been revoked."""
     user, wanted = user_of(request), request.match_info["oauth_authorization"]
     made, token = context_of(request).ledger.authorizations.regenerate(user.id, wanted)
+    await end_token(request, user, made.id)
     return answer(authorization_json(made, user, token))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from hostd.holders import holder
 from hostd.ledger.authorizations import Authorization
 from hostd.ledger.users import User
 
@@ -31,3 +32,8 @@ class Caller:
     door: Door
     address: str
     authorization: Authorization | None = None
+
+    @property
+    def holder(self) -> str:
+        """Whose what they begin is: it ends with their token."""
+        return holder(self.user.id, self.authorization.id if self.authorization else None)

@@ -93,7 +93,7 @@ async def run(request: web.Request) -> web.Response:
     env, size, limit = _environment(body), _size(context, app, body, type_), _time_limit(context, body)
     _rendezvous_if(request, attach)
     context.events.api(app, f"Starting process with command `{command}` by {user.email}")
-    one_off = await context.manager.prepare_one_off(app, command, env, size, attach, limit, user.id)
+    one_off = await context.manager.prepare_one_off(app, command, env, size, attach, limit, caller_of(request).holder)
     return _made(request, app, one_off, env, terminal=not flag_field(body, "force_no_tty"))
 
 
@@ -104,7 +104,8 @@ async def run_inside(request: web.Request) -> web.Response:
     body, dyno = await body_of(request), request.match_info["dyno"]
     command, env = command_field(body), _environment(body)
     _rendezvous_if(request, attach=True)
-    visit = context.manager.prepare_visit(app, dyno, launch_command(command), env, _time_limit(context, body), user.id)
+    argv, limit = launch_command(command), _time_limit(context, body)
+    visit = context.manager.prepare_visit(app, dyno, argv, env, limit, caller_of(request).holder)
     context.events.api(app, f"Run `{command}` inside {dyno} by {user.email}")
     return _made(request, app, visit, env, terminal=not flag_field(body, "force_no_tty"))
 
@@ -121,7 +122,7 @@ async def copy(request: web.Request) -> web.Response:
     if "\0" in file or len(file.encode(errors="surrogatepass")) > LONGEST_PATH:
         raise Invalid(f"A path must be at most {LONGEST_PATH} bytes long, without NUL characters.")
     argv = copy_command(file, archive=flag_field(body, "archive"))
-    visit = context.manager.prepare_visit(app, dyno, argv, None, _time_limit(context, body), user.id)
+    visit = context.manager.prepare_visit(app, dyno, argv, None, _time_limit(context, body), caller_of(request).holder)
     context.events.api(app, f"Copy {file} from {dyno} by {user.email}")
     return _made(request, app, visit, {}, terminal=False)
 
@@ -132,7 +133,7 @@ async def forward(request: web.Request) -> web.Response:
     context, app, user = context_of(request), app_for(request, Right.OPERATE), known_owner(user_of(request))
     body, dyno = await body_of(request), request.match_info["dyno"]
     port = body["port"]
-    made = context.manager.prepare_forward(app, dyno, port, user.id)
+    made = context.manager.prepare_forward(app, dyno, port, caller_of(request).holder)
     context.events.api(app, f"Connect to port {port} in {dyno} by {user.email}")
     return _made(request, app, made, {}, terminal=False)
 

@@ -19,7 +19,6 @@ from hostd.api.requests import (
     context_of,
     flag_field,
     optional_text,
-    user_of,
 )
 from hostd.errors import Invalid
 from hostd.logplex.filters import checked_request_id, parted
@@ -38,7 +37,7 @@ async def create(request: web.Request) -> web.Response:
     context, app = context_of(request), app_for(request)
     body = await body_of(request)
     now = time.time()
-    session = replace(_session(body, app.id, now), user=user_of(request).id)
+    session = replace(_session(body, app.id, now), user=caller_of(request).holder)
     created = shapes.moment(now)
     return answer(
         {

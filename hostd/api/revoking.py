@@ -6,7 +6,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from hostd.api.failures import CANCELLED_WITH_CLIENT
-from hostd.api.requests import ASKED, USER, context_of
+from hostd.api.requests import ASKED, CALLER, USER, context_of
 from hostd.errors import NotFound
 from hostd.ledger.apps import App
 from hostd.ledger.users import User
@@ -49,6 +49,17 @@ async def review(request: web.Request, user: User, app: App | None = None) -> No
         held = context.ledger.access.rights(asked.app, current) if current and asked else frozenset()
         lost = current is None or (asked is not None and held.isdisjoint(asked.rights))
         if lost and other.transport is not None:
+            other.transport.abort()
+
+
+async def end_token(request: web.Request, user: User, authorization: str) -> None:
+    """End all that was begun with the token of an authorization, which is worth nothing any more."""
+    await context_of(request).revoking.end_token(user, authorization)
+    for other in list(request.app[ATTENDED].requests.values()):
+        caller = other.get(CALLER)
+        if other is request or caller is None or caller.authorization is None or not _ends(other):
+            continue
+        if caller.authorization.id == authorization and other.transport is not None:
             other.transport.abort()
 
 

@@ -7,6 +7,7 @@ Data goes to stdout, progress and errors to stderr. Exit status 0, 1 for an erro
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from hostd.cli.call import Surroundings
 
 INTERRUPTED = 130
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What a write fails with that no reader ended."""
 
 
 def main(argv: Sequence[str] | None = None, around: Surroundings | None = None) -> int:
@@ -32,6 +35,12 @@ def main(argv: Sequence[str] | None = None, around: Surroundings | None = None) 
     except BrokenPipeError:
         _forget_output(around)
         return 0
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        _forget_output(around)
+        _complain(around, f"Not everything could be written: {error.strerror}.")
+        return 1
     except KeyboardInterrupt:
         return INTERRUPTED
 

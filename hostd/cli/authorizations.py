@@ -117,7 +117,7 @@ def rotate(call: Call) -> None:
     examples=(f"hostctl authorizations:revoke {_ID}",),
 )
 def revoke(call: Call) -> None:
-    """End a token: from now on it is worth nothing."""
+    """End a token: from now on it is worth nothing, and log tails and commands in dynos that were begun with it end."""
     with call.action("Revoking OAuth Authorization") as action:
         ended = call.client.request("DELETE", path("oauth", "authorizations", call.words[0])).data
         action.done = f"revoked authorization from {printable(ended['description'])}"

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from hostd.errors import BadRequest, Forbidden
+from hostd.holders import belongs
 from hostd.logplex.filters import Filter
 from hostd.logplex.rendering import Form
 
@@ -43,7 +44,7 @@ class Session:
     request_id: str | None = None
     form: Form = Form.TEXT
     user: str | None = None
-    """Who asked for it, by id: it ends when they lose the right to it."""
+    """Who asked for it (`hostd.holders`): it ends when they lose the right to it, or their token."""
 
     @property
     def filter(self) -> Filter:
@@ -80,7 +81,10 @@ def verify(query: str, key: bytes, now: float) -> Session:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What a user may read no more: the log of an app, or with None any. `at` in seconds since the epoch."""
+    """What a user, or a user with a token (`hostd.holders`), may read no more: the log of an app, or with None any.
+
+    `at` in seconds since the epoch.
+    """
 
     user: str
     app: str | None
@@ -89,7 +93,7 @@ class Ending:
     def covers(self, session: Session) -> bool:
         """Whether it is a session of this user that was granted until then."""
         granted = session.expires - LIFETIME
-        return session.user == self.user and self.app in (None, session.app) and granted <= self.at
+        return belongs(session.user, self.user) and self.app in (None, session.app) and granted <= self.at
 
     @property
     def over(self) -> int:

@@ -35,7 +35,7 @@ class Forward:
     dyno: Dyno
     uid: int
     port: int
-    user_id: str | None = None
+    holder: str | None = None
 
 
 class Forwards:
@@ -55,7 +55,7 @@ class Forwards:
 
     def withdraw_where(self, lost: Lost) -> None:
         """Let the tokens be good for nothing that users have who may not connect any more."""
-        self._tickets.withdraw(lambda what: what.user_id is not None and lost(what.user_id, what.dyno.app_id))
+        self._tickets.withdraw(lambda what: what.holder is not None and lost(what.holder, what.dyno.app_id))
 
     async def connect(self, token: str) -> socket.socket:
         """The connection of *token*. Raises NotFound for an unknown token, Conflict when nothing listens."""

@@ -170,7 +170,7 @@ class Manager:
         size: str,
         attach: bool,
         time_limit: float | None = None,
-        user_id: str | None = None,
+        holder: str | None = None,
     ) -> OneOff:
         """Make a one-off dyno, which is stopped after *time_limit* seconds; without *attach* it is started at once.
 
@@ -178,7 +178,7 @@ class Manager:
         """
         if attach:
             return self.one_offs.run_attached(
-                app.id, command, env=env, size=size, time_limit=time_limit, user_id=user_id
+                app.id, command, env=env, size=size, time_limit=time_limit, holder=holder
             )
         return await self.one_offs.run_detached(app.id, command, env=env, size=size, time_limit=time_limit)
 
@@ -189,20 +189,20 @@ class Manager:
         argv: Sequence[str],
         env: Mapping[str, str] | None,
         time_limit: float | None = None,
-        user_id: str | None = None,
+        holder: str | None = None,
     ) -> OneOff:
         """Get ready to run a program inside a running dyno of that name. Raises NotFound, Conflict.
 
         *env* comes on top of the dyno's environment; with None it has nothing of that.
         """
         found = self._enterable(app, dyno)
-        token = self.visits.prepare(Visit(found, app.name, self._uid(app), argv, env, time_limit, user_id))
+        token = self.visits.prepare(Visit(found, app.name, self._uid(app), argv, env, time_limit, holder))
         return OneOff(found, token)
 
-    def prepare_forward(self, app: App, dyno: str, port: int, user_id: str | None = None) -> OneOff:
+    def prepare_forward(self, app: App, dyno: str, port: int, holder: str | None = None) -> OneOff:
         """Get ready to connect to a port inside a running dyno of that name. Raises NotFound, Conflict."""
         found = self._enterable(app, dyno)
-        return OneOff(found, self.forwards.prepare(Forward(found, self._uid(app), port, user_id)))
+        return OneOff(found, self.forwards.prepare(Forward(found, self._uid(app), port, holder)))
 
     async def end_sessions(self, lost: Lost) -> None:
         """End the sessions of users in dynos whose right to them is lost, those that run and those prepared."""

@@ -168,11 +168,11 @@ class OneOffs:
         env: Mapping[str, str],
         size: str | None,
         time_limit: float | None = None,
-        user_id: str | None = None,
+        holder: str | None = None,
     ) -> OneOff:
         """Make a dyno that starts when its client comes to the attach socket with the token."""
         session = self.prepare(app_id, command, env=env, size=size, time_limit=time_limit)
-        session.user_id = user_id
+        session.holder = holder
         session.token = self._tickets.give(session, self._expired)
         self._say(session.record, "Awaiting client")
         return OneOff(session.record.view(), session.token)
@@ -203,8 +203,8 @@ class OneOffs:
 
     async def end_where(self, lost: Lost) -> None:
         """End the attached dynos of users who may not have them any more, at once."""
-        running = [s for s in self._sessions.values() if s.user_id and s.record.phase in (Phase.STARTING, Phase.UP)]
-        ended = [session for session in running if lost(session.user_id or "", session.record.app_id)]
+        running = [s for s in self._sessions.values() if s.holder and s.record.phase in (Phase.STARTING, Phase.UP)]
+        ended = [session for session in running if lost(session.holder or "", session.record.app_id)]
         for session in ended:
             self._say(session.record, "The right to this session was taken away")
             if session.record.state is not DynoState.CREATED:
@@ -271,7 +271,7 @@ class OneOffs:
         )
         limit = known.get("time_limit")
         session = _OneOffSession(dyno.unit, known.get("token"), record=record, launch=None, time_limit=limit)
-        session.user_id = known.get("user")
+        session.holder = known.get("user")
         self._sessions[dyno.unit] = session
         self.nudge(dyno.unit)
         if session.token is not None and not session.ended.is_set():
@@ -393,5 +393,5 @@ def _facts(session: _OneOffSession) -> dict[str, Any]:
         "command": record.command,
         "token": session.token,
         "time_limit": session.time_limit,
-        "user": session.user_id,
+        "user": session.holder,
     }

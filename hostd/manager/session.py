@@ -23,12 +23,12 @@ Lost = Callable[[str, str], bool]
 class Session:
     """One command and its client. `token` lets the client come back; a detached one has none.
 
-    `user_id` is the user who is at the other end, if one is, and `app_id` the app whose dyno it is.
+    `holder` says who is at the other end, if somebody is (`hostd.holders`), and `app_id` the app whose dyno it is.
     """
 
     unit: str
     token: str | None = field(default=None, repr=False)
-    user_id: str | None = None
+    holder: str | None = None
     app_id: str = ""
     status: int = 0
     clients: int = 0

@@ -63,7 +63,7 @@ class Visit:
     argv: Sequence[str]
     env: Mapping[str, str] | None = field(default=None, repr=False)
     time_limit: float | None = None
-    user_id: str | None = None
+    holder: str | None = None
 
 
 class Visits:
@@ -98,7 +98,7 @@ class Visits:
             return None
         group = f"inside-{self._number()}"
         unit = f"{visit.dyno.unit.removesuffix('.service')}-{group}.service"
-        session = self._sessions[unit] = Session(unit, token, visit.user_id, visit.dyno.app_id)
+        session = self._sessions[unit] = Session(unit, token, visit.holder, visit.dyno.app_id)
         try:
             await self._systemd.start(unit, self._properties(session, group, visit, stdio))
         except (SystemdError, OSError) as error:
@@ -123,11 +123,11 @@ class Visits:
 
     async def end_where(self, lost: Lost) -> None:
         """End the visits of users who may not make them any more, at once."""
-        self._tickets.withdraw(lambda visit: visit.user_id is not None and lost(visit.user_id, visit.dyno.app_id))
+        self._tickets.withdraw(lambda visit: visit.holder is not None and lost(visit.holder, visit.dyno.app_id))
         ended = [
             session
             for session in self._sessions.values()
-            if session.user_id is not None and not session.ended.is_set() and lost(session.user_id, session.app_id)
+            if session.holder is not None and not session.ended.is_set() and lost(session.holder, session.app_id)
         ]
         for session in ended:
             self._systemd.kill(session.unit, signal.SIGHUP)
@@ -137,7 +137,7 @@ class Visits:
         """Take over visits that run already, and wait for their clients."""
         for unit in units:
             known = self._files.read(unit) or {}
-            whose = {"user_id": known.get("user"), "app_id": known.get("app", "")}
+            whose = {"holder": known.get("user"), "app_id": known.get("app", "")}
             session = self._sessions[unit] = Session(unit, known.get("token"), **whose)
             self.nudge(unit)
             asyncio.get_running_loop().call_later(self._patience, self._stayed_away, session)
@@ -190,7 +190,7 @@ class Visits:
             "argv": list(visit.argv),
             "env": {} if visit.env is None else {**self._environment_files.read(visit.dyno.unit), **visit.env},
         }
-        known = {"token": session.token, "user": session.user_id, "app": session.app_id}
+        known = {"token": session.token, "user": session.holder, "app": session.app_id}
         return entering(
             order=self._files.write(session.unit, {**order, **known}),
             uid=visit.uid,

@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ import pytest
 from hostd.cli.index import everything
 from tests.support.platform import Platform
 from tests.support.terminal import open_terminal
+from tests.support.waiting import wait_until
 
 PROJECT = Path(__file__).parents[2]
 # -S: nothing of what is installed beside Python can be imported.
@@ -104,6 +106,34 @@ def test_a_token_that_was_revoked_says_so(platform, logged_in, home):
     refused = logged_in("apps", check=False)
     assert (refused.returncode, refused.stdout) == (1, "")
     assert "Invalid credentials" in refused.stderr
+
+
+def test_what_runs_with_a_token_ends_with_it(platform, logged_in, environment, home, app):
+    (home / "code").mkdir()
+    (home / "code" / "Procfile").write_text("web: python3 -m http.server $PORT\n")
+    logged_in("deploy", "code", "-a", app)
+    end = (home / ".netrc").read_text().split()[-1][-4:]
+    known = json.loads(logged_in("authorizations", "--json").stdout)
+    mine = next(each for each in known if each["access_token"]["token"].endswith(end))
+    with ExitStack() as stack:
+        running = []
+        for words, sign in (
+            (("logs", "--tail", "-n", "1000", "-a", app), "Initial release"),
+            (("run", "-a", app, "echo READY; sleep 600"), "READY"),
+        ):
+            one = subprocess.Popen(
+                [*PROGRAM, *words], env=environment, cwd=home,
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            )  # fmt: skip
+            stack.enter_context(one)
+            stack.callback(one.kill)
+            assert any(sign in line for line in one.stdout), f"{words} ended before it had begun"
+            running.append(one)
+        platform.ssh("authorizations:revoke", mine["id"])
+        for one in running:
+            said, _ = one.communicate(timeout=60)
+            assert one.returncode != 0, said
+    wait_until(lambda: "run." not in platform.hostctl("ps", "-a", app).stdout, seconds=60)
 
 
 def test_a_tail_comes_through_the_api(platform, logged_in, environment, home, app):

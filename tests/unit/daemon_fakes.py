@@ -139,6 +139,10 @@ class FakeRevoking:
 
     def __init__(self) -> None:
         self.reviewed: list[tuple[str, str | None]] = []
+        self.tokens: list[tuple[str, str]] = []
+
+    async def end_token(self, user: User, authorization_id: str) -> None:
+        self.tokens.append((user.email, authorization_id))
 
     async def review(self, user: User, app: App | None = None) -> None:
         self.reviewed.append((user.email, app.name if app else None))

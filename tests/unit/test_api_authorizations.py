@@ -31,9 +31,11 @@ async def test_a_token_is_made_shown_once_used_renewed_and_revoked(tmp_path):
         renewed = (await api("POST", f"{own}/actions/regenerate-tokens")).data
         assert renewed["id"] == made.data["id"] and renewed["scope"] == ["read"]
         assert (await api.with_token(token, "GET", "/apps")).status == 401
+        assert api.revoking.tokens == [("you@example.com", made.data["id"])]
         assert (await api.with_token(renewed["access_token"]["token"], "GET", "/apps")).status == 200
         assert (await api("DELETE", own)).data["description"] == "CI"
         assert (await api.with_token(renewed["access_token"]["token"], "GET", "/apps")).status == 401
+        assert api.revoking.tokens == [("you@example.com", made.data["id"])] * 2
         assert (await api("GET", own)).status == 404
         assert (await api("GET", "/oauth/authorizations")).data == []
 

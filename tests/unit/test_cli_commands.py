@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from cli_fakes import app, as_a_program, dyno, hostctl
@@ -241,6 +242,17 @@ def test_a_reader_that_has_gone_is_no_error(hostd, tmp_path):
     assert main(["config", "-a", "hello"], around) == 0
     with contextlib.suppress(BrokenPipeError):
         out.close()
+
+
+def test_a_full_disk_is_said(hostd, tmp_path):
+    hostd.on("GET /apps/hello/config-vars", (200, {"A": "x"}))
+    program = "import sys; from hostd.cli import main; sys.exit(main())"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", program, "config", "-a", "hello"],
+            stdout=full, stderr=subprocess.PIPE, text=True, env=as_a_program(tmp_path), check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (1, " !    Not everything could be written: No space left on device.\n")
 
 
 def test_as_a_program(hostd, tmp_path):

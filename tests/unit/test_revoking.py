@@ -15,6 +15,7 @@ from test_logplex_streams import KEY, logplex
 from test_manager_sessions import DYNO, FakeUnits, attached, one_offs_of, visits_of
 
 from hostd.errors import BadRequest, Forbidden, NotFound
+from hostd.holders import holder
 from hostd.ledger.access import Right
 from hostd.logplex.sessions import LIFETIME, Ending, sign, sign_ending, verify_ending
 from hostd.manager.dyno import DynoState
@@ -25,8 +26,8 @@ from hostd.ssh.sessions import SshSession, SshSessions
 from hostd.tailing import Tails
 
 
-def of_eve(user_id, app_id):
-    return (user_id, app_id) == ("eve", APP_ID)
+def of_eve(holder, app_id):
+    return (holder, app_id) == ("eve", APP_ID)
 
 
 # In dynos
@@ -39,8 +40,8 @@ def bench(tmp_path):
 
 async def test_attached_dynos_end_by_whose_they_are(bench):
     one_offs = one_offs_of(bench)
-    eves, kates = await attached(one_offs, user_id="eve"), await attached(one_offs, user_id="kate")
-    waiting = one_offs.run_attached(APP_ID, "bash", env={}, size=None, user_id="eve")
+    eves, kates = await attached(one_offs, holder="eve"), await attached(one_offs, holder="kate")
+    waiting = one_offs.run_attached(APP_ID, "bash", env={}, size=None, holder="eve")
     detached = await one_offs.run_detached(APP_ID, "work", env={}, size=None)
     await one_offs.end_where(of_eve)
     assert (eves.ended.is_set(), kates.ended.is_set()) == (True, False)
@@ -52,7 +53,7 @@ async def test_attached_dynos_end_by_whose_they_are(bench):
 
 
 async def test_whose_a_dyno_is_outlives_hostd(bench):
-    begun = await attached(one_offs_of(bench), user_id="eve")
+    begun = await attached(one_offs_of(bench), holder="eve")
     after = one_offs_of(bench)
     after.adopt(APP_ID, begun.record.id)
     await after.end_where(of_eve)
@@ -62,9 +63,9 @@ async def test_whose_a_dyno_is_outlives_hostd(bench):
 async def test_visits_end_too_and_so_do_those_to_come(tmp_path):
     units = FakeUnits()
     visits = visits_of(tmp_path, units)
-    visit = Visit(DYNO, "hello", 200_000, ["sh"], {}, user_id="eve")
+    visit = Visit(DYNO, "hello", 200_000, ["sh"], {}, holder="eve")
     running = await visits.attach(visits.prepare(visit), (0, 1, 2))
-    other = await visits.attach(visits.prepare(Visit(DYNO, "hello", 200_000, ["sh"], {}, user_id="kate")), (0, 1, 2))
+    other = await visits.attach(visits.prepare(Visit(DYNO, "hello", 200_000, ["sh"], {}, holder="kate")), (0, 1, 2))
     to_come = visits.prepare(visit)
     after = visits_of(tmp_path, units)
     after.adopt([running.unit, other.unit])
@@ -78,7 +79,7 @@ async def test_visits_end_too_and_so_do_those_to_come(tmp_path):
 
 async def test_connections_that_were_granted_are_granted_no_more():
     forwards = Forwards(FakeUnits())
-    token = forwards.prepare(Forward(DYNO, 200_000, 80, user_id="eve"))
+    token = forwards.prepare(Forward(DYNO, 200_000, 80, holder="eve"))
     forwards.withdraw_where(of_eve)
     with pytest.raises(NotFound):
         await forwards.connect(token)
@@ -195,8 +196,8 @@ class Parts:
     async def end_sessions(self, lost):
         self.lost["dynos"] = lost
 
-    async def end(self, user_id, app_id):
-        self.streams.append((user_id, app_id))
+    async def end(self, holder, app_id):
+        self.streams.append((holder, app_id))
         return 0
 
     def of(self, email):
@@ -268,6 +269,30 @@ async def test_all_ends_with_the_user_and_the_connections_too(scene):
     )  # fmt: skip
     assert all(connection for _, connection in scene.connections.ended)
     assert scene.parts.lost["dynos"](scene.eve.id, scene.other.id)
+
+
+async def test_what_was_begun_with_a_token_ends_with_it_and_with_its_user(scene):
+    app, mine = scene.app.id, holder(scene.eve.id, "one")
+    await scene.revoking.end_token(scene.eve, "one")
+    await asyncio.sleep(0)
+    assert scene.parts.streams == [(mine, None)]
+    lost = scene.parts.lost["dynos"]
+    assert lost(mine, app)
+    assert not lost(scene.eve.id, app) and not lost(holder(scene.eve.id, "two"), app)
+    scene.ledger.access.remove(app, scene.eve.id)
+    await scene.revoking.review(scene.eve, scene.app)
+    await asyncio.sleep(0)
+    lost = scene.parts.lost["dynos"]
+    assert lost(scene.eve.id, app) and lost(holder(scene.eve.id, "two"), app)
+    assert not lost(holder(scene.kate.id, "one"), app)
+
+
+def test_an_ending_covers_what_a_token_began():
+    with_token = log_session(user=holder("eve", "one"), expires=LIFETIME)
+    for whose, covered in (("eve", True), (holder("eve", "one"), True), (holder("eve", "two"), False), ("ev", False)):
+        assert Ending(whose, None, 0).covers(with_token) is covered
+    assert not Ending(holder("eve", "one"), None, 0).covers(log_session(user="eve", expires=LIFETIME))
+    assert not Ending("eve", None, 0).covers(log_session(user=None, expires=LIFETIME))
 
 
 async def test_an_admin_no_more_keeps_what_they_have_as_others(scene):
