@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import select
 import subprocess
 from collections.abc import Iterator
+from typing import IO
 
 import pytest
 
@@ -19,6 +21,7 @@ APP = "log-readers"
 LINES = 45_000
 """Fewer than a dyno may write at once (log_rate)."""
 WRITE = f"for i in $(seq {LINES}); do echo line $i and all before it fill whatever is between us; done; echo END"
+HELLO = ": hello, tail"
 _L11 = re.compile(
     r"\S+ heroku\[logplex\]: Error L11 \(Tail buffer overflow\) -> This tail session dropped (\d+) messages? since .*"
 )
@@ -56,6 +59,19 @@ def counted(platform: Platform, code: str) -> int:
     return int(found["total"]["codes"].get(code, 0))
 
 
+def heard(platform: Platform, tail: IO[str]) -> bool:
+    """Whether a tail has begun, as it has what a dyno says now; all that was said for this is in the log then."""
+    said = hellos(platform)
+    platform.hostctl("run:detached", "-a", APP, "--", f"echo '{HELLO.removeprefix(': ')}'")
+    wait_until(lambda: hellos(platform) > said, 30)
+    return bool(select.select([tail], [], [], 1)[0])
+
+
+def hellos(platform: Platform) -> int:
+    """How often a dyno has said something for a tail to hear."""
+    return platform.hostctl("logs", "-n", "1500", "-s", "app", "-a", APP).stdout.count(HELLO)
+
+
 def test_one_tail_too_many_is_refused_with_what_to_do_and_counted(
     platform: Platform, tails: contextlib.ExitStack
 ) -> None:
@@ -76,12 +92,15 @@ def test_one_tail_too_many_is_refused_with_what_to_do_and_counted(
 def test_a_reader_who_is_too_slow_is_told_what_it_missed_and_that_is_counted(platform: Platform) -> None:
     argv = platform.hostctl_command("logs", "-t", "-n", "0", "-s", "app", "-p", "run", "-a", APP)
     with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=-1, cwd="/", text=True) as client:
+        tail = client.stdout
+        assert tail is not None
+        wait_until(lambda: heard(platform, tail), 60)
         platform.hostctl("run:detached", "-a", APP, "--", "bash write.sh")
         wait_until(lambda: platform.hostctl("logs", "-n", "1", "-s", "app", "-a", APP).stdout.endswith(": END\n"), 60)
-        assert client.stdout is not None
         rows: list[str] = []
         while not rows or not rows[-1].endswith(": END"):
-            rows.append(client.stdout.readline().rstrip())
+            row = tail.readline().rstrip()
+            rows += [] if row.endswith(HELLO) else [row]
         client.terminate()
     told = [match for match in map(_L11.fullmatch, rows) if match]
     assert told and sum(int(match[1]) for match in told) + len(rows) - len(told) == LINES + 1
