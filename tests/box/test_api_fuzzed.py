@@ -1,4 +1,4 @@
-"""Requests made up from the schema, at a real platform, by people who are no admins: what they can do is their own.
+"""Requests made up from the schema, at a real platform, by people who are no admins: what they can change is their own.
 
 HOSTD_TEST_FUZZ_SECONDS=300 goes on for five minutes with others each time, which a failure names by their seed.
 """

@@ -18,6 +18,7 @@ CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,re
 SECONDS = float(os.environ.get("HOSTD_TEST_FUZZ_SECONDS", "0"))
 """For how long to go on making requests up, beyond those of every run, which are always the same."""
 HOOKS = "tests.support.fuzz_hooks"
+PROJECT = str(Path(__file__).parents[2])
 _SHOWN = 20_000
 
 
@@ -26,7 +27,8 @@ class Scene:
     """Where is asked, and who asks by turns, with which tokens (None for none).
 
     `app` is the app of the `owner` that is made anew when it is gone, and `viewer` the address of who may see it; empty
-    if somebody else sees to that. `named` are the parameters of paths, for what there is.
+    if somebody else sees to that. `named` are the parameters of paths, for what there is. The paths of `without` are
+    not asked for.
     """
 
     address: str
@@ -35,6 +37,7 @@ class Scene:
     named: Mapping[str, str]
     app: str = ""
     viewer: str = ""
+    without: Sequence[str] = ()
 
 
 @dataclass
@@ -43,10 +46,10 @@ class Asked:
 
     times: Counter[tuple[str, str, int]] = field(default_factory=Counter)
 
-    def never(self) -> set[str]:
-        """The public calls that nobody asked; /openapi.json does not tell of itself."""
+    def never(self, but: Sequence[str] = ("/openapi.json",)) -> set[str]:
+        """The public calls that nobody asked, but for these paths; /openapi.json does not tell of itself."""
         asked = {call for call, _role, _status in self.times}
-        return {link.call for link in links() if link.public} - asked - {"GET /openapi.json"}
+        return {link.call for link in links() if link.public and link.path not in but} - asked
 
     def done(self) -> set[str]:
         """The calls that did for somebody what they are for."""
@@ -72,10 +75,11 @@ def fuzz(folder: Path, scene: Scene, *, phases: str, seed: int, examples: int = 
     )
     words = ("run", f"{scene.address}/openapi.json", "--checks", CHECKS, "--phases", phases, "--seed", str(seed),
              "--max-examples", str(examples), "--generation-database", "none", "--no-shrink", "--request-timeout", "60",
-             "--warnings", "off", "--suppress-health-check", "all", "--continue-on-failure")  # fmt: skip
+             "--warnings", "off", "--suppress-health-check", "all", "--continue-on-failure",
+             *(word for path in scene.without for word in ("--exclude-path", path)))  # fmt: skip
     done = subprocess.run(
         [sys.executable, "-m", "schemathesis.cli", *words],
-        cwd=folder, env={**os.environ, "SCHEMATHESIS_HOOKS": HOOKS, "HOSTD_FUZZ": str(folder)},
+        cwd=folder, env={**os.environ, "PYTHONPATH": PROJECT, "SCHEMATHESIS_HOOKS": HOOKS, "HOSTD_FUZZ": str(folder)},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, (done.stdout + done.stderr)[-_SHOWN:]
