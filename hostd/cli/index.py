@@ -17,7 +17,10 @@ MODULES: dict[str, tuple[str, ...]] = {
     "deploy": ("deploy", "git:sync"),
     "builds": ("builds", "builds:info", "builds:output", "builds:cancel", "builds:timeout"),
     "buildpacks": ("buildpacks", "buildpacks:set", "buildpacks:add", "buildpacks:remove", "buildpacks:clear"),
+    "registry": ("buildpacks:search", "buildpacks:info", "buildpacks:versions"),
+    "addons": ("addons", "addons:services", "addons:plans", "regions"),
     "config": ("config", "config:set", "config:get", "config:unset"),
+    "editing": ("config:edit",),
     "checks": ("checks", "checks:set", "checks:unset"),
     "domains": (
         "domains", "domains:add", "domains:remove", "domains:clear", "domains:info", "domains:wait",

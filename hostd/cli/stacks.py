@@ -151,7 +151,7 @@ def stack(call: Call) -> None:
     if call.flag("json"):
         call.print_json(found)
         return
-    call.print(call.style.heading(f"{call.style.app(app['name'])} Available Stacks"))
+    call.print(call.style.heading(f"{call.style.app(app['name'])} Available Stacks"), "")
     for known in (stack["name"] for stack in found):
         if known == app["stack"]["name"]:
             call.print(call.style.paint(f"* {known}", GREEN))

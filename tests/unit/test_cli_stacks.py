@@ -120,7 +120,7 @@ def test_stack_and_stack_set(hostd, tmp_path):
     hostd.on("GET /apps/hello", (200, chosen)).on("GET /stacks", (200, [HOST, DEBIAN]))
     hostd.on("PATCH /apps/hello", (200, chosen))
     assert hostctl(tmp_path, "stack", "-a", "hello").out == (
-        "=== hello Available Stacks\n* host\n  debian-12 (active on next deploy)\n"
+        "=== hello Available Stacks\n\n* host\n  debian-12 (active on next deploy)\n"
     )
     ran = hostctl(tmp_path, "stack:set", "debian-12", "-a", "hello")
     assert ran.err == (
