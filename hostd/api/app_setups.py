@@ -101,7 +101,7 @@ def _visible(request: web.Request) -> AppSetup:
 
 def _json(request: web.Request, setup: AppSetup) -> dict[str, Any]:
     return {
-        "app": {"id": setup.app_id, "name": setup.app_name},
+        "app": {"id": setup.app_id, "name": context_of(request).ledger.apps.once(setup.app_id).name},
         "build": _build(request, setup),
         "created_at": moment(setup.created_at),
         "failure_message": setup.failure,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 
+from hostd import sizes
 from hostd.app_json import Manifest, Wrong, parse
 from hostd.app_json.first_deploy import Wishes, formation, wishes
 from hostd.capacity import Capacity
@@ -94,8 +95,17 @@ class FirstDeploy:
             ledger.buildpacks.replace(app.id, self._packs())
 
     async def tell_formation(self, types: Mapping[str, str]) -> None:
-        """Say what the release will have, and what app.json names that this app does not have."""
+        """Say what the release will have, and what app.json names that this app does not have.
+
+        Raises Wrong if there is no room for that.
+        """
         wanted, unknown = formation(self._manifest, types, self._ledger.formation.get(self._deploy.app.id))
+        before = self._ledger.formation.promised()
+        asked = sum(process.quantity * sizes.get(process.size).memory for process in wanted)
+        try:
+            self._capacity.check(self._deploy.app.name, wanted, before, before + asked)
+        except Invalid as error:
+            raise Wrong([f"formation: {error}"]) from error
         if wanted:
             said = ", ".join(f"{process.type}={process.quantity}:{process.size}" for process in wanted)
             await self._say(detail(f"Formation -> {said}, from app.json"))

@@ -21,7 +21,7 @@ from hostd.deploys.downloading import Downloads
 from hostd.deploys.recording import Recording
 from hostd.deploys.release_phase import ReleasePhase
 from hostd.deploys.transcript import problem, step
-from hostd.errors import HostdError
+from hostd.errors import Conflict, HostdError
 from hostd.events import Events
 from hostd.journals import Journals
 from hostd.ledger import Ledger
@@ -135,7 +135,7 @@ class Setups:
         return failure
 
     async def _ended(self, setup: AppSetup, app: App, failure: str | None, said: Setup, recording: Recording) -> None:
-        url = None
+        url, app = None, self._ledger.apps.once(app.id)
         if failure is None:
             self._events.api(app, "Setup succeeded")
             if said.manifest is not None:
@@ -157,10 +157,14 @@ class Setups:
         async def say(piece: bytes) -> None:
             recording.write(piece)
 
-        deploy = Deploy(setup.build_id, app, user, wanted.version, wanted.label, wanted.source, setup=said)
         if isinstance(wanted.source, TarSource):
             recording.write(step(f"Downloading {wanted.label.removeprefix('tarball ')}"))
         async with self._tree(wanted) as tree:
+            # It may have been renamed, or destroyed, while the source came.
+            app = self._ledger.apps.once(app.id)
+            if app.destroyed_at is not None:
+                raise Conflict(f"{app.name} was destroyed during its setup.")
+            deploy = Deploy(setup.build_id, app, user, wanted.version, wanted.label, wanted.source, setup=said)
             outcome = await self._deploys.push(deploy, tree=tree, output=say)
         if outcome.status != "released":
             return outcome.reason or "Nothing was released."
