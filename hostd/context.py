@@ -30,6 +30,7 @@ from hostd.ledger.jobs import Job
 from hostd.ledger.pipelines import Pipeline
 from hostd.ledger.promotions import Promotion
 from hostd.ledger.releases import Release
+from hostd.ledger.slugs import Slug
 from hostd.ledger.users import User
 from hostd.manager.dyno import Dyno
 from hostd.manager.settling import Missing
@@ -137,6 +138,9 @@ class Deploys(Protocol):
 
         Writes the log lines of the release (`Events.release`).
         """
+
+    async def release_slug(self, app: App, slug: Slug, *, user: User, description: str) -> Release:
+        """Release a slug of the app once more; its release command runs before. Raises Conflict, Busy."""
 
     async def destroyed(self, app: App) -> None:
         """Delete the files and the account of an app that was destroyed and whose dynos have stopped."""

@@ -68,7 +68,7 @@ def output_of(context: Context, app: App, release: Release) -> web.Response:
 @routes.post("/apps/{app}/releases")
 async def create(request: web.Request) -> web.Response:
     """Roll back: a new release with the slug and the config vars of an older one, `release`. Or release a `slug` of the
-    app once more, with the config vars of now.
+    app once more, with the config vars of now, when its release command has run.
 
     Rolling back to the code that runs already, the stack's version of that release is taken back too; else its patches
     stay.
@@ -108,12 +108,8 @@ async def _release_slug(request: web.Request, app: App, slug_id: str, descriptio
         raise NotFound(
             f"{app.name} has no slug {slug_id[:60]!r}. Its slugs: hostctl slugs -a {app.name}", resource="slug"
         )
-    release = await context.deploys.release(
-        app,
-        user=user_of(request),
-        description=description or f"Deploy {slug.commit[:7] or slug.id[:8]}",
-        slug_id=slug.id,
-    )
+    description = description or f"Deploy {slug.commit[:7] or slug.id[:8]}"
+    release = await context.deploys.release_slug(app, slug, user=user_of(request), description=description)
     return answer(_shaper(request, app)(release), 201, release=release)
 
 

@@ -63,7 +63,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     ),
     "promote": ("pipelines:promote", "pipelines:diff"),
     "releases": (
-        "releases", "releases:info", "releases:output", "releases:rollback", "releases:verify",
+        "releases", "releases:info", "releases:output", "releases:rollback", "releases:retry", "releases:verify",
     ),
     "slugs": ("slugs", "slugs:info", "slugs:export", "slugs:gc"),
     "cache": ("cache", "cache:purge"),

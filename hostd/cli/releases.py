@@ -1,4 +1,4 @@
-"""releases, releases:info, releases:output, releases:rollback (rollback), releases:verify."""
+"""releases, releases:info, releases:output, releases:rollback (rollback), releases:retry, releases:verify."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from hostd.cli.waiting import WAITING, is_wanted, wait_until_up
 SHOWN = 15
 MOST = 10_000
 HOST = "host"
+LONGEST_COMMAND = 86_400.0
+"""Seconds for which a release command is waited for: the server ends it before."""
 
 
 @command(
@@ -119,6 +121,26 @@ def rollback(call: Call) -> None:
         "Warning: Rollback affects code and config vars; it doesn't add or remove addons.\n"
         f"To undo, run: hostctl rollback v{current['version']}"
     )
+
+
+@command("releases:retry", options=FOR_APP, examples=("hostctl releases:retry -a hello",))
+def retry(call: Call) -> None:
+    """Run the release command of the current release once more, and release its code again if that succeeds.
+
+    The release command is the process type `release` of the Procfile; an app without one has nothing to retry.
+    """
+    app = call.app
+    current = call.client.get(path("apps", app, "releases", "current"))
+    types = {each["type"] for each in call.client.get(path("apps", app, "formation"))}
+    if current["slug"] is None or "release" not in types:
+        raise Refused(f"{app} has no release command: its Procfile has no process type `release`.")
+    body = {"slug": current["slug"]["id"], "description": f"Retry of v{current['version']}: {current['description']}"}
+    target = path("apps", app, "releases")
+    with call.action(f"Retrying v{current['version']} on {call.error_style.app(app)}") as action:
+        answer = call.client.request("POST", target, body, seconds=LONGEST_COMMAND)
+        action.release(answer)
+    said = call.client.request("GET", path("apps", app, "releases", answer.data["version"], "output"))
+    call.write(str(said.data or "").encode())
 
 
 @command(

@@ -14,6 +14,7 @@ from hostd.deploys.garbage import INTERRUPTED, Garbage
 from hostd.deploys.locks import DeployLocks
 from hostd.deploys.push import CLIENT_GONE, Push, Pusher, unheard
 from hostd.deploys.recording import Recording
+from hostd.deploys.release_phase import ReleasePhase
 from hostd.errors import Busy, Conflict, NotFound, Unavailable
 from hostd.events import Events
 from hostd.ledger import Ledger
@@ -21,6 +22,7 @@ from hostd.ledger.apps import App
 from hostd.ledger.build_outputs import BuildOutput
 from hostd.ledger.builds import Build
 from hostd.ledger.releases import Release
+from hostd.ledger.slugs import Slug
 from hostd.ledger.users import User
 from hostd.manager.manager import Manager
 from slugs.build_unit import Output
@@ -176,6 +178,51 @@ class Deploys:
         holder = self._locks.holder(app.id)
         if holder is not None:
             raise Busy(f"{holder}. Wait until that is done, then try again.")
+        return self._append(app, user, description, config=config, slug_id=slug_id, stack=stack)
+
+    async def release_slug(self, app: App, slug: Slug, *, user: User, description: str) -> Release:
+        """Release a slug that the app has once more, after its release command has run with the config vars of now.
+
+        Raises Conflict if that fails, and Busy during another deploy.
+        """
+        with self._locks.hold(app.id, f"{user.email} is releasing {slug.commit[:7] or slug.id[:8]} once more"):
+            output = await self._release_phase(app, slug)
+            return self._append(app, user, description, slug_id=slug.id, output=output)
+
+    async def _release_phase(self, app: App, slug: Slug) -> bytes | None:
+        command = slug.process_types.get("release")
+        if command is None:
+            return None
+        current = self._ledger.releases.current(app.id)
+        phase = ReleasePhase(app, unheard, self._events)
+        status = await self._manager.one_offs.run_captured(
+            app.id,
+            command,
+            slug_id=slug.id,
+            stack=stack_for_slug(self._stacks, slug.stack, current),
+            config=current.config,
+            type_="release",
+            version=current.version + 1,
+            hearer=phase,
+        )
+        if status != 0:
+            raise Conflict(
+                f"The release command failed with exit status {status}. What it printed: "
+                f"hostctl logs -a {app.name} --dyno release"
+            )
+        return phase.output
+
+    def _append(
+        self,
+        app: App,
+        user: User,
+        description: str,
+        *,
+        config: Mapping[str, str] | None = None,
+        slug_id: str | None = None,
+        stack: str | None = None,
+        output: bytes | None = None,
+    ) -> Release:
         with self._ledger.transaction():
             current = self._ledger.releases.current(app.id)
             slug_id = slug_id or current.slug_id
@@ -187,6 +234,8 @@ class Deploys:
                 user=user,
                 stack=self._stack_for(slug_id, current, stack),
             )
+            if output is not None:
+                self._ledger.releases.add_output(app.id, release.version, output.decode(errors="replace"))
         self._events.release(app, release)
         self._manager.nudge(app.id)
         return release

@@ -75,3 +75,24 @@ def test_what_a_release_phase_printed_is_read_by_a_plain_get(platform, app, repo
     release = ask("GET", f"/apps/{app}/releases/current").data
     read = Door(platform.api_port)("GET", release["output_stream_url"])
     assert (read.status, "migrated" in read.data) == (200, True)
+
+
+def test_a_release_command_is_run_again(platform, app, repository, push):
+    ask = door(platform)
+    command = 'echo "$ANSWER migrated"; exit ${STATUS:-0}'
+    push(repository({**WEB, "Procfile": f"{WEB['Procfile']}\nrelease: {command}\n"}), app, "main")
+    platform.hostctl("config:set", "ANSWER=twice", "-a", app)
+    before = ask("GET", f"/apps/{app}/releases/current").data
+    # As `heroku releases:retry` asks.
+    again = {"slug": before["slug"]["id"], "description": f"Retry of v{before['version']}"}
+    made = ask("POST", f"/apps/{app}/releases", again)
+    assert (made.status, made.data["version"]) == (201, before["version"] + 1)
+    assert Door(platform.api_port)("GET", made.data["output_stream_url"]).data == "twice migrated\n"
+    assert platform.hostctl("releases:retry", "-a", app).stdout == "twice migrated\n"
+
+    platform.hostctl("config:set", "STATUS=3", "-a", app)
+    failed = ask("POST", f"/apps/{app}/releases", again)
+    assert (failed.status, failed.data["id"]) == (409, "conflict")
+    assert "failed with exit status 3" in failed.data["message"]
+    assert ask("GET", f"/apps/{app}/releases/current").data["version"] == before["version"] + 3
+    assert "migrated" in platform.hostctl("logs", "-a", app, "--dyno", "release").stdout

@@ -18,6 +18,7 @@ from hostd.ledger.builds import Build
 from hostd.ledger.job_runs import JobRun
 from hostd.ledger.jobs import Job
 from hostd.ledger.releases import Release
+from hostd.ledger.slugs import Slug
 from hostd.ledger.users import User
 from hostd.manager.dyno import Dyno, DynoState
 from hostd.manager.settling import Missing
@@ -184,6 +185,9 @@ class FakeDeploys:
 
     async def destroyed(self, app: App) -> None:
         self.cleaned = app.id
+
+    async def release_slug(self, app: App, slug: Slug, *, user: User, description: str) -> Release:
+        return await self.release(app, user=user, description=description, slug_id=slug.id)
 
     async def release(
         self,

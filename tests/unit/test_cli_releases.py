@@ -58,3 +58,17 @@ def test_verify(hostd, tmp_path):
     assert hostctl(tmp_path, "releases:verify").status == 0
     ran = hostctl(tmp_path, "releases:verify")
     assert (ran.status, ran.out) == (1, "hello v3: altered\n")
+
+
+def test_the_release_command_is_retried(hostd, tmp_path):
+    current = release(10, description="Deploy abc", slug={"id": "51"})
+    hostd.on("GET /apps/hello/releases/current", (200, current))
+    hostd.on("GET /apps/hello/formation", (200, [{"type": "web"}, {"type": "release"}]))
+    hostd.on("POST /apps/hello/releases", (201, release(11), {"Hostd-Release": "11"}))
+    hostd.on("GET /apps/hello/releases/11/output", (200, "migrated\n"))
+    ran = hostctl(tmp_path, "releases:retry", "-a", "hello")
+    assert (ran.out, ran.status) == ("migrated\n", 0)
+    assert hostd.asked("POST /apps/hello/releases")[0].json == {"slug": "51", "description": "Retry of v10: Deploy abc"}
+    hostd.on("GET /apps/hello/formation", (200, [{"type": "web"}]))
+    refused = hostctl(tmp_path, "releases:retry", "-a", "hello")
+    assert refused.status == 1 and "hello has no release command" in refused.err
