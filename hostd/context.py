@@ -6,7 +6,7 @@ neighbours, so that it can be tested without systemd, and so that nobody imports
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -263,6 +263,9 @@ class Revoking(Protocol):
 
     async def review(self, user: User, app: App | None = None) -> None:
         """End what a user has running that they may have no more, on an app or at all."""
+
+    def end_keys(self, user: User, keys: Collection[str], spared: int | None = None) -> None:
+        """End the ssh connections of a user that were opened with keys, by their ids; not that of process `spared`."""
 
     async def end_token(self, user: User, authorization_id: str) -> None:
         """End what a user has running with the token of an authorization."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from hostd.errors import NotFound
@@ -106,6 +106,12 @@ class Revoking:
         whose = holder(user.id, authorization_id)
         self._end_sessions(lambda held, _app_id: held == whose)
         await self._streams.end(whose, None)
+
+    def end_keys(self, user: User, keys: Collection[str], spared: int | None = None) -> None:
+        """End the ssh connections of a user that were opened with keys, by their ids; not that of process `spared`."""
+        for session in self._connections.of(user.email):
+            if session.key in keys and session.pid != spared:
+                self._connections.end(session, connection=True)
 
     def _end_sessions(self, lost: Lost) -> None:
         # Programs get time to end; whoever took the right away need not wait for that.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from hostd.api.identity import known_owner
+from hostd.api.identity import asking_process, known_owner
 from hostd.api.requests import (
     QUOTA,
     answer,
@@ -64,8 +64,10 @@ async def add_key(request: web.Request) -> web.Response:
 @routes.delete("/account/keys")
 async def clear_keys(request: web.Request) -> web.Response:
     """Remove all of the caller's ssh keys; answers with them."""
-    user = user_of(request)
-    return answer([key_json(key, user) for key in context_of(request).ledger.keys.clear(user.id)])
+    context, user = context_of(request), user_of(request)
+    removed = context.ledger.keys.clear(user.id)
+    context.revoking.end_keys(user, {key.id for key in removed}, asking_process(request))
+    return answer([key_json(key, user) for key in removed])
 
 
 @routes.get("/account/keys/{key}")
@@ -78,5 +80,7 @@ async def show_key(request: web.Request) -> web.Response:
 @routes.delete("/account/keys/{key}")
 async def remove_key(request: web.Request) -> web.Response:
     """Remove an ssh key, by id, fingerprint or comment."""
-    user = user_of(request)
-    return answer(key_json(context_of(request).ledger.keys.remove(user.id, request.match_info["key"]), user))
+    context, user = context_of(request), user_of(request)
+    removed = context.ledger.keys.remove(user.id, request.match_info["key"])
+    context.revoking.end_keys(user, {removed.id}, asking_process(request))
+    return answer(key_json(removed, user))

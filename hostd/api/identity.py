@@ -196,6 +196,15 @@ def _peer(request: web.Request) -> socket.socket:
     return peer
 
 
+def asking_process(request: web.Request) -> int | None:
+    """The process that asks at the unix socket; None at the other doors."""
+    peer = _peer(request)
+    if peer.family != socket.AF_UNIX:
+        return None
+    pid, _uid, _gid = _UCRED.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+    return int(pid)
+
+
 def _uid_of(peer: socket.socket) -> int:
     _pid, uid, _gid = _UCRED.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
     return int(uid)

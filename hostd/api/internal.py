@@ -23,11 +23,11 @@ _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 @routes.get("/hostd/ssh/keys")
 async def ssh_key(request: web.Request) -> web.Response:
-    """The user whose ssh key this is: `type` and base64 `key` as sshd gives them to AuthorizedKeysCommand."""
+    """The user whose ssh key this is: `type` and base64 `key` as sshd gives them to AuthorizedKeysCommand; its id."""
     found = context_of(request).ledger.keys.by_blob(parameter(request, "type"), parameter(request, "key"))
     if found is None:
         raise NotFound("No user has this ssh key.")
-    return answer({"user": found[1].email})
+    return answer({"key": found[0].id, "user": found[1].email})
 
 
 @routes.post("/hostd/ssh/repositories")

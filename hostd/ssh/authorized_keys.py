@@ -40,14 +40,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except HostdError as error:
         sys.stderr.write(f"hostd-authorized-keys: {error.message}\n")
         return 1
-    sys.stdout.write(line(Path(sys.argv[0]).absolute().parent / FORCED_COMMAND, str(found["user"]), kind, blob))
+    program = Path(sys.argv[0]).absolute().parent / FORCED_COMMAND
+    sys.stdout.write(line(program, str(found["user"]), str(found["key"]), f"{kind} {blob}"))
     return 0
 
 
-def line(program: Path, user: str, kind: str, blob: str) -> str:
-    """The line for a key. sshd hands the command to a shell, so the user's name is quoted for it."""
-    words = f"{shlex.quote(str(program))} {shlex.quote(user)}"
+def line(program: Path, user: str, key: str, public: str) -> str:
+    """The line for a key, by its id in the ledger and as it is public; a session is known by both (`ssh.sessions`).
+
+    sshd hands the command to a shell, so the user's name is quoted for it.
+    """
+    words = shlex.join([str(program), user, key])
     if not words.isprintable() or "\\" in words:
         raise ValueError("a user's name that no authorized_keys line can hold")
     command = words.replace('"', '\\"')
-    return f'command="{command}",{RESTRICTIONS} {kind} {blob}\n'
+    return f'command="{command}",{RESTRICTIONS} {public}\n'

@@ -1,4 +1,4 @@
-"""`hostd-ssh USER`: the forced command of every key. Git for the apps' repositories, hostctl for all else, no shell."""
+"""`hostd-ssh USER KEY`: the forced command of each key. Git for apps' repositories, hostctl for all else, no shell."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ KEPT_FOR_HOSTCTL = ("TERM", "LANG", "LC_ALL", "TZ", "HOSTD_RUN_DIR")
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what SSH_ORIGINAL_COMMAND says, as the user that sshd's key look-up named; return the exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
-    if len(words) != 1:
-        sys.stderr.write(" !    hostd-ssh is run by sshd, with a user's e-mail address.\n")
+    # Connections of before an upgrade name no key.
+    if len(words) not in (1, 2):
+        sys.stderr.write(" !    hostd-ssh is run by sshd, with a user's e-mail address and the id of their key.\n")
         return 2
     user = words[0]
     try:

@@ -1,8 +1,8 @@
 """The ssh sessions that users have open: which there are, and ending them.
 
-No list of them is kept anywhere: a session is a process of the user git that runs `hostd-ssh ADDRESS`, and what it was
-asked for is in its environment (`SSH_ORIGINAL_COMMAND`, sshd(8)). So none is missed, whenever it began. What came over
-https is a session, too: a process of git itself, which has its user and its app in its environment.
+No list of them is kept anywhere: a session is a process of the user git that runs `hostd-ssh ADDRESS KEY`, and what it
+was asked for is in its environment (`SSH_ORIGINAL_COMMAND`, sshd(8)). So none is missed, whenever it began. What came
+over https is a session, too: a process of git itself, which has its user and its app in its environment.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ _SSHD = ("sshd", "sshd-session")
 
 @dataclass(frozen=True, slots=True)
 class SshSession:
-    """One session: the process, the user by their address, and the words of the command."""
+    """One session: the process, the user by their address, the words of the command, and the id of the ssh key."""
 
     pid: int
     email: str
     words: Sequence[str]
+    key: str = ""
 
 
 class SshSessions:
@@ -81,7 +82,8 @@ class SshSessions:
                 return None
             argv = _texts(folder / "cmdline")
             over_https = argv[:1] == ["git"] and OVER_HTTPS in argv
-            if not over_https and (len(argv) < 2 or Path(argv[-2]).name != FORCED_COMMAND):
+            said = [] if over_https else _behind_program(argv)
+            if not over_https and not said:
                 return None
             variables = dict(line.partition("=")[::2] for line in _texts(folder / "environ"))
         except (FileNotFoundError, ProcessLookupError):
@@ -89,7 +91,7 @@ class SshSessions:
         if over_https:
             words = (f"git-{argv[argv.index(OVER_HTTPS) - 1]}", variables.get("HOSTD_APP", ""))
             return SshSession(pid, variables.get("HOSTD_USER", ""), words)
-        return SshSession(pid, argv[-1], _words(variables.get("SSH_ORIGINAL_COMMAND", "")))
+        return SshSession(pid, said[0], _words(variables.get("SSH_ORIGINAL_COMMAND", "")), "".join(said[1:]))
 
     def _parent(self, pid: int) -> int | None:
         """The process of sshd that serves the connection: the parent, if that is git's and called so."""
@@ -104,6 +106,14 @@ class SshSessions:
             os.kill(pid, signal.SIGTERM)
         except ProcessLookupError:
             return
+
+
+def _behind_program(argv: Sequence[str]) -> Sequence[str]:
+    """What the forced command was told: an address, and since there are keys' ids one of those."""
+    for number in (3, 2):
+        if len(argv) >= number and Path(argv[-number]).name == FORCED_COMMAND:
+            return argv[1 - number :]
+    return []
 
 
 def _texts(file: Path) -> list[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+import os
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,11 @@ class FakeRevoking:
     def __init__(self) -> None:
         self.reviewed: list[tuple[str, str | None]] = []
         self.tokens: list[tuple[str, str]] = []
+        self.keys: list[tuple[str, list[str]]] = []
+
+    def end_keys(self, user: User, keys: Collection[str], spared: int | None = None) -> None:
+        assert spared in (None, os.getpid())
+        self.keys.append((user.email, sorted(keys)))
 
     async def end_token(self, user: User, authorization_id: str) -> None:
         self.tokens.append((user.email, authorization_id))

@@ -80,7 +80,7 @@ async def test_ssh_keys(tmp_path):
 
         type_, blob, _ = KEY.split()
         found = await api("GET", "/hostd/ssh/keys", params={"type": type_, "key": blob})
-        assert found.data == {"user": "you@example.com"}
+        assert found.data == {"key": made.data["id"], "user": "you@example.com"}
         assert (await api("GET", "/hostd/ssh/keys", params={"type": type_, "key": "AAAA"})).status == 404
         assert (await api("GET", "/hostd/ssh/keys", params={"type": type_})).status == 400
 
@@ -91,6 +91,7 @@ async def test_ssh_keys(tmp_path):
         assert (await api("DELETE", f"/account/keys/{fingerprint}")).data["id"] == made.data["id"]
         assert (await api("DELETE", "/account/keys/you@laptop")).status == 404
         assert (await api("GET", "/account/keys")).data == []
+        assert api.revoking.keys == [("you@example.com", [made.data["id"]])], "what was opened with it ends"
 
 
 async def test_what_cannot_be_read_is_a_400_and_what_is_not_there_a_404(tmp_path):

@@ -130,9 +130,9 @@ def ssh(tmp_path):
     program.write_text("import time\nprint('begun', flush=True)\ntime.sleep(600)\n")
     begun = []
 
-    def begin(email, command):
+    def begin(email, command, *key):
         env = {"SSH_ORIGINAL_COMMAND": command}
-        process = subprocess.Popen([sys.executable, str(program), email], env=env, stdout=subprocess.PIPE)
+        process = subprocess.Popen([sys.executable, str(program), email, *key], env=env, stdout=subprocess.PIPE)
         assert process.stdout.readline() == b"begun\n"
         begun.append(process)
         return process
@@ -152,6 +152,12 @@ def test_sessions_are_found_by_who_they_are_of(ssh):
     assert SshSessions(None).of("eve@example.com") == SshSessions(4_000_000_000).of("eve@example.com") == []
     sessions.end(sessions.of("eve@example.com")[0], connection=True)
     assert (one.wait(5), other.poll()) == (-signal.SIGTERM, None), "and not the test, which is no sshd"
+
+
+def test_the_key_of_a_session_is_known(ssh):
+    begin, sessions = ssh
+    begin("eve@example.com", "ps", "key-1"), begin("eve@example.com", "ps")
+    assert sorted(found.key for found in sessions.of("eve@example.com")) == ["", "key-1"]
 
 
 def test_what_came_over_https_is_a_session_too():
@@ -269,6 +275,14 @@ async def test_all_ends_with_the_user_and_the_connections_too(scene):
     )  # fmt: skip
     assert all(connection for _, connection in scene.connections.ended)
     assert scene.parts.lost["dynos"](scene.eve.id, scene.other.id)
+
+
+async def test_what_was_opened_with_a_key_ends_with_it_but_for_who_asks(scene):
+    opened = [("mine", "one"), ("theirs", "one"), ("other", "two"), ("old", "")]
+    found = [SshSession(number, scene.eve.email, (name,), key) for number, (name, key) in enumerate(opened)]
+    scene.connections.sessions = found
+    scene.revoking.end_keys(scene.eve, {"one", "three"}, spared=0)
+    assert scene.connections.ended == [("theirs", True)]
 
 
 async def test_what_was_begun_with_a_token_ends_with_it_and_with_its_user(scene):

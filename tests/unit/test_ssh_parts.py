@@ -25,6 +25,7 @@ from hostd.ssh.updates import Plan, Rejected, Update, plan, read
 from hostd.ssh.upload import LONGEST_TRAILER, BrokenOff, Outcome, Trailer
 
 ZERO, OLD, NEW = "0" * 40, "1" * 40, "2" * 40
+KEY_ID = "7a3c5a52-5d2e-4c0b-8a4b-0f0c6c0d9a11"
 BLOB = "AAAAC3NzaC1lZDI1NTE5AAAAIJbsQ7V0000000000000000000000000000000000000"
 
 
@@ -99,33 +100,35 @@ def test_words_are_those_of_a_shell_and_know_their_places(text):
 
 def test_a_key_may_run_one_program():
     program = Path("/opt/hostd/venv/bin/hostd-ssh")
-    assert line(program, "you@example.com", "ssh-ed25519", BLOB) == (
-        f'command="/opt/hostd/venv/bin/hostd-ssh you@example.com",restrict,pty,port-forwarding ssh-ed25519 {BLOB}\n'
+    assert line(program, "you@example.com", KEY_ID, f"ssh-ed25519 {BLOB}") == (
+        f'command="/opt/hostd/venv/bin/hostd-ssh you@example.com {KEY_ID}",'
+        f"restrict,pty,port-forwarding ssh-ed25519 {BLOB}\n"
     )
 
 
 @pytest.mark.parametrize("user", ["o'brien@x.org", "a;id@x", "$(id)@x", "a b@x", "a|b@x", '"@x', "`id`@x", "a&b@x"])
 def test_a_users_name_is_one_word_for_sshds_shell(user):
-    text = line(Path("/bin/hostd-ssh"), user, "ssh-ed25519", BLOB)
+    text = line(Path("/bin/hostd-ssh"), user, KEY_ID, f"ssh-ed25519 {BLOB}")
     command = text[len('command="') : text.index('",restrict')].replace('\\"', '"')
-    assert shlex.split(command) == ["/bin/hostd-ssh", user]
+    assert shlex.split(command) == ["/bin/hostd-ssh", user, KEY_ID]
     done = subprocess.run(["sh", "-c", command.replace("/bin/hostd-ssh", "echo")], capture_output=True, text=True)
-    assert done.stdout == user + "\n"
+    assert done.stdout == f"{user} {KEY_ID}\n"
 
 
 @pytest.mark.parametrize("user", ["a\nb@x", "a\\b@x", "a\x00b"])
 def test_names_that_no_line_can_hold(user):
     with pytest.raises(ValueError, match="no authorized_keys line"):
-        line(Path("/bin/hostd-ssh"), user, "ssh-ed25519", BLOB)
+        line(Path("/bin/hostd-ssh"), user, KEY_ID, f"ssh-ed25519 {BLOB}")
 
 
 def test_the_look_up_of_a_key(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["/opt/bin/x"])
     monkeypatch.setenv("HOSTD_RUN_DIR", str(tmp_path))
-    with FakeHostd(tmp_path).on("GET /hostd/ssh/keys", (200, {"user": "you@example.com"})).serving() as fake:
+    known = (200, {"key": KEY_ID, "user": "you@example.com"})
+    with FakeHostd(tmp_path).on("GET /hostd/ssh/keys", known).serving() as fake:
         assert look_up(["ssh-ed25519", BLOB + "+/="]) == 0
         assert capsys.readouterr().out.startswith(
-            'command="/opt/bin/hostd-ssh you@example.com",restrict,pty,port-forwarding ssh-ed25519 AAAA'
+            f'command="/opt/bin/hostd-ssh you@example.com {KEY_ID}",restrict,pty,port-forwarding ssh-ed25519 AAAA'
         )
         assert fake.requests[0].target == f"/hostd/ssh/keys?type=ssh-ed25519&key={BLOB}%2B%2F%3D"
         for words in (["ssh-ed25519", "AAAA\nBBBB"], ["ssh ed25519", BLOB], ["x", BLOB]):

@@ -244,8 +244,8 @@ DEPLOY = Resource(
         Link(
             "GET /hostd/ssh/keys",
             "SSH Key",
-            "The user whose ssh key this is.",
-            record({"user": TEXT}),
+            "The user whose ssh key this is, and its id.",
+            record({"key": UUID, "user": TEXT}),
             query={"type": TEXT, "key": TEXT},
             public=False,
         ),
