@@ -223,7 +223,7 @@ def test_an_app_is_set_up_from_an_archive_at_one_go(platform: Platform, host: Ho
     assert platform.http_get(name).status == 200
     assert "app[postdeploy." in platform.hostctl("logs", "-a", name, "-n", "200").stdout
     taken = setup(platform, url, name)
-    assert taken.returncode == 1 and "is taken" in taken.stderr
+    assert taken.returncode == 1 and "taken" in taken.stderr
     assert platform.http_get(name).status == 200
 
 
