@@ -183,7 +183,20 @@ def measure(given: argparse.Namespace) -> list[dict[str, Any]]:
         print(f"hostd at most: {watched.memory()['hostd.service']:.0f} MB")
         watched.look()
         print(f"hostd after: {watched.memory()['hostd.service']:.0f} MB")
-    return [row(key, rates[key], took[key], statistics.median(costs[key])) for key in rates]
+        rows = [row(key, rates[key], took[key], statistics.median(costs[key])) for key in rates]
+        print_table(rows)
+    return rows
+
+
+def print_table(rows: Sequence[dict[str, Any]]) -> None:
+    """Each kind of call in a line."""
+    print(f"{'':<18} {'':<14} {'at once':>7} {'calls/s':>8} {'p50 ms':>7} {'p99 ms':>7} {'hostd ms':>8}")
+    for each in sorted(rows, key=lambda each: (each["what"], each["where"], each["connections"])):
+        print(
+            f"{each['what']:<18} {each['where']:<14} {each['connections']:>7} {each['calls_per_second']:>8.0f} "
+            f"{each['p50']:>7.1f} {each['p99']:>7.1f} {each['hostd']:>8.2f}",
+            flush=True,
+        )
 
 
 def row(key: Asked, rates: Sequence[float], took: Sequence[float], cost: float) -> dict[str, Any]:
@@ -283,12 +296,6 @@ def main() -> None:
         bare(int(given.bare[0]), Path(given.bare[1]))
         return
     rows = measure(given)
-    print(f"{'':<18} {'':<14} {'at once':>7} {'calls/s':>8} {'p50 ms':>7} {'p99 ms':>7} {'hostd ms':>8}")
-    for each in sorted(rows, key=lambda each: (each["what"], each["where"], each["connections"])):
-        print(
-            f"{each['what']:<18} {each['where']:<14} {each['connections']:>7} {each['calls_per_second']:>8.0f} "
-            f"{each['p50']:>7.1f} {each['p99']:>7.1f} {each['hostd']:>8.2f}"
-        )
     if given.json:
         given.json.write_text(json.dumps(rows))
 
