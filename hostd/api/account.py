@@ -12,6 +12,7 @@ from hostd.api.requests import (
     body_of,
     by_fields,
     context_of,
+    flag_field,
     optional_text,
     text_field,
     user_of,
@@ -35,6 +36,9 @@ async def update(request: web.Request) -> web.Response:
     context, user, body = context_of(request), known_owner(user_of(request)), await body_of(request)
     if (email := optional_text(body, "email")) is not None and email.lower() != user.email:
         raise Invalid("Your email cannot change: it is what you are known by here. An admin can add another user.")
+    for field, what in (("allow_tracking", "tracks nobody"), ("beta", "has no beta programme")):
+        if flag_field(body, field):
+            raise Invalid(f"The field {field} cannot be true: this platform {what}.")
     name = optional_text(body, "name")
     return answer(account_json(user if name is None else context.ledger.users.rename(user.id, name)))
 

@@ -127,6 +127,11 @@ async def test_ones_own_account(tmp_path):
         assert (await api("PATCH", "/account", {"name": " Kate Ann "})).data["name"] == "Kate Ann"
         assert (await api("GET", "/users/~")).data["name"] == "Kate Ann"
         assert (await api("PATCH", "/account", {"allow_tracking": False})).data["name"] == "Kate Ann"
+        for refused in ("allow_tracking", "beta"):
+            answer = await api("PATCH", "/account", {refused: True, "name": "Somebody"})
+            assert (answer.status, answer.data["id"]) == (422, "invalid_params")
+            assert refused in answer.data["message"]
+        assert (await api("GET", "/account")).data["name"] == "Kate Ann"
         for wrong in ({"name": "a\nb"}, {"name": "x" * 101}, {"email": "other@example.com"}):
             assert (await api("PATCH", "/account", wrong)).status == 422
         assert (await api("GET", "/account/rate-limits")).data == {"remaining": 4500}
