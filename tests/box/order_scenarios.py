@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 LINE = re.compile(rb"order (\d+) (\d+)\b")
-LOST = re.compile(rb"Error L11 \([^)]*\) -> This tail session dropped (\d+) ")
+LOST = re.compile(rb"Error L1[01] \([^)]*\) -> This (?:tail session|drain) dropped (\d+) ")
 LONGEST = 100
 """Bytes that may be the beginning of a line that goes on in the next piece."""
 SILENCE = 60.0
@@ -27,7 +27,7 @@ class Account:
     """What came of each dyno's numbers."""
 
     def __init__(self) -> None:
-        self.came = self.missing = self.repeated = self.told = 0
+        self.came = self.late = self.told = 0
         self.last = time.monotonic()
         self._numbers: dict[bytes, int] = {}
 
@@ -40,25 +40,20 @@ class Account:
             end = max(end, match.end())
             number, before = int(match[2]), self._numbers.get(match[1], 0)
             if number <= before:
-                self.repeated += 1
+                self.late += 1
                 continue
             self.came += 1
-            self.missing += number - before - 1
             self._numbers[match[1]] = number
         if end:
             self.last = time.monotonic()
         return end
 
-    def waits(self, wanted: int) -> bool:
-        return self.came + self.told < wanted and time.monotonic() - self.last < SILENCE
+    def waits(self, dynos: int, lines: int) -> bool:
+        ended = sum(number == lines for number in self._numbers.values())
+        return ended < dynos and time.monotonic() - self.last < SILENCE
 
-    def found(self, wanted: int) -> dict[str, int]:
-        return {
-            "came or told as lost": self.came + self.told,
-            "out of order": self.missing - (wanted - self.came),
-            "came twice": self.repeated,
-            "told as lost": self.told,
-        }
+    def found(self) -> dict[str, int]:
+        return {"came": self.came, "came twice or too late": self.late, "told as lost": self.told}
 
 
 def ask(verb: str, path: str, body: Any = None) -> Any:
@@ -73,13 +68,27 @@ def ask(verb: str, path: str, body: Any = None) -> Any:
     return json.loads(text) if text else None
 
 
+def session(app: str, **wanted: Any) -> socket.socket:
+    """The app's log, about to be read."""
+    url = ask("POST", f"/apps/{app}/log-sessions", wanted)["logplex_url"]
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect("/run/hostd/logplex.sock")
+    words = f"GET {url.removeprefix('http://logplex')} HTTP/1.1\r\nHost: logplex\r\nConnection: close\r\n\r\n"
+    connection.sendall(words.encode())
+    return connection
+
+
+def of_platform(app: str) -> int:
+    """How many lines the app's log has of the platform."""
+    with session(app, lines=1500, source="heroku", tail=False) as connection:
+        text = b"".join(iter(lambda: connection.recv(1 << 20), b""))
+    return text.count(b" heroku[")
+
+
 @contextmanager
 def tail(app: str, account: Account) -> Iterator[None]:
     """Follow the app's log."""
-    url = ask("POST", f"/apps/{app}/log-sessions", {"lines": 0, "tail": True})["logplex_url"]
-    connection = socket.socket(socket.AF_UNIX)
-    connection.connect("/run/hostd/logplex.sock")
-    connection.sendall(f"GET {url.removeprefix('http://logplex')} HTTP/1.1\r\nHost: logplex\r\n\r\n".encode())
+    connection = session(app, lines=0, tail=True)
 
     def read() -> None:
         rest = b""
@@ -130,16 +139,18 @@ def scale(app: str, count: int) -> None:
 
 
 def main(app: str, dynos: int, lines: int) -> None:
-    wanted, accounts = dynos * lines, {"tail": Account(), "drain": Account()}
+    accounts = {"tail": Account(), "drain": Account()}
     began = time.monotonic()
     with tail(app, accounts["tail"]), drain(app, accounts["drain"]):
         scale(app, dynos)
-        while any(account.waits(wanted) for account in accounts.values()):
+        while any(account.waits(dynos, lines) for account in accounts.values()):
             time.sleep(0.05)
         took = time.monotonic() - began
+        others = of_platform(app)
         with suppress(OSError):
             scale(app, 0)
-    print(json.dumps({"seconds": took, **{name: account.found(wanted) for name, account in accounts.items()}}))
+    found = {name: account.found() for name, account in accounts.items()}
+    print(json.dumps({"seconds": took, "of the platform": others, **found}))
 
 
 if __name__ == "__main__":

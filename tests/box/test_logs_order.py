@@ -1,4 +1,4 @@
-"""Lines of fifty dynos at once, each numbered: a tail and a drain get every one, in order and once.
+"""Lines of fifty dynos at once, each numbered: a tail and a drain get every one in order and once, or are told.
 
 100,000 lines; `HOSTD_TEST_LINES=1000000` for a million.
 """
@@ -37,15 +37,17 @@ def writing(platform: Platform, app: str, tmp_path: Path) -> str:
     return app
 
 
-def test_no_line_is_lost_or_out_of_place(platform: Platform, writing: str) -> None:
+def test_no_line_is_lost_untold_or_out_of_place(platform: Platform, writing: str) -> None:
     with settings(platform, drain_networks="127.0.0.1/32"):
         words = [writing, str(DYNOS), str(LINES // DYNOS)]
         done = platform.run([PYTHON, "-c", SCENARIO, *words], timeout=120 + LINES / 1000)
     found = json.loads(done.stdout)
-    whole = {"came or told as lost": LINES, "out of order": 0, "came twice": 0}
-    # Whoever reads slower than is written is told what was dropped (L11); for a drain the journal is the buffer.
-    lost = {name: found[name].pop("told as lost") for name in ("tail", "drain")}
     print(f"{LINES} lines in {found['seconds']:.1f} s, the start of {DYNOS} dynos with it")
-    print(f"told as lost: {lost}")
-    assert lost["drain"] == 0
-    assert {"tail": whole, "drain": whole} == {name: found[name] for name in ("tail", "drain")}
+    for name in ("tail", "drain"):
+        account = found[name]
+        print(f"{name}: {account}")
+        assert account["came twice or too late"] == 0
+        # A tail that is slower than what is written is told what it lost (L11), a drain that is behind for a minute
+        # too (L10). Of what is lost some may be lines of the platform.
+        assert LINES <= account["came"] + account["told as lost"] <= LINES + found["of the platform"]
+        assert account["came"] == LINES or account["told as lost"]

@@ -148,11 +148,13 @@ def test_a_dyno_that_takes_too_much_shows_so_everywhere(platform: Platform) -> N
     assert enabled.stderr == f"Enabling log-runtime-metrics for {APP}... done\n"
     assert "[+] log-runtime-metrics" in platform.hostctl("labs", "-a", APP).stdout
     scale(platform, APP, web=1, hog=1)
+    # On a slow machine it is looked at while it takes them.
+    wait_until(lambda: float((_sample(platform, "hog.1", "memory_rss") or "0").removesuffix("MB")) >= 600, SAMPLES)
     wait_until(lambda: "heroku[hog.1]: Error R14 (Memory quota exceeded)" in log(platform), SAMPLES)
     app_id = json.loads(platform.hostctl("apps:info", "--json", "-a", APP).stdout)["app"]["id"]
     lines = log(platform)
-    said = next(line for line in lines if line.startswith("heroku[hog.1]: Process running mem="))
-    memory = next(line for line in lines if line.startswith("heroku[hog.1]: source=hog.1") and "memory_rss" in line)
+    said = [line for line in lines if line.startswith("heroku[hog.1]: Process running mem=")][-1]
+    memory = [line for line in lines if line.startswith("heroku[hog.1]: source=hog.1") and "memory_rss" in line][-1]
     words = dict(word.split("=", 1) for word in memory.split()[1:])
     megabytes = float(words["sample#memory_rss"].removesuffix("MB"))
     assert 600 <= megabytes < 660

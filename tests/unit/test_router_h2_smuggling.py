@@ -24,6 +24,7 @@ from router.h2 import Http2
 from router.plane import Plane
 from router.stage import Stage
 from router.table import App, Dyno, State, Table
+from tests.support.sampling import sampled
 
 ROUNDS = int(os.environ.get("HOSTD_TEST_FUZZ", "800"))
 BLOCKS = 4
@@ -42,7 +43,7 @@ async def behind(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Rig2, Ba
         yield router, server
 
 
-@pytest.mark.parametrize("name", DOWNGRADES)
+@pytest.mark.parametrize("name", sampled(DOWNGRADES))
 @pytest.mark.asyncio(loop_scope="module")
 async def test_the_server_takes_what_the_router_passed_on(behind, name):
     router, server = behind

@@ -15,6 +15,7 @@ from smuggling.corpus import CORPUS
 from smuggling.oracle import requests
 
 from router.table import App, Dyno, State, Table
+from tests.support.sampling import sampled
 
 _LINE = re.compile(r'method=(\S+) path="([^"]*)" .* request_id=(\S+) .* dyno=web\.1 .* status=200 ')
 
@@ -32,7 +33,7 @@ async def behind(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Rig, Bac
             yield router, server
 
 
-@pytest.mark.parametrize("name", CORPUS)
+@pytest.mark.parametrize("name", sampled(CORPUS))
 @pytest.mark.asyncio(loop_scope="module")
 async def test_the_server_takes_what_the_router_passed_on(behind, name):
     router, server = behind
