@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from buildpacks.source import GitSource, PresentSource, Source, TarSource, UrlSource
+from buildpacks.source import GitSource, PresentSource, SlugSource, Source, TarSource, UrlSource
 
 BUNDLED = (
     *("ruby", "nodejs", "clojure", "python", "java", "gradle", "scala", "php", "go", "static"),
@@ -36,6 +36,7 @@ _CERTIFICATE_VARIABLES = (
     *("SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "GIT_SSL_CAINFO"),
     *("NODE_EXTRA_CA_CERTS", "AWS_CA_BUNDLE"),
 )
+_KINDS = {TarSource: "tar", GitSource: "git", UrlSource: "url", PresentSource: "present", SlugSource: "slug"}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
@@ -94,7 +95,7 @@ def settings(order: Order) -> dict[str, str]:
     if any("\n" in line for line in lines):
         raise ValueError("a name or address of a build has a line break in it")
     return {
-        "source": {TarSource: "tar", GitSource: "git", UrlSource: "url", PresentSource: "present"}[type(source)],
+        "source": _KINDS[type(source)],
         "only_source": "yes" if order.only_source else "",
         "source_url": source.url if isinstance(source, GitSource | UrlSource) else "",
         "source_ref": source.ref if isinstance(source, GitSource) else "",

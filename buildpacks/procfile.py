@@ -43,6 +43,11 @@ def is_process_type(name: str) -> bool:
     return _TYPE.fullmatch(name) is not None
 
 
+def is_command(text: str) -> bool:
+    """Whether a process type can have this command: one line, without control characters."""
+    return bool(text.strip()) and "\n" not in text and len(text) <= MAX_BYTES and not _CONTROL.search(text)
+
+
 def _decode(number: int, raw: bytes) -> str:
     try:
         return raw.decode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
@@ -35,5 +36,15 @@ class PresentSource:
     """The tree is there: it was taken in before (`contract.Order.only_source`)."""
 
 
-Source = TarSource | GitSource | UrlSource | PresentSource
+@dataclass(frozen=True)
+class SlugSource:
+    """The stream of a gzipped tar archive that is a slug already: nothing builds what it has below `./app`.
+
+    `process_types` are its commands by type, and its Procfile is not asked.
+    """
+
+    process_types: Mapping[str, str]
+
+
+Source = TarSource | GitSource | UrlSource | PresentSource | SlugSource
 """The URLs may hold credentials: they are never shown, and masked where a transcript names them."""

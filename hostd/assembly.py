@@ -28,6 +28,7 @@ from hostd.deploys.promoting import Promoter
 from hostd.deploys.push import SETTLE_MARGIN, Pusher
 from hostd.deploys.repositories import Repositories
 from hostd.deploys.setups import Setups
+from hostd.deploys.slug_drafts import SlugDrafts
 from hostd.deploys.slug_store import SlugStore
 from hostd.deploys.sources import Sources
 from hostd.deploys.stack_moves import StackMoves
@@ -173,6 +174,7 @@ def assemble(settings: Settings) -> Parts:
         downloads=Downloads.of(settings),
         destroy=destroyer,
     )
+    sources = Sources(settings.uploads_dir)
     context = Context(
         settings=settings,
         ledger=ledger,
@@ -186,7 +188,8 @@ def assemble(settings: Settings) -> Parts:
         systemd=systemd,
         networks=ground.networks,
         repositories=repositories,
-        sources=Sources(settings.uploads_dir),
+        sources=sources,
+        slug_drafts=SlugDrafts(sources),
         stacks=stacks,
         scheduler=scheduler,
         capacity=_capacity(settings),

@@ -33,6 +33,12 @@ class Sources(Protocol):
     def open(self, app: App, source_id: str, checksum: str | None) -> AsyncIterator[bytes]:
         """What was uploaded. Raises NotFound if nothing was, Invalid if it has another checksum."""
 
+    def is_there(self, source_id: str) -> bool | None:
+        """Whether something was uploaded to this place; None if there is no such place, or not any more."""
+
+    def discard(self, source_id: str) -> None:
+        """Forget a place with what was uploaded to it."""
+
 
 class Space(Protocol):
     """What is needed of `slugs.pool.Pool`."""

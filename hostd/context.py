@@ -6,7 +6,7 @@ neighbours, so that it can be tested without systemd, and so that nobody imports
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from hostd.certificates.authorities import Authorities
 from hostd.certificates.checking import Checked, Description
 from hostd.code_stores import Repositories, SlugStore, Sources, Space, Stacks
 from hostd.deploys.deploy import Deploy, PushOutcome, Wanted
+from hostd.deploys.slug_drafts import SlugDraft, SlugDrafts
 from hostd.dns import DomainChecks
 from hostd.draining import Draining
 from hostd.events import Events
@@ -141,6 +142,11 @@ class Deploys(Protocol):
 
     async def release_slug(self, app: App, slug: Slug, *, user: User, description: str) -> Release:
         """Release a slug of the app once more; its release command runs before. Raises Conflict, Busy."""
+
+    async def release_draft(
+        self, app: App, draft: SlugDraft, tree: Callable[[], AsyncIterator[bytes]], *, user: User, description: str
+    ) -> Release:
+        """Release a slug that was uploaded, which `tree` opens. Raises Invalid, Unavailable, Conflict, Busy."""
 
     async def destroyed(self, app: App) -> None:
         """Delete the files and the account of an app that was destroyed and whose dynos have stopped."""
@@ -300,6 +306,7 @@ class Context:
     networks: Networks
     repositories: Repositories
     sources: Sources
+    slug_drafts: SlugDrafts
     stacks: Stacks
     scheduler: Scheduler
     capacity: Capacity

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from buildpacks import contract
 from buildpacks.procfile import ProcfileError, parse
 from buildpacks.report import Report, UsedBuildpack
-from buildpacks.source import PresentSource, Source, TarSource
+from buildpacks.source import PresentSource, SlugSource, Source, TarSource
 from slugs.build_unit import BuildLimits, BuildUnits, Ended, Learn, Output, tree_unit_name, unit_name, unit_properties
 from slugs.declared import AppJsonError, healthchecks, read_app_json, read_procfile
 from slugs.errors import BuildFailed, NoBuildpack, SlugTooLarge
@@ -48,7 +48,8 @@ class CompileRequest:
     `config` goes into the ENV directory. `buildpacks` are those that the owner has set, names or URLs; without any
     the app decides. `submodules` are the commits of git's submodules by their paths, for a source that is no git
     repository itself. `commit` may be empty when the source is one. `previous_slug` is the slug to share blocks
-    with; `timeout` (seconds) None for the compiler's own.
+    with; `timeout` (seconds) None for the compiler's own. Of a SlugSource nothing is built: it becomes
+    the slug as it is, under the id of the build.
     """
 
     build_id: str
@@ -176,12 +177,13 @@ class Compiler:
                 report = await self._step(request, folders, source, output, learn, only_source=True)
                 request = await arrange(_taken(request, report), report.app_json)
                 source = None
-            report = await self._step(request, folders, source, output, learn)
-            process_types = await discover(tree, report, output)
+            ready = request.source if isinstance(request.source, SlugSource) else None
+            report = await self._step(request, folders, source, output, learn, only_source=ready is not None)
+            process_types = dict(ready.process_types) if ready else await discover(tree, report, output)
             checks = await _checks(tree, output)
             measured = await self._measure(request, tree)
             await self._check_size(measured, output)
-            slug_id = str(uuid.uuid4())
+            slug_id = request.build_id if ready else str(uuid.uuid4())
             self.pool.finish_build(request.app_id, request.build_id, slug_id, request.previous_slug)
         except CommandError as error:
             raise BuildFailed(f"The build could not be prepared: {error}") from error

@@ -7,6 +7,7 @@ take_source() {
     tar) unpack_source ;;
     git) printf '%s\n%s\n' "$set_source_url" "$set_source_ref" | helper source git "$work" || stop fetch 1 "$(reason)" ;;
     url) download_source ;;
+    slug) unpack_slug ;;
   esac
   if [[ $set_submodules ]]; then
     helper source submodules "$work" <<<"$set_submodules" || stop fetch 1 "$(reason)"
@@ -33,6 +34,21 @@ unpack_source() {
   cat "$work/head" - | unpack "$work/head"
   ((PIPESTATUS[1] == 0)) || stop source
   [[ ! $set_source_strip ]] || strip_top
+}
+
+# A slug that somebody else has built: its files are below ./app (Heroku: "Creating slugs from scratch").
+unpack_slug() {
+  head -c 6 >"$work/head"
+  if [[ $(head -c 2 "$work/head" | od -An -tx1 | tr -d ' \n') != 1f8b ]]; then
+    cat >/dev/null
+    stop source 1 "The upload is not a .tgz: a slug is a tar archive compressed with gzip"
+  fi
+  cat "$work/head" - | unpack "$work/head"
+  ((PIPESTATUS[1] == 0)) || stop source 1 "The upload is not a whole .tgz: tar could not unpack it"
+  [[ -d app && ! -L app ]] || stop source 1 "The upload has no folder ./app: a slug's files are below it"
+  # Only what is below ./app is the slug.
+  find . -mindepth 1 -maxdepth 1 ! -name app -exec rm -rf -- {} +
+  strip_top || stop source 1 "The folder ./app of the upload cannot be read: its mode does not let its owner in"
 }
 
 download_source() {

@@ -103,6 +103,16 @@ async def verify(request: web.Request) -> web.Response:
 
 async def _release_slug(request: web.Request, app: App, slug_id: str, description: str | None) -> web.Response:
     context = context_of(request)
+    if draft := context.slug_drafts.get(app, slug_id):
+        release = await context.deploys.release_draft(
+            app,
+            draft,
+            lambda: context.slug_drafts.open(app, draft),
+            user=user_of(request),
+            description=description or f"Deploy {draft.what}",
+        )
+        context.slug_drafts.discard(draft)
+        return answer(_shaper(request, app)(release), 201, release=release)
     slug = next((slug for slug in context.ledger.slugs.list(app.id) if slug.id == slug_id), None)
     if slug is None or slug.id not in _kept(context, app):
         raise NotFound(

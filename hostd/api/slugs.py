@@ -2,26 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+import re
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
 from aiohttp import web
 
-from hostd.api.requests import admin_of, answer, answer_list, app_for, by_fields, context_of, user_of
+from buildpacks.procfile import is_command
+from hostd.api.apps import stack_named
+from hostd.api.deploys import version
+from hostd.api.requests import (
+    admin_of,
+    answer,
+    answer_list,
+    app_for,
+    body_of,
+    by_fields,
+    context_of,
+    optional_text,
+    user_of,
+)
 from hostd.api.shapes import app_ref, moment, stack_ref
 from hostd.api.signed import here
 from hostd.code_stores import Usage
 from hostd.context import Context
-from hostd.errors import HostdError, NotFound
+from hostd.deploys.slug_drafts import SlugDraft
+from hostd.errors import HostdError, Invalid, NotFound
 from hostd.ledger.access import Right
 from hostd.ledger.apps import App
 from hostd.ledger.slugs import Slug
+from hostd.names import process_type
 
 routes = web.RouteTableDef()
 
 SHORTEST = 4
 """Characters of an id that must be given."""
+
+_CHECKSUM = re.compile(r"(?i:sha256):[0-9a-fA-F]{64}")
 
 
 @routes.get("/apps/{app}/slugs")
@@ -35,9 +53,31 @@ async def index(request: web.Request) -> web.Response:
     return answer_list(request, found, sortable=by_fields("id", "created_at"), default="id")
 
 
+@routes.post("/apps/{app}/slugs")
+async def create(request: web.Request) -> web.Response:
+    """Announce a slug that was built elsewhere: PUT its .tgz, with all files below `./app`, to the `url` of its blob,
+    then release it. Both within an hour, or it is forgotten.
+    """
+    context, app = context_of(request), app_for(request, Right.DEPLOY)
+    body = await body_of(request)
+    draft = context.slug_drafts.create(
+        app,
+        commands(body["process_types"]),
+        stack_named(context, optional_text(body, "stack") or app.stack),
+        buildpack=version(optional_text(body, "buildpack_provided_description")),
+        checksum=checksum(optional_text(body, "checksum")),
+        commit=version(optional_text(body, "commit")),
+        commit_description=version(optional_text(body, "commit_description")) or None,
+    )
+    return answer(draft_json(request, draft), 201)
+
+
 @routes.get("/apps/{app}/slugs/{slug}")
 async def show(request: web.Request) -> web.Response:
     """One slug, by its id or the beginning of it, by a release (`v7`), or `current`."""
+    draft = context_of(request).slug_drafts.get(app_for(request), request.match_info["slug"])
+    if draft is not None:
+        return answer(draft_json(request, draft))
     context, app, slug = _named(request)
     versions = context.ledger.slugs.versions(app.id).get(slug.id, [])
     current = context.ledger.releases.current(app.id).slug_id
@@ -129,6 +169,49 @@ def slug_json(
         "stack": stack_ref(slug.stack),
         "updated_at": created,
     }
+
+
+def draft_json(request: web.Request, draft: SlugDraft) -> dict[str, Any]:
+    """A slug that waits for its upload and its first release. Its blob is where it is uploaded to."""
+    created = moment(draft.created_at)
+    return {
+        "blob": {"method": "put", "url": here(request, f"/hostd/sources/{draft.id}")},
+        "buildpack_provided_description": draft.buildpack or None,
+        "checksum": draft.checksum,
+        "commit": draft.commit or None,
+        "commit_description": draft.commit_description,
+        "created_at": created,
+        "extended": {
+            "buildpacks": [],
+            "current": False,
+            "dropped_at": None,
+            "files": None,
+            "releases": [],
+            "stack_version": None,
+            "stored": False,
+        },
+        "id": draft.id,
+        "process_types": dict(draft.process_types),
+        "size": None,
+        "stack": stack_ref(draft.stack),
+        "updated_at": created,
+    }
+
+
+def commands(process_types: Mapping[str, str]) -> dict[str, str]:
+    """The commands by process type, if they can be those of a slug; otherwise Invalid."""
+    for type_, command in process_types.items():
+        process_type(type_)
+        if not is_command(command):
+            raise Invalid(f"The command of {type_} must be one line of text, without control characters.")
+    return {type_: command.strip() for type_, command in process_types.items()}
+
+
+def checksum(text: str | None) -> str | None:
+    """The checksum of an upload, if it is one; otherwise Invalid."""
+    if text is not None and not _CHECKSUM.fullmatch(text):
+        raise Invalid("A checksum is written SHA256: and 64 hexadecimal digits, those that sha256sum prints.")
+    return text
 
 
 def usage_json(usage: Usage | None) -> dict[str, int] | None:

@@ -7,14 +7,15 @@ import functools
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hostd.deploys.deploy import Deploy, PushOutcome
 from hostd.deploys.garbage import INTERRUPTED, Garbage
 from hostd.deploys.locks import DeployLocks
-from hostd.deploys.push import CLIENT_GONE, Push, Pusher, unheard
+from hostd.deploys.push import CLIENT_GONE, Push, Pusher, record_slug, unheard
 from hostd.deploys.recording import Recording
 from hostd.deploys.release_phase import ReleasePhase
+from hostd.deploys.slug_drafts import SlugDraft
 from hostd.errors import Busy, Conflict, NotFound, Unavailable
 from hostd.events import Events
 from hostd.ledger import Ledger
@@ -186,11 +187,35 @@ class Deploys:
         Raises Conflict if that fails, and Busy during another deploy.
         """
         with self._locks.hold(app.id, f"{user.email} is releasing {slug.commit[:7] or slug.id[:8]} once more"):
-            output = await self._release_phase(app, slug)
+            output = await self._release_phase(app, slug.id, slug.process_types, slug.stack)
             return self._append(app, user, description, slug_id=slug.id, output=output)
 
-    async def _release_phase(self, app: App, slug: Slug) -> bytes | None:
-        command = slug.process_types.get("release")
+    async def release_draft(
+        self, app: App, draft: SlugDraft, tree: Callable[[], AsyncIterator[bytes]], *, user: User, description: str
+    ) -> Release:
+        """Make an uploaded slug, which `tree` opens, one of the app's and release it after its release command has run.
+
+        It is the app's with that release, or not at all. Raises Invalid for what cannot be a slug, Unavailable
+        without room for it, and what `release_slug` raises.
+        """
+        with self._locks.hold(app.id, f"{user.email} is releasing {draft.what}"):
+            slug = await self._pusher.take_in(app, draft, tree())
+            try:
+                output = await self._release_phase(app, slug.slug_id, slug.process_types, draft.stack)
+                with self._ledger.transaction():
+                    record_slug(self._ledger, app, replace(slug, buildpack=draft.buildpack))
+                    self._ledger.formation.adopt(app.id, slug.process_types)
+                    release = self._append(app, user, description, slug_id=slug.slug_id, output=output)
+            except BaseException:
+                self._pusher.drop(slug)
+                raise
+        self._garbage.collect(app.id)
+        return release
+
+    async def _release_phase(
+        self, app: App, slug_id: str, process_types: Mapping[str, str], stack: str
+    ) -> bytes | None:
+        command = process_types.get("release")
         if command is None:
             return None
         current = self._ledger.releases.current(app.id)
@@ -198,8 +223,8 @@ class Deploys:
         status = await self._manager.one_offs.run_captured(
             app.id,
             command,
-            slug_id=slug.id,
-            stack=stack_for_slug(self._stacks, slug.stack, current),
+            slug_id=slug_id,
+            stack=stack_for_slug(self._stacks, stack, current),
             config=current.config,
             type_="release",
             version=current.version + 1,

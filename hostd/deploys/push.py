@@ -17,6 +17,7 @@ from hostd.deploys.lastlines import LastLines
 from hostd.deploys.locks import DeployLocks
 from hostd.deploys.recording import Recording
 from hostd.deploys.release_phase import ReleasePhase
+from hostd.deploys.slug_drafts import SlugDraft, take_in
 from hostd.deploys.transcript import detail, problem, quoted, step
 from hostd.errors import Conflict, HostdError
 from hostd.events import Events
@@ -25,6 +26,7 @@ from hostd.ledger import Ledger
 from hostd.ledger.apps import App
 from hostd.ledger.builds import GIT_PUSH
 from hostd.ledger.releases import Release
+from hostd.ledger.slugs import Slug
 from hostd.manager.manager import Manager
 from hostd.manager.settling import Settled
 from hostd.settings import Settings
@@ -72,6 +74,24 @@ class Push:
             self.output = unheard
 
 
+def record_slug(ledger: Ledger, app: App, slug: CompiledSlug) -> Slug:
+    """Let the ledger know a slug that is in the pool; call it within the transaction of its release."""
+    return ledger.slugs.add(
+        app.id,
+        commit=slug.commit,
+        size_bytes=slug.size_bytes,
+        process_types=slug.process_types,
+        buildpack=slug.buildpack,
+        stack=name_of(slug.stack),
+        stack_version=version_of(slug.stack),
+        digest=slug.digest,
+        id=slug.slug_id,
+        files=slug.files,
+        buildpacks=[asdict(pack) for pack in slug.buildpacks],
+        checks=slug.checks,
+    )
+
+
 async def unheard(_piece: bytes) -> None:
     """The output of a deploy that nobody listens to: its recording has it."""
 
@@ -117,6 +137,16 @@ class Pusher:
         finally:
             push.begun.set()
             push.recording.end()
+
+    async def take_in(self, app: App, draft: SlugDraft, tree: AsyncIterator[bytes]) -> CompiledSlug:
+        """Make an uploaded slug one in the pool, which no release names yet. Raises Invalid, Unavailable."""
+        slug = await take_in(self._compiler, self._ledger, app, draft, self._stacks.current(draft.stack), tree)
+        self._faults.reach(FaultPoint.COMPILED)
+        return slug
+
+    def drop(self, slug: CompiledSlug) -> None:
+        """Delete a slug again that was not released."""
+        self._compiler.pool.delete_slug(slug.slug_id)
 
     async def _push(self, push: Push) -> PushOutcome:
         deploy = push.deploy
@@ -254,20 +284,7 @@ class Pusher:
         push.recording.save()
         with ledger.transaction():
             current = ledger.releases.current(deploy.app.id)
-            ledger.slugs.add(
-                deploy.app.id,
-                commit=slug.commit,
-                size_bytes=slug.size_bytes,
-                process_types=slug.process_types,
-                buildpack=slug.buildpack,
-                stack=name_of(slug.stack),
-                stack_version=version_of(slug.stack),
-                digest=slug.digest,
-                id=slug.slug_id,
-                files=slug.files,
-                buildpacks=[asdict(pack) for pack in slug.buildpacks],
-                checks=slug.checks,
-            )
+            record_slug(ledger, deploy.app, slug)
             first.record(slug.process_types)
             ledger.formation.adopt(deploy.app.id, slug.process_types)
             release = ledger.releases.append(

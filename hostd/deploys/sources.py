@@ -81,6 +81,18 @@ class Sources:
             raise Invalid(f"The upload has the checksum SHA256:{place.checksum}, not {checksum[:80]}. Upload it again.")
         return read((self._directory / source_id).open("rb"))
 
+    def is_there(self, source_id: str) -> bool | None:
+        """Whether something was uploaded to this place; None if there is no such place, or not any more."""
+        place = self._places.get(source_id)
+        if place is None or self._clock() - place.made > LIFETIME:
+            return None
+        return place.checksum is not None
+
+    def discard(self, source_id: str) -> None:
+        """Forget a place with what was uploaded to it."""
+        self._places.pop(source_id, None)
+        (self._directory / source_id).unlink(missing_ok=True)
+
     async def _write(self, file: BinaryIO, pieces: AsyncIterator[bytes]) -> str:
         digest, size = hashlib.sha256(), 0
         room = min(LARGEST, shutil.disk_usage(self._directory).free - KEPT_FREE)

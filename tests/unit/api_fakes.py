@@ -23,6 +23,7 @@ from hostd.certificates.authorities import Authorities
 from hostd.certificates.keeper import CertificateKeeper
 from hostd.certificates.shelf import Shelf
 from hostd.context import Context
+from hostd.deploys.slug_drafts import SlugDrafts
 from hostd.deploys.sources import Sources
 from hostd.dns import DomainChecks
 from hostd.draining import Draining
@@ -201,6 +202,7 @@ async def running_api(
         store=Store(settings.metrics_file, 1 << 30), router=FakeCounts(), usage=FakeLooker(), tally=Tally()
     )
     revoking, setups = FakeRevoking(), FakeSetups(ledger)
+    sources = Sources(directory / "uploads")
     context = Context(
         settings=settings,
         ledger=ledger,
@@ -214,7 +216,8 @@ async def running_api(
         systemd=systemd,
         networks=networks,
         repositories=FakeRepositories(),
-        sources=Sources(directory / "uploads"),
+        sources=sources,
+        slug_drafts=SlugDrafts(sources),
         stacks=stacks,
         scheduler=scheduler,
         capacity=Capacity(memory=24 << 30, overcommit=2),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hostd.deploys.deploy import Deploy, PushOutcome, Wanted
+from hostd.deploys.slug_drafts import SlugDraft
 from hostd.dns import Found
 from hostd.errors import Busy, Conflict, NotFound
 from hostd.events import Events
@@ -193,6 +194,22 @@ class FakeDeploys:
         self.cleaned = app.id
 
     async def release_slug(self, app: App, slug: Slug, *, user: User, description: str) -> Release:
+        return await self.release(app, user=user, description=description, slug_id=slug.id)
+
+    async def release_draft(
+        self, app: App, draft: SlugDraft, tree: Callable[[], AsyncIterator[bytes]], *, user: User, description: str
+    ) -> Release:
+        self.taken_in = b"".join([piece async for piece in tree()])
+        slug = self._ledger.slugs.add(
+            app.id,
+            commit=draft.commit,
+            size_bytes=len(self.taken_in),
+            process_types=draft.process_types,
+            buildpack=draft.buildpack,
+            stack=draft.stack,
+            digest="",
+            id=draft.id,
+        )
         return await self.release(app, user=user, description=description, slug_id=slug.id)
 
     async def release(

@@ -83,6 +83,7 @@ DELETE /hostd/apps/{app}/cache
 POST   /hostd/deploys?app={app}&build=$uuid {"git": {"url": "https://example.com/a.git"}}
 POST   /apps/{app}/releases {"release": 2}
 POST   /apps/{app}/sources
+POST   /apps/{app}/slugs {"process_types": {"web": "./server"}}
 """,
     "operate": """
 PATCH  /apps/{app} {"maintenance": true}

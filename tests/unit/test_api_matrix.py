@@ -50,6 +50,7 @@ SAID_ELSEWHERE = {
     "POST /hostd/apps/{app}/jobs/{job}/runs",
     "DELETE /hostd/apps/{app}/cache",  # there is none: nothing changes
     "POST /apps/{app}/sources",  # no change: a place to upload to
+    "POST /apps/{app}/slugs",  # the same; its release is told of
 }
 """Calls that put no line into the app's stream by themselves."""
 _LINE = re.compile(r"(?P<method>[A-Z]+)\s+(?P<path>\S+)(?P<rest>.*)")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import aiohttp
 import pytest
 from api_fakes import running_api
@@ -111,3 +113,55 @@ def test_what_btrfs_says_of_a_tree():
     for text in ("", "\n", "ERROR: cannot\n", "     Total   Exclusive  Set shared  Filename\n"):
         assert read_usage(text) is None
     assert usage_json(None) is None
+
+
+COMMANDS = {"web": "./server", "worker": "./work"}
+
+
+async def test_a_slug_is_announced_shown_uploaded_and_released(tmp_path):
+    async with running_api(tmp_path) as api:
+        app = api.ledger.apps.create("hello", api.users["you"].id)
+        digest = hashlib.sha256(b"a tgz").hexdigest()
+        body = {"process_types": COMMANDS, "checksum": f"SHA256:{digest}", "commit": "abc", "commit_description": "d"}
+        made = await api("POST", "/apps/hello/slugs", body)
+        slug = made.data
+        assert (made.status, slug["process_types"], slug["commit_description"]) == (201, COMMANDS, "d")
+        assert (await api("GET", f"/apps/hello/slugs/{slug['id']}")).data == slug
+        assert (await api("GET", "/apps/hello/slugs")).data == []
+        early = await api("POST", "/apps/hello/releases", {"slug": slug["id"]})
+        assert (early.status, "PUT its .tgz" in early.data["message"]) == (422, True)
+        for content, status in ((b"another", 422), (b"a tgz", 201)):
+            async with api.http.put(slug["blob"]["url"], data=content) as uploaded:
+                assert uploaded.status == 200
+            answer = await api("POST", "/apps/hello/releases", {"slug": slug["id"]})
+            assert answer.status == status
+        assert (answer.data["slug"]["id"], answer.data["description"]) == (slug["id"], "Deploy abc")
+        assert api.ledger.slugs.get(slug["id"]).app_id == app.id
+
+
+async def test_a_slug_of_another_app_is_not_there(tmp_path):
+    async with running_api(tmp_path) as api:
+        for name in ("hello", "other"):
+            api.ledger.apps.create(name, api.users["you"].id)
+        slug = (await api("POST", "/apps/hello/slugs", {"process_types": COMMANDS})).data
+        assert (await api("POST", "/apps/other/releases", {"slug": slug["id"]})).status == 404
+        assert (await api("GET", f"/apps/other/slugs/{slug['id']}")).status == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ({}, "process_types"),
+        ({"process_types": {"we b": "./x"}}, "process type"),
+        ({"process_types": {"web": "./x\n./y"}}, "command of web"),
+        ({"process_types": {"web": " "}}, "command of web"),
+        ({"process_types": COMMANDS, "checksum": "SHA256:12"}, "64 hexadecimal digits"),
+        ({"process_types": COMMANDS, "stack": "none"}, "no stack"),
+    ],
+)
+async def test_slugs_that_cannot_be(tmp_path, body, named):
+    async with running_api(tmp_path) as api:
+        api.ledger.apps.create("hello", api.users["you"].id)
+        answer = await api("POST", "/apps/hello/slugs", body)
+        assert answer.status in {400, 422}
+        assert named in answer.data["message"]

@@ -107,3 +107,15 @@ async def test_a_restart_begins_with_no_uploads(sources, tmp_path):
     assert not (tmp_path / "uploads").exists()
     with pytest.raises(NotFound):
         await read(again, place)
+
+
+async def test_whether_something_is_there_is_told_until_it_is_discarded_or_old(sources, clock):
+    first, second = sources.create(APP), sources.create(APP)
+    assert sources.is_there(first) is False
+    for place in (first, second):
+        await sources.receive(place, pieces(TREE))
+    assert sources.is_there(first) is True
+    sources.discard(first)
+    assert sources.is_there(first) is sources.is_there("none") is None
+    clock.now = LIFETIME + 1
+    assert sources.is_there(second) is None

@@ -187,6 +187,24 @@ SLUG = Resource(
     ),
     (
         Link("GET /apps/{app}/slugs", "List", "The app's slugs that are kept, newest first.", many(ref("slug"))),
+        Link(
+            "POST /apps/{app}/slugs",
+            "Create",
+            "Announce a slug that was built elsewhere: `PUT` its .tgz to the blob's url, then release it.",
+            ref("slug"),
+            body(
+                {
+                    "process_types": like(table(FILLED), {"web": "./server"}),
+                    "buildpack_provided_description": MAYBE_TEXT,
+                    "checksum": MAYBE_TEXT,
+                    "commit": MAYBE_TEXT,
+                    "commit_description": MAYBE_TEXT,
+                    "stack": MAYBE_TEXT,
+                },
+                needs=("process_types",),
+            ),
+            201,
+        ),
         Link("GET /apps/{app}/slugs/{slug}", "Info", "One slug, by its id, by a release, or `current`.", ref("slug")),
         Link("GET /hostd/apps/{app}/slugs/{slug}/usage", "Usage", "What the slug takes on disk, measured now.", _USAGE),
         Link("GET /hostd/apps/{app}/slugs/{slug}/tarball", "Tarball", "The slug's files.", media="application/x-tar"),
