@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import io
+import tarfile
+from http.client import HTTPException
 
+import pytest
+
+from hostd.faults import FaultPoint
 from tests.support.api import Door, door
+from tests.support.estate import settled
 from tests.support.tarballs import tar_of
 
 COMMANDS = {"web": "python3 -m http.server $PORT"}
@@ -75,3 +83,62 @@ def test_a_failing_release_command_leaves_no_slug(platform, app):
     failed = ask("POST", f"/apps/{app}/releases", {"slug": slug["id"]})
     assert (failed.status, "exit status 3" in failed.data["message"]) == (409, True)
     assert ask("GET", f"/apps/{app}/slugs").data == []
+
+
+@pytest.mark.parametrize("point", [FaultPoint.COMPILED, FaultPoint.SNAPSHOT_MADE], ids=lambda point: point.value)
+def test_a_kill_before_the_release_leaves_nothing(platform, app, point):
+    ask, anybody = door(platform), Door(platform.api_port)
+    before = ask("GET", f"/apps/{app}/releases/current").data["id"]
+    slug = ask("POST", f"/apps/{app}/slugs", {"process_types": {**COMMANDS, "release": "true"}}).data
+    assert anybody("PUT", slug["blob"]["url"], slug_of("never\n")).status == 200
+    orders = platform.machine.run_directory / "faults"
+    orders.mkdir(exist_ok=True)
+    (orders / point.value).touch()
+    try:
+        with pytest.raises((OSError, HTTPException)):
+            ask("POST", f"/apps/{app}/releases", {"slug": slug["id"]})
+    finally:
+        (orders / point.value).unlink(missing_ok=True)
+        orders.rmdir()
+    # The survey: no build, slug, unit or temporary file that the ledger does not name.
+    settled(platform)
+    assert ask("GET", f"/apps/{app}/releases/current").data["id"] == before
+    assert ask("GET", f"/apps/{app}/slugs").data == []
+    assert ask("POST", f"/apps/{app}/releases", {"slug": slug["id"]}).status == 404
+
+
+def special(name: str, kind: bytes = tarfile.REGTYPE, mode: int = 0o644, to: str = "") -> tarfile.TarInfo:
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.mode, entry.linkname = kind, mode, to
+    entry.devmajor, entry.devminor = 1, 3
+    return entry
+
+
+def archive(*entries: tarfile.TarInfo) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        for entry in entries:
+            tar.addfile(entry)
+    return gzip.compress(packed.getvalue())
+
+
+def test_hostile_archives_reach_nothing(platform, app):
+    ask, anybody = door(platform), Door(platform.api_port)
+    folder = special("app", tarfile.DIRTYPE, 0o755)
+    slug = ask("POST", f"/apps/{app}/slugs", {"process_types": COMMANDS}).data
+    refused = {
+        "a device": [folder, special("app/null", tarfile.CHRTYPE)],
+        "a link for app": [special("app", tarfile.SYMTYPE, to="/etc")],
+        "through a link": [folder, special("app/out", tarfile.SYMTYPE, to="/etc"), special("app/out/owned")],
+        "a way up": [folder, special("app/../../etc/owned")],
+        "a shut folder": [special("app", tarfile.DIRTYPE, 0), special("app/x")],
+    }
+    for what, entries in refused.items():
+        assert anybody("PUT", slug["blob"]["url"], archive(*entries)).status == 200
+        answer = ask("POST", f"/apps/{app}/releases", {"slug": slug["id"]})
+        assert (answer.status, answer.data["id"]) == (422, "invalid_params"), (what, answer.data)
+    good = archive(folder, special("app/root", mode=0o6755))
+    assert anybody("PUT", slug["blob"]["url"], good).status == 200
+    assert ask("POST", f"/apps/{app}/releases", {"slug": slug["id"]}).status == 201
+    mode = platform.run(["stat", "--format=%a", f"/var/lib/hostd/pool/slugs/{slug['id']}/root"]).stdout.strip()
+    assert mode == "755"
