@@ -41,7 +41,7 @@ def test_names_that_are_no_stack_are_refused(platform: Platform, app: str) -> No
         words = ["--confirm", "host"] if command == "stacks:destroy" else []
         assert "the server itself" in platform.hostctl(command, "host", *words, check=False).stderr
     assert json.loads(platform.hostctl("stack", "-a", app, "--json").stdout)[0]["name"] == "host"
-    assert "Available Stacks\n* host\n" in platform.hostctl("stack", "-a", app).stdout
+    assert "Available Stacks\n\n* host\n" in platform.hostctl("stack", "-a", app).stdout
 
 
 def test_ctrl_c_and_a_second_one_leave_the_first_alone_and_then_nothing(platform: Platform) -> None:
