@@ -48,10 +48,10 @@ def main(words: Sequence[str]) -> int:
     if names_files(arguments):
         with throw_away_boxes(1):
             return run_pytest([], arguments)
-    # What needs a box comes first, in its order; one worker more has none, and runs unit tests.
+    # What needs a box comes first, the longest before the rest; one worker more has none, and runs unit tests.
     parallel = ["-p", "tests.support.sharing", "--numprocesses", str(BOXES + 1), "--no-loadscope-reorder"]
     with throw_away_boxes(BOXES):
-        return run_pytest(["tests/box", "tests/compat/heroku_cli", "tests/unit"], [*parallel, *arguments])
+        return run_pytest(["tests/compat/heroku_cli", "tests/box", "tests/unit"], [*parallel, *arguments])
 
 
 def run_pytest(folders: Sequence[str], arguments: Sequence[str]) -> int:
