@@ -26,6 +26,19 @@ from tests.unit.daemon_fakes import FakeJournals, FakeWriter
 SEEDING = Manifest(postdeploy=Script("./seed", "standard-2x"), success_url="/welcome")
 
 
+class Journal:
+    """Takes the lines of an app's processes."""
+
+    def __init__(self, _app_id: str) -> None:
+        self.taken: list[str] = []
+
+    async def send(self, message: str, **_fields: str) -> None:
+        self.taken.append(message)
+
+    def close(self) -> None:
+        pass
+
+
 class Scene:
     """Setups, and what the rest of hostd does for them."""
 
@@ -44,8 +57,9 @@ class Scene:
 
     def made(self) -> Setups:
         manager = SimpleNamespace(nudge=lambda _: None, one_offs=self)
+        events = Events(FakeWriter(), open_sender=Journal)
         return Setups(
-            ledger=self.ledger, deploys=self, manager=manager, events=Events(FakeWriter()),
+            ledger=self.ledger, deploys=self, manager=manager, events=events,
             journals=FakeJournals(), settings=Settings(), downloads=self, destroy=self.destroy,
         )  # type: ignore[arg-type]  # fmt: skip
 
