@@ -31,9 +31,9 @@ LEAVE_SECONDS = 1.0
 KILL_SECONDS = 5.0
 """From SIGTERM to SIGKILL, for git and the hook, when the client has gone."""
 GIT_SECONDS = 10.0
+"""For the small questions to git after a push."""
 KEEP_ALIVE = 5
 """Seconds of silence after which git says something that nobody sees."""
-"""For the small questions to git after a push."""
 
 _GIT_PROTOCOL = re.compile(r"version=[012](?::version=[012])*")
 

@@ -263,20 +263,26 @@ async def pushing(rig: Rig) -> asyncio.subprocess.Process:
 
 
 async def test_a_pusher_who_leaves_takes_git_and_its_hook_along(tmp_path):
-    mark = tmp_path / "mark"
-    hook = f"cat > /dev/null; trap 'echo ended > {mark}; exit 1' TERM; echo begun; sleep 600 & wait"
+    pids = tmp_path / "pids"
+    hook = f"cat > /dev/null; sleep 600 & echo $PPID $$ $! > {pids}; echo begun; wait"
     async with running(tmp_path, hook=hook) as rig:
         process = await pushing(rig)
+        assert [runs(pid) for pid in pids.read_text().split()] == [True] * 3
         os.killpg(process.pid, signal.SIGKILL)  # git and its helper, as Ctrl-C on a terminal
         await process.wait()
         async with asyncio.timeout(60):
-            while (
-                not mark.exists()
-                or not mark.read_text()
-                or list((rig.home / "repo.git").glob("objects/tmp_objdir-incoming-*"))
+            while any(map(runs, pids.read_text().split())) or list(
+                (rig.home / "repo.git").glob("objects/tmp_objdir-incoming-*")
             ):
                 await asyncio.sleep(0.05)
-        assert mark.read_text() == "ended\n"
+
+
+def runs(pid: str) -> bool:
+    """Whether a process is there and has not ended (proc(5), stat)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 async def test_a_pusher_whose_git_is_ended_is_told_so(tmp_path):
