@@ -140,6 +140,7 @@ async def test_what_makes_no_alert(tmp_path, body, status, said):
         assert (await api("GET", ALERTS)).data == []
 
 
+@pytest.mark.thorough
 async def test_the_same_alert_twice_and_too_many_are_refused(tmp_path):
     async with running_api(tmp_path, alerts_per_app=5) as api:
         api.ledger.apps.create("hello", api.users["you"].id)

@@ -204,6 +204,7 @@ async def stage(tmp_path):
 @pytest.mark.parametrize(
     "roles", [("view",), pytest.param(ROLES, marks=pytest.mark.thorough)], ids=["one", "all"]
 )
+@pytest.mark.thorough
 async def test_everybody_gets_what_the_table_says(stage, roles):
     wrong, asked = [], 0
     for call in calls():

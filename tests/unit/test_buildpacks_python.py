@@ -112,6 +112,7 @@ def test_failed_install_is_an_error_and_is_not_kept(work: Path) -> None:
 
 
 @pytest.mark.parametrize("asked", ["2.7.18", "3.99", "python-3.11.99", "pypy3.10", f"3.11.{'9' * 9999}"])
+@pytest.mark.thorough
 def test_version_that_is_not_to_be_had_is_refused_with_what_is(work: Path, asked: str) -> None:
     outcome = compile_app(work, {"requirements.txt": "", ".python-version": asked})
     assert outcome.status == 1
@@ -119,6 +120,7 @@ def test_version_that_is_not_to_be_had_is_refused_with_what_is(work: Path, asked
     assert "pypy" in asked or "999" in asked or f" !     On this stack: {STACK_PYTHON}.\n" in outcome.said
 
 
+@pytest.mark.thorough
 def test_version_that_cannot_be_downloaded_is_said(work: Path) -> None:
     (work / "env/UV_PYTHON_INSTALL_MIRROR").write_text("http://127.0.0.1:9/nothing")
     outcome = compile_app(work, {"requirements.txt": "", "runtime.txt": "python-3.8"})

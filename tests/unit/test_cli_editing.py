@@ -78,6 +78,7 @@ def test_without_an_editor(hostd, tmp_path):
 
 
 @given(st.dictionaries(KEYS, st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30), max_size=5))
+@pytest.mark.thorough
 def test_what_is_shown_is_read_back(values):
     try:
         text = as_text(values)

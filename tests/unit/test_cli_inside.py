@@ -136,6 +136,7 @@ def test_a_copy_that_fails_changes_nothing(tmp_path, fake, door, script, said):
     assert sorted(tmp_path.iterdir()) == before
 
 
+@pytest.mark.thorough
 def test_where_a_copy_goes(tmp_path, fake, door):
     door.script = "echo -; printf archive"
     assert run(tmp_path, "ps:copy", "--tar", "tmp/", "-a", "hello").returncode == 0

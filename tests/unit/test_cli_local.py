@@ -212,6 +212,7 @@ def test_what_cannot_be_run_says_why(folder, procfile, env, line, message, statu
     assert message in ran.err
 
 
+@pytest.mark.thorough
 def test_run_has_the_variables_the_terminal_and_the_status(folder):
     (folder / ".env").write_text("GREETING=hello\n")
     (folder / "other").write_text("GREETING=other\nPORT=7\n")

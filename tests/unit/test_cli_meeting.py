@@ -103,6 +103,7 @@ def test_input_goes_there_output_comes_back_and_the_status_is_the_commands(far):
     assert b"up, run.1" in done.stderr
 
 
+@pytest.mark.thorough
 def test_much_goes_both_ways_at_once(far):
     given = b"0123456789abcdef" * 200_000
     done, _, _ = far(_echo, "cat", given=given)

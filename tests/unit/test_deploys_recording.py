@@ -87,6 +87,7 @@ async def test_a_slow_follower_is_told_what_it_missed():
 
 
 @given(st.lists(st.binary(max_size=40), max_size=20), st.data())
+@pytest.mark.thorough
 def test_no_byte_is_lost_or_doubled(pieces: list[bytes], data: Any):
     turns = data.draw(st.lists(st.integers(0, 3), min_size=len(pieces), max_size=len(pieces)))
 

@@ -326,6 +326,7 @@ async def test_a_push_that_is_too_large_is_told_so(tmp_path, monkeypatch):
         assert "pack exceeds maximum allowed size" in pushed.err
 
 
+@pytest.mark.thorough
 def test_the_process_says_how_it_is_started():
     ran = subprocess.run([sys.executable, "-m", "hostd.git_https.daemon"], capture_output=True, text=True, check=False)
     assert ran.returncode == 1

@@ -73,12 +73,14 @@ def test_a_build_is_roots_to_write(project, tmp_path, compilations):
     assert {path.stat().st_mode & 0o022 for path in [build, *build.rglob("*")]} == {0}
 
 
+@pytest.mark.thorough
 def test_a_worker_takes_the_build_of_its_own_source(project, tmp_path, compilations):
     builds = tmp_path / "builds"
     build = compiled_tree(project, builds)
     assert started(project, builds)[:2] == (True, build / "router" / "client.py")
 
 
+@pytest.mark.thorough
 def test_a_changed_source_is_never_served_by_an_old_build(project, tmp_path, compilations):
     builds = tmp_path / "builds"
     compiled_tree(project, builds)
@@ -87,6 +89,7 @@ def test_a_changed_source_is_never_served_by_an_old_build(project, tmp_path, com
     assert started(project, builds)[:2] == (False, project / "router" / "client.py")
 
 
+@pytest.mark.thorough
 def test_a_worker_goes_without_a_build_that_does_not_work(project, tmp_path, compilations):
     builds = tmp_path / "builds"
     build = compiled_tree(project, builds)

@@ -30,6 +30,7 @@ def test_a_chain_computed_by_hand():
 
 
 @given(ROWS)
+@pytest.mark.thorough
 def test_the_canonical_form_does_not_depend_on_order(row):
     backwards = dict(reversed(row.items()))
     assert chain.canonical(row) == chain.canonical(backwards)

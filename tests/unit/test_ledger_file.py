@@ -164,6 +164,7 @@ def test_a_directory_that_cannot_be_made_is_named(tmp_path):
         make_ledger(tmp_path / "file" / "master")
 
 
+@pytest.mark.thorough
 def test_a_half_made_ledger_is_completed(directory):
     # Killed between key and database, or between database file and schema.
     directory.mkdir()

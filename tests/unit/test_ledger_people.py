@@ -110,6 +110,7 @@ def test_the_first_admin_is_the_one_added_first(ledger, joe):
     "options",
     [["-t", "ed25519"], ["-t", "rsa", "-b", "3072"], ["-t", "ecdsa", "-b", "256"], ["-t", "ecdsa", "-b", "521"]],
 )
+@pytest.mark.thorough
 def test_keys_as_ssh_keygen_makes_them(ledger, kate, tmp_path, options):
     line = keygen(tmp_path, *options)
     key = ledger.keys.add(kate.id, line)

@@ -1,5 +1,6 @@
 """Ledgers of older hostds, with data in them, become today's."""
 
+import pytest
 import sqlite_utils
 from ledger_kit import make_ledger
 
@@ -56,6 +57,7 @@ def first_ledger(directory):
     db.close()
 
 
+@pytest.mark.thorough
 def test_old_releases_still_verify_and_new_ones_follow_them(tmp_path):
     first_ledger(tmp_path)
     ledger = make_ledger(tmp_path)
@@ -71,6 +73,7 @@ def test_old_releases_still_verify_and_new_ones_follow_them(tmp_path):
     ledger.close()
 
 
+@pytest.mark.thorough
 def test_old_collaborators_may_what_they_could(tmp_path):
     first_ledger(tmp_path)
     ledger = make_ledger(tmp_path)
@@ -81,6 +84,7 @@ def test_old_collaborators_may_what_they_could(tmp_path):
     ledger.close()
 
 
+@pytest.mark.thorough
 def test_old_builds_keep_why_they_failed(tmp_path):
     first_ledger(tmp_path)
     ledger = make_ledger(tmp_path)
@@ -91,6 +95,7 @@ def test_old_builds_keep_why_they_failed(tmp_path):
     ledger.close()
 
 
+@pytest.mark.thorough
 def test_old_slugs_and_apps_are_read(tmp_path):
     first_ledger(tmp_path)
     ledger = make_ledger(tmp_path)

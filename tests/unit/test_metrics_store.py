@@ -129,6 +129,7 @@ def test_the_oldest_go_first_when_there_are_too_many_rows(file):
     store.close()
 
 
+@pytest.mark.thorough
 def test_the_oldest_go_first_when_the_file_is_too_large(file):
     bound = 300_000
     store = Store(file, bound)

@@ -289,6 +289,7 @@ async def test_h28_a_client_that_sends_nothing():
         await router.rig.logged("code=H28")
 
 
+@pytest.mark.thorough
 async def test_a_client_that_makes_us_talk_and_does_not_listen_is_heard_no_further():
     async with rig2(ok, settings=replace(PATIENT, trifles=10**9)) as router, router.client() as client:
         (connection,) = router.plane.clients

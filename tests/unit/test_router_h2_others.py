@@ -169,6 +169,7 @@ async def test_curl_sees_an_answer_that_comes_before_the_end_of_its_upload(tmp_p
 
 
 @pytest.mark.parametrize("protocol", ["http", pytest.param("https", marks=pytest.mark.thorough)])
+@pytest.mark.thorough
 async def test_a_worker_is_stopped_without_a_failed_request(installed, protocol):
     made, fake = installed
     with certificate(made.folder):

@@ -258,6 +258,7 @@ async def _play(block: int, taking: Taking) -> None:
             assert not any("H99" in line for line in lines), (block, number, written)
 
 
+@pytest.mark.thorough
 def test_chance_is_neither_too_kind_nor_too_cruel():
     made = [stream(Random(f"h2 0/{number}")) for number in range(300)]
     assert len(set(made)) > 200

@@ -24,6 +24,7 @@ heads = st.lists(st.tuples(names, texts), max_size=8)
 
 
 @given(st.lists(st.tuples(st.lists(st.integers(0, 6000), max_size=3), heads), max_size=12))
+@pytest.mark.thorough
 def test_what_we_pack_others_unpack(said):
     packer, decoder = Packer(), Decoder(10**6)
     for limits, fields in said:
@@ -38,6 +39,7 @@ def test_what_we_pack_others_unpack(said):
 
 # Of two changes before a head the library forgets one.
 @given(st.lists(st.tuples(st.lists(st.integers(0, 4096), max_size=1), heads, st.booleans()), max_size=12))
+@pytest.mark.thorough
 def test_what_others_pack_we_unpack(said):
     encoder, unpacker = Encoder(), Unpacker(10**6)
     for limits, fields, coded in said:

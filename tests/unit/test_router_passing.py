@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from router_rig import Call, get, ok, post, rig
 
 
@@ -53,6 +54,7 @@ async def test_pipelined_requests_are_answered_one_by_one_in_order():
             assert (await client.answer()).body == f"GET /{number} HTTP/1.1".encode()
 
 
+@pytest.mark.thorough
 async def test_thousands_of_pipelined_requests_wait_unparsed():
     async with rig(ok) as router, router.client() as client:
         await client.send(get() * 2000 + get(extra="Host: again\r\n"))
@@ -264,6 +266,7 @@ async def test_a_slow_reader_holds_the_dyno_back_and_memory_stays_bounded():
     assert sent == size
 
 
+@pytest.mark.thorough
 async def test_a_slow_dyno_holds_the_uploader_back():
     go = asyncio.Event()
 

@@ -8,6 +8,7 @@ KEPT = "scrypt1:000102030405060708090a0b0c0d0e0f:d46e517c2ce3291702fcb804dd12495
 """`correct horse`, as it was kept once: what is in ledgers must fit for ever."""
 
 
+@pytest.mark.thorough
 def test_what_was_kept_once_fits():
     assert matches(b"correct horse", KEPT)
 

@@ -70,6 +70,7 @@ async def test_a_worker_is_restarted_under_load_without_a_failed_request(install
     assert failures == []
 
 
+@pytest.mark.thorough
 async def test_who_shakes_hands_while_a_worker_stops_is_answered(installed):
     made, _ = installed
     with certificate(made.folder) as trusted:
@@ -90,6 +91,7 @@ async def test_who_shakes_hands_while_a_worker_stops_is_answered(installed):
         assert await process.wait() == 0
 
 
+@pytest.mark.thorough
 async def test_without_a_certificate_https_hangs_up_until_there_is_one(installed):
     made, _ = installed
     process = await made.start()
@@ -112,6 +114,7 @@ async def test_without_a_certificate_https_hangs_up_until_there_is_one(installed
     await process.wait()
 
 
+@pytest.mark.thorough
 async def test_requests_wait_in_the_socket_while_a_killed_worker_is_replaced(installed):
     made, _ = installed
     process = await made.start()
@@ -125,6 +128,7 @@ async def test_requests_wait_in_the_socket_while_a_killed_worker_is_replaced(ins
     await process.wait()
 
 
+@pytest.mark.thorough
 async def test_a_worker_tells_systemd_that_it_lives_if_that_wants_to_know(installed, monkeypatch):
     made, _ = installed
     monkeypatch.setenv("WATCHDOG_USEC", "400000")
@@ -134,6 +138,7 @@ async def test_a_worker_tells_systemd_that_it_lives_if_that_wants_to_know(instal
     await process.wait()
 
 
+@pytest.mark.thorough
 async def test_what_came_while_a_worker_stood_still_is_not_late(installed):
     """As when a virtual machine is frozen for a backup."""
     made, fake = installed
@@ -161,6 +166,7 @@ async def test_what_came_while_a_worker_stood_still_is_not_late(installed):
     hurried.close()
 
 
+@pytest.mark.thorough
 async def test_a_worker_that_cannot_read_its_table_begins_all_the_same_and_takes_the_next(installed):
     made, _ = installed
     good = (made.folder / "routes.json").read_text()

@@ -143,6 +143,7 @@ def test_moments_only_go_forward_and_one_begins_where_another_ended(every, timez
 
 
 @given(st.sampled_from(FORMS), st.sampled_from(ZONES), moments, st.timedeltas(timedelta(0), timedelta(days=3)))
+@pytest.mark.thorough
 def test_the_latest_moment_is_the_last_of_those_there_are(every, timezone, moment, length):
     calendar = parse(every, timezone)
     passed = list(itertools.takewhile(lambda due: due <= moment + length, calendar.after(moment)))
