@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -122,6 +124,29 @@ def test_a_journal_under_its_readers(platform: Platform, counting: str, command:
             platform.run(command(counting))
         goes_on(heard)
     assert_whole(heard)
+
+
+@pytest.fixture
+def clock(platform: Platform) -> Iterator[Callable[[float], None]]:
+    """`clock(-60)` sets the machine's clock so many seconds off, for all that runs on it; afterwards it is right."""
+    right, began = time.time(), time.monotonic()
+
+    def set_off(seconds: float) -> None:
+        platform.run(["date", "--set", f"@{right + time.monotonic() - began + seconds:.6f}"])
+
+    yield set_off
+    set_off(0)
+
+
+@pytest.mark.skipif("HOSTD_TEST_CLOCK" not in os.environ, reason="it sets the machine's clock: HOSTD_TEST_CLOCK=yes")
+def test_a_clock_that_jumps(platform: Platform, clock: Callable[[float], None]) -> None:
+    with tail(platform, APP) as heard:
+        for seconds in (90, -90, 0):
+            goes_on(heard)
+            clock(seconds)
+        goes_on(heard)
+    assert_whole(heard)
+    assert_whole(history(platform, APP))
 
 
 @pytest.fixture
