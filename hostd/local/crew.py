@@ -194,7 +194,11 @@ def _wait(name: str, child: subprocess.Popen[bytes], tell: Callable[[Event], Non
         tell(Ended(name, OF_SIGNAL - status if status < 0 else status))
         return
     # WNOWAIT: the process stays a zombie, and its number its own.
-    found = os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    try:
+        found = os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    except ChildProcessError:
+        # It was killed and reaped in between. A traceback of this thread while Python ends would have that abort.
+        return
     assert found is not None
     by_signal = found.si_code != os.CLD_EXITED
     tell(Ended(name, OF_SIGNAL + found.si_status if by_signal else found.si_status))

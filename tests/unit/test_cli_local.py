@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from cli_fakes import as_a_program, hostctl
 
+from hostd.local import crew
 from hostd.local.environment import EnvError, parse
 from hostd.local.plan import PlanError, Process, base_port, environment, formation, processes
 
@@ -142,6 +143,14 @@ def test_who_does_not_end_is_killed_after_the_time(folder):
         out = child.stdout.read()
         assert child.wait(20) == 143
     assert "web.1 did not end within 1 s" in out
+
+
+def test_who_was_killed_and_reaped_meanwhile_is_no_fault():
+    child = subprocess.Popen(["/bin/true"])
+    child.wait()
+    told = []
+    crew._wait("web.1", child, told.append)
+    assert told == []
 
 
 def test_ctrl_c_again_does_not_wait(folder):
