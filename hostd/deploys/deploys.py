@@ -14,7 +14,7 @@ from hostd.deploys.garbage import INTERRUPTED, Garbage
 from hostd.deploys.locks import DeployLocks
 from hostd.deploys.push import CLIENT_GONE, Push, Pusher, record_slug, unheard
 from hostd.deploys.recording import Recording
-from hostd.deploys.release_phase import ReleasePhase
+from hostd.deploys.release_command import ReleaseCommand, stack_for_slug
 from hostd.deploys.slug_drafts import SlugDraft
 from hostd.errors import Busy, Conflict, NotFound, Unavailable
 from hostd.events import Events
@@ -28,7 +28,7 @@ from hostd.ledger.users import User
 from hostd.manager.manager import Manager
 from slugs.build_unit import Output
 from slugs.errors import NoSuchStack
-from slugs.stacks import HOST, Stacks, name_of
+from slugs.stacks import Stacks
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +68,7 @@ class Deploys:
         self._pusher = pusher
         self._garbage = garbage
         self._stacks = stacks
+        self._release_command = ReleaseCommand(ledger, manager, events, stacks)
         self._running: dict[str, Running] = {}
         self._closed = False
 
@@ -179,7 +180,9 @@ class Deploys:
         holder = self._locks.holder(app.id)
         if holder is not None:
             raise Busy(f"{holder}. Wait until that is done, then try again.")
-        return self._append(app, user, description, config=config, slug_id=slug_id, stack=stack)
+        made = self._record(app, user, description, config=config, slug_id=slug_id, stack=stack)
+        self._tell(app, made)
+        return made
 
     async def release_slug(self, app: App, slug: Slug, *, user: User, description: str) -> Release:
         """Release a slug that the app has once more, after its release command has run with the config vars of now.
@@ -187,8 +190,10 @@ class Deploys:
         Raises Conflict if that fails, and Busy during another deploy.
         """
         with self._locks.hold(app.id, f"{user.email} is releasing {slug.commit[:7] or slug.id[:8]} once more"):
-            output = await self._release_phase(app, slug.id, slug.process_types, slug.stack)
-            return self._append(app, user, description, slug_id=slug.id, output=output)
+            output = await self._release_command.run(app, slug.id, slug.process_types, slug.stack)
+            release = self._record(app, user, description, slug_id=slug.id, output=output)
+            self._tell(app, release)
+            return release
 
     async def release_draft(
         self, app: App, draft: SlugDraft, tree: Callable[[], AsyncIterator[bytes]], *, user: User, description: str
@@ -201,43 +206,19 @@ class Deploys:
         with self._locks.hold(app.id, f"{user.email} is releasing {draft.what}"):
             slug = await self._pusher.take_in(app, draft, tree())
             try:
-                output = await self._release_phase(app, slug.slug_id, slug.process_types, draft.stack)
+                output = await self._release_command.run(app, slug.slug_id, slug.process_types, draft.stack)
                 with self._ledger.transaction():
                     record_slug(self._ledger, app, replace(slug, buildpack=draft.buildpack))
                     self._ledger.formation.adopt(app.id, slug.process_types)
-                    release = self._append(app, user, description, slug_id=slug.slug_id, output=output)
+                    release = self._record(app, user, description, slug_id=slug.slug_id, output=output)
             except BaseException:
                 self._pusher.drop(slug)
                 raise
+            self._tell(app, release)
         self._garbage.collect(app.id)
         return release
 
-    async def _release_phase(
-        self, app: App, slug_id: str, process_types: Mapping[str, str], stack: str
-    ) -> bytes | None:
-        command = process_types.get("release")
-        if command is None:
-            return None
-        current = self._ledger.releases.current(app.id)
-        phase = ReleasePhase(app, unheard, self._events)
-        status = await self._manager.one_offs.run_captured(
-            app.id,
-            command,
-            slug_id=slug_id,
-            stack=stack_for_slug(self._stacks, stack, current),
-            config=current.config,
-            type_="release",
-            version=current.version + 1,
-            hearer=phase,
-        )
-        if status != 0:
-            raise Conflict(
-                f"The release command failed with exit status {status}. What it printed: "
-                f"hostctl logs -a {app.name} --dyno release"
-            )
-        return phase.output
-
-    def _append(
+    def _record(
         self,
         app: App,
         user: User,
@@ -261,9 +242,11 @@ class Deploys:
             )
             if output is not None:
                 self._ledger.releases.add_output(app.id, release.version, output.decode(errors="replace"))
+        return release
+
+    def _tell(self, app: App, release: Release) -> None:
         self._events.release(app, release)
         self._manager.nudge(app.id)
-        return release
 
     def _stack_for(self, slug_id: str | None, current: Release, wanted: str | None) -> str | None:
         """What a release of that slug runs on: what is `wanted`, if that version is there still; else the version
@@ -291,16 +274,3 @@ class Deploys:
         """Wait until no push runs; for tests and for a quiet shutdown."""
         while self._running:
             await asyncio.sleep(0.05)
-
-
-def stack_for_slug(stacks: Stacks, name: str, current: Release) -> str:
-    """What a release runs on whose slug was built for the stack `name`, when it follows the `current` one.
-
-    Raises Conflict if there is no such stack.
-    """
-    if name != HOST and current.stack is not None and name_of(current.stack) == name:
-        return current.stack
-    try:
-        return stacks.current(name).ref
-    except NoSuchStack as error:
-        raise Conflict(f"That release was built for the stack {name}, which is not here any more.") from error

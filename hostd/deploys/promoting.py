@@ -13,11 +13,9 @@ import uuid
 from collections.abc import Sequence
 
 from hostd.deploys.deploy import short
-from hostd.deploys.deploys import stack_for_slug
 from hostd.deploys.garbage import Garbage
 from hostd.deploys.locks import DeployLocks
-from hostd.deploys.push import unheard
-from hostd.deploys.release_phase import ReleasePhase
+from hostd.deploys.release_command import ReleaseCommand, stack_for_slug
 from hostd.errors import Conflict, HostdError, Unavailable
 from hostd.events import Events, Subject
 from hostd.ledger import Ledger
@@ -61,6 +59,7 @@ class Promoter:
         self._locks = locks
         self._garbage = garbage
         self._stacks = stacks
+        self._release_command = ReleaseCommand(ledger, manager, events, stacks)
         self._running: set[asyncio.Task[None]] = set()
 
     def recover(self) -> None:
@@ -123,7 +122,7 @@ class Promoter:
         copy = str(uuid.uuid4())
         await self._own_copy(slug.id, copy, app.uid)
         try:
-            output = await self._release_phase(app, slug, copy)
+            output = await self._release_command.run(app, copy, slug.process_types, slug.stack)
             return self._append(app, f"{what} {short(slug.commit)}".strip(), slug, copy, target, user, output)
         except BaseException:
             self._pool.delete_slug(copy)
@@ -147,29 +146,6 @@ class Promoter:
             self._pool.freeze(copy, copy)
         finally:
             self._pool.delete_build(copy)
-
-    async def _release_phase(self, app: App, slug: Slug, copy: str) -> bytes | None:
-        command = slug.process_types.get("release")
-        if command is None:
-            return None
-        current = self._ledger.releases.current(app.id)
-        phase = ReleasePhase(app, unheard, self._events)
-        status = await self._manager.one_offs.run_captured(
-            app.id,
-            command,
-            slug_id=copy,
-            stack=stack_for_slug(self._stacks, slug.stack, current),
-            config=current.config,
-            type_="release",
-            version=current.version + 1,
-            hearer=phase,
-        )
-        if status != 0:
-            raise Conflict(
-                f"The release command failed with exit status {status}. What it printed: "
-                f"hostctl logs -a {app.name} --dyno release"
-            )
-        return phase.output
 
     def _append(  # noqa: PLR0917
         self, app: App, description: str, slug: Slug, copy: str, target: Target, user: User, output: bytes | None
