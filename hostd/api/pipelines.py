@@ -58,7 +58,7 @@ async def show(request: web.Request) -> web.Response:
 @routes.patch("/pipelines/{pipeline}")
 async def update(request: web.Request) -> web.Response:
     """Rename it."""
-    context, pipeline = context_of(request), _own(request, request.match_info["pipeline"])
+    context, pipeline = context_of(request), own_pipeline(request, request.match_info["pipeline"])
     name = text_field(await body_of(request), "name")
     return answer(_pipeline(context, context.ledger.pipelines.rename(pipeline, name)))
 
@@ -66,33 +66,10 @@ async def update(request: web.Request) -> web.Response:
 @routes.delete("/pipelines/{pipeline}")
 async def destroy(request: web.Request) -> web.Response:
     """Destroy it; its apps stay."""
-    context, pipeline = context_of(request), _own(request, request.match_info["pipeline"])
+    context, pipeline = context_of(request), own_pipeline(request, request.match_info["pipeline"])
     shown = _pipeline(context, pipeline)
     context.ledger.pipelines.destroy(pipeline)
     return answer(shown)
-
-
-@routes.post("/pipeline-transfers")
-async def transfer(request: web.Request) -> web.Response:
-    """Give a pipeline to another user: `{"pipeline": {"id"}, "new_owner": {"id", "type": "user"}}`. Apps stay whose
-    they are."""
-    context, body = context_of(request), await body_of(request)
-    pipeline = _own(request, named(body, "pipeline"))
-    wanted = named(body, "new_owner", "email")
-    try:
-        owner = context.ledger.users.get(wanted)
-    except NotFound:
-        raise NotFound(f"There is no user {wanted[:254]}. An admin adds users: hostctl users:add") from None
-    before = context.ledger.users.once(pipeline.owner_id)
-    changed = context.ledger.pipelines.transfer(pipeline, owner)
-    return answer(
-        {
-            "new_owner": {"id": owner.id, "type": "user"},
-            "pipeline": {"id": changed.id, "name": changed.name},
-            "previous_owner": {"id": before.id, "type": "user"},
-        },
-        201,
-    )
 
 
 @routes.get("/pipeline-couplings")
@@ -125,7 +102,7 @@ async def couple(request: web.Request) -> web.Response:
     """Put an app into a pipeline: `{"app", "pipeline", "stage"}`."""
     context, user, body = context_of(request), user_of(request), await body_of(request)
     app = accessible_app(request, user, named(body, "app", "name"), Right.OPERATE)
-    pipeline = _own(request, named(body, "pipeline"))
+    pipeline = own_pipeline(request, named(body, "pipeline"))
     made = context.ledger.pipelines.couple(pipeline, app.id, Stage(body["stage"]))
     context.events.api(app, f"Add to pipeline {pipeline.name} at {made.stage.value} by {user.email}")
     return answer(coupling_json(context, made), 201)
@@ -163,6 +140,15 @@ def pipeline_named(request: web.Request, name: str) -> Pipeline:
         if name in (pipeline.id, pipeline.name):
             return pipeline
     raise NotFound(f"There is no pipeline {name[:60]!r}. Those that there are: hostctl pipelines", resource="pipeline")
+
+
+def own_pipeline(request: web.Request, name: str) -> Pipeline:
+    """A pipeline that the caller may change. Raises NotFound, Forbidden."""
+    pipeline, user = pipeline_named(request, name), user_of(request)
+    if not user.admin and pipeline.owner_id != user.id:
+        owner = context_of(request).ledger.users.once(pipeline.owner_id)
+        raise Forbidden(f"{pipeline.name} is the pipeline of {owner.email}: they, or an admin, may change it.")
+    return pipeline
 
 
 def named(body: dict[str, Any], field: str, *keys: str) -> str:
@@ -209,15 +195,6 @@ def _coupling(request: web.Request, right: Right) -> Coupling:
             accessible_app(request, user_of(request), found.app_id, right)
             return found
     raise NotFound(f"There is no pipeline coupling {wanted[:60]!r}.", resource="pipeline_coupling")
-
-
-def _own(request: web.Request, name: str) -> Pipeline:
-    """A pipeline that the caller may change. Raises NotFound, Forbidden."""
-    pipeline, user = pipeline_named(request, name), user_of(request)
-    if not user.admin and pipeline.owner_id != user.id:
-        owner = context_of(request).ledger.users.once(pipeline.owner_id)
-        raise Forbidden(f"{pipeline.name} is the pipeline of {owner.email}: they, or an admin, may change it.")
-    return pipeline
 
 
 def _owner(context: Context, user: User, wanted: Any) -> User:

@@ -104,6 +104,12 @@ def account_json(user: User) -> dict[str, Any]:
     }
 
 
+def account_ref(user: User) -> dict[str, Any]:
+    """What others than admins may know of a user: that the address is one's."""
+    private = {"admin", "name", "created_at", "updated_at"}
+    return {name: value for name, value in account_json(user).items() if name not in private}
+
+
 def key_json(key: Key, user: User) -> dict[str, Any]:
     """An ssh key."""
     created = moment(key.created_at)

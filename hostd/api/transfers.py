@@ -25,7 +25,9 @@ from hostd.api.shapes import app_ref, moment, user_ref
 from hostd.context import Context
 from hostd.errors import BadRequest, Forbidden, NotFound
 from hostd.ledger.access import Right
+from hostd.ledger.apps import App
 from hostd.ledger.transfers import Transfer, TransferState
+from hostd.ledger.users import User
 
 routes = web.RouteTableDef()
 
@@ -106,14 +108,17 @@ async def cancel(request: web.Request) -> web.Response:
     return answer(_json(context, context.ledger.transfers.cancel(made.id)))
 
 
+async def release_of_transfer(context: Context, app: App, before: User, owner: User, user: User) -> None:
+    """Say in a release of the app, and so in its log, that it has changed hands."""
+    await context.deploys.release(app, user=user, description=f"Transfer from {before.email} to {owner.email}")
+
+
 async def _accept(request: web.Request, offered: Transfer) -> Transfer:
     """Change the owner, and say so in the app's log and in a release."""
     context, user = context_of(request), user_of(request)
     before = context.ledger.users.get(offered.owner_id)
     made, app = context.ledger.transfers.accept(offered.id)
-    recipient = context.ledger.users.get(made.recipient_id)
-    description = f"Transfer from {before.email} to {recipient.email}"
-    await context.deploys.release(app, user=user, description=description)
+    await release_of_transfer(context, app, before, context.ledger.users.get(made.recipient_id), user)
     await review(request, before, app)
     return made
 

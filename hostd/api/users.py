@@ -19,7 +19,7 @@ from hostd.api.requests import (
     user_of,
 )
 from hostd.api.revoking import review
-from hostd.api.shapes import account_json, app_ref, key_json, permissions_json
+from hostd.api.shapes import account_json, account_ref, app_ref, key_json, permissions_json
 from hostd.context import Context
 from hostd.errors import NotFound
 from hostd.ledger.users import User
@@ -29,8 +29,18 @@ routes = web.RouteTableDef()
 
 @routes.get("/users/{user}")
 async def one(request: web.Request) -> web.Response:
-    """One user, by email or id, as an account: oneself, or for an admin anybody."""
-    return answer(account_json(_named(request)))
+    """One user as an account: oneself or, for an admin, anybody, by email or id.
+
+    For others only by the exact email, and only that they are a user: who gives a pipeline or an app away has to name
+    them, and Heroku's command line asks for their id first.
+    """
+    wanted, caller = request.match_info["user"].lower(), user_of(request)
+    if caller.admin or wanted in (caller.id, caller.email):
+        return answer(account_json(_named(request)))
+    found = context_of(request).ledger.users.get(wanted)
+    if found.email != wanted:
+        raise NotFound(f"There is no user {wanted[:254]!r}.")
+    return answer(account_ref(found))
 
 
 @routes.get("/hostd/users")

@@ -167,12 +167,16 @@ def destroy(call: Call) -> None:
     examples=("hostctl pipelines:transfer kate@example.com -p example --confirm example",),
 )
 def transfer(call: Call) -> None:
-    """Give a pipeline to another user. Its apps stay whose they are."""
+    """Give a pipeline to another user, at once, with those of its apps that are its owner's.
+
+    The owner until now stays a collaborator of them. Apps of others stay theirs.
+    """
     name = call.text("pipeline")
     if name is None:
         raise Usage("Say which pipeline: --pipeline PIPELINE")
     pipeline = find(call, name)
-    call.confirm(pipeline["name"], f"This gives the pipeline {pipeline['name']} to {call.words[0]}.")
+    what = f"the pipeline {pipeline['name']}, and its owner's apps in it,"
+    call.confirm(pipeline["name"], f"This gives {what} to {call.words[0]}.")
     with call.action(f"Transferring {pipeline['name']} pipeline to {call.words[0]}"):
         wanted = {"pipeline": {"id": pipeline["id"]}, "new_owner": {"email": call.words[0]}}
         made = call.client.request("POST", path("pipeline-transfers"), wanted).data

@@ -101,7 +101,7 @@ class Pipelines:
             return self._update(pipeline, "UPDATE pipelines SET name = ?, updated_at = ? WHERE id = ?", name)
 
     def transfer(self, pipeline: Pipeline, owner: User) -> Pipeline:
-        """Give a pipeline to another user; its apps stay whose they are."""
+        """Give a pipeline to another user; of its apps this says nothing."""
         return self._update(pipeline, "UPDATE pipelines SET owner_id = ?, updated_at = ? WHERE id = ?", owner.id)
 
     def destroy(self, pipeline: Pipeline) -> None:

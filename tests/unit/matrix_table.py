@@ -156,6 +156,7 @@ GET    /account/rate-limits
 GET    /account/app-transfers
 GET    /users/~
 GET    /users/~/apps
+GET    /users/{user=second@example.com}
 GET    /apps
 POST   /apps {"name": "$new"}
 GET    /pipelines
@@ -238,7 +239,6 @@ DELETE /hostd/stacks/{stack=none}
 """,
     # Admins; for all others there is nothing.
     "private": """
-GET    /users/{user=nobody@example.com} =404
 GET    /hostd/users/{user=second@example.com}
 """,
     # Everybody, without a token too: it is public, or the address itself is what only few know.

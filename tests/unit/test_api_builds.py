@@ -224,6 +224,7 @@ async def test_buildpacks_of_an_app(tmp_path):
         for status, body in (
             (422, {}),
             (422, {"updates": ["python"]}),
+            (422, {"updates": [{"buildpack": "python"}, {}]}),
             (422, {"updates": [{"buildpack": "pyton"}]}),
             (422, {"updates": [{"buildpack": "python"}, {"buildpack": "heroku/python"}]}),
         ):

@@ -58,7 +58,7 @@ async def test_users_are_managed_by_admins_only(tmp_path):
         calls = (("GET", "/hostd/users"), ("POST", "/hostd/users"), ("DELETE", "/hostd/users/ann@example.com"))
         for method, path in calls:
             assert (await api(method, path, {"email": "new@example.com"})).status == 403
-        assert (await api("GET", "/users/ann@example.com")).status == 404
+        assert (await api("GET", "/users/nobody@example.com")).status == 404
         assert (await api("GET", "/users/you@example.com")).status == 200
         api.user = "kate@example.com"
         assert len((await api("GET", "/hostd/users")).data) == 3
@@ -190,3 +190,14 @@ async def test_the_socket_also_serves_plain_sockets(tmp_path):
 
         head, _, body = (await asyncio.to_thread(ask)).partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.0 200") and json.loads(body)["email"] == "you@example.com"
+
+
+async def test_of_others_one_learns_by_their_email_that_they_are_users_and_no_more(tmp_path):
+    async with running_api(tmp_path) as api:
+        ann = (await api("GET", "/users/Ann@example.com")).data
+        assert ann["email"] == "ann@example.com" and not {"admin", "name", "created_at", "updated_at"} & set(ann)
+        assert (await api("GET", f"/users/{ann['id']}")).status == 404
+        mine = (await api("GET", "/users/you@example.com")).data
+        assert mine["admin"] is False and (await api("GET", f"/users/{mine['id']}")).data == mine
+        api.user = "kate@example.com"
+        assert (await api("GET", f"/users/{ann['id']}")).data["created_at"]

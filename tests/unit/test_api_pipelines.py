@@ -94,10 +94,37 @@ async def test_a_pipeline_changes_hands_and_its_owner_cannot_go(tmp_path):
         made = await api("POST", "/pipeline-transfers", wanted)
         assert made.status == 201 and made.data["new_owner"]["id"] == api.users["ann"].id
         assert (await api("GET", "/pipelines")).data == []
+        again = wanted | {"new_owner": {"email": "nobody@example.com"}}
+        assert (await api("POST", "/pipeline-transfers", again)).status == 404
         api.user = "kate@example.com"
         assert (await api("GET", "/pipelines/example")).data["owner"]["email"] == "ann@example.com"
         refused = await api("DELETE", "/hostd/users/ann@example.com")
         assert refused.status == 409 and "pipelines:transfer" in refused.data["message"]
+
+
+async def test_a_pipeline_takes_its_owners_apps_along_and_leaves_those_of_others(tmp_path):
+    async with running_api(tmp_path) as api:
+        hello, _ = await with_apps(api, "hello", "elsewhere")
+        pipeline = (await api("POST", "/pipelines", {"name": "example"})).data
+        await coupled(api, "hello", pipeline["id"], "production")
+        theirs = api.ledger.apps.create("ann-app", api.users["ann"].id)
+        api.ledger.access.add(theirs.id, hello.owner_id, {Right.OPERATE})
+        assert (await coupled(api, "ann-app", pipeline["id"], "staging")).status == 201
+        offered = await api("POST", "/account/app-transfers", {"app": "hello", "recipient": "ann@example.com"})
+        wanted = {"pipeline": {"id": pipeline["id"]}, "new_owner": {"email": "kate@example.com"}}
+        api.deploys.busy = "ann@example.com is deploying 20a5742"
+        assert (await api("POST", "/pipeline-transfers", wanted)).status == 409
+        assert (await api("GET", "/apps/hello")).data["owner"]["email"] == "you@example.com"
+        api.deploys.busy = None
+        assert (await api("POST", "/pipeline-transfers", wanted)).status == 201
+        owners = {name: (await api("GET", f"/apps/{name}")).data["owner"]["email"]
+                  for name in ("hello", "elsewhere", "ann-app")}
+        assert owners == {
+            "hello": "kate@example.com", "elsewhere": "you@example.com", "ann-app": "ann@example.com",
+        }  # fmt: skip
+        assert api.ledger.transfers.get(offered.data["id"]).state.value == "cancelled"
+        (last,) = [each for each in api.ledger.releases.list(hello.id) if "Transfer" in each.description]
+        assert last.description == "Transfer from you@example.com to kate@example.com"
 
 
 async def staged(api):

@@ -78,7 +78,7 @@ def test_an_answer_that_is_not_as_promised_is_noticed():
 
 async def test_the_kit_of_these_tests_fails_a_test_with_such_an_answer(tmp_path, monkeypatch):
     monkeypatch.setattr("hostd.api.account.account_json", lambda user: {"email": user.email})
-    with pytest.raises(AssertionError, match="GET /account answered with 200: The field admin is missing"):
+    with pytest.raises(AssertionError, match="GET /account answered with 200: The field allow_tracking is missing"):
         async with running_api(tmp_path) as api:
             assert (await api("GET", "/account")).status == 200
 

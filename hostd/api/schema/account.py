@@ -27,11 +27,9 @@ ACCOUNT = Resource(
     "A person who may use the platform.",
     record(
         {
-            "admin": FLAG,
             "allow_tracking": FLAG,
             "beta": FLAG,
             "country_of_residence": MAYBE_TEXT,
-            "created_at": TIME,
             "default_organization": maybe(record({"id": UUID, "name": TEXT})),
             "default_team": maybe(record({"id": UUID, "name": TEXT})),
             "email": TEXT,
@@ -39,14 +37,14 @@ ACCOUNT = Resource(
             "id": UUID,
             "identity_provider": maybe(record({"id": UUID, "name": TEXT})),
             "last_login": MAYBE_TIME,
-            "name": MAYBE_TEXT,
             "sms_number": MAYBE_TEXT,
             "suspended_at": MAYBE_TIME,
             "delinquent_at": MAYBE_TIME,
             "two_factor_authentication": FLAG,
-            "updated_at": TIME,
             "verified": FLAG,
-        }
+        },
+        # Of others only an admin is told these.
+        {"admin": FLAG, "created_at": TIME, "name": MAYBE_TEXT, "updated_at": TIME},
     ),
     (
         Link("GET /account", "Info", "Who the caller is.", ref("account")),
@@ -58,7 +56,12 @@ ACCOUNT = Resource(
             body({"allow_tracking": maybe(FLAG), "beta": maybe(FLAG), "email": MAYBE_TEXT, "name": MAYBE_TEXT}),
         ),
         Link("GET /users/~", "Info By User", "Who the caller is.", ref("account")),
-        Link("GET /users/{user}", "Info Of User", "One user: oneself, or for an admin anybody.", ref("account")),
+        Link(
+            "GET /users/{user}",
+            "Info Of User",
+            "One user: oneself, or for an admin anybody; of others, by their email, that they are one.",
+            ref("account"),
+        ),
     ),
 )
 

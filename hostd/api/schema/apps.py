@@ -238,9 +238,7 @@ BUILDPACK_INSTALLATION = Resource(
             many(ref("buildpack-installation")),
             body(
                 {
-                    "updates": like(
-                        many(body({"buildpack": FILLED}, needs=("buildpack",))), [{"buildpack": "heroku/python"}]
-                    )
+                    "updates": like(many(body({"buildpack": FILLED})), [{"buildpack": "heroku/python"}]),
                 },
                 needs=("updates",),
             ),

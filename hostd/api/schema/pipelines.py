@@ -70,7 +70,7 @@ TRANSFER = Resource(
         Link(
             "POST /pipeline-transfers",
             "Create",
-            "Give a pipeline to another user.",
+            "Give a pipeline to another user, with those of its apps that are its owner's.",
             ref("pipeline-transfer"),
             body({"new_owner": named_by("id", "email"), "pipeline": named_by("id")}, needs=("new_owner", "pipeline")),
             201,

@@ -100,6 +100,7 @@ BUILDPACKS = [
     Case("buildpacks -a {app}", r"{app} has no Buildpacks\."),
     Case("buildpacks:search python", r"heroku/python"),
     Case("buildpacks:info heroku/python", r"heroku/python"),
+    Case("buildpacks:add no/such -a {app}", err=r"is not in the registry", status=2, own_words=True),
     Case("buildpacks:versions heroku/python", r"Version +Released At +Status"),
     Case("buildpacks:set heroku/python -a {app}", r"Buildpack set\. Next release on {app} will use heroku/python\."),
     Case(
@@ -274,7 +275,13 @@ PIPELINES = [
     Case("releases -a {other}", r"Promote {app} v\d+"),
     Case("pipelines:rename {app}-line {app}-way", err=r"Renaming {app}-line pipeline to {app}-way\.\.\. done"),
     Case("pipelines:remove -a {other}", err=r"Removing {other}\.\.\. done"),
-    Case("pipelines:destroy {app}-way", err=r"Destroying {app}-way pipeline\.\.\. done"),
+    Case("pipelines:remove -a {app}", err=r"Removing {app}\.\.\. done"),
+    Case(
+        "pipelines:transfer {friend} -p {app}-way -c {app}-way",
+        err=r"Transferring {app}-way pipeline to the {friend} account\.\.\. done",
+    ),
+    Case("pipelines:create {app}-end -s staging -a {app}", err=r"Creating {app}-end pipeline\.\.\. done"),
+    Case("pipelines:destroy {app}-end", err=r"Destroying {app}-end pipeline\.\.\. done"),
 ]
 FAREWELL = [
     Case("local:run echo here", r"here"),
