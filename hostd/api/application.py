@@ -72,7 +72,7 @@ from hostd.api.middlewares import count, dispatch, number, override, pack, sign,
 from hostd.api.requests import CONTEXT, QUOTA
 from hostd.api.revoking import ATTENDED, Attended, attend
 from hostd.context import Context
-from hostd.unreadable import server_log
+from hostd.unreadable import Runner, server_log
 
 MODULES = (
     account,
@@ -163,7 +163,7 @@ def build_api(
 
 async def serve(application: web.Application, *listeners: socket.socket) -> web.AppRunner:
     """Serve on listening sockets until the runner's `cleanup()`. Handlers learn when their client hangs up."""
-    runner = web.AppRunner(
+    runner = Runner(
         application,
         access_log=None,
         logger=server_log,

@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from hostd.api.requests import REQUEST_ID
-from hostd.errors import UNEXPECTED, HostdError, RateLimited, Unauthorized, to_api
+from hostd.errors import UNEXPECTED, BadRequest, HostdError, RateLimited, Unauthorized, to_api
 
 _log = logging.getLogger(__name__)
 _unattended: set[asyncio.Task[web.StreamResponse]] = set()
@@ -40,6 +40,9 @@ async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
     except web.HTTPException as error:
         return _of_http(request, error)
     except Exception as error:  # noqa: BLE001 - logged below unless hostd raised it
+        if isinstance(error, web.RequestPayloadError) or error is request.content.exception():
+            # The client's doing, not a fault of ours: it hung up, or said wrongly how the body is packed or cut.
+            error = BadRequest("The body of the request ended early, or is not packed as the request says.")
         status, body = to_api(error)
         if status >= 500:
             id = request.get(REQUEST_ID, "-")
@@ -66,4 +69,5 @@ def _of_http(request: web.Request, error: web.HTTPException) -> web.Response:
         body = {"id": "request_too_large", "message": "The body of the request is too large."}
     else:
         body = {"id": "bad_request", "message": error.reason}
-    return web.json_response(body, status=error.status)
+    allowed = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
+    return web.json_response(body, status=error.status, headers=allowed)

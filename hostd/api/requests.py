@@ -112,7 +112,7 @@ async def body_of(request: web.Request) -> dict[str, Any]:
     """
     try:
         text = await request.text()
-        value = json.loads(text) if text.strip() else {}
+        value = json.loads(text, parse_float=_number) if text.strip() else {}
     except (UnicodeDecodeError, LookupError, ValueError, RecursionError) as error:
         raise BadRequest("The body of the request is not JSON.") from error
     if not isinstance(value, dict):
@@ -122,6 +122,12 @@ async def body_of(request: web.Request) -> dict[str, Any]:
     if link := link_for(request):
         check_body(link, value)
     return value
+
+
+def _number(text: str) -> int | float:
+    """A JSON number with a point or an exponent; 2.0 is a whole number as 2 is, also to the schema."""
+    value = float(text)
+    return int(value) if value.is_integer() else value
 
 
 def link_for(request: web.Request) -> Link | None:

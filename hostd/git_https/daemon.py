@@ -16,7 +16,7 @@ from hostd.cli.client import Client, run_dir
 from hostd.git_https.origin import Origins
 from hostd.git_https.service import Service
 from hostd.listening import inherited, notify
-from hostd.unreadable import server_log
+from hostd.unreadable import Runner, server_log
 
 LEAVE_SECONDS = 20.0
 """How long pushes and fetches may still take when the service ends; then they are cut off."""
@@ -49,7 +49,7 @@ async def listen(service: Service, listener: socket.socket) -> web.AppRunner:
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", service.answer)
     application.on_response_prepare.append(_sign)
-    runner = web.AppRunner(
+    runner = Runner(
         application,
         access_log=None,
         logger=server_log,

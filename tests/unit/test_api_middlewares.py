@@ -1,6 +1,8 @@
 """What every request and every answer passes through."""
 
 import asyncio
+import gzip
+import json
 import uuid
 
 import pytest
@@ -181,6 +183,71 @@ async def test_nothing_of_a_request_that_cannot_be_read_is_in_the_log(tmp_path, 
             assert (await reader.readline()).startswith(b"HTTP/1.0 400")
             writer.close()
     assert token not in caplog.text and "Traceback" not in caplog.text
+
+
+async def raw(door, request):
+    """What comes back for bytes that are sent, until the server closes."""
+    host, port = door.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(request)
+    answer = await reader.read()
+    writer.close()
+    return answer
+
+
+async def test_nothing_of_a_request_that_cannot_be_read_is_in_the_answer(tmp_path):
+    async with running_api(tmp_path) as api:
+        token = api.token()
+        for wrong in ("Authorization: Bearer {}\0", "Authorization {}: x", "Content-Length: {}", "X: " + "{}" * 400):
+            request = f"GET /account HTTP/1.1\r\nHost: x\r\n{wrong.replace('{}', token)}\r\n\r\n"
+            head, _, body = (await raw(api.door, request.encode())).partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.0 400") and json.loads(body)["id"] == "bad_request"
+            assert token.encode() not in body and b"aiohttp" not in head
+
+
+async def test_a_body_that_is_not_packed_as_it_says_is_no_fault_of_ours(tmp_path, caplog):
+    async with running_api(tmp_path) as api:
+        headers = {"Hostd-User": api.user, "Content-Encoding": "gzip", "Connection": "close"}
+        for body in (b"x" * 30, gzip.compress(b'{"name": "hello"}')[:-16]):
+            refused = await api.http.post("http://hostd/apps", data=body, headers=headers)
+            assert (refused.status, (await refused.json())["id"]) == (400, "bad_request")
+        whole = await api.http.post("http://hostd/apps", data=gzip.compress(b'{"name": "hello"}'), headers=headers)
+        assert whole.status == 201
+    assert "Traceback" not in caplog.text
+
+
+async def test_who_hangs_up_in_the_middle_of_a_body_is_no_fault_of_ours(tmp_path, caplog):
+    async with running_api(tmp_path) as api:
+        host, port = api.door.removeprefix("http://").split(":")
+        _, writer = await asyncio.open_connection(host, int(port))
+        head = f"POST /apps HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {api.token()}\r\nContent-Length: 99\r\n\r\n{{"
+        writer.write(head.encode())
+        while not api.application[ATTENDED].requests:
+            await asyncio.sleep(0)
+        writer.close()
+        while api.application[ATTENDED].requests:
+            await asyncio.sleep(0)
+    assert "Traceback" not in caplog.text
+
+
+async def test_a_method_that_is_not_there_is_told_those_that_are(tmp_path):
+    async with running_api(tmp_path) as api:
+        refused = await api("PUT", "/apps")
+        assert (refused.status, refused.headers["Allow"]) == (405, "GET,HEAD,POST")
+
+
+async def test_a_whole_number_may_have_a_point(tmp_path):
+    async with running_api(tmp_path) as api:
+        for written, said in (("60.0", 60), ("6e1", 60), ("0.6e2", 60)):
+            body = f'{{"description": "x", "expires_in": {written}}}'
+            made = await api.http.post("http://hostd/oauth/authorizations", data=body, headers={"Hostd-User": api.user})
+            assert (made.status, said - 1 <= (await made.json())["access_token"]["expires_in"] <= said) == (201, True)
+        app = api.ledger.apps.create("hello", api.users["you"].id)
+        api.deployed(app)
+        for written, status in (("2.0", 200), ("1.5", 422), ("1e400", 422), ("1e300", 422), ("-0.0", 200)):
+            body, user = f'{{"quantity": {written}}}', {"Hostd-User": api.user}
+            scaled = await api.http.patch("http://hostd/apps/hello/formation/web", data=body, headers=user)
+            assert scaled.status == status, await scaled.text()
 
 
 async def test_deep_json_is_refused(tmp_path):
