@@ -50,7 +50,7 @@ class Sender:
         self._internal = tuple(internal)
         self._seconds = seconds
         self._own = own
-        self._trust = trust or ssl.create_default_context()
+        self._trust = trust
 
     async def send(self, webhook: Webhook, message: Mapping[str, Any]) -> Answered:
         """POST a message to a webhook; any status from 200 to 299 is good."""

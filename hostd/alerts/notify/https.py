@@ -35,7 +35,7 @@ class Poster:
         self._internal = tuple(internal)
         self._seconds = seconds
         self._own = own
-        self._trust = trust or ssl.create_default_context()
+        self._trust = trust
 
     async def send(self, where: str, message: Message) -> None:
         """POST the message there; any status from 200 to 299 will do. Raises NotSent."""
