@@ -11,12 +11,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 if "HOSTD_TEST_CACHE" in os.environ:
     # In the virtual environment that tests/run made, and gone with it.
     sys.pycache_prefix = str(Path(sys.prefix) / "compiled")
     sys.dont_write_bytecode = False
+
+# Not before that: pytest rewrites and compiles this package, too.
+from hypothesis import HealthCheck, settings
 
 if "HOSTD_TEST_COMPILED" in os.environ:
     from hostd.install.compiling import compiled_tree
