@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import faulthandler
 import gc
+import logging
 import multiprocessing
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from itertools import groupby
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
 import pytest
 from _pytest.faulthandler import fault_handler_stderr_fd_key
+from _pytest.logging import caplog_handler_key
 
 UNIT = "tests/unit"
 """Where all of them are, as the runner says it."""
@@ -156,6 +159,7 @@ def _part_from_the_others(config: pytest.Config, number: int, parent: Connection
     """The parent alone says what happens; and what is captured, and the tests' directories, are each child's own."""
     for name in ("terminalreporter", "failures at once", "faulthandler"):
         config.pluginmanager.unregister(name=name)
+    _log_at_the_root(config)
     teller = _Teller(config, parent.send)
     config.pluginmanager.register(teller)
     capture = config.pluginmanager.getplugin("capturemanager")
@@ -165,6 +169,29 @@ def _part_from_the_others(config: pytest.Config, number: int, parent: Connection
     factory._basetemp = factory.getbasetemp() / f"part-{number}"
     factory._basetemp.mkdir()
     return teller
+
+
+def _log_at_the_root(config: pytest.Config) -> None:
+    """pytest goes through all loggers six times for each test, for those that do not pass on: here are none."""
+    plugin = config.pluginmanager.getplugin("logging-plugin")
+    whole, report, root = plugin._runtest_for, plugin.report_handler, logging.getLogger()
+
+    @contextmanager
+    def for_report(item: pytest.Item, when: str) -> Iterator[None]:
+        item.stash[caplog_handler_key] = plugin.caplog_handler
+        report.reset()
+        root.addHandler(report)
+        try:
+            yield
+        finally:
+            root.removeHandler(report)
+            item.add_report_section(when, "log", report.stream.getvalue().strip())
+
+    def runtest_for(item: pytest.Item, when: str) -> AbstractContextManager[None]:
+        asked = "caplog" in item.fixturenames  # type: ignore[attr-defined]
+        return (whole if asked else for_report)(item, when)  # type: ignore[no-any-return]
+
+    plugin._runtest_for = runtest_for
 
 
 class _Teller:
