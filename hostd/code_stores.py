@@ -24,14 +24,19 @@ class Repositories(Protocol):
 class Sources(Protocol):
     """Uploaded sources."""
 
-    def create(self, app: App) -> str:
-        """A place for the source of an app's build; its id."""
+    def create(self, owner: App | User) -> str:
+        """A place for the source of a build of the app, or of any that the user begins; its id."""
 
     async def receive(self, source_id: str, pieces: AsyncIterator[bytes]) -> None:
         """Take an upload in, whole or not at all."""
 
-    def open(self, app: App, source_id: str, checksum: str | None) -> AsyncIterator[bytes]:
-        """What was uploaded. Raises NotFound if nothing was, Invalid if it has another checksum."""
+    def open(
+        self, app: App | None, source_id: str, checksum: str | None, user: User | None = None
+    ) -> AsyncIterator[bytes]:
+        """What was uploaded for the app, or by the user for any.
+
+        Raises NotFound if nothing was, Invalid if it has another checksum.
+        """
 
     def is_there(self, source_id: str) -> bool | None:
         """Whether something was uploaded to this place; None if there is no such place, or not any more."""

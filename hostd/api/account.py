@@ -18,7 +18,8 @@ from hostd.api.requests import (
     user_of,
 )
 from hostd.api.shapes import account_json, key_json
-from hostd.errors import Invalid
+from hostd.api.users import named_user
+from hostd.errors import Forbidden, Invalid
 
 routes = web.RouteTableDef()
 
@@ -28,6 +29,14 @@ routes = web.RouteTableDef()
 async def show(request: web.Request) -> web.Response:
     """Who the caller is."""
     return answer(account_json(user_of(request)))
+
+
+@routes.patch("/users/{user}")
+async def update_user(request: web.Request) -> web.StreamResponse:
+    """As `PATCH /account`, by one's own email or id, or `~`. Nobody else's account is changed here."""
+    if named_user(request).id != user_of(request).id:
+        raise Forbidden("Only they themselves change their account.")
+    return await update(request)
 
 
 @routes.patch("/account")

@@ -7,6 +7,7 @@ from typing import Never
 from aiohttp import web
 
 from hostd.api.requests import answer, app_for, body_of
+from hostd.api.users import named_user
 from hostd.errors import NotFound
 from hostd.ledger.access import Right
 
@@ -18,6 +19,13 @@ routes = web.RouteTableDef()
 @routes.get("/addon-attachments")
 async def index(_request: web.Request) -> web.Response:
     """None."""
+    return answer([])
+
+
+@routes.get("/users/{user}/addons")
+async def of_user(request: web.Request) -> web.Response:
+    """None."""
+    named_user(request)
     return answer([])
 
 

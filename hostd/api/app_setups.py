@@ -9,6 +9,7 @@ from aiohttp import web
 from hostd import names
 from hostd.api import signed
 from hostd.api.apps import name_of, refuse_elsewhere, stack_named
+from hostd.api.builds import uploaded
 from hostd.api.deploys import version
 from hostd.api.identity import known_owner
 from hostd.api.requests import ASKED, Asked, answer, body_of, context_of, optional_text, text_field, user_of
@@ -69,9 +70,12 @@ async def output(request: web.Request) -> web.StreamResponse:
 def _wanted(request: web.Request, body: dict[str, Any]) -> Wanted:
     blob, overrides = body["source_blob"], body.get("overrides") or {}
     url, checksum, wanted = text_field(blob, "url"), optional_text(blob, "checksum"), optional_text(blob, "version")
-    if not url.lower().startswith("https://"):
+    tree = uploaded(request, None, url, checksum)
+    if tree is None and not url.lower().startswith("https://"):
         raise Invalid("The source's address must begin with https://.")
-    if origins.is_repository(url):
+    if tree is not None:
+        source, label = origins.tarball(strip=True)
+    elif origins.is_repository(url):
         if checksum is not None:
             raise Invalid("A git repository has no checksum: name a commit as its version.")
         source, label = origins.repository(url, wanted or "")
@@ -87,6 +91,7 @@ def _wanted(request: web.Request, body: dict[str, Any]) -> Wanted:
         checksum,
         names.config_changes({}, env),
         tuple(origins.buildpacks([each["url"] for each in overrides.get("buildpacks") or []])),
+        tree,
     )
 
 

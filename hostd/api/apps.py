@@ -29,6 +29,7 @@ from hostd.api.requests import (
 )
 from hostd.api.shapes import app_json
 from hostd.api.teams import no_space, no_team
+from hostd.api.users import named_user
 from hostd.context import Context
 from hostd.deploys import destroying, origins
 from hostd.errors import Invalid
@@ -52,10 +53,10 @@ def _listed(request: web.Request, apps: Sequence[App]) -> web.Response:
     return answer_list(request, apps, sortable=sortable, default="name", shape=shower(context, apps))
 
 
-@routes.get("/users/~/apps")
-async def mine(request: web.Request) -> web.Response:
-    """The apps the user owns or collaborates on."""
-    return _listed(request, context_of(request).ledger.apps.list_for(user_of(request)))
+@routes.get("/users/{user}/apps")
+async def theirs(request: web.Request) -> web.Response:
+    """The apps that a user owns or collaborates on: the caller's own (`~`), or for an admin anybody's."""
+    return _listed(request, context_of(request).ledger.apps.list_for(named_user(request)))
 
 
 @routes.post("/apps")

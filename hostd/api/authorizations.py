@@ -95,6 +95,18 @@ async def exchange(request: web.Request) -> web.Response:
     )
 
 
+@routes.delete("/oauth/tokens/{oauth_token}")
+async def revoke_token(request: web.Request) -> web.Response:
+    """Revoke a token of the caller's, by its id: its authorization goes with it."""
+    ledger, user, wanted = context_of(request).ledger, user_of(request), request.match_info["oauth_token"]
+    for known in ledger.authorizations.list(user.id):
+        if known.token_id == wanted:
+            ended = ledger.authorizations.remove(user.id, known.id)
+            await end_token(request, user, ended.id)
+            return answer(_token_json(ended, user))
+    raise NotFound("Couldn't find that token. Yours: hostctl authorizations", resource="token")
+
+
 @routes.get("/oauth/clients")
 async def clients(request: web.Request) -> web.Response:
     """No clients: programs of others are given a token by whoever they work for."""
@@ -154,6 +166,17 @@ def authorization_json(
         "session": None,
         "updated_at": moment(authorization.updated_at),
         "user": {"email": user.email, "full_name": user.name, "id": user.id},
+    }
+
+
+def _token_json(authorization: Authorization, user: User) -> dict[str, Any]:
+    shown = authorization_json(authorization, user)
+    kept = ("access_token", "client", "created_at", "grant", "refresh_token", "session", "updated_at")
+    return {
+        **{name: shown[name] for name in kept},
+        "authorization": {"id": authorization.id},
+        "id": authorization.token_id,
+        "user": {"id": user.id},
     }
 
 

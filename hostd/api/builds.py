@@ -144,11 +144,19 @@ def _build(request: web.Request, app: App) -> Build:
 
 def _source(request: web.Request, app: App, blob: dict[str, Any]) -> tuple[origins.Origin, AsyncIterator[bytes] | None]:
     url, checksum = text_field(blob, "url"), optional_text(blob, "checksum")
-    if (upload := _UPLOAD.fullmatch(url)) and upload[1] in (request.host, "hostd"):
-        return origins.tarball(strip=True), context_of(request).sources.open(app, upload[2], checksum)
+    if (tree := uploaded(request, app, url, checksum)) is not None:
+        return origins.tarball(strip=True), tree
     if checksum is not None:
         raise Invalid("A checksum can be given for an upload only: see POST /apps/{app}/sources.")
     return origins.download(url), None
+
+
+def uploaded(request: web.Request, app: App | None, url: str, checksum: str | None) -> AsyncIterator[bytes] | None:
+    """What was uploaded to an address of this API; None for any other address. Raises NotFound, Invalid."""
+    upload = _UPLOAD.fullmatch(url)
+    if upload is None or upload[1] not in (request.host, "hostd"):
+        return None
+    return context_of(request).sources.open(app, upload[2], checksum, user_of(request))
 
 
 def _urls(listed: Any) -> list[str]:

@@ -80,6 +80,7 @@ async def of_account(_request: web.Request) -> web.Response:
 
 
 @routes.get("/account/features/{feature}")
+@routes.patch("/account/features/{feature}")
 async def of_account_named(request: web.Request) -> web.Response:
     """One of them: 404, by which clients see that an app's is meant."""
     raise NotFound(f"There is no feature {request.match_info['feature'][:40]!r} of a person here, only of apps.")

@@ -23,4 +23,6 @@ async def apps(request: web.Request) -> web.Response:
             continue
         if context.ledger.access.rights(app, user):
             found.append(app)
-    return answer([*map(shower(context, found), found)])
+    mine = {app.id for app in context.ledger.apps.list_for(user)}
+    shown = map(shower(context, found), found)
+    return answer([{**app, "joined": app["id"] in mine, "locked": False} for app in shown])

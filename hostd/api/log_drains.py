@@ -8,9 +8,10 @@ from typing import Any
 from aiohttp import web
 
 from hostd.api.requests import answer, answer_list, app_for, body_of, by_fields, context_of, text_field, user_of
-from hostd.api.shapes import moment
+from hostd.api.shapes import app_ref, moment
 from hostd.errors import Forbidden
 from hostd.ledger.access import Right
+from hostd.ledger.apps import App
 from hostd.ledger.drains import Drain
 from hostd.logplex.drains.choices import choice
 from hostd.logplex.drains.destinations import OPERATORS, destination
@@ -24,7 +25,8 @@ async def index(request: web.Request) -> web.Response:
     context, app = context_of(request), app_for(request)
     drains = context.ledger.drains.list(app.id)
     statuses = await _statuses(request) if drains else None
-    return answer_list(request, [_json(drain, statuses) for drain in drains], sortable=by_fields("id"), default="id")
+    shown = [_json(app, drain, statuses) for drain in drains]
+    return answer_list(request, shown, sortable=by_fields("id"), default="id")
 
 
 @routes.post("/apps/{app}/log-drains")
@@ -42,7 +44,7 @@ async def create(request: web.Request) -> web.Response:
     drain = context.ledger.drains.add(app.id, url, wanted.to_json())
     context.events.api(app, f"Add drain {drain.token} to {drain.shown} by {user.email}")
     await context.draining.tell()
-    return answer(_json(drain), 201)
+    return answer(_json(app, drain), 201)
 
 
 @routes.get("/apps/{app}/log-drains/{drain}")
@@ -50,7 +52,7 @@ async def show(request: web.Request) -> web.Response:
     """One drain by its id, token or address; `?extended=true` as in the list."""
     context, app = context_of(request), app_for(request)
     drain = context.ledger.drains.get(app.id, request.match_info["drain"])
-    return answer(_json(drain, await _statuses(request)))
+    return answer(_json(app, drain, await _statuses(request)))
 
 
 @routes.delete("/apps/{app}/log-drains/{drain}")
@@ -60,7 +62,7 @@ async def remove(request: web.Request) -> web.Response:
     drain = context.ledger.drains.remove(app.id, request.match_info["drain"])
     context.events.api(app, f"Remove drain {drain.token} to {drain.shown} by {user.email}")
     await context.draining.tell()
-    return answer(_json(drain))
+    return answer(_json(app, drain))
 
 
 async def _statuses(request: web.Request) -> Mapping[str, Any] | None:
@@ -68,13 +70,14 @@ async def _statuses(request: web.Request) -> Mapping[str, Any] | None:
     return await context_of(request).draining.statuses() if request.query.get("extended") == "true" else None
 
 
-def _json(drain: Drain, statuses: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def _json(app: App, drain: Drain, statuses: Mapping[str, Any] | None = None) -> dict[str, Any]:
     # Heroku's command line prints what is extended wherever it finds it, so only who asks gets it.
     status = None if statuses is None else _status(statuses.get(drain.id))
     extended = {"drain_id": drain.id, "filters": dict(drain.filters), "status": status}
     return {
         **({} if statuses is None else {"extended": extended}),
         "addon": None,
+        "app": app_ref(app),
         "created_at": moment(drain.created_at),
         "id": drain.id,
         "token": drain.token,

@@ -22,7 +22,7 @@ from hostd.api.requests import (
     text_field,
     user_of,
 )
-from hostd.api.shapes import app_ref, moment, user_ref
+from hostd.api.shapes import GENERATION, app_ref, moment, user_ref
 from hostd.context import Context
 from hostd.errors import Forbidden, Invalid, NotFound
 from hostd.ledger.access import Right
@@ -73,6 +73,7 @@ async def destroy(request: web.Request) -> web.Response:
 
 
 @routes.get("/pipeline-couplings")
+@routes.get("/users/~/pipeline-couplings")
 async def couplings(request: web.Request) -> web.Response:
     """Every coupling of an app that the caller may see."""
     return _couplings(request, None)
@@ -213,6 +214,7 @@ def _owner(context: Context, user: User, wanted: Any) -> User:
 def _pipeline(context: Context, pipeline: Pipeline) -> dict[str, Any]:
     return {
         "created_at": moment(pipeline.created_at),
+        "generation": GENERATION,
         "id": pipeline.id,
         "name": pipeline.name,
         "owner": {**user_ref(context.ledger.users.once(pipeline.owner_id)), "type": "user"},

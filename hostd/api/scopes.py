@@ -10,7 +10,7 @@ OWN = frozenset({"/account", "/users/~", "/account/rate-limits"})
 """Who one is: every token may ask."""
 ACCOUNT = ("/account", "/users", "/oauth", "/hostd/users", "/hostd/audit")
 """Keys, tokens, people and the like: they are no app's, and would make a small token a large one."""
-NOT_ACCOUNT = frozenset({"/users/~/apps"})
+NOT_ACCOUNT = frozenset({"/users/{user}/apps", "/users/{user}/addons", "/users/~/pipeline-couplings"})
 OF_APPS = ("/hostd/apps", "/hostd/deploys", "/hostd/sources")
 """What below `/hostd` belongs to apps; the rest of it is the server's."""
 READING_POSTS = frozenset(

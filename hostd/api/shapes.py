@@ -27,7 +27,7 @@ from hostd.sizes import Size
 from slugs.stacks import name_of
 
 REGION = {"id": str(uuid.uuid5(uuid.NAMESPACE_DNS, "region.hostd")), "name": "local"}
-_GENERATION = {"id": str(uuid.uuid5(uuid.NAMESPACE_DNS, "generation.hostd")), "name": "cedar"}
+GENERATION = {"id": str(uuid.uuid5(uuid.NAMESPACE_DNS, "generation.hostd")), "name": "cedar"}
 
 
 def moment(when: datetime | float | None) -> str | None:
@@ -57,12 +57,13 @@ def app_json(
         "buildpack_provided_description": slug.buildpack if slug else None,
         "create_status": "complete",
         "created_at": moment(app.created_at),
-        "generation": _GENERATION,
+        "generation": GENERATION,
         "git_url": settings.git_url(app.name),
         "id": app.id,
         "internal_routing": None,
         "maintenance": app.maintenance,
         "name": app.name,
+        "organization": None,
         "owner": user_ref(owner),
         "process_tier": "production",
         "region": REGION,
@@ -169,10 +170,10 @@ def dyno_size_json(size: Size) -> dict[str, Any]:
         "cost": None,
         "dedicated": False,
         "extended": {"cores": size.cpu, "memory_bytes": size.memory, "tasks": size.tasks},
-        "generation": _GENERATION,
+        "generation": GENERATION,
         **_named(sizes.title(size.name)),
         "memory": size.memory / sizes.GIB,
-        "precise_dyno_units": None,
+        "precise_dyno_units": 0,
         "private_space_only": False,
     }
 
@@ -284,6 +285,7 @@ def build_json(app: App, build: Build, user: User, release: Release | None, outp
             "report": build.report,
             "source": build.source,
         },
+        "generation": GENERATION["name"],
         "id": build.id,
         "output_stream_url": output,
         "release": {"id": release.id} if release else None,

@@ -117,6 +117,7 @@ async def cache(request: web.Request) -> web.Response:
 
 
 @routes.delete("/hostd/apps/{app}/cache")
+@routes.delete("/apps/{app}/build-cache")
 async def purge(request: web.Request) -> web.Response:
     """Throw the app's build cache away."""
     context, app = context_of(request), app_for(request, Right.DEPLOY)
@@ -154,6 +155,7 @@ def slug_json(
         "commit": slug.commit,
         "commit_description": None,
         "created_at": created,
+        "deleted_at": moment(slug.dropped_at),
         "extended": {
             "buildpacks": slug.buildpacks,
             "current": slug.id == current,
@@ -181,6 +183,7 @@ def draft_json(request: web.Request, draft: SlugDraft) -> dict[str, Any]:
         "commit": draft.commit or None,
         "commit_description": draft.commit_description,
         "created_at": created,
+        "deleted_at": None,
         "extended": {
             "buildpacks": [],
             "current": False,

@@ -14,6 +14,7 @@ from hostd.api.requests import (
     admin_of,
     answer,
     answer_list,
+    app_for,
     body_of,
     by_fields,
     context_of,
@@ -39,6 +40,13 @@ async def index(request: web.Request) -> web.Response:
     context, user = context_of(request), user_of(request)
     found = [_json(context, user, name) for name in context.stacks.names()]
     return answer_list(request, found, sortable=by_fields("name", "id"), default="name")
+
+
+@routes.get("/apps/{app}/available-stacks")
+async def of_app(request: web.Request) -> web.StreamResponse:
+    """Those that an app can be built for: all."""
+    app_for(request)
+    return await index(request)
 
 
 @routes.get("/stacks/{stack}")

@@ -36,7 +36,7 @@ async def one(request: web.Request) -> web.Response:
     """
     wanted, caller = request.match_info["user"].lower(), user_of(request)
     if caller.admin or wanted in (caller.id, caller.email):
-        return answer(account_json(_named(request)))
+        return answer(account_json(named_user(request)))
     found = context_of(request).ledger.users.get(wanted)
     if found.email != wanted:
         raise NotFound(f"There is no user {wanted[:254]!r}.")
@@ -67,7 +67,7 @@ async def create(request: web.Request) -> web.Response:
 @routes.get("/hostd/users/{user}")
 async def show(request: web.Request) -> web.Response:
     """One user with their keys and the apps that they may work on: oneself, or for an admin anybody."""
-    context, user = context_of(request), _named(request)
+    context, user = context_of(request), named_user(request)
     return answer(_with_all(context, user))
 
 
@@ -75,7 +75,7 @@ async def show(request: web.Request) -> web.Response:
 async def update(request: web.Request) -> web.Response:
     """Make a user an admin, or one no more: `{"admin": true or false}`. What they may no more ends at once."""
     admin_of(request)
-    context, user = context_of(request), _named(request)
+    context, user = context_of(request), named_user(request)
     changed = context.ledger.users.set_admin(user.id, flag_field(await body_of(request), "admin"))
     await review(request, changed)
     return answer(account_json(changed))
@@ -88,7 +88,7 @@ async def remove(request: web.Request) -> web.Response:
     One who owns apps stays until those are destroyed or transferred.
     """
     admin_of(request)
-    context, user = context_of(request), _named(request)
+    context, user = context_of(request), named_user(request)
     shared = [app for app in context.ledger.apps.list_for(user) if not user.admin]
     removed = context.ledger.users.remove(user.id)
     for app in shared:
@@ -101,13 +101,15 @@ async def remove(request: web.Request) -> web.Response:
 async def add_key(request: web.Request) -> web.Response:
     """Add an ssh key of a user, for one who cannot come by themselves: `{"public_key"}`."""
     admin_of(request)
-    user, text = _named(request), text_field(await body_of(request), "public_key")
+    user, text = named_user(request), text_field(await body_of(request), "public_key")
     return answer(key_json(context_of(request).ledger.keys.add(user.id, text), user), 201)
 
 
-def _named(request: web.Request) -> User:
-    """The user that the path names. For who is no admin there are no others than themselves. Raises NotFound."""
+def named_user(request: web.Request) -> User:
+    """The user that the path names, `~` for who asks. For who is no admin there are no others. Raises NotFound."""
     wanted, user = request.match_info["user"], user_of(request)
+    if wanted == "~":
+        return user
     if not user.admin and wanted.lower() not in (user.id, user.email):
         raise NotFound(f"There is no user {wanted[:254]!r} whom you may see: others are for admins.")
     return context_of(request).ledger.users.get(wanted)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 
 from buildpacks.source import Source, TarSource
@@ -63,8 +63,8 @@ class Deploy:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be set up: an archive to be downloaded, or a source that the build fetches itself; and what shall be
-    other than its app.json says. `label` tells people where it comes from."""
+    """What is to be set up: an archive to be downloaded, or one that was uploaded (`tree`), or a source that the build
+    fetches itself; and what shall be other than its app.json says. `label` tells people where it comes from."""
 
     url: str = field(repr=False)
     source: Source
@@ -73,6 +73,7 @@ class Wanted:
     checksum: str | None = None
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     buildpacks: tuple[str, ...] = field(default=(), repr=False)
+    tree: AsyncIterator[bytes] | None = field(default=None, repr=False)
 
 
 def short(commit: str) -> str:

@@ -157,7 +157,7 @@ class Setups:
         async def say(piece: bytes) -> None:
             recording.write(piece)
 
-        if isinstance(wanted.source, TarSource):
+        if wanted.tree is None and isinstance(wanted.source, TarSource):
             recording.write(step(f"Downloading {wanted.label.removeprefix('tarball ')}"))
         async with self._tree(wanted) as tree:
             # It may have been renamed, or destroyed, while the source came.
@@ -173,6 +173,8 @@ class Setups:
         return await self._postdeploy(setup, app, said.manifest.postdeploy, recording)
 
     def _tree(self, wanted: Wanted) -> AbstractAsyncContextManager[AsyncIterator[bytes] | None]:
+        if wanted.tree is not None:
+            return nullcontext(wanted.tree)
         if isinstance(wanted.source, TarSource):
             return self._downloads.fetched(wanted.url, wanted.checksum)
         return nullcontext()

@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from hostd.errors import Invalid, NotFound, Unavailable
 from hostd.ledger.apps import App
+from hostd.ledger.users import User
 
 LIFETIME = 3600.0
 """Seconds for which a place can be uploaded to, and an upload be built."""
@@ -22,14 +23,14 @@ LARGEST = 2 << 30
 KEPT_FREE = 512 << 20
 """Bytes that uploads leave free on their disk: the ledger is on it too."""
 PLACES = 4
-"""Uploads that are kept for an app; the oldest gives way."""
+"""Uploads that are kept for an app, and for a user; the oldest gives way."""
 
 _PIECE = 1 << 20
 
 
 @dataclass(slots=True)
 class _Place:
-    app_id: str
+    owner_id: str
     made: float
     checksum: str | None = None
 
@@ -43,11 +44,11 @@ class Sources:
         self._places: dict[str, _Place] = {}
         shutil.rmtree(directory, ignore_errors=True)
 
-    def create(self, app: App) -> str:
-        """A place for the source of a build of the app; its id, which is hard to guess."""
-        self._sweep(app.id)
+    def create(self, owner: App | User) -> str:
+        """A place for the source of a build of the app, or of any that the user begins; its id is hard to guess."""
+        self._sweep(owner.id)
         source_id = str(uuid.uuid4())
-        self._places[source_id] = _Place(app.id, self._clock())
+        self._places[source_id] = _Place(owner.id, self._clock())
         return source_id
 
     async def receive(self, source_id: str, pieces: AsyncIterator[bytes]) -> None:
@@ -67,16 +68,17 @@ class Sources:
         finally:
             draft.unlink(missing_ok=True)
 
-    def open(self, app: App, source_id: str, checksum: str | None) -> AsyncIterator[bytes]:
-        """What was uploaded for the app; `checksum` is `SHA256:` and 64 digits.
+    def open(
+        self, app: App | None, source_id: str, checksum: str | None, user: User | None = None
+    ) -> AsyncIterator[bytes]:
+        """What was uploaded for the app, or by the user for any; `checksum` is `SHA256:` and 64 digits.
 
         Raises NotFound for no such upload, Invalid if its checksum is another.
         """
         place = self._place(source_id)
-        if place.app_id != app.id or place.checksum is None:
-            raise NotFound(
-                f"Nothing was uploaded to this address for {app.name}: PUT the tarball to its put_url first."
-            )
+        if place.checksum is None or place.owner_id not in {owner.id for owner in (app, user) if owner is not None}:
+            whom = app.name if app is not None else "a setup"
+            raise NotFound(f"Nothing was uploaded to this address for {whom}: PUT the tarball to its put_url first.")
         if checksum is not None and checksum.lower() not in (place.checksum, f"sha256:{place.checksum}"):
             raise Invalid(f"The upload has the checksum SHA256:{place.checksum}, not {checksum[:80]}. Upload it again.")
         return read((self._directory / source_id).open("rb"))
@@ -112,10 +114,10 @@ class Sources:
             raise NotFound("There is no such source, or it is older than an hour: POST to sources again.")
         return place
 
-    def _sweep(self, app_id: str) -> None:
-        """Forget what is too old, and an app's oldest beyond PLACES less the one that is to come."""
+    def _sweep(self, owner_id: str) -> None:
+        """Forget what is too old, and an owner's oldest beyond PLACES less the one that is to come."""
         now = self._clock()
-        own = [source_id for source_id, place in self._places.items() if place.app_id == app_id]
+        own = [source_id for source_id, place in self._places.items() if place.owner_id == owner_id]
         old = [source_id for source_id, place in self._places.items() if now - place.made > LIFETIME]
         for source_id in {*old, *own[: max(0, len(own) - PLACES + 1)]}:
             del self._places[source_id]

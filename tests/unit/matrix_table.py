@@ -13,6 +13,8 @@ WHO_MAY = {
 GET    /apps/{app}
 GET    /apps/{app}/collaborators
 GET    /apps/{app}/collaborators/{user=view@example.com}
+GET    /apps/{app}/available-dyno-sizes
+GET    /apps/{app}/available-stacks
 GET    /apps/{app}/addons
 GET    /apps/{app}/addon-attachments
 GET    /apps/{app}/addons/{addon=none} =404
@@ -80,6 +82,7 @@ POST   /apps/{app}/builds {"source_blob": {"url": "https://example.com/a.tgz"}}
 DELETE /apps/{app}/builds/{build=current}
 PATCH  /hostd/apps/{app}/build-settings {"timeout": 60}
 DELETE /hostd/apps/{app}/cache
+DELETE /apps/{app}/build-cache
 POST   /hostd/deploys?app={app}&build=$uuid {"git": {"url": "https://example.com/a.git"}}
 POST   /apps/{app}/releases {"release": 2}
 POST   /apps/{app}/sources
@@ -145,8 +148,10 @@ PATCH  /apps/{app}/collaborators/{user=deploy@example.com} {"permissions": ["vie
     "known": """
 GET    /account
 PATCH  /account {}
+PATCH  /users/{user=~} {}
 GET    /account/features
 GET    /account/features/{feature=none} =404
+PATCH  /account/features/{feature=none} =404 {"enabled": true}
 GET    /account/keys
 POST   /account/keys =422 {"public_key": "ssh-dss AAAA"}
 DELETE /account/keys
@@ -155,18 +160,21 @@ DELETE /account/keys/{key=none} =404
 GET    /account/rate-limits
 GET    /account/app-transfers
 GET    /users/~
-GET    /users/~/apps
+GET    /users/{user=~}/apps
+GET    /users/{user=~}/addons
 GET    /users/{user=second@example.com}
 GET    /apps
 POST   /apps {"name": "$new"}
 GET    /pipelines
 POST   /pipelines {"name": "$new"}
 GET    /pipeline-couplings
+GET    /users/~/pipeline-couplings
 GET    /pipeline-promotions/{promotion=none} =404
 GET    /pipeline-promotions/{promotion=none}/promotion-targets =404
 POST   /app-setups {"app": {"name": "$new"}, "source_blob": {"url": "https://example.com/a.tgz"}}
 GET    /app-setups/{setup=none} =404
 GET    /hostd/app-setups/{setup=none}/output =404
+POST   /sources
 POST   /filters/apps {"in": {"id": []}}
 GET    /hostd/audit
 GET    /hostd/metrics/apps
@@ -212,6 +220,7 @@ PATCH  /oauth/clients/{oauth_client=none} =404 {"name": "x"}
 DELETE /oauth/clients/{oauth_client=none} =404
 POST   /oauth/clients/{oauth_client=none}/actions/rotate-credentials =404
 POST   /oauth/tokens =422 {"grant": {"type": "authorization_code"}}
+DELETE /oauth/tokens/{oauth_token=none} =404
 GET    /oauth/sessions
 DELETE /oauth/sessions/{oauth_session=none} =404
 """,

@@ -48,7 +48,10 @@ async def test_a_list_shows_each_app_as_it_is_shown_alone_and_asks_the_ledger_on
         assert listed == [(await api("GET", f"/apps/{app['id']}")).data | {"repo_size": None} for app in listed]
         assert len({(app["acm"], app["owner"]["email"], app["slug_size"], app["stack"]["name"]) for app in listed}) > 4
         some = {"in": {"id": [app["id"] for app in listed[3:6]]}}
-        assert (await api("POST", "/filters/apps", some)).data == listed[3:6]
+        mine = {app["id"] for app in (await api("GET", "/users/~/apps")).data}
+        assert (await api("POST", "/filters/apps", some)).data == [
+            app | {"joined": app["id"] in mine, "locked": False} for app in listed[3:6]
+        ]
 
 
 async def test_an_app_without_a_name_gets_one(tmp_path):

@@ -26,7 +26,7 @@ async def test_a_drain_is_added_shown_and_removed(tmp_path):
         made = await api("POST", DRAINS, {"url": "syslog+tls://logs.example.com:6514"})
         drain = made.data
         assert made.status == 201 and drain["token"].startswith("d.") and drain["addon"] is None
-        assert set(drain) == {"addon", "created_at", "id", "token", "updated_at", "url"}
+        assert set(drain) == {"addon", "app", "created_at", "id", "token", "updated_at", "url"}
         assert api.log[-1] == (
             f"heroku[api]: Add drain {drain['token']} to syslog+tls://logs.example.com:6514 by you@example.com"
         )

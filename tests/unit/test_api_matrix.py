@@ -49,6 +49,7 @@ SAID_ELSEWHERE = {
     "POST /hostd/deploys",
     "POST /hostd/apps/{app}/jobs/{job}/runs",
     "DELETE /hostd/apps/{app}/cache",  # there is none: nothing changes
+    "DELETE /apps/{app}/build-cache",
     "POST /apps/{app}/sources",  # no change: a place to upload to
     "POST /apps/{app}/slugs",  # the same; its release is told of
 }

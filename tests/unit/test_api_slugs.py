@@ -37,6 +37,7 @@ async def test_slugs_are_listed_and_shown_as_herokus(tmp_path):
             "commit": "2" * 40,
             "commit_description": None,
             "created_at": None,
+            "deleted_at": None,
             "extended": None,
             "id": new,
             "process_types": slug.process_types,

@@ -22,6 +22,8 @@ from hostd.api.schema.words import (
 
 _EXAMPLE_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl you@example.com"
 
+_CHANGED = body({"allow_tracking": maybe(FLAG), "beta": maybe(FLAG), "email": MAYBE_TEXT, "name": MAYBE_TEXT})
+
 ACCOUNT = Resource(
     "account",
     "A person who may use the platform.",
@@ -53,8 +55,10 @@ ACCOUNT = Resource(
             "Update",
             "Call oneself by another name. The email, by which one is known, does not change.",
             ref("account"),
-            body({"allow_tracking": maybe(FLAG), "beta": maybe(FLAG), "email": MAYBE_TEXT, "name": MAYBE_TEXT}),
+            _CHANGED,
         ),
+        Link("PATCH /users/{user}", "Update By User", "The same, by one's own email or id, or `~`.",
+             ref("account"), _CHANGED),
         Link("GET /users/~", "Info By User", "Who the caller is.", ref("account")),
         Link(
             "GET /users/{user}",

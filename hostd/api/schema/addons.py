@@ -90,6 +90,7 @@ ADDON = Resource(
         }
     ),
     (
+        Link("GET /users/{user}/addons", "List By User", "Those of a user's apps.", many(ref("add-on"))),
         Link("GET /addons", "List", "The add-ons of all apps the caller may work on.", many(ref("add-on"))),
         Link("GET /addons/{addon}", "Info", "One add-on, by name or id.", ref("add-on")),
         Link("GET /apps/{app}/addons", "List By App", "The add-ons of an app.", many(ref("add-on"))),

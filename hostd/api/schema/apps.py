@@ -45,6 +45,7 @@ APP = Resource(
             "internal_routing": MAYBE_FLAG,
             "maintenance": FLAG,
             "name": TEXT,
+            "organization": said(NOTHING, "As `team`."),
             "owner": PERSON,
             "process_tier": TEXT,
             "region": NAMED,
@@ -57,14 +58,16 @@ APP = Resource(
             "team": NOTHING,
             "updated_at": TIME,
             "web_url": MAYBE_TEXT,
-        }
+        },
+        # Only where apps are asked for by their ids.
+        {"joined": FLAG, "locked": FLAG},
     ),
     (
         Link("GET /apps", "List", "The apps the caller may work on; for an admin every app.", many(ref("app"))),
         Link(
-            "GET /users/~/apps",
+            "GET /users/{user}/apps",
             "List Owned And Collaborated",
-            "The caller's own apps and those they collaborate on.",
+            "The apps that a user owns or collaborates on: the caller (`~`), or for an admin anybody.",
             many(ref("app")),
         ),
         Link(

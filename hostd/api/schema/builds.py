@@ -51,6 +51,7 @@ BUILD = Resource(
                     "source": TEXT,
                 }
             ),
+            "generation": TEXT,
             "id": UUID,
             "output_stream_url": URI,
             "release": maybe(IDENTIFIED),
@@ -137,6 +138,13 @@ SOURCE = Resource(
     record({"source_blob": record({"get_url": URI, "put_url": URI})}),
     (
         Link(
+            "POST /sources",
+            "Create For Any",
+            "A place for the source of a build of any app, or of a setup, that the caller begins within an hour.",
+            ref("source"),
+            status=201,
+        ),
+        Link(
             "POST /apps/{app}/sources",
             "Create",
             "A place for the source of a build, good for an hour.",
@@ -167,6 +175,7 @@ SLUG = Resource(
             "commit": MAYBE_TEXT,
             "commit_description": MAYBE_TEXT,
             "created_at": TIME,
+            "deleted_at": MAYBE_TIME,
             "extended": record(
                 {
                     "buildpacks": ANYTHING,
@@ -221,6 +230,12 @@ CACHE = Resource(
             "DELETE /hostd/apps/{app}/cache",
             "Delete",
             "Throw the build cache away.",
+            record({"app": NAMED, "purged": FLAG}),
+        ),
+        Link(
+            "DELETE /apps/{app}/build-cache",
+            "Delete Cache",
+            "The same, as Heroku has it.",
             record({"app": NAMED, "purged": FLAG}),
         ),
     ),

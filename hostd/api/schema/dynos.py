@@ -195,12 +195,18 @@ DYNO_SIZE = Resource(
             "id": UUID,
             "memory": NUMBER,
             "name": TEXT,
-            "precise_dyno_units": MAYBE_NUMBER,
+            "precise_dyno_units": NUMBER,
             "private_space_only": FLAG,
         }
     ),
     (
         Link("GET /dyno-sizes", "List", "The sizes that have a name.", many(ref("dyno-size"))),
+        Link(
+            "GET /apps/{app}/available-dyno-sizes",
+            "List By App",
+            "Those that the dynos of an app can have: all.",
+            many(ref("dyno-size")),
+        ),
         Link("GET /dyno-sizes/{size}", "Info", "One size, by its name or as an amount of memory.", ref("dyno-size")),
     ),
 )

@@ -79,6 +79,7 @@ LOG_DRAIN = Resource(
     record(
         {
             "addon": maybe(NAMED),
+            "app": NAMED,
             "created_at": TIME,
             "id": UUID,
             "token": TEXT,

@@ -1,6 +1,6 @@
 """Authorizations, which are tokens, and the rest of OAuth."""
 
-from hostd.api.schema.model import NO_DEFINITION, Link, Resource
+from hostd.api.schema.model import Link, Resource
 from hostd.api.schema.words import (
     FILLED,
     MAYBE_TEXT,
@@ -142,14 +142,29 @@ SESSION = Resource(
 
 TOKEN = Resource(
     "oauth-token",
-    "What grants and refresh tokens of clients are exchanged for; there are no clients on this platform.",
-    NO_DEFINITION,
+    "A token by itself. There are no clients on this platform, whose grants could be exchanged for one.",
+    record(
+        {
+            "access_token": record({"expires_in": MAYBE_WHOLE, "id": UUID, "token": TEXT}),
+            "authorization": record({"id": UUID}),
+            "client": NOTHING,
+            "created_at": TIME,
+            "grant": NOTHING,
+            "id": UUID,
+            "refresh_token": NOTHING,
+            "session": NOTHING,
+            "updated_at": TIME,
+            "user": record({"id": UUID}),
+        }
+    ),
     (
+        Link("DELETE /oauth/tokens/{oauth_token}", "Delete", "Revoke a token, by its id, with its authorization.",
+             ref("oauth-token")),
         Link(
             "POST /oauth/tokens",
             "Create",
             "Refused: there is nothing that could be exchanged.",
-            ref("oauth-authorization"),
+            ref("oauth-token"),
             body(
                 {
                     "client": maybe({"type": "object"}),

@@ -31,6 +31,7 @@ PIPELINE = Resource(
     "Apps in a row, from development to production.",
     record({
         "created_at": TIME,
+        "generation": NAMED,
         "id": UUID,
         "name": TEXT,
         "owner": record({"email": TEXT, "id": UUID, "type": TEXT}),
@@ -85,6 +86,7 @@ COUPLING = Resource(
     (
         Link("GET /pipeline-couplings", "List", "Those of apps that the caller may see.",
              many(ref("pipeline-coupling"))),
+        Link("GET /users/~/pipeline-couplings", "List By Current User", "The same.", many(ref("pipeline-coupling"))),
         Link("GET /pipelines/{pipeline}/pipeline-couplings", "List By Pipeline", "Those of a pipeline.",
              many(ref("pipeline-coupling"))),
         Link("GET /apps/{app}/pipeline-couplings", "Info By App", "That of an app.", ref("pipeline-coupling")),

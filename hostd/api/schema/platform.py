@@ -52,6 +52,8 @@ STACK = Resource(
     ),
     (
         Link("GET /stacks", "List", "The stacks that apps can use.", many(ref("stack"))),
+        Link("GET /apps/{app}/available-stacks", "List By App", "Those that an app can be built for: all.",
+             many(ref("stack"))),
         Link("GET /stacks/{stack}", "Info", "One stack, by its name or id.", ref("stack")),
         Link(
             "GET /hostd/stacks/{stack}/packages",
@@ -123,6 +125,8 @@ ACCOUNT_FEATURE = Resource(
     (
         Link("GET /account/features", "List", "Every feature that people can have.", many(ref("account-feature"))),
         Link("GET /account/features/{feature}", "Info", "One feature, by its name or id.", ref("account-feature")),
+        Link("PATCH /account/features/{feature}", "Update", "Enable a feature, or disable it.", ref("account-feature"),
+             body({"enabled": FLAG}, needs=("enabled",))),
     ),
 )
 
