@@ -44,7 +44,7 @@ marks, own = [mark.encode() for mark in json.loads(sys.stdin.readline())], str(o
 ended, found = threading.Event(), set()
 threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
 print("watching", flush=True)
-while not ended.wait(0.002):
+while not ended.wait(0.01):
     for entry in os.scandir("/proc"):
         if entry.name.isdigit() and entry.name != own:
             try:

@@ -14,8 +14,8 @@ import pytest
 
 from tests.support.boxes import throw_away_boxes
 
-BOXES = 2
-"""Tests wait more than they work: two boxes keep two processors busy."""
+BOXES = 3
+"""Tests wait more than they work: two boxes leave two processors a tenth of their time, the third makes use of it."""
 HEROKU3 = "tests/compat/heroku_cli/test_heroku3.py"
 """Heroku's CLI itself, which takes a second or two to begin, 158 times, is tried when its file is named."""
 VM_SECONDS = 7200
@@ -50,8 +50,8 @@ def main(words: Sequence[str]) -> int:
     if names_files(arguments):
         with throw_away_boxes(1):
             return run_pytest([], arguments)
-    # What needs a box comes first, in its order; one worker more has none, and runs unit tests.
-    parallel = ["-p", "tests.support.sharing", "--numprocesses", str(BOXES + 1), "--no-loadscope-reorder"]
+    # What needs a box comes first, in its order; the last worker begins with unit tests.
+    parallel = ["-p", "tests.support.sharing", "--numprocesses", str(BOXES), "--no-loadscope-reorder"]
     with throw_away_boxes(BOXES):
         return run_pytest(["tests/box", HEROKU3, "tests/unit"], [*parallel, *arguments])
 

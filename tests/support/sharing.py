@@ -1,7 +1,7 @@
 """How the workers of a full run share its tests: a plugin of pytest.
 
-Each box has a worker, and its tests wait more than they work: one worker more, without a box, runs unit tests
-meanwhile. Who has no test in a box left helps it.
+Each worker has a box. Tests in a box wait more than they work: the last worker begins with the unit tests, which wait
+for nothing, and helps the others when those are done.
 """
 
 from __future__ import annotations
@@ -23,11 +23,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Files:
     return Files(config, log)
 
 
-def boxes_of(workers: int) -> int:
-    """So many of the workers have a box."""
-    return max(1, workers - 1)
-
-
 def number_of(worker: str) -> int:
     """`gw2` is 2. One that takes the place of one that died has a higher number than all before."""
     return int(worker.removeprefix("gw"))
@@ -41,17 +36,9 @@ class Files(LoadFileScheduling):
         return "inside" if belongs_inside(Path(file)) else file
 
     def _assign_work_unit(self, node: WorkerController) -> None:
-        """Hand out the first file that is for a worker; if none is left, it has done its part."""
-        scope = next((scope for scope in self.workqueue if self._is_for(node, scope)), None)
-        if scope is None:
-            node.shutdown()
-            return
-        self.workqueue.move_to_end(scope, last=False)
+        """Hand out the first file; to the last worker the first of unit tests, as long as there are any."""
+        units = (scope for scope in self.workqueue if scope.startswith(UNIT))
+        scope = next(units, None) if number_of(node.gateway.id) >= self.numnodes - 1 else None
+        if scope is not None:
+            self.workqueue.move_to_end(scope, last=False)
         super()._assign_work_unit(node)
-
-    def _is_for(self, node: WorkerController, scope: str) -> bool:
-        """Tests in a box are for those who have one; should all of them have died, for anybody."""
-        return scope.startswith(UNIT) or self._has_box(node) or not any(map(self._has_box, self.nodes))
-
-    def _has_box(self, node: WorkerController) -> bool:
-        return number_of(node.gateway.id) < boxes_of(self.numnodes)
