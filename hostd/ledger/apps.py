@@ -139,7 +139,6 @@ class Apps:
         """Mark an app as destroyed: releases, slugs and builds stay as history, its name is free for a new app."""
         with self._database.transaction():
             app = self.get(app_id)
-            self._database.write("DELETE FROM collaborators WHERE app_id = ?", app.id)
             self._database.write("DELETE FROM formation WHERE app_id = ?", app.id)
             self._database.write("DELETE FROM buildpacks WHERE app_id = ?", app.id)
             self._database.write("DELETE FROM checks WHERE app_id = ?", app.id)
@@ -156,7 +155,6 @@ class Apps:
             self._database.write("DELETE FROM pauses WHERE app_id = ?", app.id)
             self._database.write("DELETE FROM drains WHERE app_id = ?", app.id)
             self._database.write("DELETE FROM alerts WHERE app_id = ?", app.id)
-            self._database.write("DELETE FROM pipeline_couplings WHERE app_id = ?", app.id)
             self._database.write(
                 "UPDATE app_transfers SET state = 'cancelled', updated_at = ? WHERE app_id = ? AND state = 'pending'",
                 self._database.now(),
@@ -172,6 +170,9 @@ class Apps:
                 self._database.now(),
                 app.id,
             )
+            # Last: the webhooks of the pipeline hear of the end if its owner may view the app.
+            self._database.write("DELETE FROM pipeline_couplings WHERE app_id = ?", app.id)
+            self._database.write("DELETE FROM collaborators WHERE app_id = ?", app.id)
             return self._select("id = ?", app.id)[0]
 
     def _update(self, app_id: str, sql: str, value: object) -> App:

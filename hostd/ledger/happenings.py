@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hostd.ledger.database import Database, Record, moments, to_text
+from hostd.ledger.webhook_subjects import Subject
 
 ACTOR: ContextVar[str] = ContextVar("ACTOR", default="")
 """The id of the user for whom what is done now is done; "" is the platform."""
@@ -22,16 +23,26 @@ ACTOR: ContextVar[str] = ContextVar("ACTOR", default="")
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """Something that changed. `before` is what its trigger wrote down of how it was, and how it is `now`."""
+    """Something that changed. `before` is what its trigger wrote down of how it was, and how it is `now`.
+
+    `pipeline_id` is the pipeline whose webhooks may hear of it, if there is one.
+    """
 
     sequence: int
     app_id: str
+    pipeline_id: str | None
     resource: str
     action: str
     key: str
     before: Mapping[str, Any]
     user_id: str
     at: datetime
+
+    @property
+    def subjects(self) -> Sequence[Subject]:
+        """Whose webhooks may hear of it."""
+        app = Subject.app(self.app_id)
+        return [app] if self.pipeline_id is None else [app, Subject.pipeline(self.pipeline_id)]
 
 
 class Happenings:
@@ -56,7 +67,7 @@ class Happenings:
         return [
             _happening(record)
             for record in self._database.select(
-                "SELECT sequence, app_id, resource, action, key, before, user_id, at FROM webhook_changes "
+                "SELECT sequence, app_id, pipeline_id, resource, action, key, before, user_id, at FROM webhook_changes "
                 "ORDER BY sequence LIMIT ?",
                 limit,
             )

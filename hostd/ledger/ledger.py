@@ -88,10 +88,10 @@ class Ledger:
         self.job_runs = JobRuns(database)
         self.alerts = Alerts(database, self.apps, vault)
         self.alert_firings = AlertFirings(database)
-        self.happenings = Happenings(database)
-        self.webhooks = Webhooks(database, self.apps, vault)
-        self.webhook_deliveries = WebhookDeliveries(database)
         self.pipelines = Pipelines(database, self.users, self.apps)
+        self.happenings = Happenings(database)
+        self.webhooks = Webhooks(database, self.apps, self.pipelines, vault)
+        self.webhook_deliveries = WebhookDeliveries(database)
         self.promotions = Promotions(database)
         self.app_setups = AppSetups(database)
 

@@ -143,6 +143,12 @@ def app_setups(db: SqliteUtils) -> None:
     _run(db, "0022_app_setups.sql")
 
 
+@MIGRATIONS()
+def pipeline_webhooks(db: SqliteUtils) -> None:
+    """Webhooks of pipelines."""
+    _run(db, "0023_pipeline_webhooks.sql")
+
+
 def upgrade(db: SqliteUtils, migrations: Migrations = MIGRATIONS) -> list[str]:
     """Apply what is missing, all in one transaction, and tell what it was.
 

@@ -1,4 +1,4 @@
-"""Events of apps, and the deliveries of them to webhooks: what was told, or is to be told, and how that went."""
+"""Events of apps and of pipelines, and their deliveries to webhooks: what was told, or is to be, and how that went."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from typing import Any
 
 from hostd.errors import NotFound
 from hostd.ledger.database import Database, Record, moments
+from hostd.ledger.webhook_subjects import Kind, Subject
 from hostd.ledger.webhooks import Webhook
 
 KEPT = 1000
-"""Newest events of an app that are remembered, with their deliveries; older ones are not delivered any more either."""
+"""Newest events of an app, and of a pipeline, that are remembered, with their deliveries; older ones are not delivered
+any more either."""
 
 
 class DeliveryStatus(Enum):
@@ -29,7 +31,7 @@ class DeliveryStatus(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened, of the kind `include`; `payload` says what, in JSON."""
+    """Something that happened to an app, of the kind `include`; `payload` says what, in JSON."""
 
     sequence: int
     id: str
@@ -75,12 +77,14 @@ class WebhookDeliveries:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def publish(self, app_id: str, include: str, payload: Mapping[str, Any], to: Iterable[Webhook]) -> Event:
-        """An event, to be delivered to these as soon as can be; the oldest of the app are forgotten."""
+    def publish(
+        self, subject: Subject, app_id: str, include: str, payload: Mapping[str, Any], to: Iterable[Webhook]
+    ) -> Event:
+        """An event of the app or of its pipeline, to be delivered to these at once; the oldest are forgotten."""
         with self._database.transaction():
             made, now = str(uuid.uuid4()), self._database.now()
             event = {"id": made, "app_id": app_id, "include": include, "payload": dict(payload), "created_at": now}
-            self._database.insert("webhook_events", event)
+            self._database.insert("webhook_events", {subject.column: subject.id} | event)
             for webhook in to:
                 delivery = {
                     "id": str(uuid.uuid4()),
@@ -92,33 +96,30 @@ class WebhookDeliveries:
                     "updated_at": now,
                 }
                 self._database.insert("webhook_deliveries", delivery)
-            self._database.write(
-                "DELETE FROM webhook_events WHERE app_id = ?1 AND sequence <= "
-                "(SELECT sequence FROM webhook_events WHERE app_id = ?1 ORDER BY sequence DESC LIMIT 1 OFFSET ?2)",
-                app_id,
-                KEPT,
-            )
-            return self.event(app_id, made)
+            own = _own(subject)
+            for old in self._events(f"{own} ORDER BY sequence DESC LIMIT 1 OFFSET ?2", subject.id, KEPT):
+                self._database.write(f"{_FORGET} WHERE {own} AND sequence <= ?2", subject.id, old.sequence)
+            return self.event(subject, made)
 
-    def event(self, app_id: str, id: str) -> Event:
-        """An event of the app. Raises NotFound."""
-        for event in self._events("app_id = ? AND id = ?", app_id, id):
+    def event(self, subject: Subject, id: str) -> Event:
+        """An event of the app or the pipeline. Raises NotFound."""
+        for event in self._events(f"{_own(subject)} AND id = ?2", subject.id, id):
             return event
         raise NotFound(f"There is no event {id[:60]!r}. Those that there are: hostctl webhooks:events")
 
-    def events(self, app_id: str) -> Sequence[Event]:
-        """The app's events, oldest first."""
-        return self._events("app_id = ? ORDER BY sequence", app_id)
+    def events(self, subject: Subject) -> Sequence[Event]:
+        """The events of the app or the pipeline, oldest first."""
+        return self._events(f"{_own(subject)} ORDER BY sequence", subject.id)
 
-    def get(self, app_id: str, id: str) -> Delivery:
-        """A delivery to a webhook of the app. Raises NotFound."""
-        for delivery in self._deliveries("webhooks.app_id = ? AND webhook_deliveries.id = ?", app_id, id):
+    def get(self, subject: Subject, id: str) -> Delivery:
+        """A delivery to a webhook of the app or the pipeline. Raises NotFound."""
+        for delivery in self._deliveries(f"{_own(subject)} AND webhook_deliveries.id = ?2", subject.id, id):
             return delivery
         raise NotFound(f"There is no delivery {id[:60]!r}. Those that there are: hostctl webhooks:deliveries")
 
-    def list(self, app_id: str) -> Sequence[Delivery]:
-        """The deliveries to webhooks of the app, oldest first."""
-        return self._deliveries("webhooks.app_id = ? ORDER BY webhook_deliveries.sequence", app_id)
+    def list(self, subject: Subject) -> Sequence[Delivery]:
+        """The deliveries to webhooks of the app or the pipeline, oldest first."""
+        return self._deliveries(f"{_own(subject)} ORDER BY webhook_deliveries.sequence", subject.id)
 
     def next(self) -> Sequence[Delivery]:
         """Of each webhook the one that is to be tried first, in the order in which they are to be."""
@@ -176,12 +177,19 @@ class WebhookDeliveries:
 
 
 _EVENTS = "SELECT sequence, id, app_id, include, payload, created_at FROM webhook_events"
+_FORGET = "DELETE FROM webhook_events"
 _DELIVERIES = (
     "SELECT webhook_deliveries.sequence, webhook_deliveries.id, webhook_id, event_id, webhook_events.include, status, "
     "tries, next_at, attempt_id, attempt_at, attempt_code, attempt_error, webhook_deliveries.created_at, "
-    "webhook_deliveries.updated_at FROM webhook_deliveries JOIN webhooks ON webhooks.id = webhook_id "
-    "JOIN webhook_events ON webhook_events.id = event_id"
+    "webhook_deliveries.updated_at FROM webhook_deliveries JOIN webhook_events ON webhook_events.id = event_id"
 )
+
+
+def _own(subject: Subject) -> str:
+    """That an event is of this subject, whose id is the first parameter. Those of a pipeline are not its apps'."""
+    if subject.kind is Kind.PIPELINE:
+        return "webhook_events.pipeline_id = ?1"
+    return "webhook_events.app_id = ?1 AND webhook_events.pipeline_id IS NULL"
 
 
 def _delivery(record: Record) -> Delivery:

@@ -1,4 +1,4 @@
-"""Webhooks: who is told what happens to an app. Addresses and secrets are encrypted."""
+"""Webhooks: who is told what happens to an app, or to the apps of a pipeline. Addresses and secrets are encrypted."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from datetime import datetime
 from hostd.errors import Invalid, NotFound
 from hostd.ledger.apps import Apps
 from hostd.ledger.database import Database, Record, moments
+from hostd.ledger.pipelines import Pipelines
 from hostd.ledger.vault import Vault
+from hostd.ledger.webhook_subjects import Kind, Subject
 
 MOST = 20
-"""Webhooks that an app may have."""
+"""Webhooks that an app may have, and a pipeline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,7 @@ class Webhook:
     it is taken. `secret` signs what is told; `authorization` is a header that the receiver wants, or ""."""
 
     id: str
-    app_id: str
+    subject: Subject
     include: tuple[str, ...]
     level: str
     url: str = field(repr=False)
@@ -36,25 +38,26 @@ class Webhook:
 class Webhooks:
     """The table of webhooks. What is in them was judged before."""
 
-    def __init__(self, database: Database, apps: Apps, vault: Vault) -> None:
+    def __init__(self, database: Database, apps: Apps, pipelines: Pipelines, vault: Vault) -> None:
         self._database = database
         self._apps = apps
+        self._pipelines = pipelines
         self._vault = vault
 
     def add(  # noqa: PLR0917
-        self, app_id: str, url: str, include: Sequence[str], level: str, secret: str, authorization: str
+        self, subject: Subject, url: str, include: Sequence[str], level: str, secret: str, authorization: str
     ) -> Webhook:
-        """Give an app a webhook. Raises Invalid beyond the limit."""
+        """Give an app or a pipeline a webhook. Raises NotFound if it is not there, and Invalid beyond the limit."""
         with self._database.transaction():
-            app = self._apps.get(app_id)
-            if len(self.list(app.id)) >= MOST:
-                raise Invalid(f"{app.name} has {MOST} webhooks: that is the limit. Remove one: hostctl webhooks:remove")
+            name = self._name(subject)
+            if len(self.list(subject)) >= MOST:
+                raise Invalid(f"{name} has {MOST} webhooks: that is the limit. Remove one: hostctl webhooks:remove")
             made, now = str(uuid.uuid4()), self._database.now()
             self._database.insert(
                 "webhooks",
                 {
                     "id": made,
-                    "app_id": app.id,
+                    subject.column: subject.id,
                     "include": list(include),
                     "level": level,
                     "sealed": self._sealed(made, url, secret, authorization),
@@ -62,12 +65,12 @@ class Webhooks:
                     "updated_at": now,
                 },
             )
-            return self.get(app.id, made)
+            return self.get(subject, made)
 
     def update(self, changed: Webhook) -> Webhook:
         """Write down what has changed of a webhook. Raises NotFound if it is gone."""
         with self._database.transaction():
-            self.get(changed.app_id, changed.id)
+            self.get(changed.subject, changed.id)
             self._database.write(
                 "UPDATE webhooks SET include = ?, level = ?, sealed = ?, updated_at = ? WHERE id = ?",
                 list(changed.include),
@@ -76,38 +79,39 @@ class Webhooks:
                 self._database.now(),
                 changed.id,
             )
-            return self.get(changed.app_id, changed.id)
+            return self.get(changed.subject, changed.id)
 
-    def get(self, app_id: str, id: str) -> Webhook:
-        """A webhook of the app. Raises NotFound."""
-        for found in self._select("app_id = ? AND id = ?", app_id, id):
+    def get(self, subject: Subject, id: str) -> Webhook:
+        """A webhook of the app or the pipeline. Raises NotFound."""
+        for found in self._select(f"{subject.column} = ? AND id = ?", subject.id, id):
             return found
         raise NotFound(f"There is no webhook {id[:60]!r}. Those that there are: hostctl webhooks", resource="webhook")
 
     def of_id(self, id: str) -> Webhook | None:
-        """The webhook of that id, of whichever app, if it is still there."""
+        """The webhook of that id, whosever it is, if it is still there."""
         return next(iter(self._select("id = ?", id)), None)
 
-    def list(self, app_id: str) -> Sequence[Webhook]:
-        """The app's webhooks, in the order in which they were added."""
-        return self._select("app_id = ? ORDER BY sequence", app_id)
+    def list(self, subject: Subject) -> Sequence[Webhook]:
+        """The webhooks of the app or the pipeline, in the order in which they were added."""
+        return self._select(f"{subject.column} = ? ORDER BY sequence", subject.id)
 
     def wants(self, app_id: str, include: str) -> bool:
-        """Whether a webhook of the app wants to be told of such."""
+        """Whether a webhook of the app, or of the pipeline that it is in, wants to be told of such."""
         return (
             self._database.first(
-                "SELECT 1 FROM webhooks WHERE app_id = ? AND EXISTS "
-                "(SELECT 1 FROM json_each(include) WHERE value = ?)",
+                "SELECT 1 FROM webhooks WHERE (app_id = ?1 OR pipeline_id = "
+                "(SELECT pipeline_id FROM pipeline_couplings WHERE app_id = ?1)) "
+                "AND EXISTS (SELECT 1 FROM json_each(include) WHERE value = ?2)",
                 app_id,
                 include,
             )
             is not None
         )
 
-    def remove(self, app_id: str, id: str) -> Webhook:
+    def remove(self, subject: Subject, id: str) -> Webhook:
         """Take a webhook away, with what it was still to be told. Raises NotFound."""
         with self._database.transaction():
-            webhook = self.get(app_id, id)
+            webhook = self.get(subject, id)
             self._database.write("DELETE FROM webhooks WHERE id = ?", webhook.id)
         return webhook
 
@@ -119,6 +123,11 @@ class Webhooks:
             "(SELECT 1 FROM webhook_deliveries WHERE webhook_id = webhooks.id AND next_at IS NOT NULL)"
         )
 
+    def _name(self, subject: Subject) -> str:
+        if subject.kind is Kind.APP:
+            return self._apps.get(subject.id).name
+        return self._pipelines.get(subject.id).name
+
     def _sealed(self, id: str, url: str, secret: str, authorization: str) -> bytes:
         return self._vault.encrypt({"url": url, "secret": secret, "authorization": authorization}, _place(id))
 
@@ -128,10 +137,13 @@ class Webhooks:
 
     def _webhook(self, record: Record) -> Webhook:
         sealed = self._vault.decrypt(record.pop("sealed"), _place(record["id"]))
-        return Webhook(**moments(record) | {"include": tuple(json.loads(record["include"]))} | sealed)
+        app_id, pipeline_id = record.pop("app_id"), record.pop("pipeline_id")
+        subject = Subject.app(app_id) if app_id is not None else Subject.pipeline(pipeline_id)
+        include = tuple(json.loads(record["include"]))
+        return Webhook(**moments(record) | {"subject": subject, "include": include} | sealed)
 
 
-_WEBHOOKS = "SELECT id, app_id, include, level, sealed, created_at, updated_at FROM webhooks"
+_WEBHOOKS = "SELECT id, app_id, pipeline_id, include, level, sealed, created_at, updated_at FROM webhooks"
 
 
 def _place(webhook_id: str) -> str:

@@ -45,7 +45,7 @@ class Sends(Protocol):
 
 
 class WebhookWorker:
-    """Delivers what happened to apps, to their webhooks."""
+    """Delivers what happened to apps, to their webhooks and those of the pipelines that they are in."""
 
     def __init__(
         self, *, ledger: Ledger, payloads: Payloads, sender: Sends, clock: Callable[[], datetime] = utc_now
@@ -112,8 +112,12 @@ class WebhookWorker:
 
     def _publish_one(self, happening: Happening) -> None:
         include = f"api:{happening.resource}"
-        to = [each for each in self._ledger.webhooks.list(happening.app_id) if include in each.include]
-        if not to:
+        wanted = {
+            subject: to
+            for subject in happening.subjects
+            if (to := [each for each in self._ledger.webhooks.list(subject) if include in each.include])
+        }
+        if not wanted:
             return
         try:
             payload = self._payloads.make(happening)
@@ -122,7 +126,8 @@ class WebhookWorker:
             log.error("webhooks are not told of %s %s: %s", happening.resource, happening.key, error)
             return
         if payload is not None:
-            self._ledger.webhook_deliveries.publish(happening.app_id, include, payload, to)
+            for subject, to in wanted.items():
+                self._ledger.webhook_deliveries.publish(subject, happening.app_id, include, payload, to)
 
     def _begin(self, delivery: Delivery) -> None:
         task = asyncio.create_task(self._deliver(delivery), name=f"delivering {delivery.id}")
@@ -152,7 +157,7 @@ class WebhookWorker:
             log.exception("a webhook's delivery could not be finished, which is tried again")
 
     def _message(self, webhook: Webhook, delivery: Delivery, attempt: str) -> dict[str, object]:
-        event = self._ledger.webhook_deliveries.event(webhook.app_id, delivery.event_id)
+        event = self._ledger.webhook_deliveries.event(webhook.subject, delivery.event_id)
         return {
             **event.payload,
             "id": event.id,

@@ -280,6 +280,18 @@ SPECIAL = {
     # The app is in a pipeline of its owner's.
     "PATCH /pipelines/{pipeline=$line}": ({"name": "$new"}, {**_ITS_OWNERS, "owner": 200, "admin": 200}),
     "DELETE /pipelines/{pipeline=$line}": (None, {**_ITS_OWNERS, "owner": 200, "admin": 200}),
+    "GET /pipelines/{pipeline=$line}/webhooks": (None, {**_ITS_OWNERS, "owner": 200, "admin": 200}),
+    "POST /pipelines/{pipeline=$line}/webhooks": (
+        {"include": ["api:release"], "level": "notify", "url": "https://example.com/hook"},
+        {**_ITS_OWNERS, "owner": 201, "admin": 201},
+    ),
+    "GET /pipelines/{pipeline=$line}/webhooks/{webhook=none}": (None, _ITS_OWNERS),
+    "PATCH /pipelines/{pipeline=$line}/webhooks/{webhook=none}": ({"level": "notify"}, _ITS_OWNERS),
+    "DELETE /pipelines/{pipeline=$line}/webhooks/{webhook=none}": (None, _ITS_OWNERS),
+    "GET /pipelines/{pipeline=$line}/webhook-deliveries": (None, {**_ITS_OWNERS, "owner": 200, "admin": 200}),
+    "GET /pipelines/{pipeline=$line}/webhook-deliveries/{delivery=none}": (None, _ITS_OWNERS),
+    "GET /pipelines/{pipeline=$line}/webhook-events": (None, {**_ITS_OWNERS, "owner": 200, "admin": 200}),
+    "GET /pipelines/{pipeline=$line}/webhook-events/{event=none}": (None, _ITS_OWNERS),
     "POST /pipeline-transfers": (
         {"pipeline": "$line", "new_owner": "stranger@example.com"}, {**_ITS_OWNERS, "owner": 201, "admin": 201},
     ),

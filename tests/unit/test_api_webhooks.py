@@ -6,6 +6,8 @@ import pytest
 from api_fakes import running_api
 
 from hostd.ledger.access import Right
+from hostd.ledger.pipelines import Stage
+from hostd.ledger.webhook_subjects import Subject
 
 HOOKS = "/apps/hello/webhooks"
 WANTED = {"include": ["api:release"], "level": "notify", "url": "https://kate:pa55w0rd@hooks.example.com/in"}
@@ -24,7 +26,7 @@ async def test_a_webhook_is_added_changed_and_removed(tmp_path):
         changed = await api("PATCH", f"{HOOKS}/{hook['id']}", change)
         assert "Heroku-Webhook-Secret" not in changed.headers
         assert (changed.data["include"], changed.data["level"]) == (["api:app", "api:build"], "sync")
-        (kept,) = api.ledger.webhooks.list(app.id)
+        (kept,) = api.ledger.webhooks.list(Subject.app(app.id))
         assert kept.url == WANTED["url"], "the masked address is the one that was there"
         assert kept.secret == made.headers["Heroku-Webhook-Secret"]
         changed = await api("PATCH", f"{HOOKS}/{hook['id']}", {"secret": "other", "authorization": "Bearer x"})
@@ -91,15 +93,15 @@ async def test_what_a_caller_changes_is_noted_as_theirs(tmp_path):
 async def test_deliveries_are_chosen_by_status_and_come_newest_first(tmp_path):
     async with running_api(tmp_path) as api:
         app = api.ledger.apps.create("hello", api.users["you"].id)
-        hook = api.ledger.webhooks.add(app.id, "https://x.example/", ["api:app"], "sync", "s", "")
+        hook = api.ledger.webhooks.add(Subject.app(app.id), "https://x.example/", ["api:app"], "sync", "s", "")
         payload = {
             "action": "update", "actor": {"email": "a@b.c", "id": app.id}, "data": {}, "previous_data": {},
             "published_at": "2026-01-27T10:48:08Z", "resource": "app", "sequence": None, "version": "v",
         }  # fmt: skip
         for _ in range(3):
-            api.ledger.webhook_deliveries.publish(app.id, "api:app", payload, [hook])
+            api.ledger.webhook_deliveries.publish(Subject.app(app.id), app.id, "api:app", payload, [hook])
         table = api.ledger.webhook_deliveries
-        first, second, _ = table.list(app.id)
+        first, second, _ = table.list(Subject.app(app.id))
         table.trying(first, app.id, first.created_at)
         table.tried(first, code=500, error="its server answers with status 500", next_at=None)
         table.trying(second, app.id, first.created_at)
@@ -115,3 +117,62 @@ async def test_deliveries_are_chosen_by_status_and_come_newest_first(tmp_path):
         assert shown == failed
         event = (await api("GET", f"/apps/hello/webhook-events/{failed['event']['id']}")).data
         assert event["payload"] == payload and len((await api("GET", "/apps/hello/webhook-events")).data) == 3
+
+
+LINE = "/pipelines/example"
+
+
+async def test_a_pipeline_has_webhooks_by_the_same_calls(tmp_path):
+    async with running_api(tmp_path) as api:
+        app = api.ledger.apps.create("hello", api.users["you"].id)
+        line = api.ledger.pipelines.create("example", api.users["you"].id)
+        api.ledger.pipelines.couple(line, app.id, Stage.STAGING)
+        made = await api("POST", f"{LINE}/webhooks", WANTED)
+        assert made.status == 201 and made.headers["Heroku-Webhook-Secret"]
+        hook = made.data
+        assert hook["pipeline"] == {"id": line.id, "name": "example"} and "app" not in hook
+        assert (await api("GET", f"/pipelines/{line.id}/webhooks")).data == [hook]
+        assert (await api("GET", HOOKS)).data == [], "it is not the app's"
+        assert (await api("GET", f"{HOOKS}/{hook['id']}")).status == 404
+        one = f"{LINE}/webhooks/{hook['id']}"
+        changed = (await api("PATCH", one, {"level": "sync"})).data
+        assert changed["level"] == "sync" and (await api("GET", one)).data == changed
+        payload = {
+            "action": "update", "actor": {"email": "a@b.c", "id": app.id}, "data": {}, "previous_data": {},
+            "published_at": "2026-01-27T10:48:08Z", "resource": "app", "sequence": None, "version": "v",
+        }  # fmt: skip
+        subject = Subject.pipeline(line.id)
+        to = api.ledger.webhooks.list(subject)
+        api.ledger.webhook_deliveries.publish(subject, app.id, "api:app", payload, to)
+        (delivery,) = (await api("GET", f"{LINE}/webhook-deliveries?eq[status]=pending")).data
+        (event,) = (await api("GET", f"{LINE}/webhook-events")).data
+        assert delivery["webhook"] == {"id": hook["id"], "level": "sync"} and delivery["event"]["id"] == event["id"]
+        assert (await api("GET", f"{LINE}/webhook-deliveries/{delivery['id']}")).data == delivery
+        assert (await api("GET", f"{LINE}/webhook-events/{event['id']}")).data == event
+        for topic, found in (("deliveries", delivery), ("events", event)):
+            assert (await api("GET", f"/apps/hello/webhook-{topic}")).data == []
+            assert (await api("GET", f"/apps/hello/webhook-{topic}/{found['id']}")).status == 404
+        assert (await api("DELETE", one)).data["pipeline"]["name"] == "example"
+        assert (await api("GET", f"{LINE}/webhooks")).data == []
+        said = [text for text in api.log if "webhook" in text]
+        assert [text.partition("webhook")[2].split()[1:3] for text in said] == [["of", "pipeline"]] * 3
+        assert not any("hooks.example.com" in text for text in said)
+
+
+async def test_a_pipelines_webhooks_are_for_its_owner_and_admins(tmp_path):
+    async with running_api(tmp_path) as api:
+        app = api.ledger.apps.create("hello", api.users["you"].id)
+        line = api.ledger.pipelines.create("example", api.users["you"].id)
+        api.ledger.pipelines.couple(line, app.id, Stage.STAGING)
+        hook = (await api("POST", f"{LINE}/webhooks", WANTED)).data
+        calls = [
+            ("GET", "webhooks", None), ("POST", "webhooks", WANTED), ("GET", "webhook-events", None),
+            ("GET", "webhook-deliveries", None), ("GET", f"webhooks/{hook['id']}", None),
+            ("PATCH", f"webhooks/{hook['id']}", {"level": "sync"}), ("DELETE", f"webhooks/{hook['id']}", None),
+        ]  # fmt: skip
+        api.user = "ann@example.com"
+        for method, path, body in calls:
+            assert (await api(method, f"{LINE}/{path}", body)).status == 404, "who sees none of its apps"
+        api.ledger.access.add(app.id, api.users["ann"].id, {Right.MANAGE})
+        for method, path, body in calls:
+            assert (await api(method, f"{LINE}/{path}", body)).status == 403

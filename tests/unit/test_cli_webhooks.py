@@ -71,3 +71,35 @@ def test_deliveries_and_events_are_listed_and_shown(tmp_path, hostd):
     out = hostctl(tmp_path, "webhooks:events", "-a", "hello").out
     assert out.splitlines()[1].split() == ["e1", "release", "create", "2015-11-17T17:37:41Z"]
     assert '"resource": "release"' in hostctl(tmp_path, "webhooks:events:info", "e1", "-a", "hello").out
+
+
+def test_a_pipelines_webhooks_are_asked_for_with_the_same_commands(tmp_path, hostd):
+    hook = {**HOOK, "pipeline": {"id": "2", "name": "example"}}
+    del hook["app"]
+    line = "/pipelines/example"
+    hostd.on(f"GET {line}/webhooks", (200, []), (200, [hook]))
+    for method in ("GET", "PATCH", "DELETE"):
+        hostd.on(f"{method} {line}/webhooks/h1", (200, hook))
+    hostd.on(f"POST {line}/webhooks", (201, hook, {"Heroku-Webhook-Secret": "5ecret"}))
+    hostd.on(f"GET {line}/webhook-deliveries", (200, [DELIVERY]))
+    hostd.on(f"GET {line}/webhook-deliveries/d1", (200, DELIVERY))
+    hostd.on(f"GET {line}/webhook-events", (200, [EVENT]))
+    hostd.on(f"GET {line}/webhook-events/e1", (200, EVENT))
+    ran = hostctl(tmp_path, "webhooks", "-p", "example")
+    assert "example has no webhooks" in ran.err and "https://example.com/hooks -p example" in ran.err
+    assert "api:build,api:release" in hostctl(tmp_path, "webhooks", "--pipeline", "example").out
+    added = "webhooks:add -i api:release -l notify -u https://h/in -p example"
+    ran = hostctl(tmp_path, *added.split())
+    assert (ran.out, ran.err) == ("=== Webhooks Signing Secret\n5ecret\n", "Adding webhook to example... done\n")
+    for words in ("info h1", "update h1 -l notify", "remove h1", "deliveries", "deliveries:info d1", "events",
+                  "events:info e1"):  # fmt: skip
+        assert hostctl(tmp_path, *f"webhooks:{words} -p example".split()).status == 0, words
+
+
+def test_either_an_app_or_a_pipeline_is_meant(tmp_path, hostd):
+    hostd.on("GET /pipelines/example/webhooks", (200, [HOOK]))
+    for flag in ("-a", "-r"):
+        ran = hostctl(tmp_path, "webhooks", "-p", "example", flag, "hello")
+        assert ran.status == 2 and "Say either -a APP or -p PIPELINE" in ran.err
+    assert hostctl(tmp_path, "webhooks", "-p", "").status == 2
+    assert hostctl(tmp_path, "webhooks", "-p", "example", HOSTD_APP="hello").status == 0

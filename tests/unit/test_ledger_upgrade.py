@@ -6,6 +6,7 @@ from ledger_kit import make_ledger
 
 from hostd.ledger import BuildOutput, Right, chain, migrations
 from hostd.ledger.vault import Vault
+from hostd.ledger.webhook_subjects import Subject
 
 NOW = "2026-01-27T10:48:08.000000+00:00"
 FIRST_HASHED = (
@@ -103,4 +104,36 @@ def test_old_slugs_and_apps_are_read(tmp_path):
     assert (slug.process_types, slug.stack_version, slug.files, slug.buildpacks) == ({"web": "x"}, None, None, [])
     assert (app.stack, app.build_timeout) == ("host", None)
     assert ledger.buildpacks.list(app.id) == []
+    ledger.close()
+
+
+@pytest.mark.thorough
+def test_old_webhooks_keep_their_apps_and_deliveries(tmp_path):
+    first_ledger(tmp_path)
+    db, vault = sqlite_utils.Database(tmp_path / "ledger.db"), Vault.open(tmp_path / "ledger.key", create=False)
+    db.execute("PRAGMA foreign_keys=ON")
+    until_then = sqlite_utils.Migrations("hostd")
+    for name in [each.name for each in migrations.MIGRATIONS.pending(sqlite_utils.Database(memory=True))]:
+        if name != "first":
+            if name == "pipeline_webhooks":
+                break
+            until_then(name=name)(getattr(migrations, name))
+    until_then.apply(db)
+    sealed = vault.encrypt({"url": "https://x.example/", "secret": "s", "authorization": ""}, "webhook w")
+    webhook = {"id": "w", "app_id": "a", "include": '["api:app"]', "level": "sync", "sealed": sealed}
+    event = {"id": "e", "app_id": "a", "include": "api:app", "payload": "{}", "created_at": NOW}
+    delivery = {"id": "d", "webhook_id": "w", "event_id": "e", "status": "pending", "next_at": NOW, "created_at": NOW}
+    with db.conn:
+        db["webhooks"].insert({**webhook, "created_at": NOW, "updated_at": NOW})
+        db["webhook_events"].insert(event)
+        db["webhook_deliveries"].insert({**delivery, "updated_at": NOW})
+    db.close()
+    ledger, subject = make_ledger(tmp_path), Subject.app("a")
+    (kept,) = ledger.webhooks.list(subject)
+    assert (kept.id, kept.subject, kept.url) == ("w", subject, "https://x.example/")
+    assert [each.id for each in ledger.webhook_deliveries.events(subject)] == ["e"]
+    assert [each.id for each in ledger.webhook_deliveries.next()] == ["d"]
+    ledger.webhooks.remove(subject, "w")
+    assert ledger.webhook_deliveries.list(subject) == []
+    assert ledger._database.select("PRAGMA foreign_key_check") == []
     ledger.close()

@@ -8,6 +8,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 from aiohttp import web
 
+from hostd.ledger.webhook_subjects import Subject
 from hostd.ledger.webhooks import Webhook
 from hostd.webhooks.sending import Sender, signature
 
@@ -16,7 +17,7 @@ LOOPBACK = [ip_network("127.0.0.0/8")]
 
 
 def webhook(url, authorization=""):
-    return Webhook("w", "a", ("api:release",), "sync", url, "s3cret", authorization, NOW, NOW)
+    return Webhook("w", Subject.app("a"), ("api:release",), "sync", url, "s3cret", authorization, NOW, NOW)
 
 
 @pytest.fixture

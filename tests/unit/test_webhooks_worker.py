@@ -8,6 +8,7 @@ from ledger_kit import add_slug, open_ledger
 
 from hostd.ledger.happenings import ACTOR
 from hostd.ledger.webhook_deliveries import DeliveryStatus
+from hostd.ledger.webhook_subjects import Subject
 from hostd.settings import Settings
 from hostd.webhooks.payloads import Payloads
 from hostd.webhooks.sending import Answered
@@ -35,7 +36,7 @@ class Scene:
         self.kate = self.ledger.users.add("kate@example.com")
         self.ann = self.ledger.users.add("ann@example.com")
         self.app = self.ledger.apps.create("hello", self.kate.id)
-        self.hook = self.ledger.webhooks.add(self.app.id, "https://x.example/", include, level, "s", "")
+        self.hook = self.ledger.webhooks.add(Subject.app(self.app.id), "https://x.example/", include, level, "s", "")
         self.receiver = receiver or Receiver()
         self.later = timedelta()
         self.worker = self.another()
@@ -61,7 +62,7 @@ class Scene:
 
     @property
     def deliveries(self):
-        return self.ledger.webhook_deliveries.list(self.app.id)
+        return self.ledger.webhook_deliveries.list(Subject.app(self.app.id))
 
 
 @pytest.fixture
@@ -110,7 +111,7 @@ async def test_what_is_not_done_is_not_told(scene):
         scene.ledger.apps.set_maintenance(scene.app.id, True)
         raise ZeroDivisionError
     await scene.look()
-    assert scene.told == [] and scene.ledger.webhook_deliveries.events(scene.app.id) == []
+    assert scene.told == [] and scene.ledger.webhook_deliveries.events(Subject.app(scene.app.id)) == []
 
 
 async def test_what_nobody_wants_to_hear_is_no_event(tmp_path):
@@ -118,7 +119,7 @@ async def test_what_nobody_wants_to_hear_is_no_event(tmp_path):
     scene.ledger.apps.set_maintenance(scene.app.id, True)
     scene.worker.hear(scene.app.id, "web.1", "State changed from starting to up")
     await scene.look()
-    assert scene.told == [] and scene.ledger.webhook_deliveries.events(scene.app.id) == []
+    assert scene.told == [] and scene.ledger.webhook_deliveries.events(Subject.app(scene.app.id)) == []
 
 
 async def test_a_dynos_change_of_state_is_told(scene):
@@ -178,7 +179,7 @@ async def test_what_was_on_its_way_when_hostd_was_killed_is_sent_again_at_once(s
 
 async def test_a_slow_receiver_keeps_no_other_waiting(scene):
     gate = asyncio.Event()
-    other = scene.ledger.webhooks.add(scene.app.id, "https://y.example/", ["api:app"], "sync", "s", "")
+    other = scene.ledger.webhooks.add(Subject.app(scene.app.id), "https://y.example/", ["api:app"], "sync", "s", "")
     taken = []
 
     async def send(webhook, message):
@@ -201,10 +202,10 @@ async def test_a_slow_receiver_keeps_no_other_waiting(scene):
 
 async def test_the_end_of_an_app_is_told_and_then_its_webhooks_go(scene):
     scene.ledger.apps.destroy(scene.app.id)
-    assert scene.ledger.webhooks.list(scene.app.id)
+    assert scene.ledger.webhooks.list(Subject.app(scene.app.id))
     await scene.look()
     assert scene.told == [("app", "destroy")]
-    assert scene.ledger.webhooks.list(scene.app.id) == []
+    assert scene.ledger.webhooks.list(Subject.app(scene.app.id)) == []
 
 
 async def test_the_oldest_events_are_forgotten(scene, monkeypatch):
@@ -212,4 +213,4 @@ async def test_the_oldest_events_are_forgotten(scene, monkeypatch):
     for on in (True, False, True):
         scene.ledger.apps.set_maintenance(scene.app.id, on)
     scene.worker._publish()
-    assert len(scene.ledger.webhook_deliveries.events(scene.app.id)) == len(scene.deliveries) == 2
+    assert len(scene.ledger.webhook_deliveries.events(Subject.app(scene.app.id))) == len(scene.deliveries) == 2
