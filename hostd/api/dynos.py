@@ -48,9 +48,14 @@ LONGEST_PATH = 4095
 
 @routes.get("/apps/{app}/dynos")
 async def index(request: web.Request) -> web.Response:
-    """All dynos, one-off dynos too."""
+    """All dynos, one-off dynos too; with `?ended=1` also those that have ended a short while ago.
+
+    To Heroku's clients a dyno in the list is one that runs or shall: `ps:wait -R` waits until all are up.
+    """
     context, app = context_of(request), app_for(request)
     dynos = sorted(context.manager.dynos(app.id), key=lambda dyno: (dyno.type, dyno.number, dyno.version))
+    if request.query.get("ended") != "1":
+        dynos = [dyno for dyno in dynos if dyno.state is not DynoState.COMPLETE]
     versions = _versions(context, app, dynos)
     found = [dyno_json(app, dyno, versions) for dyno in dynos]
     return answer_list(request, found, sortable=by_fields("id", "name"), default="name")

@@ -120,7 +120,8 @@ def key_json(key: Key, user: User) -> dict[str, Any]:
         "email": user.email,
         "fingerprint": key.fingerprint,
         "id": key.id,
-        "public_key": key.public_key,
+        # With its comment, as Heroku shows it: its CLI has no other place to read that from.
+        "public_key": f"{key.public_key} {key.comment}".rstrip(),
         "updated_at": created,
     }
 

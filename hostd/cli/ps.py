@@ -196,11 +196,14 @@ def _number(name: str) -> int:
 
 
 def _dynos(call: Call) -> list[dict[str, Any]]:
-    return [dyno for dyno in call.client.get(path("apps", call.app, "dynos")) if _is_shown(dyno, call.words)]
+    # One that has ended is there for who asks for it by its name.
+    ended = 1 if any("." in word for word in call.words) else None
+    found = call.client.get(path("apps", call.app, "dynos", ended=ended))
+    return [dyno for dyno in found if _is_shown(dyno, call.words)]
 
 
 def _is_shown(dyno: dict[str, Any], types: Sequence[str]) -> bool:
-    if dyno["type"] in ("run", "scheduler") and dyno["state"] in ENDED:
+    if dyno["state"] == "complete" or (dyno["type"] in ("run", "scheduler") and dyno["state"] in ENDED):
         return dyno["name"] in types
     return not types or dyno["type"] in types or dyno["name"] in types
 

@@ -272,7 +272,8 @@ def test_a_killed_hostd_leaves_no_setup_pending(platform: Platform, host: Host, 
         assert name not in names(platform)
         return
     assert name in names(platform)
-    assert re.search(r"postdeploy\.\d+: complete", platform.hostctl("ps", "-a", name).stdout)
+    said = re.search(r"app\[(postdeploy\.\d+)\]", platform.hostctl("logs", "-a", name).stdout)
+    assert said is not None and f"{said[1]}: complete" in platform.hostctl("ps", said[1], "-a", name).stdout
 
 
 def _ended(platform: Platform, id: str) -> dict[str, Any] | None:

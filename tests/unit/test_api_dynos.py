@@ -279,6 +279,16 @@ async def test_log_sessions(tmp_path):
         assert (await api("POST", "/apps/hello/log-sessions", {"tail": True})).status == 404
 
 
+async def test_a_one_off_dyno_that_has_ended_is_in_the_list_of_who_asks_for_it(tmp_path):
+    async with running_api(tmp_path) as api:
+        app = api.ledger.apps.create("hello", api.users["you"].id)
+        api.deployed(app)
+        api.manager.running = [dyno(app, "run", 4821, state=DynoState.COMPLETE, exit_status=3), dyno(app, "web", 1)]
+        assert [one["name"] for one in (await api("GET", "/apps/hello/dynos")).data] == ["web.1"]
+        assert [one["name"] for one in (await api("GET", "/apps/hello/dynos?ended=1")).data] == ["run.4821", "web.1"]
+        assert (await api("GET", "/apps/hello/dynos/run.4821")).data["extended"]["exit_status"] == 3
+
+
 async def test_a_release_phase_is_listed_before_its_release_is_there(tmp_path):
     async with running_api(tmp_path) as api:
         app = api.ledger.apps.create("hello", api.users["you"].id)

@@ -77,6 +77,7 @@ async def test_ssh_keys(tmp_path):
         assert (made.status, made.data["comment"], made.data["email"]) == (201, "you@laptop", "you@example.com")
         assert made.data["fingerprint"].startswith("SHA256:")
         assert [key["id"] for key in (await api("GET", "/account/keys")).data] == [made.data["id"]]
+        assert made.data["public_key"] == KEY, "Heroku's CLI takes the comment that it shows from here"
 
         type_, blob, _ = KEY.split()
         found = await api("GET", "/hostd/ssh/keys", params={"type": type_, "key": blob})

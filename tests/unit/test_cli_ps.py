@@ -33,7 +33,7 @@ def test_ps_groups_dynos_by_type(hostd, tmp_path):
         dyno("run.4821", command="bash"),
         dyno("run.5000", "complete", command="true"),
     ]
-    hostd.on("GET /apps/hello/dynos", (200, dynos))
+    hostd.on("GET /apps/hello/dynos", (200, dynos)).on("GET /apps/hello/dynos?ended=1", (200, dynos))
     assert hostctl(tmp_path, "ps", "-a", "hello").out == (
         "=== web (Standard-1X): python app.py (3)\n\n"
         "web.1: up for 1s\n"

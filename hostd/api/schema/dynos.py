@@ -68,7 +68,13 @@ DYNO = Resource(
         }
     ),
     (
-        Link("GET /apps/{app}/dynos", "List", "All dynos, one-off dynos too.", many(ref("dyno"))),
+        Link(
+            "GET /apps/{app}/dynos",
+            "List",
+            "All dynos, one-off dynos too, without those that have ended; with ended=1 also these, for five minutes.",
+            many(ref("dyno")),
+            query={"ended": choice("0", "1")},
+        ),
         Link("GET /apps/{app}/dynos/{dyno}", "Info", "One dyno, by name or id.", ref("dyno")),
         Link(
             "POST /apps/{app}/dynos",

@@ -41,6 +41,8 @@ ACCOUNT = [
     Case("status", r"Apps: +No known issues at this time\.\nData: +No known issues at this time\.\nTools: +No known"),
     Case("keys", r"{me} keys[\s\S]*ssh-ed25519"),
     Case("keys:add {key}", err=r"Uploading .* SSH key\.\.\. done"),
+    Case("keys", r"ssh-ed25519 AAAAC3NzaC\.\.\.\S{{10}} compat\n"),
+    Case("keys --long", r"ssh-ed25519 AAAA\S{{64}} compat\n"),
     Case("keys --json", r'"comment": "compat"'),
     Case("keys:remove compat", err=r"Removing compat SSH key\.\.\. done"),
     Case("authorizations:create -d compat --expires-in 600 -S", r"^HRKU-\S+$"),
@@ -162,6 +164,8 @@ DYNOS = [
     Case("run --no-tty -x -a {app} cat;~tty", r"^typed here\nnot a tty\n$", status=1, typed="typed here\n"),
     Case("run -a {app} stty~size;~test~-t~0~&&~echo~$TERM", r"\b33 101\b[\s\S]*xterm", terminal=True),
     Case("run -s standard-2x -e NAME=value -a {app} echo~$NAME", r"^value\n$"),
+    Case("ps -a {app}", r"^=== web [^=]*$"),
+    Case("ps:wait -R -a {app}"),
     Case("run:inside web.1 -a {app} echo~$DYNO", r"^web\.1\n"),
     Case(
         "run:detached -a {app} echo~said~detached",
