@@ -66,6 +66,8 @@ from tests.unit.tls_kit import nothing_fetched
 
 LOG_KEY = b"k" * 32
 NOT_ME = 4_000_000_000
+PEOPLE = (("kate@example.com", True), ("you@example.com", False), ("ann@example.com", False))
+"""The users that there are, and whether they are admins; the same in all tests."""
 
 
 @dataclass
@@ -174,7 +176,7 @@ async def running_api(
 
     `change` is done to the application before it serves.
     """
-    ledger = Ledger.open(with_ledger(directory / "master"))
+    ledger = Ledger.open(with_ledger(directory / "master", PEOPLE if people else ()))
     writer, manager = FakeWriter(), FakeManager()
     events = Events(writer)
     deploys, systemd, pool = FakeDeploys(ledger, events), FakeSystemd(), FakePool()
@@ -255,12 +257,7 @@ async def running_api(
             api.metrics, api.application = collector, application
             api.door = f"http://127.0.0.1:{door.getsockname()[1]}"
             if people:
-                for email, admin in (
-                    ("kate@example.com", True),
-                    ("you@example.com", False),
-                    ("ann@example.com", False),
-                ):
-                    api.users[email.partition("@")[0]] = ledger.users.add(email, admin=admin)
+                api.users = {email.partition("@")[0]: ledger.users.get(email) for email, _ in PEOPLE}
                 api.user = "you@example.com"
             yield api
         flaws.check()

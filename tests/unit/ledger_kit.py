@@ -35,20 +35,23 @@ def open_ledger(directory: Path) -> Ledger:
     return make_ledger(with_ledger(directory))
 
 
-def with_ledger(directory: Path) -> Path:
-    """A directory with the files of an empty ledger, unless it has one."""
+def with_ledger(directory: Path, people: tuple[tuple[str, bool], ...] = ()) -> Path:
+    """A directory with the files of a ledger, unless it has one: of these users, with whether they are admins."""
     if not (directory / DATABASE_FILE).exists():
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name, content in _empty_ledger().items():
+        for name, content in _new_ledger(people).items():
             (directory / name).touch(mode=0o600)
             (directory / name).write_bytes(content)
     return directory
 
 
 @functools.cache
-def _empty_ledger() -> dict[str, bytes]:
+def _new_ledger(people: tuple[tuple[str, bool], ...]) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory() as directory:
-        make_ledger(Path(directory)).close()
+        ledger = Ledger.open(Path(directory)) if people else make_ledger(Path(directory))
+        for email, admin in people:
+            ledger.users.add(email, admin=admin)
+        ledger.close()
         return {name: (Path(directory) / name).read_bytes() for name in (DATABASE_FILE, KEY_FILE)}
 
 
