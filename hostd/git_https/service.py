@@ -221,6 +221,8 @@ async def _passed_on(
             _log.warning("the request broke off: %s", error.message)
         status = await git.ended()
         if status and not answer.response.prepared:
+            if "protocol error" in git.complaints:
+                raise Refused(400, "The request is not what git sends.")
             _log.warning("git ended with status %d: %s", status, git.complaints)
             raise Refused(500, "git could not answer. The cause is in the server's log: journalctl -u hostd-git")
         if status < 0:

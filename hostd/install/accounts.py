@@ -12,6 +12,8 @@ from units.run import run
 
 HOSTCTL = Path("/usr/local/bin/hostctl")
 APP_USER = re.compile(r"hostd-\d+")
+USERS = ("git", "hostd-router", "hostd-logplex", "hostd-networks", "hostd-rendezvous", "hostd-alerts")
+"""Those that `sysusers.conf` declares."""
 
 
 def make_accounts(settings: Settings) -> None:
@@ -47,7 +49,7 @@ def remove_accounts() -> None:
     apps = [entry.pw_name for entry in pwd.getpwall() if APP_USER.fullmatch(entry.pw_name)]
     # A login through the system's ssh server leaves a session behind, and userdel spares whom it finds at work.
     run(["loginctl", "terminate-user", "git"], timeout=30, check=False)
-    for user in ("git", "hostd-router", "hostd-logplex", "hostd-networks", "hostd-alerts", *apps):
+    for user in (*USERS, *apps):
         run(["userdel", "--force", user], timeout=30, check=False)
     run(["groupdel", "hostd"], timeout=30, check=False)
     if HOSTCTL.is_symlink() and HOSTCTL.readlink() == VENV / "bin/hostctl":

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
+import json
 import os
 import shlex
 import shutil
+import socket
+import ssl
 import subprocess
 import time
 import uuid
@@ -15,6 +20,7 @@ import pytest
 
 from tests.support.apps import deployed
 from tests.support.crowd import Crowd
+from tests.support.platform import Platform
 from tests.support.waiting import wait_until
 
 ECHO = Path(__file__).parents[1] / "support/echo.py"
@@ -75,12 +81,69 @@ def test_an_upgrade_is_noticed_by_no_visitor(install, platform, box, tmp_path):
 
 
 def test_what_is_removed_without_its_data_comes_back_with_it(install, platform, app, repository, push, http_get):
-    push(repository(PAGE), app)
+    """Removed while an app runs; back at first without the API's port, then with it."""
+    files = repository(PAGE)
+    push(files, app)
+    machine = platform.machine
     done = install("--uninstall")
-    assert "the data stays in" in done.stderr
-    assert not (platform.machine.directory / "hostctl").exists()
-    assert not platform.machine.status().running
-    install()
+    assert f"the data stays in {machine.directory}" in done.stderr
+    assert "=====> hostd is removed; Debian's packages stay" in done.stderr
+    assert not (machine.directory / "hostctl").exists()
+    assert not machine.status().running
+    assert left_in(machine.directory / "upper") == []
+    assert f"table inet {machine.network}\n" not in subprocess.check_output(["nft", "list", "tables"], text=True)
+    kept = machine.directory / "upper/var/lib/hostd/master"
+    assert {"ledger.db", "ledger.key", "repos", "ssh"} <= {path.name for path in kept.iterdir()}
+    install("--api-port", "0")
     assert app in platform.hostctl("apps").stdout
     assert http_get(app).text == "kept\n"
     assert "every release is as it was made" in platform.hostctl("releases:verify").stderr
+    the_api_has_no_port(platform, app, files)
+    install()
+    assert http_get(app).text == "kept\n"
+    assert api_answers(platform) == [401, 401]
+    assert json.loads(platform.ssh("apps:info", "-a", app, "--json").stdout)["app"]["git_url"].startswith("https://")
+
+
+def the_api_has_no_port(platform: Platform, app: str, files: Path) -> None:
+    """Whoever has no ssh key, and is not root, is nobody: tokens, `api.` and `git.` wait for a port."""
+    assert api_answers(platform) == ["ConnectionRefusedError", 404]
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.2", platform.api_port), timeout=10).close()
+    assert json.loads(platform.hostctl("status", "--json").stdout)["status"] == "ok"
+    assert app in platform.ssh("apps").stdout
+    shown = json.loads(platform.ssh("apps:info", "-a", app, "--json").stdout)["app"]
+    assert shown["git_url"] == shown["ssh_url"]
+    platform.commit({"index.html": "pushed over ssh\n"}, files)
+    assert "done, v" in platform.push(files, app).stderr
+    platform.commit({"index.html": "kept\n"}, files)
+    platform.push(files, app)
+    assert platform.ssh("run", "-a", app, "echo", "it runs").stdout == "it runs\n"
+
+
+def api_answers(platform: Platform) -> list[int | str]:
+    """How the API's port and `https://api.` answer a request without a token."""
+    found: list[int | str] = []
+    # The platform signs its own certificate here.
+    trusting = ssl._create_unverified_context()
+    for connection in (
+        http.client.HTTPConnection("127.0.0.1", platform.api_port, timeout=60),
+        http.client.HTTPSConnection("127.0.0.1", platform.https_port, timeout=60, context=trusting),
+    ):
+        with contextlib.closing(connection):
+            try:
+                connection.request("GET", "/account", headers={"Host": "api.localhost"})
+                found.append(connection.getresponse().status)
+            except ConnectionRefusedError as error:
+                found.append(type(error).__name__)
+    return found
+
+
+def left_in(upper: Path) -> list[str]:
+    """What bears hostd's name among a stopped box's own files, but for data, logs and what the box itself starts with;
+    and which accounts there are."""
+    found = [str(path) for place in ("etc", "opt", "usr/local/bin") for path in (upper / place).rglob("*hostd*")]
+    for file in ("passwd", "group"):
+        lines = (upper / "etc" / file).read_text().splitlines()
+        found += [line for line in lines if line.startswith(("hostd", "git:"))]
+    return found

@@ -250,6 +250,15 @@ async def test_who_has_no_token_or_a_wrong_one_is_asked_for_one(tmp_path):
         assert "remote: Couldn't find that app: 'nope'." in unknown.err
 
 
+async def test_what_git_would_never_send_is_no_fault_of_ours(tmp_path, caplog):
+    async with running(tmp_path) as rig, aiohttp.ClientSession() as http:
+        for service in ("git-receive-pack", "git-upload-pack"):
+            headers = {"Content-Type": f"application/x-{service}-request"}
+            async with http.post(f"{rig.url()}/{service}", data=b"garbage", headers=headers) as answer:
+                assert (answer.status, await answer.text()) == (400, "The request is not what git sends.\n")
+    assert caplog.text == ""
+
+
 async def pushing(rig: Rig) -> asyncio.subprocess.Process:
     """A push whose hook has begun."""
     process = await asyncio.create_subprocess_exec(
