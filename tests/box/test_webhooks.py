@@ -204,6 +204,33 @@ def test_a_killed_hostd_goes_on_where_it_was(platform: Platform, receiver: Recei
         platform.hostctl("webhooks:remove", webhook, "-a", APP)
 
 
+def test_a_pipelines_webhook_hears_of_the_apps_that_are_in_it(platform: Platform, receiver: Receiver) -> None:
+    line, other = f"{APP}-line", f"{APP}-left"
+    platform.ssh("apps:create", other)
+    platform.ssh("pipelines:create", line, "-s", "staging", "-a", APP)
+    try:
+        platform.ssh("pipelines:add", line, "-s", "production", "-a", other)
+        add_to = ("webhooks:add", "-i", "api:app,api:release", "-l", "sync", "-u", receiver.url("/line"), "-p", line)
+        platform.ssh(*add_to)
+        platform.ssh("config:set", "VALUE=in", "-a", other)
+        wait_until(lambda: len(receiver.at("/line")) == 1, 30)
+        platform.ssh("pipelines:remove", "-a", other)
+        platform.ssh("config:set", "VALUE=left", "-a", other)
+        set_config(platform, "line")
+        wait_until(lambda: len(receiver.at("/line")) == 2, 30)
+        assert [got.json["data"]["app"]["name"] for got in receiver.at("/line")] == [other, APP]
+        platform.ssh("pipelines:add", line, "-s", "production", "-a", other)
+        platform.hostctl("apps:destroy", "-a", other, "--confirm", other)
+        wait_until(lambda: receiver.told("/line")[2:] == [("app", "destroy")], 30)
+        (hook,) = json.loads(platform.ssh("webhooks", "--json", "-p", line).stdout)
+        assert hook["pipeline"]["name"] == line and "app" not in hook
+        delivered = json.loads(platform.ssh("webhooks:deliveries", "--json", "-p", line).stdout)
+        assert {each["webhook"]["id"] for each in delivered} == {hook["id"]} and len(delivered) == 3
+    finally:
+        platform.hostctl("pipelines:destroy", line, "--confirm", line, check=False)
+        platform.hostctl("apps:destroy", "-a", other, "--confirm", other, check=False)
+
+
 def test_the_end_of_an_app_is_told(platform: Platform, receiver: Receiver) -> None:
     name = f"{APP}-end"
     platform.hostctl("apps:create", name)
