@@ -61,7 +61,8 @@ def _run(line: list[str], around: Surroundings) -> int:
             command, parsed = find("help"), Parsed({}, [command.name])
         return command.action(Call(command, parsed, around)) or 0
     except Usage as error:
-        more = f" See: hostctl {command.name} --help" if command else ""
+        # One that ends in a command says the next step by itself.
+        more = f" See: hostctl {command.name} --help" if command and str(error).endswith((".", "?")) else ""
         _complain(around, f"{error}{more}")
         return error.status
     except Refused as error:

@@ -12,8 +12,8 @@ ALL = Option("all", "A", "the add-ons of all apps that you may see")
 
 @command("addons", options=(ALL, APP, REMOTE, JSON), examples=("hostctl addons -a hello", "hostctl addons --all"))
 def addons(call: Call) -> None:
-    """List an app's add-ons, or those of all your apps."""
-    app = None if call.flag("all") else call.app
+    """List an app's add-ons, or those of all your apps: with --all, and where nothing says which app is meant."""
+    app = None if call.flag("all") else call.app_if_any
     found = call.client.get(path("apps", app, "addons") if app else path("addons"))
     if call.flag("json"):
         call.print_json(found)

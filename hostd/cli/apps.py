@@ -49,6 +49,7 @@ def apps(call: Call) -> None:
         SSH,
         Option("buildpack", "b", "a buildpack for it; give several in their order", "BUILDPACK", many=True),
         Option("stack", "s", "the stack to build it for (default: host)", "STACK"),
+        Option("region", None, "the region: there is one (regions)", "REGION"),
         JSON,
     ),
     examples=(
@@ -69,6 +70,8 @@ def create(call: Call) -> None:
         body["buildpacks"] = packs
     if stack := call.text("stack"):
         body["stack"] = stack
+    if region := call.text("region"):
+        body["region"] = region
     with call.action(f"Creating {call.error_style.app(call.word) if call.word else 'app'}") as action:
         app = call.client.request("POST", path("apps"), body).data
         action.done = "" if call.word else call.error_style.app(app["name"])

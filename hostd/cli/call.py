@@ -140,6 +140,19 @@ class Call:
 
         return app_of_remote(remote)
 
+    @property
+    def app_if_any(self) -> str | None:
+        """As `app`, but None where nothing names one: for commands that mean all apps, or none, without."""
+        named = self.text("app") or self.text("remote") or self.around.env.get("HOSTD_APP")
+        if not named:
+            if self.around.over_ssh:
+                return None
+            from hostd.cli import checkout
+
+            if not checkout.is_checkout() or not checkout.remotes():
+                return None
+        return self.app
+
     # What to say
 
     @property

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from hostd.cli.call import Call
-from hostd.cli.command import Option, Refused, Usage, command
+from hostd.cli.command import FOR_APP, Option, Refused, Usage, command
 
 SMALLEST_RSA, LARGEST_RSA = 2048, 8192
 DAYS = 365
@@ -24,6 +24,8 @@ DAYS = 365
         Option("country", None, "its country, two letters", "CODE"),
         Option("area", None, "its state or province", "NAME"),
         Option("city", None, "its city", "NAME"),
+        Option("now", None, "as at Heroku; nothing is asked here anyway"),
+        *FOR_APP,
     ),
     examples=(
         "hostctl certs:generate www.example.com example.com",
@@ -64,16 +66,17 @@ def generate(call: Call) -> None:
     if call.where is None:
         call.write((key_text(key) + made).encode())
         return
+    app = call.app_if_any or "APP"
     base = names[0].replace("*", "wildcard")
     _write(call.where / f"{base}.key", key_text(key), 0o600)
     _write(call.where / f"{base}.{ending}", made, 0o644)
     if ending == "crt":
         call.say(f"Your key and self-signed certificate are in {base}.key and {base}.crt. To use them:")
-        call.say(f"  {call.cmd(f'hostctl certs:add {base}.crt {base}.key -a APP')}")
+        call.say(f"  {call.cmd(f'hostctl certs:add {base}.crt {base}.key -a {app}')}")
     else:
         call.say(f"Your key and certificate signing request are in {base}.key and {base}.csr.")
         call.say(f"Submit {base}.csr to a certificate authority. When you have the certificate, run:")
-        call.say(f"  {call.cmd(f'hostctl certs:add CERTFILE {base}.key -a APP')}")
+        call.say(f"  {call.cmd(f'hostctl certs:add CERTFILE {base}.key -a {app}')}")
 
 
 def _write(file: Path, text: str, mode: int) -> None:

@@ -12,6 +12,7 @@ from hostd.cli.client import path
 from hostd.cli.command import FOR_APP, JSON, Option, Refused, command
 from hostd.cli.duration import seconds_of, written
 from hostd.cli.output import columns, moment, pairs, printable
+from hostd.cli.picking import PICKING, picked
 
 TIMEOUT = Option("timeout", None, "give up after so long: 90s, 10m, 24h (default: 1h)", "TIME")
 WAIT = Option("wait", None, "wait until it leads here, as domains:wait does")
@@ -24,14 +25,15 @@ _NEVER = threading.Event()
 
 @command(
     "domains",
-    options=(*FOR_APP, JSON),
-    examples=("hostctl domains -a hello", "hostctl domains --json -a hello"),
+    options=(*PICKING, *FOR_APP, JSON),
+    examples=("hostctl domains -a hello", "hostctl domains --json -a hello", "hostctl domains --csv -x -a hello"),
 )
 def domains(call: Call) -> None:
     """List the names under which an app answers.
 
     Its built-in name, then its domains, with the record that each should have in the DNS, and where it leads now. A
     domain that does not lead here is no error of hostd's: the app answers to it as soon as the DNS says so.
+    --extended adds the certificate, and how far one is that comes by itself. With --csv there is nothing but the table.
     """
     app = call.app
     found = call.client.get(path("apps", app, "domains", check=1))
@@ -39,11 +41,13 @@ def domains(call: Call) -> None:
         call.print_json(found)
         return
     own = [domain for domain in found if domain["kind"] == "custom"]
+    if call.flag("csv"):
+        call.print(*_table(call, own))
+        return
     built_in = [domain["hostname"] for domain in found if domain["kind"] != "custom"]
     call.print(call.style.heading(f"{app} Built-in Domain"), "", *built_in, "")
     if own:
-        head = ("Domain Name", "DNS Record Type", "DNS Target", "Leads")
-        call.print(call.style.heading(f"{app} Custom Domains"), "", *columns([head, *map(_row, own)]), "")
+        call.print(call.style.heading(f"{app} Custom Domains"), "", *_table(call, own), "")
     else:
         call.say(f"{call.error_style.app(app)} has no domains of its own. Add one: hostctl domains:add www.example.com")
 
@@ -51,7 +55,13 @@ def domains(call: Call) -> None:
 @command(
     "domains:add",
     "HOSTNAME",
-    options=(WAIT, TIMEOUT, *FOR_APP, JSON),
+    options=(
+        Option("cert", "c", "the certificate to serve it with, as certs lists it", "NAME"),
+        WAIT,
+        TIMEOUT,
+        *FOR_APP,
+        JSON,
+    ),
     examples=(
         "hostctl domains:add www.example.com -a hello",
         "hostctl domains:add '*.example.com' -a hello",
@@ -66,8 +76,9 @@ def add(call: Call) -> None:
     wildcard only its owner can add names to other apps, and only who owns all apps below a wildcard can add it.
     """
     app, hostname = call.app, call.words[0]
+    body = {"hostname": hostname} | ({"sni_endpoint": cert} if (cert := call.text("cert")) else {})
     with call.action(f"Adding {printable(hostname)} to {call.error_style.app(app)}"):
-        made = call.client.request("POST", path("apps", app, "domains"), {"hostname": hostname}).data
+        made = call.client.request("POST", path("apps", app, "domains"), body).data
     shown = call.client.get(path("apps", app, "domains", made["id"]))
     if call.flag("json"):
         call.print_json(shown)
@@ -188,6 +199,15 @@ def _tell(call: Call, domain: dict[str, Any]) -> None:
 def _message(domain: dict[str, Any]) -> str:
     dns = domain["extended"]["dns"]
     return printable(dns["message"]) if dns else f"{domain['hostname']} is built in."
+
+
+def _table(call: Call, own: list[dict[str, Any]]) -> list[str]:
+    head, rows = ["Domain Name", "DNS Record Type", "DNS Target", "Leads"], [list(_row(domain)) for domain in own]
+    if call.flag("extended"):
+        head += ["SNI Endpoint", "ACM Status"]
+        for row, domain in zip(rows, own, strict=True):
+            row += [(domain.get("sni_endpoint") or {}).get("name") or "", domain.get("acm_status") or ""]
+    return picked(call, head, rows, shorten=(0, 2, 3))
 
 
 def _row(domain: dict[str, Any]) -> tuple[str, str, str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hostd.cli.call import Call
 from hostd.cli.client import path
 from hostd.cli.command import FOR_APP, JSON, command
@@ -16,10 +18,16 @@ def features(call: Call) -> None:
     _list(call, "App Features", general=True)
 
 
-@command("labs", options=(*FOR_APP, JSON), examples=("hostctl labs -a hello",))
+@command("labs", options=(*FOR_APP, JSON), examples=("hostctl labs", "hostctl labs -a hello"))
 def labs(call: Call) -> None:
-    """List the lab features of an app, such as log-runtime-metrics, and which of them are on."""
-    _list(call, "App Features", general=False)
+    """List the lab features of an app, such as log-runtime-metrics, and which of them are on.
+
+    Where nothing says which app is meant: those of your account, of which there are none.
+    """
+    if call.app_if_any is None:
+        _print(call, "User Features", call.client.get(path("account", "features")))
+    else:
+        _list(call, "App Features", general=False)
 
 
 @command(
@@ -88,11 +96,15 @@ def _list(call: Call, title: str, *, general: bool) -> None:
     found = [
         each for each in call.client.get(path("apps", app, "features")) if (each["state"] == _GENERAL) is general
     ]
+    _print(call, f"{title} {call.style.app(app)}", found)
+
+
+def _print(call: Call, title: str, found: list[dict[str, Any]]) -> None:
     if call.flag("json"):
         call.print_json(found)
         return
     rows = [(f"[{'+' if each['enabled'] else ' '}] {each['name']}", each["description"]) for each in found]
-    call.print(call.style.heading(f"{title} {call.style.app(app)}"), "", *columns(rows, width=call.width, shorten=(1,)))
+    call.print(call.style.heading(title), "", *columns(rows, width=call.width, shorten=(1,)))
 
 
 def _explain(call: Call) -> None:

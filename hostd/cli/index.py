@@ -98,6 +98,7 @@ ALIASES: dict[str, str] = {
     "create": "apps:create",
     "setup": "apps:setup",
     "list": "apps",
+    "apps:list": "apps",
     "info": "apps:info",
     "open": "apps:open",
     "rename": "apps:rename",
@@ -109,6 +110,10 @@ ALIASES: dict[str, str] = {
     "scale": "ps:scale",
     "resize": "ps:type",
     "ps:resize": "ps:type",
+    "dyno:scale": "ps:scale",
+    "dyno:restart": "ps:restart",
+    "dyno:stop": "ps:stop",
+    "dyno:kill": "ps:stop",
     "dyno:type": "ps:type",
     "dyno:resize": "ps:type",
     "restart": "ps:restart",
@@ -135,7 +140,11 @@ ALIASES: dict[str, str] = {
 
 _NO_SHELL = "there is no shell on the server itself. For one in a dyno: run -a APP bash"
 _NO_FILES = "files come by git push or deploy, and go by git clone or ps:copy."
+_NO_ADDONS = "there are no add-ons on this platform yet. For a service elsewhere: config:set DATABASE_URL=..."
 _NO_SUCH_THING = {
+    "addons": _NO_ADDONS,
+    "pg": _NO_ADDONS,
+    "redis": _NO_ADDONS,
     "bash": _NO_SHELL,
     "sh": _NO_SHELL,
     "scp": _NO_FILES,

@@ -39,6 +39,7 @@ def keys(call: Call) -> None:
 @command(
     "keys:add",
     "[KEY...]",
+    options=(Option("yes", "y", "as at Heroku; nothing is asked here anyway"),),
     examples=("hostctl keys:add", "hostctl keys:add laptop.pub", "ssh git@HOST keys:add - < laptop.pub"),
 )
 def add(call: Call) -> None:

@@ -31,6 +31,7 @@ MOST_LINES = 10_000
         Option("json", "j", "print one JSON object for each line"),
         Option("raw", None, "print bytes as they were written, harmful to a terminal or not"),
         Option("no-color", None, "no colours", aliases=("no-colour",)),
+        Option("force-colors", None, "colours also where no terminal is", aliases=("force-colours",)),
     ),
     examples=(
         "hostctl logs -a hello",
@@ -61,7 +62,7 @@ def show(call: Call, app: str, wanted: dict[str, object]) -> None:
 
     end_with_reader(call.around.stdout, quietly=True)
     plain = call.flag("no-color") or wanted.get("format", "text") != "text"
-    painter = Painter(call.style.colour and not plain)
+    painter = Painter((call.style.colour or call.flag("force-colors")) and not plain)
     remarks = _Remarks(call)
     try:
         for lines in read(call.client, app, wanted, remarks):

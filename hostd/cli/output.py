@@ -128,8 +128,10 @@ def pairs(values: Mapping[str, object], style: Style | None = None) -> list[str]
     if not values:
         return []
     style = style or Style(False)
-    widest = max(map(len, values))
-    return [f"{style.paint(key, CYAN)}:{' ' * (widest - len(key))} {value}".rstrip() for key, value in values.items()]
+    widest = max(map(_width, values))
+    return [
+        f"{style.paint(key, CYAN)}:{' ' * (widest - _width(key))} {value}".rstrip() for key, value in values.items()
+    ]
 
 
 def shell(values: Mapping[str, object]) -> list[str]:
@@ -141,7 +143,7 @@ def shell(values: Mapping[str, object]) -> list[str]:
 
 def cut(text: str, width: int) -> str:
     """The text, cut to fit."""
-    return text if len(text) <= width else text[: max(0, width - 1)] + "…"
+    return text if _width(text) <= width else _head(text, max(0, width - 1)) + "…"
 
 
 def printable(text: str) -> str:
@@ -179,10 +181,34 @@ def _cut(cell: str, room: int) -> str:
         if part.startswith("\x1b"):
             parts.append(part)
         elif left >= 0:
-            parts.append(part[:left] + ("…" if left < len(part) else ""))
-            left = left - len(part) if left >= len(part) else -1
+            taken = _width(part)
+            parts.append(part if taken <= left else f"{_head(part, left)}…")
+            left = left - taken if taken <= left else -1
     return "".join(parts)
 
 
 def _width(text: str) -> int:
-    return len(ESCAPE.sub("", text))
+    """The columns that a text takes on a terminal."""
+    shown = ESCAPE.sub("", text)
+    return len(shown) if shown.isascii() else sum(map(_columns_of, shown))
+
+
+def _columns_of(char: str) -> int:
+    """Two for a Chinese character or an emoji, none for an accent that goes on the character before it."""
+    import unicodedata
+
+    if unicodedata.combining(char) or unicodedata.category(char) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
+def _head(text: str, room: int) -> str:
+    """As much of a text's beginning as takes no more than so many columns."""
+    if text.isascii():
+        return text[:room]
+    taken = 0
+    for number, char in enumerate(text):
+        taken += _columns_of(char)
+        if taken > room:
+            return text[:number]
+    return text

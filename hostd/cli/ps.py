@@ -12,7 +12,7 @@ from hostd.cli.client import path
 from hostd.cli.command import FOR_APP, JSON, Option, Usage, command
 from hostd.cli.leaving import end_with_reader
 from hostd.cli.output import ENDED, Style, age, cut, moment, printable, seconds, size_name
-from hostd.cli.waiting import TIMEOUT, WAITING, is_wanted, wait_until_up
+from hostd.cli.waiting import TIMEOUT, WAITING, is_wanted, wait_for_one_offs, wait_until_up
 
 WHICH = (
     Option("dyno-name", "d", "one dyno, such as web.1", "DYNO", aliases=("dyno",)),
@@ -57,7 +57,13 @@ def ps(call: Call) -> None:
 
 @command(
     "ps:wait",
-    options=(TYPE, TIMEOUT, *FOR_APP),
+    options=(
+        TYPE,
+        Option("with-run", "R", "wait for one-off dynos that are starting, too"),
+        Option("wait-interval", "w", "nothing: hostd says by itself when they are up", "SECONDS"),
+        TIMEOUT,
+        *FOR_APP,
+    ),
     examples=("hostctl ps:wait -a hello", "hostctl ps:wait --type web --timeout 2m -a hello"),
 )
 def wait(call: Call) -> None:
@@ -66,7 +72,12 @@ def wait(call: Call) -> None:
     Web dynos must also take the app's requests, and others not have ended within two seconds. Exit status 1 if that is
     not so after --timeout; it says why.
     """
+    if call.flag("with-run") and call.text("type"):
+        raise Usage("--with-run is for all dynos: leave --type out.")
+    call.number("wait-interval", 10, 1, 3600)
     wait_until_up(call, call.app, call.text("type"))
+    if call.flag("with-run"):
+        wait_for_one_offs(call, call.app)
 
 
 @command(

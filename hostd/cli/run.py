@@ -18,6 +18,7 @@ from hostd.errors import Unavailable
 ENV = Option("env", "e", "environment variables for it: 'A=1;B=2'", "VARS", many=True)
 TIME_LIMIT = Option("time-limit", None, "stop it after this time: 90s, 30m, 2h", "TIME")
 NO_TTY = Option("no-tty", None, "no terminal for COMMAND, even if there is one here")
+EXIT_CODE = Option("exit-code", "x", "nothing: the exit status of COMMAND is passed on anyhow")
 DYNO = Option("dyno", "d", "the dyno; else web.1", "DYNO")
 HOW = (
     ENV,
@@ -38,7 +39,7 @@ _NEVER = threading.Event()
     options=(
         *FOR_APP,
         *HOW,
-        Option("exit-code", "x", "nothing: the exit status of COMMAND is passed on anyhow"),
+        EXIT_CODE,
         NO_TTY,
     ),
     examples=(
@@ -100,7 +101,7 @@ def detached(call: Call) -> None:
     "run:inside",
     "DYNO",
     "COMMAND...",
-    options=(*FOR_APP, ENV, TIME_LIMIT, NO_TTY),
+    options=(*FOR_APP, ENV, TIME_LIMIT, NO_TTY, EXIT_CODE),
     examples=(
         "hostctl run:inside web.1 bash -a hello",
         "hostctl run:inside -a hello web.1 -- ps aux",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 from hostd.cli.call import Call
 from hostd.cli.client import path
 from hostd.cli.command import Option, Refused, Usage
@@ -13,6 +16,8 @@ WAIT = Option("wait", "w", "wait until the dynos are up; exit status 1 if that i
 WAITING = (WAIT, TIMEOUT)
 WAIT_SECONDS = 20
 """How long hostd is asked to wait in one request."""
+ASK_AGAIN_SECONDS = 0.5
+_NEVER = threading.Event()
 
 
 def is_wanted(call: Call) -> bool:
@@ -45,6 +50,20 @@ def wait_until_up(call: Call, app: str, type_: str | None = None) -> None:
                     f"{dyno['name']} is {dyno['state']}{_because(dyno['reason'])}" for dyno in missing
                 )
                 raise Refused(f"Not up after {written(seconds_of(timeout or ''))}: {reasons}.")
+
+
+def wait_for_one_offs(call: Call, app: str) -> None:
+    """Wait until no one-off dyno is starting any more. Raises Refused after --timeout."""
+    timeout, began = call.text("timeout"), time.monotonic()
+    while True:
+        dynos = call.client.get(path("apps", app, "dynos"))
+        one_offs = [each for each in dynos if each["type"] == "run"]
+        starting = [each["name"] for each in one_offs if each["state"] in ("created", "starting")]
+        if not starting:
+            return
+        if timeout is not None and time.monotonic() - began >= seconds_of(timeout):
+            raise Refused(f"Not up after {written(seconds_of(timeout))}: {', '.join(starting)}.")
+        _NEVER.wait(ASK_AGAIN_SECONDS)
 
 
 def _because(reason: str | None) -> str:

@@ -31,6 +31,16 @@ def test_addons_that_there_are_one_day(hostd, tmp_path):
     assert hostctl(tmp_path, "addons:plans", "postgres").out.splitlines()[1].split() == ["*", "small", "Small"]
 
 
+def test_where_no_app_is_named_the_addons_of_all_apps_are_meant(hostd, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    hostd.on("GET /addons", (200, [])).on("GET /apps/hello/addons", (200, []))
+    assert hostctl(tmp_path, "addons").out == "No add-ons.\n"
+    assert hostctl(tmp_path, "addons", user="you@example.com").out == "No add-ons.\n"
+    assert hostctl(tmp_path, "addons", HOSTD_APP="hello").out == "No add-ons for app hello.\n"
+    # Not "Did you mean apps:create": there is nothing that could have been meant.
+    assert "there are no add-ons on this platform yet" in hostctl(tmp_path, "addons:create", "x", "-a", "hello").err
+
+
 def test_regions(hostd, tmp_path):
     found = [{"name": "local", "description": "This server, example.com", "private_capable": False}]
     hostd.on("GET /regions", (200, found))

@@ -60,6 +60,27 @@ def test_domains_are_listed_with_their_records_and_where_they_lead(tmp_path, hos
     assert json.loads(hostctl(tmp_path, "domains", "--json", "-a", "hello").out) == found
 
 
+def test_domains_are_picked_sorted_and_written_as_heroku_does(tmp_path, hostd):
+    served = HERE | {"sni_endpoint": {"name": "gentle-mesa-5445"}, "acm_status": "cert issued"}
+    hostd.on(f"GET {DOMAINS}?check=1", (200, [BUILT_IN, served, domain("late.de"), domain("a,b.de")]))
+    shown = hostctl(tmp_path, "domains", "--csv", "-x", "--filter", "domain=SHOP", "-a", "hello").out
+    assert shown.splitlines() == [
+        "Domain Name,DNS Record Type,DNS Target,Leads,SNI Endpoint,ACM Status",
+        f"www.shop.de,CNAME,{TARGET},here,gentle-mesa-5445,cert issued",
+    ]
+    names = hostctl(tmp_path, "domains", "-c", "--columns", "domain name", "--sort=-Domain Name", "-a", "hello").out
+    assert names.splitlines() == ["Domain Name", "www.shop.de", "late.de", '"a,b.de"']
+    ran = hostctl(tmp_path, "domains", "--sort", "dns", "-a", "hello")
+    assert ran.status == 2 and "There is no column 'dns'. The columns are: Domain Name, DNS Record" in ran.err
+    assert "--filter must be COLUMN=TEXT" in hostctl(tmp_path, "domains", "--filter", "x", "-a", "hello").err
+
+
+def test_a_domain_is_added_with_its_certificate(tmp_path, hostd):
+    hostd.on(f"POST {DOMAINS}", (201, domain("www.shop.de"))).on(f"GET {DOMAINS}/id-of-www.shop.de", (200, HERE))
+    assert hostctl(tmp_path, "domains:add", "www.shop.de", "-c", "gentle-mesa-5445", "-a", "hello").status == 0
+    assert hostd.requests[0].json == {"hostname": "www.shop.de", "sni_endpoint": "gentle-mesa-5445"}
+
+
 def test_an_app_without_domains_says_how_to_add_one(tmp_path, hostd):
     hostd.on(f"GET {DOMAINS}?check=1", (200, [BUILT_IN]))
     ran = hostctl(tmp_path, "domains", "-a", "hello")

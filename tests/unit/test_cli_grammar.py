@@ -50,6 +50,28 @@ def test_a_wrong_line_says_which_part(name, line, message):
     assert str(caught.value) == message
 
 
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("keys:add", ["-y", "key.pub"]),
+        ("run:inside", ["-x", "web.1", "ls"]),
+        ("logs", ["--force-colors"]),
+        ("certs:generate", ["www.example.com", "--selfsigned", "--now", "-a", "hello"]),
+        ("apps:create", ["hello", "--region", "local"]),
+        ("apps:list", []),
+        ("dyno:restart", ["web.1"]),
+        ("dyno:scale", ["web=2"]),
+        ("dyno:kill", ["web.1"]),
+    ],
+)
+def test_lines_of_heroku_are_taken(name, line):
+    parse(find(name), line)
+
+
+def test_a_message_that_ends_in_a_command_names_no_other(tmp_path):
+    assert hostctl(tmp_path, "help", "nope").err.endswith("All commands: hostctl help\n")
+
+
 def test_run_hands_the_rest_of_the_line_on():
     run = find("run")
     assert parse(run, ["-a", "hello", "ls", "-a", "--", "-x"]).words == ["ls", "-a", "--", "-x"]

@@ -123,6 +123,15 @@ def test_tables_fit_a_terminal_and_nothing_else_is_cut():
     assert columns([("", "x" * 30)], width=20, shorten=(1, 7)) == ["  " + "x" * 17 + "…"]
 
 
+def test_characters_take_the_columns_that_a_terminal_gives_them():
+    rows = [("日本.example", "web"), ("abc.example", "web"), ("e\u0301.example", "web")]
+    assert columns(rows) == ["日本.example  web", "abc.example   web", "e\u0301.example     web"]
+    # A character of two columns that fits by half is left out.
+    assert columns([("日本" * 9, "web")], width=20, shorten=(0,)) == ["日本日本日本日…  web"]
+    assert pairs({"鍵": "1", "abc": "2"}) == ["鍵:  1", "abc: 2"]
+    assert [cut("日本語 app", n) for n in (10, 6, 2, 1)] == ["日本語 app", "日本…", "…", "…"]
+
+
 @given(st.lists(st.tuples(*[st.text("abcde", max_size=40)] * 3), min_size=1, max_size=5), st.integers(1, 100))
 def test_no_line_is_longer_than_it_has_to_be(rows, width):
     fitted = columns(rows, width=width, shorten=(0, 2))

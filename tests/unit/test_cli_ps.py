@@ -217,6 +217,16 @@ def test_it_waits_until_all_dynos_are_up(hostd, tmp_path):
     assert len(hostd.requests) == 2
 
 
+def test_it_waits_for_one_off_dynos_too_if_asked(hostd, tmp_path, monkeypatch):
+    monkeypatch.setattr("hostd.cli.waiting.ASK_AGAIN_SECONDS", 0.01)
+    hostd.on("GET /hostd/apps/hello/dynos/missing?seconds=20", (200, []))
+    starting, up = [dyno("run.4821", "starting"), dyno("web.1", "crashed")], [dyno("run.4821")]
+    hostd.on("GET /apps/hello/dynos", (200, starting), (200, up))
+    assert hostctl(tmp_path, "ps:wait", "-R", "-w", "10", "-a", "hello").status == 0
+    assert len(hostd.asked("GET /apps/hello/dynos")) == 2
+    assert hostctl(tmp_path, "ps:wait", "-R", "--type", "web", "-a", "hello").status == 2
+
+
 def test_it_gives_up_after_the_time_and_says_why(hostd, tmp_path):
     crashed = {"name": "web.1", "state": "crashed", "reason": "exit status 1"}
     created = {"name": "web.2", "state": "created", "reason": ""}
