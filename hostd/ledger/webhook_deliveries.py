@@ -105,7 +105,7 @@ class WebhookDeliveries:
         """An event of the app or the pipeline. Raises NotFound."""
         for event in self._events(f"{_own(subject)} AND id = ?2", subject.id, id):
             return event
-        raise NotFound(f"There is no event {id[:60]!r}. Those that there are: hostctl webhooks:events")
+        raise NotFound(f"There is no event {id[:60]!r}. Those that there are: hostctl webhooks:events{subject.flag}")
 
     def events(self, subject: Subject) -> Sequence[Event]:
         """The events of the app or the pipeline, oldest first."""
@@ -115,7 +115,9 @@ class WebhookDeliveries:
         """A delivery to a webhook of the app or the pipeline. Raises NotFound."""
         for delivery in self._deliveries(f"{_own(subject)} AND webhook_deliveries.id = ?2", subject.id, id):
             return delivery
-        raise NotFound(f"There is no delivery {id[:60]!r}. Those that there are: hostctl webhooks:deliveries")
+        raise NotFound(
+            f"There is no delivery {id[:60]!r}. Those that there are: hostctl webhooks:deliveries{subject.flag}"
+        )
 
     def list(self, subject: Subject) -> Sequence[Delivery]:
         """The deliveries to webhooks of the app or the pipeline, oldest first."""

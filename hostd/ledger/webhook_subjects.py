@@ -34,3 +34,8 @@ class Subject:
     def column(self) -> str:
         """The column that has its id, in the ledger's tables."""
         return f"{self.kind.value}_id"
+
+    @property
+    def flag(self) -> str:
+        """What a command of hostctl that a message names needs, so that it is about this kind."""
+        return " -p PIPELINE" if self.kind is Kind.PIPELINE else ""

@@ -51,7 +51,10 @@ class Webhooks:
         with self._database.transaction():
             name = self._name(subject)
             if len(self.list(subject)) >= MOST:
-                raise Invalid(f"{name} has {MOST} webhooks: that is the limit. Remove one: hostctl webhooks:remove")
+                raise Invalid(
+                    f"{name} has {MOST} webhooks: that is the limit. Remove one: "
+                    f"hostctl webhooks:remove ID{subject.flag}"
+                )
             made, now = str(uuid.uuid4()), self._database.now()
             self._database.insert(
                 "webhooks",
@@ -85,7 +88,9 @@ class Webhooks:
         """A webhook of the app or the pipeline. Raises NotFound."""
         for found in self._select(f"{subject.column} = ? AND id = ?", subject.id, id):
             return found
-        raise NotFound(f"There is no webhook {id[:60]!r}. Those that there are: hostctl webhooks", resource="webhook")
+        raise NotFound(
+            f"There is no webhook {id[:60]!r}. Those that there are: hostctl webhooks{subject.flag}", resource="webhook"
+        )
 
     def of_id(self, id: str) -> Webhook | None:
         """The webhook of that id, whosever it is, if it is still there."""

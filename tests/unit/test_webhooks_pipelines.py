@@ -97,8 +97,10 @@ async def test_an_app_and_its_pipeline_have_each_their_own(scene):
     hook = ledger.webhooks.add(own, "https://y.example/", ["api:app"], "sync", "s", "")
     assert [each.id for each in ledger.webhooks.list(own)] == [hook.id]
     assert [each.id for each in ledger.webhooks.list(scene.subject)] == [scene.hook.id]
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound, match=r"hostctl webhooks$"):
         ledger.webhooks.get(own, scene.hook.id)
+    with pytest.raises(NotFound, match=r"hostctl webhooks -p PIPELINE$"):
+        ledger.webhooks.get(scene.subject, hook.id)
     scene.rename(scene.inside)
     assert sorted(await scene.told()) == [
         ("app", "inside-x", "app", "update"), ("pipeline", "inside-x", "app", "update"),
@@ -193,7 +195,7 @@ def test_a_pipeline_has_a_limit_of_its_own(scene):
 
     for _ in range(MOST - 1):
         add(scene.subject)
-    with pytest.raises(Invalid, match="example has 20 webhooks"):
+    with pytest.raises(Invalid, match=r"example has 20 webhooks.* webhooks:remove ID -p PIPELINE"):
         add(scene.subject)
     add(Subject.app(scene.inside.id))
     with pytest.raises(NotFound, match="There is no pipeline"):
