@@ -102,7 +102,7 @@ BUILDPACKS = [
     Case("buildpacks -a {app}", r"{app} has no Buildpacks\."),
     Case("buildpacks:search python", r"heroku/python"),
     Case("buildpacks:info heroku/python", r"heroku/python"),
-    Case("buildpacks:add no/such -a {app}", err=r"is not in the registry", status=2, own_words=True),
+    Case("buildpacks:add no/such -a {app}", err=r"updates\[0\]\.buildpack is missing", status=2, own_words=True),
     Case("buildpacks:versions heroku/python", r"Version +Released At +Status"),
     Case("buildpacks:set heroku/python -a {app}", r"Buildpack set\. Next release on {app} will use heroku/python\."),
     Case(
