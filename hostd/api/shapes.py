@@ -291,12 +291,23 @@ def build_json(app: App, build: Build, user: User, release: Release | None, outp
         "output_stream_url": output,
         "release": {"id": release.id} if release else None,
         "slug": {"id": build.slug_id} if build.slug_id else None,
-        "source_blob": {"checksum": None, "url": None, "version": build.commit or None, "version_description": None},
+        "source_blob": {
+            "checksum": None,
+            "url": _address_in(build.source),
+            "version": build.commit or None,
+            "version_description": None,
+        },
         "stack": build.stack,
         "status": build.status,
         "updated_at": moment(build.ended_at or build.created_at),
         "user": user_ref(user),
     }
+
+
+def _address_in(source: str) -> str | None:
+    """The address from which a build took its source, as the ledger has it, masked; None for a push or an upload."""
+    words = source.split(" ")
+    return words[1] if len(words) > 1 and "://" in words[1] else None
 
 
 def buildpack_json(ordinal: int, url: str) -> dict[str, Any]:

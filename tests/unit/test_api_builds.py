@@ -110,6 +110,7 @@ async def test_a_build_of_a_tarball_elsewhere_is_fetched_by_the_build(tmp_path):
         made = await api("POST", "/apps/hello/builds", {"source_blob": {"url": url}})
         assert made.status == 201
         assert "s3cret" not in json.dumps(made.data)
+        assert made.data["source_blob"]["url"] == "https://***@example.com/app.tgz"
         ((deploy, tree),) = api.deploys.started
         assert (deploy.source, tree) == (UrlSource(url), None)
 
