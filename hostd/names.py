@@ -222,9 +222,10 @@ wildflower wind wood
 
 def _change(type_name: str, sign: str, digits: str, size: str | None) -> ScaleChange:
     type_name = process_type(type_name)
-    if reason := UNSCALABLE.get(type_name):
-        raise Invalid(f"{type_name} cannot be scaled: {reason}.")
     count = int(digits[:10])  # int() refuses thousands of digits; ten are above every bound already
+    # Heroku's ps:type sends every process type with the size, and a line of its ps:scale has them all: release=0.
+    if count and (reason := UNSCALABLE.get(type_name)):
+        raise Invalid(f"{type_name} cannot be scaled: {reason}.")
     size_name = sizes.get(size).name if size is not None else None
     if not sign:
         return ScaleChange(type_name, quantity=_bounded(type_name, count), size=size_name)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from hostd.cli.command import Command, Parsed, Refused, Usage
 from hostd.cli.output import CYAN, Style, wants_colour
@@ -40,12 +40,19 @@ class Surroundings:
     @classmethod
     def of_process(cls, user: str | None = None, env: Mapping[str, str] | None = None) -> Surroundings:
         """Those of this process."""
-        return cls(os.environ if env is None else env, sys.stdin, sys.stdout, sys.stderr, user)
+        # In their order: each gets the descriptor that was closed.
+        stdin, stdout = _opened(sys.stdin, "r"), _opened(sys.stdout, "w")
+        return cls(os.environ if env is None else env, stdin, stdout, _opened(sys.stderr, "w"), user)
 
     @property
     def over_ssh(self) -> bool:
         """True if the command came from another machine."""
         return self.user is not None
+
+
+def _opened(stream: TextIO | None, mode: Literal["r", "w"]) -> TextIO:
+    """The stream; nothing at all where it was closed before we began (`hostctl ps >&-`)."""
+    return stream if stream is not None else Path(os.devnull).open(mode, encoding="utf-8")
 
 
 @dataclass(slots=True)

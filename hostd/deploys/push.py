@@ -16,7 +16,7 @@ from hostd.deploys.garbage import Garbage
 from hostd.deploys.lastlines import LastLines
 from hostd.deploys.locks import DeployLocks
 from hostd.deploys.recording import Recording
-from hostd.deploys.release_phase import ReleasePhase
+from hostd.deploys.release_phase import ReleasePhase, size_of_release
 from hostd.deploys.slug_drafts import SlugDraft, take_in
 from hostd.deploys.transcript import detail, problem, quoted, step
 from hostd.errors import Conflict, HostdError
@@ -272,6 +272,7 @@ class Pusher:
             type_="release",
             version=current.version + 1,
             hearer=phase,
+            size=size_of_release(self._ledger, push.app.id),
         )
         if status != 0:
             raise Conflict(f"The release command failed with exit status {status}: the lines above say why.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hostd.deploys.push import unheard
-from hostd.deploys.release_phase import ReleasePhase
+from hostd.deploys.release_phase import ReleasePhase, size_of_release
 from hostd.errors import Conflict
 from hostd.events import Events
 from hostd.ledger import Ledger
@@ -44,6 +44,7 @@ class ReleaseCommand:
             type_="release",
             version=current.version + 1,
             hearer=phase,
+            size=size_of_release(self._ledger, app.id),
         )
         if status != 0:
             raise Conflict(

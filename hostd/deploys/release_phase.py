@@ -5,6 +5,7 @@ from __future__ import annotations
 from hostd.deploys.echo import Echo
 from hostd.deploys.transcript import Indent
 from hostd.events import Events, Identified
+from hostd.ledger import Ledger
 from hostd.relay import Relay
 from slugs.build_unit import Output
 
@@ -50,3 +51,9 @@ class ReleasePhase:
             self._echo.end()
             await self._relay.end()
         await self._say(self._indent.end())
+
+
+def size_of_release(ledger: Ledger, app_id: str) -> str | None:
+    """The dyno size that somebody has chosen for the release command (`ps:type release=standard-2x`), if any."""
+    chosen = ledger.formation.get(app_id).get("release")
+    return chosen.size if chosen else None

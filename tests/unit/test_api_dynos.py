@@ -3,6 +3,7 @@ import uuid
 from api_fakes import running_api
 from daemon_fakes import dyno
 
+from hostd.deploys.release_phase import size_of_release
 from hostd.manager.dyno import DynoState
 from hostd.manager.settling import Missing
 
@@ -47,6 +48,24 @@ async def test_more_than_the_machine_can_promise_is_refused_with_the_arithmetic(
         assert (await api("GET", "/apps/hello/formation")).data == before
         allowed = await api("PATCH", "/apps/hello/formation/web", {"quantity": 3, "size": "performance-l"})
         assert allowed.status == 200
+
+
+async def test_all_types_at_once_get_a_size_as_herokus_ps_type_sends_it(tmp_path):
+    async with running_api(tmp_path) as api:
+        app = api.ledger.apps.create("hello", api.users["you"].id)
+        api.deployed(app, web="python app.py", release="migrate")
+        both = [{"type": type_, "size": "standard-2x"} for type_ in ("release", "web")]
+        resized = await api("PATCH", "/apps/hello/formation", {"updates": both})
+        assert [(one["type"], one["quantity"], one["size"]) for one in resized.data] == [
+            ("release", 0, "Standard-2X"),
+            ("web", 1, "Standard-2X"),
+        ]
+        assert size_of_release(api.ledger, app.id) == "standard-2x"
+        # What its ps:scale prints can be given back.
+        back = {"updates": [{"type": "release", "quantity": "0", "size": "Standard-2X"}]}
+        assert (await api("PATCH", "/apps/hello/formation", back)).status == 200
+        one = {"updates": [{"type": "release", "quantity": 1}]}
+        assert "release cannot be scaled" in (await api("PATCH", "/apps/hello/formation", one)).data["message"]
 
 
 async def test_bad_scaling_changes_nothing(tmp_path):

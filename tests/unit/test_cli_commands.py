@@ -264,6 +264,14 @@ def test_as_a_program(hostd, tmp_path):
     assert (done.stdout, done.stderr) == ("=== hello Config Vars\n0\n", "")
 
 
+def test_streams_that_are_closed_take_nothing_and_are_no_error(hostd, tmp_path):
+    hostd.on("GET /apps/hello/config-vars", (200, {"A": "1"}))
+    program = "import sys; from hostd.cli import main; sys.exit(main())"
+    command = f"{sys.executable} -c '{program}' config -a hello <&- >&-"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=as_a_program(tmp_path))
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize(("line", "address"), [([], ""), (["admin"], "admin"), (["/admin?x=1"], "admin?x=1")])
 def test_open_prints_the_address_where_no_browser_is(hostd, tmp_path, line, address):
     hostd.on("GET /apps/hello", (200, app()))

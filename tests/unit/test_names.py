@@ -167,6 +167,14 @@ def test_scale_expressions(text, change):
     assert names.scale(text) == change
 
 
+def test_the_release_command_has_a_size_and_no_number():
+    resized = names.ScaleChange("release", delta=0, size="standard-2x")
+    assert names.scale_update("release", None, "Standard-2X") == resized
+    assert names.scale("release=0:basic") == names.ScaleChange("release", quantity=0, size="basic")
+    with pytest.raises(Invalid, match="release cannot be scaled"):
+        names.scale_update("release", 2)
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
