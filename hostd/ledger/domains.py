@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from hostd.domain_names import base_of, is_wildcard, wildcards_over
-from hostd.errors import Conflict, Invalid, NotFound
+from hostd.errors import Invalid, NotFound
 from hostd.ledger.access import Access
 from hostd.ledger.apps import App, Apps
 from hostd.ledger.database import Database, moments
@@ -41,17 +41,17 @@ class Domains:
     def add(self, app_id: str, hostname: str, user: User) -> Domain:
         """Give an app a name; `hostname` comes from `domain_name`.
 
-        Raises Conflict for one that an app has, for one that a wildcard of somebody else's app takes in, and for a
-        wildcard that would take in names of somebody else's apps (Heroku's rule); admins may do the last two.
-        Raises Invalid beyond the limit.
+        Raises Invalid, as Heroku answers with 422, for one that an app has, for one that a wildcard of somebody else's
+        app takes in, and for a wildcard that would take in names of somebody else's apps (Heroku's rule; admins may do
+        the last two); and beyond the limit.
         """
         with self._database.transaction():
             app = self._apps.get(app_id)
             if holder := self.holder(hostname):
-                raise Conflict(self._taken(hostname, holder, app, user))
+                raise Invalid(self._taken(hostname, holder, app, user))
             overlap = self.overlap(app.id, hostname, user)
             if overlap and not user.admin:
-                raise Conflict(f"{overlap} Only somebody who owns both apps, or an admin, can do that.")
+                raise Invalid(f"{overlap} Only somebody who owns both apps, or an admin, can do that.")
             if len(self.list(app.id)) >= MOST:
                 raise Invalid(f"{app.name} has {MOST} domains, which is the limit. A wildcard may take their place.")
             domain = Domain(str(uuid.uuid4()), app.id, hostname, user.id, self._database.now())

@@ -118,11 +118,12 @@ async def test_one_app_a_domain(api):
     api.ledger.apps.create("other", api.users["ann"].id)
     await api("POST", DOMAINS, {"hostname": "*.shop.de"})
     twice = await api("POST", DOMAINS, {"hostname": "*.shop.de"})
-    assert twice.status == 409 and "hello has the domain" in twice.data["message"]
+    assert (twice.status, twice.data["id"]) == (422, "invalid_params")
+    assert "hello has the domain" in twice.data["message"]
     api.user = "ann@example.com"
     for name in ("*.shop.de", "www.shop.de"):
         refused = await api("POST", "/apps/other/domains", {"hostname": name})
-        assert refused.status == 409 and "an app of somebody else" in refused.data["message"]
+        assert refused.status == 422 and "an app of somebody else" in refused.data["message"]
         assert "hello" not in refused.data["message"]
     assert (await api("GET", DOMAINS)).status == 404
     assert (await api("POST", DOMAINS, {"hostname": "ann.de"})).status == 404

@@ -4,7 +4,7 @@ import sqlite3
 
 import pytest
 
-from hostd.errors import Conflict, Invalid, NotFound
+from hostd.errors import Invalid, NotFound
 from hostd.ledger import domains
 from hostd.manager.desired import desired_app
 from hostd.settings import Settings
@@ -62,11 +62,11 @@ def test_a_domain_of_another_app_is_not_found(ledger, kate, shop, other):
 
 def test_a_domain_belongs_to_one_app(ledger, root, kate, ann, shop, other):
     ledger.domains.add(shop.id, "www.shop.de", kate)
-    with pytest.raises(Conflict, match=r"shop has the domain www\.shop\.de already"):
+    with pytest.raises(Invalid, match=r"shop has the domain www\.shop\.de already"):
         ledger.domains.add(shop.id, "www.shop.de", kate)
-    with pytest.raises(Conflict, match="in use by an app of somebody else"):
+    with pytest.raises(Invalid, match="in use by an app of somebody else"):
         ledger.domains.add(other.id, "www.shop.de", ann)
-    with pytest.raises(Conflict, match="in use by the app shop"):
+    with pytest.raises(Invalid, match="in use by the app shop"):
         ledger.domains.add(other.id, "www.shop.de", root)
     assert names(ledger, other) == []
 
@@ -74,7 +74,7 @@ def test_a_domain_belongs_to_one_app(ledger, root, kate, ann, shop, other):
 @pytest.mark.parametrize("name", ["shop.de", "www.shop.de", "a.b.shop.de", "*.b.shop.de"])
 def test_names_on_the_ground_of_a_wildcard_are_its_owners(ledger, root, kate, ann, shop, other, name):
     ledger.domains.add(shop.id, "*.shop.de", kate)
-    with pytest.raises(Conflict, match=r"is on the ground of \*\.shop\.de, a domain of an app of somebody else"):
+    with pytest.raises(Invalid, match=r"is on the ground of \*\.shop\.de, a domain of an app of somebody else"):
         ledger.domains.add(other.id, name, ann)
     own = ledger.apps.create("second", kate.id)
     ledger.domains.add(own.id, name, kate)
@@ -85,7 +85,7 @@ def test_names_on_the_ground_of_a_wildcard_are_its_owners(ledger, root, kate, an
 @pytest.mark.parametrize("name", ["shop.de", "www.shop.de", "a.b.shop.de", "*.b.shop.de"])
 def test_a_wildcard_takes_in_no_names_of_others(ledger, root, kate, ann, shop, other, name):
     ledger.domains.add(other.id, name, ann)
-    with pytest.raises(Conflict, match="would take in"):
+    with pytest.raises(Invalid, match="would take in"):
         ledger.domains.add(shop.id, "*.shop.de", kate)
     ledger.domains.add(shop.id, "*.shop.de", root)
 
