@@ -35,9 +35,11 @@ def main() -> None:
     parser.add_argument("--heroku", help="the program of Heroku's CLI; - leaves it out")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
-    with app("hello-python") as made, heroku(given.heroku) as theirs:
+    with app("hello-python") as made, heroku(given.heroku) as theirs, authorization() as token:
         hostctl("deploy", str(made.directory), "-a", made.name)
-        taken = measured(commands(made.name, theirs), given.rounds)
+        # Heroku's CLI writes into the git configuration of its user at every command.
+        with tempfile.TemporaryDirectory(prefix="hostd-benchmark-home-") as home:
+            taken = measured(commands(made.name, theirs, token, home), given.rounds)
     if given.json:
         print(json.dumps(taken))
         return
@@ -46,10 +48,9 @@ def main() -> None:
         print(row(name, seconds, GOAL.get(name, "")))
 
 
-def commands(name: str, theirs: Sequence[str] | None) -> dict[str, Command]:
+def commands(name: str, theirs: Sequence[str] | None, token: str, home: str) -> dict[str, Command]:
     """What is run, each with its environment."""
     doors = Api().ask("GET", "/hostd/doors")
-    token = hostctl("auth:token").strip()
     address = f"http://localhost:{doors['api_port']}"
     here = dict(os.environ)
     far = {**here, "PYTHONPATH": str(PROJECT), "HOSTD_HOST": address, "HOSTD_TOKEN": token}
@@ -63,6 +64,7 @@ def commands(name: str, theirs: Sequence[str] | None) -> dict[str, Command]:
     if theirs is not None:
         env = {
             **here,
+            "HOME": home,
             "PATH": f"{Path(theirs[0]).parent}:{os.environ['PATH']}",
             "HEROKU_HOST": address,
             "HEROKU_API_KEY": token,
@@ -85,6 +87,16 @@ def measured(what: Mapping[str, Command], rounds: int) -> dict[str, list[float]]
             if number:
                 taken[name].append(time.monotonic() - began)
     return taken
+
+
+@contextmanager
+def authorization() -> Iterator[str]:
+    """A token for as long as the block takes."""
+    made = json.loads(hostctl("authorizations:create", "--description", "benchmark", "--json"))
+    try:
+        yield made["access_token"]["token"]
+    finally:
+        hostctl("authorizations:revoke", made["id"])
 
 
 @contextmanager
