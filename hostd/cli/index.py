@@ -141,7 +141,18 @@ ALIASES: dict[str, str] = {
 _NO_SHELL = "there is no shell on the server itself. For one in a dyno: run -a APP bash"
 _NO_FILES = "files come by git push or deploy, and go by git clone or ps:copy."
 _NO_ADDONS = "there are no add-ons on this platform yet. For a service elsewhere: config:set DATABASE_URL=..."
+_NO_TEAMS = "there are no teams here, apps are people's: who may do what is said with access:add and access:remove."
+_NO_GITHUB = "pipelines know no GitHub here: push to their first app, or say git:sync, and then pipelines:promote."
 _NO_SUCH_THING = {
+    "apps:lock": _NO_TEAMS,
+    "apps:unlock": _NO_TEAMS,
+    "apps:join": _NO_TEAMS,
+    "apps:leave": _NO_TEAMS,
+    "teams": _NO_TEAMS,
+    "pipelines:connect": _NO_GITHUB,
+    "pipelines:setup": _NO_GITHUB,
+    "reviewapps": _NO_GITHUB,
+    "clients": "nobody logs in here through a browser. A token for a program: authorizations:create.",
     "addons": _NO_ADDONS,
     "pg": _NO_ADDONS,
     "redis": _NO_ADDONS,
@@ -175,7 +186,7 @@ def old_names(name: str) -> list[str]:
 
 def _unknown(name: str) -> str:
     name = name[:LONGEST_SHOWN]
-    if hint := _NO_SUCH_THING.get(name.partition(":")[0]):
+    if hint := _NO_SUCH_THING.get(name) or _NO_SUCH_THING.get(name.partition(":")[0]):
         return f"{name} is not a command: {hint}"
     near = _near(name, [*COMMANDS, *(alias for alias in ALIASES if not alias.startswith("-"))])
     hint = f" Did you mean {' or '.join(near)}?" if near else ""

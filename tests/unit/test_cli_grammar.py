@@ -68,6 +68,15 @@ def test_lines_of_heroku_are_taken(name, line):
     parse(find(name), line)
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("apps:lock", "no teams"), ("pipelines:connect", "no GitHub"), ("clients:create", "authorizations:create")],
+)
+def test_what_heroku_has_and_this_has_not_is_said_instead_of_guessed(name, hint):
+    with pytest.raises(Usage, match=hint):
+        find(name)
+
+
 def test_a_message_that_ends_in_a_command_names_no_other(tmp_path):
     assert hostctl(tmp_path, "help", "nope").err.endswith("All commands: hostctl help\n")
 
