@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
-from hostd.errors import Forbidden, HostdError, Internal, Unavailable, from_api
+from hostd.errors import Forbidden, HostdError, Internal, Unauthorized, Unavailable, from_api
 
 RUN_DIR = "/run/hostd"
 API_SOCKET = "hostd.sock"
@@ -277,6 +277,9 @@ class Client:
         if kind == "text/html":
             # A router's page, of hostd or of somebody in between, is for browsers.
             data = f"hostd cannot be reached now: {response.status} {response.reason}. Try it again."
+        if response.status == Unauthorized.status and isinstance(data, dict) and getattr(self.door, "token", None):
+            next_step = "Your token has expired or was revoked. Log in again: hostctl login, or set another HOSTD_TOKEN"
+            data = {**data, "message": f"{data.get('message')} {next_step}"}
         if response.status >= 400:
             raise from_api(response.status, data if isinstance(data, dict) else {"message": data or None})
         return Answer(response.status, response.headers, data)

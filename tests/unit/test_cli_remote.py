@@ -119,6 +119,14 @@ def test_a_token_that_is_not_known_is_not_kept(far):
     assert not _netrc(env).exists()
 
 
+def test_a_token_that_is_good_no_more_says_what_to_do(far):
+    fake, address, env = far
+    fake.on("GET /apps/hello/dynos", (401, {"id": "unauthorized", "message": "Invalid credentials provided."}))
+    ran = hostctl(None, "ps", "-a", "hello", HOSTD_HOST=address, HOSTD_TOKEN=TOKEN, **env)
+    assert ran.status == 1 and "Invalid credentials provided. Your token has expired or was revoked" in ran.err
+    assert "hostctl login" in ran.err
+
+
 def test_what_is_no_hostd_is_not_logged_in_to(far):
     fake, address, env = far
     fake.on("GET /account", (200, "welcome"))
