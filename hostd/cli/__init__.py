@@ -59,7 +59,11 @@ def _run(line: list[str], around: Surroundings) -> int:
         parsed = parse(command, line[1:])
         if "help" in parsed.values:
             command, parsed = find("help"), Parsed({}, [command.name])
-        return command.action(Call(command, parsed, around)) or 0
+        call = Call(command, parsed, around)
+        status = command.action(call) or 0
+        if call.answers:
+            call.print_json(call.client.answered)
+        return status
     except Usage as error:
         # One that ends in a command says the next step by itself.
         more = f" See: hostctl {command.name} --help" if command and str(error).endswith((".", "?")) else ""

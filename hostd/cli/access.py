@@ -33,6 +33,7 @@ def access(call: Call) -> None:
     "access:add",
     "EMAIL",
     options=(_PERMISSIONS, *FOR_APP),
+    answers=True,
     examples=("hostctl access:add kate@example.com -a hello", "hostctl access:add joe@example.com -p deploy -a hello"),
 )
 def add(call: Call) -> None:
@@ -57,6 +58,7 @@ def add(call: Call) -> None:
     "access:update",
     "EMAIL",
     options=(_PERMISSIONS, *FOR_APP),
+    answers=True,
     examples=("hostctl access:update joe@example.com -p deploy,operate -a hello",),
 )
 def update(call: Call) -> None:
@@ -77,6 +79,7 @@ def update(call: Call) -> None:
     "access:remove",
     "EMAIL",
     options=FOR_APP,
+    answers=True,
     examples=("hostctl access:remove kate@example.com -a hello",),
 )
 def remove(call: Call) -> None:

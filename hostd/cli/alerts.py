@@ -137,19 +137,19 @@ def test(call: Call) -> int:
     return 0 if all(each["sent"] for each in tried) else 1
 
 
-@command("alerts:pause", "ALERT", options=_WHOSE, examples=("hostctl alerts:pause 1 -a hello",))
+@command("alerts:pause", "ALERT", options=_WHOSE, answers=True, examples=("hostctl alerts:pause 1 -a hello",))
 def pause(call: Call) -> None:
     """Let an alert count no more until alerts:resume. If it fires, that ends, and nobody is told."""
     _switch(call, paused=True)
 
 
-@command("alerts:resume", "ALERT", options=_WHOSE, examples=("hostctl alerts:resume 1 -a hello",))
+@command("alerts:resume", "ALERT", options=_WHOSE, answers=True, examples=("hostctl alerts:resume 1 -a hello",))
 def resume(call: Call) -> None:
     """Let a paused alert count again, from now on."""
     _switch(call, paused=False)
 
 
-@command("alerts:remove", "ALERT", options=_WHOSE, examples=("hostctl alerts:remove 1 -a hello",))
+@command("alerts:remove", "ALERT", options=_WHOSE, answers=True, examples=("hostctl alerts:remove 1 -a hello",))
 def remove(call: Call) -> None:
     """Remove an alert and the record of its firings."""
     number, place = call.words[0], path(*_place(call), call.words[0])

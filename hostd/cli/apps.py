@@ -143,6 +143,7 @@ def open_(call: Call) -> None:
     "apps:rename",
     "NAME",
     options=FOR_APP,
+    answers=True,
     examples=("hostctl apps:rename hello-world -a hello",),
 )
 def rename(call: Call) -> None:
@@ -167,6 +168,7 @@ def rename(call: Call) -> None:
     "apps:destroy",
     "[APP]",
     options=(APP, REMOTE, Option("confirm", "c", "the app's name, instead of typing it when asked", "APP")),
+    answers=True,
     examples=("hostctl apps:destroy -a hello", "hostctl apps:destroy hello --confirm hello"),
 )
 def destroy(call: Call) -> None:

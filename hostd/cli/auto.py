@@ -50,6 +50,7 @@ def auto(call: Call) -> None:
 @command(
     "certs:auto:enable",
     options=(CHALLENGE, WAIT, TIMEOUT, *FOR_APP),
+    answers=True,
     examples=(
         "hostctl certs:auto:enable -a hello",
         "hostctl certs:auto:enable --wait -a hello",
@@ -76,6 +77,7 @@ def enable(call: Call) -> None:
 @command(
     "certs:auto:disable",
     options=(CONFIRM, *FOR_APP),
+    answers=True,
     examples=("hostctl certs:auto:disable -a hello --confirm hello",),
 )
 def disable(call: Call) -> None:
@@ -92,6 +94,7 @@ def disable(call: Call) -> None:
     "certs:auto:refresh",
     "[HOSTNAME]",
     options=(FORCE, WAIT, TIMEOUT, *FOR_APP),
+    answers=True,
     examples=(
         "hostctl certs:auto:refresh -a hello",
         "hostctl certs:auto:refresh www.example.com --wait -a hello",

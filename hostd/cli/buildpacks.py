@@ -40,6 +40,7 @@ def buildpacks(call: Call) -> None:
     "buildpacks:set",
     "BUILDPACK...",
     options=(*FOR_APP, INDEX),
+    answers=True,
     examples=(
         "hostctl buildpacks:set heroku/python -a hello",
         "hostctl buildpacks:set https://git.example.com/packs/lua.git#v1 -a hello",
@@ -63,6 +64,7 @@ def set_(call: Call) -> None:
     "buildpacks:add",
     "BUILDPACK...",
     options=(*FOR_APP, INDEX),
+    answers=True,
     examples=(
         "hostctl buildpacks:add heroku/nodejs -a hello",
         "hostctl buildpacks:add heroku-community/apt -i 1 -a hello",
@@ -83,6 +85,7 @@ def add(call: Call) -> None:
     "buildpacks:remove",
     "[BUILDPACK]",
     options=(*FOR_APP, INDEX),
+    answers=True,
     examples=("hostctl buildpacks:remove heroku/nodejs -a hello", "hostctl buildpacks:remove -i 2 -a hello"),
 )
 def remove(call: Call) -> None:
@@ -100,6 +103,7 @@ def remove(call: Call) -> None:
 @command(
     "buildpacks:clear",
     options=FOR_APP,
+    answers=True,
     examples=("hostctl buildpacks:clear -a hello",),
 )
 def clear(call: Call) -> None:

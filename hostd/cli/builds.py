@@ -107,6 +107,7 @@ def output(call: Call) -> int:
     "builds:cancel",
     "[ID]",
     options=FOR_APP,
+    answers=True,
     examples=("hostctl builds:cancel -a hello", "hostctl builds:cancel 0b7f3a2c -a hello"),
 )
 def cancel(call: Call) -> None:

@@ -31,6 +31,7 @@ def cache(call: Call) -> None:
 @command(
     "cache:purge",
     options=FOR_APP,
+    answers=True,
     examples=("hostctl cache:purge -a hello",),
 )
 def purge(call: Call) -> None:

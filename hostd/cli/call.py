@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
-from hostd.cli.command import Command, Parsed, Refused, Usage
+from hostd.cli.command import JSON, Command, Parsed, Refused, Usage
 from hostd.cli.output import CYAN, Style, wants_colour
 
 if TYPE_CHECKING:
@@ -185,16 +185,24 @@ class Call:
         except OSError:
             return FALLBACK_WIDTH
 
+    @property
+    def answers(self) -> bool:
+        """True if nothing but what the API answered to a change goes to stdout, as JSON."""
+        return self.command.answers and self.flag(JSON.name)
+
     def print(self, *lines: str) -> None:
         """Write lines of data to stdout."""
-        self.around.stdout.write("".join(f"{line}\n" for line in lines))
+        if not self.answers:
+            self.around.stdout.write("".join(f"{line}\n" for line in lines))
 
     def print_json(self, value: Any) -> None:
         """Write a value to stdout as JSON."""
-        self.print(json.dumps(value, indent=2, ensure_ascii=False))
+        self.around.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
     def write(self, data: bytes) -> None:
         """Write bytes to stdout at once, as they are."""
+        if self.answers:
+            return
         self.around.stdout.flush()
         self.around.stdout.buffer.write(data)
         self.around.stdout.buffer.flush()

@@ -126,6 +126,7 @@ def update(call: Call) -> None:
     "certs:remove",
     "[NAME]",
     options=(NAME, CONFIRM, *FOR_APP),
+    answers=True,
     examples=("hostctl certs:remove gentle-mesa-5445 -a hello --confirm hello",),
 )
 def remove(call: Call) -> None:
@@ -144,6 +145,7 @@ def remove(call: Call) -> None:
     "domains:update",
     "HOSTNAME",
     options=(Option("cert", None, "the certificate, as certs lists it", "NAME"), *FOR_APP),
+    answers=True,
     examples=("hostctl domains:update www.example.com --cert gentle-mesa-5445 -a hello",),
 )
 def choose(call: Call) -> None:

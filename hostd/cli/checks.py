@@ -34,6 +34,7 @@ def checks(call: Call) -> None:
     "[web]",
     "PATH",
     options=FOR_APP,
+    answers=True,
     examples=("hostctl checks:set web /health -a hello", "hostctl checks:set '/health?deep=1' -a hello"),
 )
 def set_(call: Call) -> None:
@@ -47,7 +48,7 @@ def set_(call: Call) -> None:
         action.done = f"GET {asked}"
 
 
-@command("checks:unset", "[web]", options=FOR_APP, examples=("hostctl checks:unset web -a hello",))
+@command("checks:unset", "[web]", options=FOR_APP, answers=True, examples=("hostctl checks:unset web -a hello",))
 def unset(call: Call) -> None:
     """Forget a health check that was set. One in app.json counts again."""
     app, type_ = call.app, call.word or WEB

@@ -155,6 +155,8 @@ class Client:
         self.user = user
         self.address = address
         self.warnings: list[str] = []
+        self.answered: Any = None
+        """What the last change was answered with."""
         self._patience = patience
         self._clock = clock
         self._pause = pause
@@ -197,7 +199,10 @@ class Client:
                 if last:
                     raise Unavailable(f"hostd broke off its answer: {error}.{self._look}") from error
             else:
-                return self._judged(response, text)
+                answer = self._judged(response, text)
+                if method != "GET":
+                    self.answered = answer.data
+                return answer
             finally:
                 if connection is not None:
                     connection.close()

@@ -68,7 +68,8 @@ class Command:
     """One command: the words it takes (`NAME`, `[NAME]`, `NAME...`, `[NAME...]`), its flags, and its help.
 
     `verbatim` commands take everything from their last word (`COMMAND...`) on as it is. `local` ones touch the machine
-    they run on, and are refused over ssh.
+    they run on, and are refused over ssh. One that `answers` changes something: with --json it prints what the API
+    answered to the change, and nothing else.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Command:
     examples: tuple[str, ...]
     verbatim: bool
     local: bool
+    answers: bool
 
     @property
     def usage(self) -> str:
@@ -109,14 +111,16 @@ def command(
     examples: Sequence[str] = (),
     verbatim: bool = False,
     local: bool = False,
+    answers: bool = False,
 ) -> Callable[[Callable[[Call], int | None]], Callable[[Call], int | None]]:
     """Declare the function below as a command; its docstring is the help: a sentence, then the details."""
 
     def declare(action: Callable[[Call], int | None]) -> Callable[[Call], int | None]:
         summary, _, details = (action.__doc__ or "").partition("\n")
         description = "\n".join(line.strip() for line in details.strip().splitlines())
+        flags = (*options, *((JSON,) if answers else ()), HELP)
         _declared[name] = Command(
-            name, action, summary, words, (*options, HELP), description, tuple(examples), verbatim, local
+            name, action, summary, words, flags, description, tuple(examples), verbatim, local, answers
         )
         return action
 

@@ -31,6 +31,7 @@ def config(call: Call) -> None:
     "config:set",
     "KEY=VALUE...",
     options=FOR_APP,
+    answers=True,
     examples=("hostctl config:set RACK_ENV=production -a hello", "hostctl config:set A=1 'B=two words' -a hello"),
 )
 def set_vars(call: Call) -> None:
@@ -71,6 +72,7 @@ def get(call: Call) -> int:
     "config:unset",
     "KEY...",
     options=FOR_APP,
+    answers=True,
     examples=("hostctl config:unset RACK_ENV -a hello",),
 )
 def unset(call: Call) -> None:

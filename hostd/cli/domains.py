@@ -92,6 +92,7 @@ def add(call: Call) -> None:
     "domains:remove",
     "HOSTNAME",
     options=FOR_APP,
+    answers=True,
     examples=("hostctl domains:remove www.example.com -a hello",),
 )
 def remove(call: Call) -> None:
@@ -101,7 +102,7 @@ def remove(call: Call) -> None:
         call.client.request("DELETE", path("apps", app, "domains", hostname))
 
 
-@command("domains:clear", options=FOR_APP, examples=("hostctl domains:clear -a hello",))
+@command("domains:clear", options=FOR_APP, answers=True, examples=("hostctl domains:clear -a hello",))
 def clear(call: Call) -> None:
     """Take all domains from an app. Its built-in name stays."""
     app = call.app

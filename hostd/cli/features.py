@@ -47,7 +47,13 @@ def labs_info(call: Call) -> None:
     _explain(call)
 
 
-@command("features:enable", "FEATURE", options=FOR_APP, examples=("hostctl features:enable session-affinity -a hello",))
+@command(
+    "features:enable",
+    "FEATURE",
+    options=FOR_APP,
+    answers=True,
+    examples=("hostctl features:enable session-affinity -a hello",),
+)
 def enable(call: Call) -> None:
     """Switch a feature on.
 
@@ -61,6 +67,7 @@ def enable(call: Call) -> None:
     "features:disable",
     "FEATURE",
     options=FOR_APP,
+    answers=True,
     examples=("hostctl features:disable session-affinity -a hello",),
 )
 def disable(call: Call) -> None:
@@ -74,7 +81,13 @@ def _switch(call: Call, on: bool) -> None:
         call.client.request("PATCH", path("apps", app, "features", name), {"enabled": on})
 
 
-@command("labs:enable", "FEATURE", options=FOR_APP, examples=("hostctl labs:enable log-runtime-metrics -a hello",))
+@command(
+    "labs:enable",
+    "FEATURE",
+    options=FOR_APP,
+    answers=True,
+    examples=("hostctl labs:enable log-runtime-metrics -a hello",),
+)
 def labs_enable(call: Call) -> None:
     """Switch a lab feature on.
 
@@ -85,7 +98,13 @@ def labs_enable(call: Call) -> None:
     _switch(call, True)
 
 
-@command("labs:disable", "FEATURE", options=FOR_APP, examples=("hostctl labs:disable log-runtime-metrics -a hello",))
+@command(
+    "labs:disable",
+    "FEATURE",
+    options=FOR_APP,
+    answers=True,
+    examples=("hostctl labs:disable log-runtime-metrics -a hello",),
+)
 def labs_disable(call: Call) -> None:
     """Switch a lab feature off."""
     _switch(call, False)

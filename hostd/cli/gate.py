@@ -45,6 +45,7 @@ def gate(call: Call) -> None:
 @command(
     "access:gate:enable",
     options=(_USER, _NETWORK, *FOR_APP),
+    answers=True,
     examples=(
         "hostctl access:gate:enable --user kate -a hello",
         "pass show hello | ssh git@HOST access:gate:enable --user kate -a hello",
@@ -72,6 +73,7 @@ def enable(call: Call) -> None:
 @command(
     "access:gate:remove",
     options=(_USER, _NETWORK, *FOR_APP),
+    answers=True,
     examples=(
         "hostctl access:gate:remove --user kate -a hello",
         "hostctl access:gate:remove --network 192.0.2.0/24 -a hello",
@@ -91,7 +93,7 @@ def remove(call: Call) -> None:
         action.done = summary(found)
 
 
-@command("access:gate:disable", options=FOR_APP, examples=("hostctl access:gate:disable -a hello",))
+@command("access:gate:disable", options=FOR_APP, answers=True, examples=("hostctl access:gate:disable -a hello",))
 def disable(call: Call) -> None:
     """Open an app to everybody, and forget its users and networks."""
     app = call.app

@@ -27,6 +27,7 @@ def https(call: Call) -> None:
     "https:redirect",
     "ON|OFF",
     options=FOR_APP,
+    answers=True,
     examples=("hostctl https:redirect on -a hello", "hostctl https:redirect off -a hello"),
 )
 def redirect(call: Call) -> None:
@@ -50,6 +51,7 @@ def redirect(call: Call) -> None:
         Option("preload", None, "agree that browsers come with the domain on their list (hstspreload.org)"),
         *FOR_APP,
     ),
+    answers=True,
     examples=(
         "hostctl https:hsts on -a hello",
         "hostctl https:hsts on --max-age 3600 -a hello",

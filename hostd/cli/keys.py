@@ -40,6 +40,7 @@ def keys(call: Call) -> None:
     "keys:add",
     "[KEY...]",
     options=(Option("yes", "y", "as at Heroku; nothing is asked here anyway"),),
+    answers=True,
     examples=("hostctl keys:add", "hostctl keys:add laptop.pub", "ssh git@HOST keys:add - < laptop.pub"),
 )
 def add(call: Call) -> None:
@@ -56,6 +57,7 @@ def add(call: Call) -> None:
 @command(
     "keys:remove",
     "KEY",
+    answers=True,
     examples=("hostctl keys:remove you@laptop", "hostctl keys:remove SHA256:tEf7gLkwT4..."),
 )
 def remove(call: Call) -> None:
@@ -70,6 +72,7 @@ def remove(call: Call) -> None:
 @command(
     "keys:clear",
     options=(Option("confirm", "c", "your address, to go on without being asked", "EMAIL"),),
+    answers=True,
     examples=("hostctl keys:clear --confirm you@example.com",),
 )
 def clear(call: Call) -> None:

@@ -21,13 +21,13 @@ def maintenance(call: Call) -> None:
         call.print("on" if on else "off")
 
 
-@command("maintenance:on", options=FOR_APP, examples=("hostctl maintenance:on -a hello",))
+@command("maintenance:on", options=FOR_APP, answers=True, examples=("hostctl maintenance:on -a hello",))
 def on(call: Call) -> None:
     """Show visitors a maintenance page in place of the app."""
     _switch(call, True)
 
 
-@command("maintenance:off", options=FOR_APP, examples=("hostctl maintenance:off -a hello",))
+@command("maintenance:off", options=FOR_APP, answers=True, examples=("hostctl maintenance:off -a hello",))
 def off(call: Call) -> None:
     """Let the app answer again."""
     _switch(call, False)

@@ -9,7 +9,7 @@ from typing import Any
 
 from hostd.cli.call import Call
 from hostd.cli.client import path
-from hostd.cli.command import FOR_APP, JSON, Option, Usage, command
+from hostd.cli.command import FOR_APP, JSON, Option, Refused, Usage, command
 from hostd.cli.leaving import end_with_reader
 from hostd.cli.output import ENDED, Style, age, cut, moment, printable, seconds, size_name
 from hostd.cli.waiting import TIMEOUT, WAITING, is_wanted, wait_for_one_offs, wait_until_up
@@ -46,13 +46,15 @@ def ps(call: Call) -> None:
         watch(call, lambda: never.wait(WATCH_SECONDS))
         return
     app, dynos = call.app, _dynos(call)
+    for word in call.words:
+        if not any(_is_shown(dyno, [word]) for dyno in dynos):
+            raise Refused(f"No {word} dynos on {app}")
     if call.flag("json"):
         call.print_json(dynos)
     elif dynos:
         call.print(*listing(dynos, call.around.clock(), call.style, call.width))
     else:
-        which = f" of type {', '.join(call.words)}" if call.words else ""
-        call.say(f"No dynos{which} on {call.error_style.app(app)}")
+        call.say(f"No dynos on {call.error_style.app(app)}")
 
 
 @command(
@@ -84,6 +86,7 @@ def wait(call: Call) -> None:
     "ps:restart",
     "[DYNO]",
     options=(*WAITING, *FOR_APP, *WHICH),
+    answers=True,
     examples=(
         "hostctl ps:restart -a hello",
         "hostctl ps:restart -p web -a hello",
@@ -111,6 +114,7 @@ def restart(call: Call) -> None:
     "ps:stop",
     "[DYNO]",
     options=(*FOR_APP, *WHICH),
+    answers=True,
     examples=("hostctl ps:stop run.4821 -a hello", "hostctl ps:stop -p worker -a hello"),
 )
 def stop(call: Call) -> None:

@@ -99,6 +99,7 @@ def output(call: Call) -> None:
     "releases:rollback",
     "[RELEASE]",
     options=(*WAITING, *FOR_APP),
+    answers=True,
     examples=("hostctl rollback -a hello", "hostctl rollback v73 -a hello", "hostctl rollback --wait -a hello"),
 )
 def rollback(call: Call) -> None:
@@ -123,7 +124,7 @@ def rollback(call: Call) -> None:
     )
 
 
-@command("releases:retry", options=FOR_APP, examples=("hostctl releases:retry -a hello",))
+@command("releases:retry", options=FOR_APP, answers=True, examples=("hostctl releases:retry -a hello",))
 def retry(call: Call) -> None:
     """Run the release command of the current release once more, and release its code again if that succeeds.
 

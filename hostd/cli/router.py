@@ -98,6 +98,7 @@ def mask(call: Call) -> None:
 @command(
     "router:pause",
     options=(Option("for", None, "end by itself after this time (default: 5m, at most 1h)", "TIME"), *FOR_APP),
+    answers=True,
     examples=("hostctl router:pause -a hello", "hostctl router:pause --for 30s -a hello"),
 )
 def pause(call: Call) -> None:
@@ -114,7 +115,7 @@ def pause(call: Call) -> None:
         action.done = f"until {utc(found['paused_until'])}"
 
 
-@command("router:resume", options=FOR_APP, examples=("hostctl router:resume -a hello",))
+@command("router:resume", options=FOR_APP, answers=True, examples=("hostctl router:resume -a hello",))
 def resume(call: Call) -> None:
     """End a pause: the requests that wait go on at once."""
     app = call.app

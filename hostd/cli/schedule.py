@@ -142,19 +142,19 @@ def logs(call: Call) -> None:
     show(call, call.app, {"lines": MOST_LINES, "tail": call.flag("tail"), "dyno": dyno})
 
 
-@command("schedule:pause", "JOB", options=FOR_APP, examples=("hostctl schedule:pause 1 -a hello",))
+@command("schedule:pause", "JOB", options=FOR_APP, answers=True, examples=("hostctl schedule:pause 1 -a hello",))
 def pause(call: Call) -> None:
     """Let a job wait: what is due until schedule:resume is not run, nor made good later. A run that goes on ends."""
     _switch(call, paused=True)
 
 
-@command("schedule:resume", "JOB", options=FOR_APP, examples=("hostctl schedule:resume 1 -a hello",))
+@command("schedule:resume", "JOB", options=FOR_APP, answers=True, examples=("hostctl schedule:resume 1 -a hello",))
 def resume(call: Call) -> None:
     """Let a paused job be run again when it is due."""
     _switch(call, paused=False)
 
 
-@command("schedule:remove", "JOB", options=FOR_APP, examples=("hostctl schedule:remove 1 -a hello",))
+@command("schedule:remove", "JOB", options=FOR_APP, answers=True, examples=("hostctl schedule:remove 1 -a hello",))
 def remove(call: Call) -> None:
     """Remove a job and the record of its runs.
 

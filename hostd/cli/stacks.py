@@ -125,6 +125,7 @@ def rollback(call: Call) -> int:
     "stacks:destroy",
     "STACK",
     options=(Option("confirm", "c", "the stack's name, instead of typing it when asked", "STACK"),),
+    answers=True,
     examples=("hostctl stacks:destroy debian-12 --confirm debian-12",),
 )
 def destroy(call: Call) -> None:
@@ -164,6 +165,7 @@ def stack(call: Call) -> None:
     "stack:set",
     "STACK",
     options=FOR_APP,
+    answers=True,
     examples=("hostctl stack:set debian-12 -a hello",),
 )
 def choose(call: Call) -> None:

@@ -16,6 +16,7 @@ _TRANSFERS = ("account", "app-transfers")
     "apps:transfer",
     "EMAIL",
     options=FOR_APP,
+    answers=True,
     examples=("hostctl apps:transfer kate@example.com -a hello",),
 )
 def transfer(call: Call) -> None:
@@ -55,6 +56,7 @@ def transfers(call: Call) -> None:
 @command(
     "apps:transfers:accept",
     options=FOR_APP,
+    answers=True,
     examples=("hostctl apps:transfers:accept -a hello",),
 )
 def accept(call: Call) -> None:
@@ -66,6 +68,7 @@ def accept(call: Call) -> None:
 @command(
     "apps:transfers:decline",
     options=FOR_APP,
+    answers=True,
     examples=("hostctl apps:transfers:decline -a hello",),
 )
 def decline(call: Call) -> None:
@@ -77,6 +80,7 @@ def decline(call: Call) -> None:
 @command(
     "apps:transfers:cancel",
     options=FOR_APP,
+    answers=True,
     examples=("hostctl apps:transfers:cancel -a hello",),
 )
 def cancel(call: Call) -> None:

@@ -33,6 +33,7 @@ def users(call: Call) -> None:
     "users:add",
     "EMAIL",
     options=(Option("admin", None, "let them add users and work on every app"), _KEY),
+    answers=True,
     examples=("hostctl users:add kate@example.com --key kate.pub", "hostctl users:add you@example.com --admin --key -"),
 )
 def add(call: Call) -> None:
@@ -78,6 +79,7 @@ def info(call: Call) -> None:
         Option("admin", None, "let them add users and work on every app"),
         Option("no-admin", None, "let them be an admin no more"),
         _KEY,
+        JSON,
     ),
     examples=(
         "hostctl users:update kate@example.com --admin",
@@ -101,11 +103,14 @@ def update(call: Call) -> None:
             call.client.request("PATCH", path("hostd", "users", email), {"admin": call.flag("admin")})
         if text is not None:
             call.client.request("POST", path("hostd", "users", email, "keys"), {"public_key": text})
+    if call.flag("json"):
+        call.print_json(call.client.get(path("hostd", "users", email)))
 
 
 @command(
     "users:remove",
     "EMAIL",
+    answers=True,
     examples=("hostctl users:remove kate@example.com",),
 )
 def remove(call: Call) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -221,6 +222,31 @@ def test_every_list_and_info_can_be_had_as_json():
     assert [each.name for each in shows if JSON.name not in [o.name for o in each.options]] == sorted(
         ACTS & set(COMMANDS), key=list(COMMANDS).index
     )
+
+
+STREAMS = {
+    "apps:open", "auth:login", "auth:logout", "box", "builds:output", "certs:generate", "completion", "config:edit",
+    "deploy", "domains:wait", "git:clone", "git:credentials", "git:remote", "git:sync", "help", "heroku", "local",
+    "local:run", "metrics:prometheus", "ps:copy", "ps:exec", "ps:forward", "ps:wait", "releases:output", "run",
+    "run:inside", "schedule:logs", "slugs:export", "stacks:create", "stacks:rollback", "stacks:update",
+}
+"""What has no answer to be printed as JSON: terminals, files, builds and waits, and what asks no server."""
+
+
+def test_all_other_commands_answer_in_json():
+    assert {each.name for each in everything() if JSON.name not in [o.name for o in each.options]} == STREAMS
+
+
+def test_a_change_prints_what_the_api_answered_and_nothing_else(hostd, tmp_path):
+    hostd.on("GET /apps/hello/buildpack-installations", (200, []))
+    chosen = [{"ordinal": 0, "buildpack": {"name": "heroku/python", "url": "heroku/python"}}]
+    hostd.on("PUT /apps/hello/buildpack-installations", (200, chosen))
+    ran = hostctl(tmp_path, "buildpacks:add", "heroku/python", "-a", "hello", "--json")
+    assert (ran.status, json.loads(ran.out)) == (0, chosen)
+    assert hostctl(tmp_path, "buildpacks:add", "heroku/python", "-a", "hello").out.startswith("Buildpack added.")
+    hostd.on("PATCH /apps/hello", (422, {"id": "invalid_params", "message": "No."}))
+    refused = hostctl(tmp_path, "maintenance:on", "-a", "hello", "--json")
+    assert (refused.status, refused.out) == (1, "") and "No." in refused.err
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,9 @@ def test_ps_groups_dynos_by_type(hostd, tmp_path):
     ]  # fmt: skip
     assert "run.5000" not in hostctl(tmp_path, "ps", "run", "-a", "hello").out
     assert "complete" in hostctl(tmp_path, "ps", "run.5000", "-a", "hello").out
-    assert hostctl(tmp_path, "ps", "nope", "-a", "hello").err == "No dynos of type nope on hello\n"
+    for words in (["nope"], ["web", "nope"], ["nope", "--json"]):
+        refused = hostctl(tmp_path, "ps", *words, "-a", "hello")
+        assert (refused.status, refused.out, refused.err) == (1, "", " !    No nope dynos on hello\n")
 
 
 def test_ps_says_when_a_crashed_dyno_starts_again(hostd, tmp_path):
