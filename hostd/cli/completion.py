@@ -1,25 +1,39 @@
-"""completion: scripts that teach shells hostctl's commands and flags."""
+"""completion: scripts that teach shells hostctl's commands and flags, and whom to ask for names of apps."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from hostd.cli.call import Call
+from hostd.cli.client import path
 from hostd.cli.command import PROGRAM, Command, Option, Usage, command
 from hostd.cli.index import ALIASES, COMMANDS, everything, old_names
 
 # readline splits words at colons, and every command has one: hence the part of the word before the colon is
 # taken off what is offered.
 _BASH = """\
+_{program}_flag() {{
+    case $1 in -a|--app) echo --app ;; -r|--remote) echo --remote ;; -p|--pipeline) echo --pipeline ;; esac
+}}
+_{program}_values() {{
+    case $1 in
+        -a|--app) {program} completion:values apps 2> /dev/null ;;
+        -r|--remote) git remote 2> /dev/null ;;
+        -p|--pipeline) {program} completion:values pipelines 2> /dev/null ;;
+    esac
+}}
 _{program}() {{
-    local word=${{COMP_LINE:0:COMP_POINT}} names flags offer
+    local word=${{COMP_LINE:0:COMP_POINT}} names flags offer before
     word=${{word##*[[:space:]]}}
     names="{names}"
     local -a typed; read -ra typed <<< "${{COMP_LINE:0:COMP_POINT}}"
-    if [[ $word == -* ]]; then
-        case ${{typed[1]}} in
+    case ${{typed[1]}} in
 {cases}
-        esac
+    esac
+    before=${{typed[${{#typed[@]}} - (${{#word}} > 0 ? 2 : 1)]}}
+    if [[ $before == -* && " $flags " == *" $(_{program}_flag "$before") "* ]]; then
+        offer=$(_{program}_values "$before")
+    elif [[ $word == -* ]]; then
         offer=$flags
     elif (( ${{#typed[@]}} < 2 || ( ${{#typed[@]}} == 2 && ${{#word}} > 0 ) )); then
         offer=$names
@@ -48,6 +62,16 @@ _{program}() {{
     case $words[2] in
 {cases}
     esac
+    case $words[CURRENT-1] in
+        -a|--app)
+            compadd -- ${{(f)"$({program} completion:values apps 2> /dev/null)"}}; return ;;
+        -r|--remote)
+            compadd -- ${{(f)"$(git remote 2> /dev/null)"}}; return ;;
+        -p|--pipeline)
+            if [[ "$flags" == *--pipeline:* ]]; then
+                compadd -- ${{(f)"$({program} completion:values pipelines 2> /dev/null)"}}; return
+            fi ;;
+    esac
     if [[ $PREFIX == -* ]]; then
         _describe -o -t flags flag flags
     else
@@ -73,18 +97,34 @@ fi
     ),
 )
 def completion(call: Call) -> None:
-    """Print a completion script for bash, zsh or fish."""
+    """Print a completion script for bash, zsh or fish.
+
+    It knows commands and flags by itself, and asks the server for the names of apps and pipelines.
+    """
     make = SCRIPTS.get(call.words[0])
     if make is None:
         raise Usage(f"There is completion for {', '.join(SCRIPTS)}, not for {call.words[0]!r}.")
     call.write(make().encode())
 
 
+@command(
+    "completion:values",
+    "KIND",
+    examples=("hostctl completion:values apps",),
+)
+def values(call: Call) -> None:
+    """Print the names of the apps, or the pipelines, that you may see: what completion scripts ask for."""
+    kind = call.words[0]
+    if kind not in KINDS:
+        raise Usage(f"There are names of {' and '.join(KINDS)}, not of {kind!r}.")
+    call.print(*(str(each["name"]) for each in call.client.get(path(kind))))
+
+
 def bash() -> str:
     """The script for bash."""
     names = " ".join([*COMMANDS, *_aliases()])
     cases = "\n".join(
-        f"            {'|'.join(_names(known))}) flags="
+        f"        {'|'.join(_names(known))}) flags="
         f'"{" ".join(f"--{option.name}" for option in known.options)}" ;;'
         for known in everything()
     )
@@ -115,6 +155,13 @@ def fish() -> str:
     return "\n".join([f"# Completion of {PROGRAM} for fish", *lines, ""])
 
 
+KINDS = ("apps", "pipelines")
+ASKED_FOR = {
+    "app": f"{PROGRAM} completion:values apps",
+    "pipeline": f"{PROGRAM} completion:values pipelines",
+    "remote": "git remote",
+}
+"""What prints the values that a flag may have."""
 SCRIPTS: dict[str, Callable[[], str]] = {"bash": bash, "zsh": zsh, "fish": fish}
 
 
@@ -138,6 +185,8 @@ def _described(word: str, text: str) -> str:
 def _fish_flag(option: Option) -> str:
     short = f" -s {option.short}" if option.short else ""
     value = " -r" if option.metavar else ""
+    if option.name in ASKED_FOR:
+        value = f" -x -a {_single(f'({ASKED_FOR[option.name]} 2> /dev/null)')}"
     return f"-l {option.name}{short}{value} -d {_single(option.help)}"
 
 

@@ -86,7 +86,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "platform": ("status", "version", "box"),
     "local": ("local", "local:run", "local:check"),
     "help": ("help",),
-    "completion": ("completion",),
+    "completion": ("completion", "completion:values"),
 }  # fmt: skip
 
 LONGEST_SHOWN = 60

@@ -160,10 +160,14 @@ def test_completion_knows_all_names_and_flags(tmp_path):
     script = hostctl(tmp_path, "completion", "bash").out
     ask = (
         script + "try() { COMP_LINE=$1 COMP_POINT=${#1}; COMP_WORDBREAKS=$' :='; _hostctl; echo ${COMPREPLY[*]}; }\n"
-        "try 'hostctl releases:v'; try 'hostctl ps:scale --j'; try 'hostctl rollb'"
+        "hostctl() { echo $2-a $2-b other; }; git() { echo staging; }\n"
+        "try 'hostctl releases:v'; try 'hostctl ps:scale --j'; try 'hostctl rollb'; try 'hostctl ps --app '; "
+        "try 'hostctl ps -a o'; try 'hostctl ps -r '; try 'hostctl webhooks -p p'; try 'hostctl logs -p p'"
     )
     done = subprocess.run(["bash", "-c", ask], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["verify", "--json", "rollback"]
+    assert done.stdout.split() == [
+        "verify", "--json", "rollback", "apps-a", "apps-b", "other", "other", "staging", "pipelines-a", "pipelines-b",
+    ]  # fmt: skip
     assert hostctl(tmp_path, "completion", "tcsh").status == 2
 
 
@@ -187,20 +191,35 @@ def test_zsh_offers_names_and_flags(tmp_path):
         "compdef() { : }\n_files() { print files }\n"
         "_describe() { [[ $1 == -o ]] && shift; shift 3; print -rl -- ${(P)1} | grep -F -- $want }\n"
         + hostctl(tmp_path, "completion", "zsh").out
-        + "try() { words=(hostctl $argv[2,-1]); CURRENT=$#words PREFIX=$words[-1] want=$1; _hostctl }\n"
-        "try 'releases\\:v' releases:v; try --json ps:scale --j; try x deploy x"
+        + "compadd() { shift; print -rl -- $@ }\nhostctl() { print $2 }\n"
+        "try() { words=(hostctl $argv[2,-1]); CURRENT=$#words PREFIX=$words[-1] want=$1; _hostctl }\n"
+        "try 'releases\\:v' releases:v; try --json ps:scale --j; try x deploy x; try x ps -a x; try x webhooks -p x"
     )
     done = subprocess.run(["zsh", "-f", "-c", ask], capture_output=True, text=True, check=True)
-    assert [line.split(":")[0] for line in done.stdout.splitlines()] == ["releases\\", "--json", "files"]
+    assert [line.split(":")[0] for line in done.stdout.splitlines()] == [
+        "releases\\", "--json", "files", "apps", "pipelines",
+    ]  # fmt: skip
 
 
 @pytest.mark.skipif(not shutil.which("fish"), reason="fish is not installed")
 def test_fish_offers_names_and_flags(tmp_path):
     script = tmp_path / "hostctl.fish"
     script.write_text(hostctl(tmp_path, "completion", "fish").out)
-    ask = f"source {script}; complete -C 'hostctl releases:v'; complete -C 'hostctl ps:scale --j'"
+    ask = (
+        f"function hostctl; echo $argv[2]; end; source {script}; complete -C 'hostctl releases:v'; "
+        "complete -C 'hostctl ps:scale --j'; complete -C 'hostctl ps -a '; complete -C 'hostctl webhooks -p '"
+    )
     done = subprocess.run(["fish", "--no-config", "-c", ask], capture_output=True, text=True, check=True)
-    assert [line.split("\t")[0] for line in done.stdout.splitlines()] == ["releases:verify", "--json"]
+    assert [line.split("\t")[0] for line in done.stdout.splitlines()] == [
+        "releases:verify", "--json", "apps", "pipelines",
+    ]  # fmt: skip
+
+
+def test_completion_asks_for_names(hostd, tmp_path):
+    hostd.on("GET /apps", (200, [{"name": "hello"}, {"name": "world"}]))
+    assert hostctl(tmp_path, "completion:values", "apps").out == "hello\nworld\n"
+    refused = hostctl(tmp_path, "completion:values", "keys")
+    assert refused.status == 2 and "apps and pipelines" in refused.err
 
 
 def test_every_topic_is_in_a_group_of_the_help():
@@ -225,10 +244,11 @@ def test_every_list_and_info_can_be_had_as_json():
 
 
 STREAMS = {
-    "apps:open", "auth:login", "auth:logout", "box", "builds:output", "certs:generate", "completion", "config:edit",
-    "deploy", "domains:wait", "git:clone", "git:credentials", "git:remote", "git:sync", "help", "heroku", "local",
-    "local:run", "metrics:prometheus", "ps:copy", "ps:exec", "ps:forward", "ps:wait", "releases:output", "run",
-    "run:inside", "schedule:logs", "slugs:export", "stacks:create", "stacks:rollback", "stacks:update",
+    "apps:open", "auth:login", "auth:logout", "box", "builds:output", "certs:generate", "completion",
+    "completion:values", "config:edit", "deploy", "domains:wait", "git:clone", "git:credentials", "git:remote",
+    "git:sync", "help", "heroku", "local", "local:run", "metrics:prometheus", "ps:copy", "ps:exec", "ps:forward",
+    "ps:wait", "releases:output", "run", "run:inside", "schedule:logs", "slugs:export", "stacks:create",
+    "stacks:rollback", "stacks:update",
 }
 """What has no answer to be printed as JSON: terminals, files, builds and waits, and what asks no server."""
 
