@@ -8,9 +8,10 @@ import socket
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from hostd.cli.client import ATTACH_SOCKET, Client, path
+from hostd.cli.client import Client, path
 from hostd.cli.command import Refused
 from hostd.errors import Unavailable
+from hostd.places import ATTACH_SOCKET
 
 if TYPE_CHECKING:
     from hostd.cli.call import Call

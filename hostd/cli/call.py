@@ -117,7 +117,8 @@ class Call:
     def client(self) -> Client:
         """The API: by this machine's sockets, or of the server that HOSTD_HOST or a login names. Raises Refused."""
         if self._client is None:
-            from hostd.cli.client import ADDRESS, API_SOCKET, Client, run_dir
+            from hostd.cli.client import ADDRESS, Client, run_dir
+            from hostd.places import API_SOCKET
 
             env, directory = self.around.env, run_dir(self.around.env)
             named = env.get("HOSTD_HOST")

@@ -21,12 +21,9 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
+from hostd import places
 from hostd.errors import Forbidden, HostdError, Internal, Unauthorized, Unavailable, from_api
-
-RUN_DIR = "/run/hostd"
-API_SOCKET = "hostd.sock"
-LOGPLEX_SOCKET = "logplex.sock"
-ATTACH_SOCKET = "attach.sock"
+from hostd.places import API_SOCKET
 
 USER_HEADER = "Hostd-User"
 ADDRESS = "HOSTD_ADDRESS"
@@ -64,7 +61,7 @@ class Answer:
 
 def run_dir(env: Mapping[str, str]) -> Path:
     """Where hostd's sockets are."""
-    return Path(env.get("HOSTD_RUN_DIR") or RUN_DIR)
+    return Path(places.run_dir(env))
 
 
 def path(*segments: str | int, **query: str | int | None) -> str:

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from hostd.cli.client import API_SOCKET, LOGPLEX_SOCKET, Client, path
+from hostd.cli.client import Client, path
 from hostd.errors import BadRequest, Unavailable
+from hostd.places import API_SOCKET, LOGPLEX_SOCKET
 
 EVENTS = "text/event-stream"
 PIECE = 64 * 1024

@@ -7,9 +7,9 @@ import socket
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from hostd.cli.client import API_SOCKET
 from hostd.cli.command import Refused, Usage
 from hostd.errors import HostdError, Unavailable
+from hostd.places import API_SOCKET
 
 CONNECT_SECONDS = 10.0
 DEFAULT_PORTS = {"https": 443, "http": 80}

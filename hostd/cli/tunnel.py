@@ -45,9 +45,10 @@ class Server:
 
 def server_of(call: Call, named: str | None) -> Server | None:
     """The server that is meant; None for this machine. Raises Refused, Usage."""
-    from hostd.cli.client import API_SOCKET, run_dir
+    from hostd.cli.client import run_dir
     from hostd.cli.remote import is_loopback
     from hostd.cli.servers import NOWHERE, Servers
+    from hostd.places import API_SOCKET
 
     if text := named or call.around.env.get(SSH):
         return Server.parse(text)

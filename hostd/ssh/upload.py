@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hostd.cli.client import API_SOCKET, Client, path
+from hostd.cli.client import Client, path
 from hostd.errors import HostdError, NotFound, Unavailable, from_api
+from hostd.places import API_SOCKET
 
 PIECE = 64 * 1024
 LONGEST_TRAILER = 256 * 1024

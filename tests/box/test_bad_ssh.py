@@ -56,7 +56,7 @@ LINES: dict[str, tuple[str | bytes, str]] = {
     "escape": ("\x1b[31mred", r"\x1b[31mred is not a command."),
     "long": ("x" * 100_000, f"{'x' * 60} is not a command."),
     "server's": ("box stop", "box works only where hostctl is installed, not over ssh."),
-    "admin's file": ("keys:add /etc/passwd", "hostctl keys:add"),
+    "admin's file": ("keys:add /etc/passwd", "keys:add - < KEY.pub"),
 }
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from hostd.cli.client import API_SOCKET, USER_HEADER
+from hostd.cli.client import USER_HEADER
+from hostd.places import API_SOCKET
 from tests.support.api import Client
 from tests.support.endless import BUILDING, ENDLESS, MIGRATING, WEB
 from tests.support.estate import settled

@@ -12,8 +12,9 @@ from typing import IO
 
 import pytest
 
-from hostd.cli.client import LOGPLEX_SOCKET, Client
+from hostd.cli.client import Client
 from hostd.logplex.tails import MOST_TAILS
+from hostd.places import LOGPLEX_SOCKET
 from tests.support.platform import Platform
 from tests.support.waiting import wait_until
 

@@ -19,8 +19,8 @@ from functools import partial
 
 import pytest
 
-from hostd.cli.client import LOGPLEX_SOCKET
 from hostd.errors import Forbidden
+from hostd.places import LOGPLEX_SOCKET
 from tests.box.test_certificates import Pair, generated
 from tests.support.api import Client
 from tests.support.journal_search import journal_lines, key_lines

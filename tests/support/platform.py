@@ -116,6 +116,8 @@ class Platform:
         """The ssh client with a key, and with nothing of this machine's own configuration."""
         known = self.machine.upper / "etc/hostd/known_hosts"
         options = ["IdentitiesOnly=yes", "BatchMode=yes", "StrictHostKeyChecking=yes", f"UserKnownHostsFile={known}"]
+        # What a client would choose first costs a tenth of a second of processor time, each time.
+        options.append("KexAlgorithms=curve25519-sha256")
         words = [word for option in options for word in ("-o", option)]
         return ["ssh", "-F", "none", "-i", str(key or self.user.key), *words]
 

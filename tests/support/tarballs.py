@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from hostd.cli.client import API_SOCKET, USER_HEADER, connect
+from hostd.cli.client import USER_HEADER, connect
+from hostd.places import API_SOCKET
 from tests.support.platform import Platform
 
 
