@@ -49,7 +49,7 @@ class Account:
         return end
 
     def waits(self, dynos: int, lines: int) -> bool:
-        ended = sum(number == lines for number in self._numbers.values())
+        ended = sum(number == lines for number in list(self._numbers.values()))
         return ended < dynos and time.monotonic() - self.last < SILENCE
 
     def found(self) -> dict[str, int]:
