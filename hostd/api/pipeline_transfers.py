@@ -8,9 +8,8 @@ from hostd.api.identity import known_owner
 from hostd.api.pipelines import named, own_pipeline
 from hostd.api.requests import answer, body_of, context_of, refuse_during_deploy, user_of
 from hostd.api.revoking import review
-from hostd.api.transfers import release_of_transfer
+from hostd.api.transfers import recipient_named, release_of_transfer
 from hostd.context import Context
-from hostd.errors import NotFound
 from hostd.ledger.apps import App
 from hostd.ledger.pipelines import Pipeline
 from hostd.ledger.users import User
@@ -27,7 +26,8 @@ async def create(request: web.Request) -> web.Response:
     """
     context, user, body = context_of(request), known_owner(user_of(request)), await body_of(request)
     pipeline = own_pipeline(request, named(body, "pipeline"))
-    before, owner = context.ledger.users.once(pipeline.owner_id), _new_owner(context, named(body, "new_owner", "email"))
+    before = context.ledger.users.once(pipeline.owner_id)
+    owner = recipient_named(context, named(body, "new_owner", "email"))
     apps = _apps(context, pipeline) if owner.id != before.id else []
     for app in apps:
         refuse_during_deploy(context, app)
@@ -45,13 +45,6 @@ async def create(request: web.Request) -> web.Response:
         },
         201,
     )
-
-
-def _new_owner(context: Context, wanted: str) -> User:
-    try:
-        return context.ledger.users.get(wanted)
-    except NotFound:
-        raise NotFound(f"There is no user {wanted[:254]}. An admin adds users: hostctl users:add") from None
 
 
 def _apps(context: Context, pipeline: Pipeline) -> list[App]:

@@ -48,12 +48,7 @@ async def create(request: web.Request) -> web.Response:
     """
     context, user, body = context_of(request), known_owner(user_of(request)), await body_of(request)
     app = accessible_app(request, user, _named(body, "app", "name"), Right.MANAGE)
-    wanted = _named(body, "recipient", "email")
-    try:
-        recipient = context.ledger.users.get(wanted)
-    except NotFound:
-        named = wanted[:254]
-        raise NotFound(f"There is no user {named}. An admin adds users: hostctl users:add {named}") from None
+    recipient = recipient_named(context, _named(body, "recipient", "email"))
     at_once = user.admin or recipient.id == user.id
     if at_once:
         refuse_during_deploy(context, app)
@@ -106,6 +101,15 @@ async def cancel(request: web.Request) -> web.Response:
             )
         context.events.api(app, f"Take the offer of the app back by {user.email}")
     return answer(_json(context, context.ledger.transfers.cancel(made.id)))
+
+
+def recipient_named(context: Context, wanted: str) -> User:
+    """The user to whom something is given, by email or id. Raises NotFound, with the next step."""
+    try:
+        return context.ledger.users.get(wanted)
+    except NotFound:
+        named = wanted[:254]
+        raise NotFound(f"There is no user {named}. An admin adds users: hostctl users:add {named}") from None
 
 
 async def release_of_transfer(context: Context, app: App, before: User, owner: User, user: User) -> None:
